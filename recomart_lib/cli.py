@@ -1,0 +1,122 @@
+"""The command line: `recomart`. A user's mistake is one clear message and exit status 1, never a traceback."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recomart_lib import params, paths, shops
+from recomart_lib.errors import UserError
+
+app = typer.Typer(help="RecoMart: from a shop's files to recommendations that can be trusted.", no_args_is_help=True)
+shop_app = typer.Typer(help="The shop whose data is used.", no_args_is_help=True)
+app.add_typer(shop_app, name="shop")
+
+
+@app.command()
+def stage(name: Annotated[str, typer.Argument(help="A notebook's name, like 05_features.")]) -> None:
+    """Run one stage's notebook headless and leave its report. `dvc repro` calls this for what is out of date."""
+    from recomart_lib import stage as runner
+
+    runner.run(name)
+
+
+@app.command()
+def simulate() -> None:
+    """Write the files of the simulated shop (params.yaml: simulate); does nothing for any other shop."""
+    everything = params.load()
+    folder = paths.place(paths.SOURCE, "simulated")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not shops.load(everything.base.shop).simulated:
+        typer.echo(f"Shop '{everything.base.shop}' is not simulated: nothing to do.")
+        return
+    from recomart_lib import simulator
+
+    counts = simulator.simulate(everything.simulate, everything.base.seed, folder)
+    typer.echo(", ".join(f"{name}: {count:,}" for name, count in counts.items() if isinstance(count, int)))
+
+
+@app.command()
+def index() -> None:
+    """Rebuild reports/index.html from the metrics and the stages' sidecars."""
+    from recomart_lib import index_page
+
+    typer.echo(index_page.build(paths.root()))
+
+
+@shop_app.command("check")
+def shop_check(
+    path: Annotated[Path, typer.Argument(help="A shop file, like shops/online_retail.yaml.")],
+    source: Annotated[Path | None, typer.Option(help="The folder of its files; default: data/source/<shop>.")] = None,
+    rows: Annotated[int, typer.Option(help="How many mapped rows to show.", min=1)] = 5,
+) -> None:
+    """Check a shop file, and show the first rows of each table as the pipeline will see them."""
+    import polars as pl
+
+    from recomart_lib import ingest
+    from recomart_lib.sources import files
+
+    shop = shops.read(path)
+    folder = source or _configured_source(shop.name)
+    typer.echo(f"{path} is well-formed: {shop.title}.")
+    ingest.check(shop, folder)
+    for table in shop.delivered:
+        found = shops.files(shop, table, folder)
+        delivered = files.read(found[0], shop, table)
+        typer.echo(f"\n{table}: {len(found)} file(s); {found[0].name}: {delivered.rows.height} rows can be read, "
+                   f"{delivered.rejects.height} cannot.")  # fmt: skip
+        with pl.Config(tbl_cols=-1, tbl_width_chars=160, tbl_hide_dataframe_shape=True, fmt_str_lengths=30):
+            typer.echo(str(delivered.rows.drop("source_file").head(rows)))
+            if delivered.rejects.height:
+                typer.echo(str(delivered.rejects.select("source_line", "reason").head(rows)))
+
+
+@shop_app.command("use")
+def shop_use(
+    name: Annotated[str | None, typer.Argument(help="A shop: shops/<name>.yaml. Default: the one in use.")] = None,
+    source: Annotated[Path | None, typer.Option(help="The folder of its files; default: data/source/<shop>.")] = None,
+) -> None:
+    """Write base.shop and base.source into params.yaml; its comments stay."""
+    from ruamel.yaml import YAML
+
+    path = paths.place("params.yaml")
+    before = params.load().base
+    shop = shops.load(name or before.shop)
+    folder = source or (paths.SOURCE / shop.name)
+    if not shop.simulated and not paths.place(folder).is_dir():
+        raise UserError(f"There is no folder {folder}. Say where the files of '{shop.name}' lie: SOURCE=<folder>")
+    yaml = YAML()
+    yaml.preserve_quotes, yaml.width = True, 200
+    content = yaml.load(path.read_text(encoding="utf-8"))
+    if (before.shop, before.source) == (shop.name, folder.as_posix()):
+        return
+    content["base"]["shop"], content["base"]["source"] = shop.name, folder.as_posix()
+    with path.open("w", encoding="utf-8") as stream:
+        yaml.dump(content, stream)
+    typer.echo(f"params.yaml: base.shop = {shop.name}, base.source = {folder.as_posix()}")
+
+
+def _configured_source(shop: str) -> Path:
+    """base.source where params.yaml speaks of this shop, else the default folder."""
+    base = params.load().base
+    return paths.place(base.source if base.shop == shop else paths.SOURCE / shop)
+
+
+def main() -> None:
+    """The entry point: people's mistakes become one message; bugs keep their traceback."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    for noisy in ("papermill", "httpx", "traitlets"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        app()
+    except UserError as problem:
+        typer.secho(f"Error: {problem}", fg="red", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

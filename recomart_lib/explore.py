@@ -1,0 +1,97 @@
+"""The tables behind the pictures of a shop: one question each. Empty tables where a shop has no such data."""
+
+from __future__ import annotations
+
+import polars as pl
+
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def sales(events: pl.DataFrame, relevant_events: list[str]) -> pl.DataFrame:
+    """The shop's relevant events, those that recommendations are judged by (purchases; in rating shops ratings)."""
+    return events.filter(pl.col("event_type").is_in(relevant_events))
+
+
+def per_key(events: pl.DataFrame, key: str) -> pl.DataFrame:
+    """One row per user or item, most active first: key, n (events), cumulative share of all events."""
+    counts = events.group_by(key).agg(n=pl.len()).sort("n", key, descending=[True, False])
+    return counts.with_columns(share=pl.col("n").cum_sum() / pl.col("n").sum())
+
+
+def head_share(counts: pl.DataFrame, fraction: float) -> float:
+    """Which share of events the top `fraction` of keys has (at least one key); NaN without events."""
+    n = max(1, round(counts.height * fraction))
+    return counts.get_column("share")[n - 1] if counts.height else float("nan")
+
+
+def funnel(events: pl.DataFrame) -> pl.DataFrame:
+    """One row per step view, cart, purchase: events, distinct user-item pairs, share of the previous step's pairs.
+
+    `reached` counts only the pairs of a step that were at every earlier recorded step too.
+    """
+    steps, rows, reached = ("view", "cart", "purchase"), [], None
+    for step in steps:
+        there = events.filter(pl.col("event_type") == step).select("user_id", "item_id")
+        pairs = there.unique()
+        on = ["user_id", "item_id"]
+        reached, previous = (pairs if reached is None else pairs.join(reached, on=on, how="semi")), reached
+        share = reached.height / previous.height if previous is not None and previous.height else None
+        rows.append((step, there.height, pairs.height, reached.height, share))
+    names = ["step", "events", "pairs", "reached", "share_of_previous"]
+    types = [pl.String, pl.Int64, pl.Int64, pl.Int64, pl.Float64]
+    return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
+
+
+def per_week(events: pl.DataFrame, zone: str) -> pl.DataFrame:
+    """One row per full calendar week (its Monday, local time): events, distinct users. Incomplete weeks are left out."""
+    days = events.with_columns(day=pl.col("timestamp").dt.convert_time_zone(zone).dt.date())
+    first, last = days.get_column("day").min(), days.get_column("day").max()
+    weeks = days.group_by(week=pl.col("day").dt.truncate("1w")).agg(n=pl.len(), users=pl.col("user_id").n_unique())
+    full = (pl.col("week") >= first) & (pl.col("week").dt.offset_by("6d") <= last)
+    return weeks.filter(full).sort("week")
+
+
+def week_hours(events: pl.DataFrame, zone: str) -> pl.DataFrame:
+    """Seven rows (Monday first), columns `day` and "0".."23": each hour's share of all events, local time."""
+    local = pl.col("timestamp").dt.convert_time_zone(zone)
+    cells = events.group_by(weekday=local.dt.weekday().cast(pl.Int64), hour=local.dt.hour().cast(pl.Int64)).len()
+    grid = pl.DataFrame({"weekday": range(1, 8)}).join(pl.DataFrame({"hour": range(24)}), how="cross")
+    filled = grid.join(cells, on=["weekday", "hour"], how="left").with_columns(pl.col("len").fill_null(0))
+    shares = filled.with_columns(share=pl.col("len") / max(events.height, 1))
+    wide = shares.pivot(on="hour", index="weekday", values="share").sort("weekday")
+    return wide.select(day=pl.Series(WEEKDAYS), *[pl.col(str(hour)) for hour in range(24)])
+
+
+def repeats(bought: pl.DataFrame) -> pl.DataFrame:
+    """One row per user-item pair: n_days (distinct days with a purchase) and gap_days, the mean time between them."""
+    days = bought.with_columns(day=pl.col("timestamp").dt.date())
+    pairs = days.group_by("user_id", "item_id").agg(
+        n_days=pl.col("day").n_unique(), span=(pl.col("day").max() - pl.col("day").min()).dt.total_days()
+    )
+    gap = pl.when(pl.col("n_days") > 1).then(pl.col("span") / (pl.col("n_days") - 1))
+    return pairs.with_columns(gap_days=gap).drop("span").sort("user_id", "item_id")
+
+
+def ratings(events: pl.DataFrame) -> pl.DataFrame:
+    """One row per number of stars: stars, n."""
+    given = events.filter(pl.col("rating").is_not_null())
+    return given.group_by(stars=pl.col("rating")).agg(n=pl.len()).sort("stars")
+
+
+def categories(bought: pl.DataFrame, items: pl.DataFrame, top_n: int) -> pl.DataFrame:
+    """One row per category of the `top_n` that earn most: category, revenue, items, median price.
+
+    Empty where the shop has no categories or no prices.
+    """
+    known = items.filter(pl.col("category").is_not_null())
+    sold = bought.join(known.select("item_id", "category"), on="item_id")
+    revenue = sold.group_by("category").agg(revenue=(pl.col("price") * pl.col("quantity").fill_null(1)).sum())
+    structure = known.group_by("category").agg(items=pl.len(), median_price=pl.col("price").median())
+    return revenue.join(structure, on="category").sort("revenue", "category", descending=[True, False]).head(top_n)
+
+
+def sparsity(events: pl.DataFrame) -> dict[str, float]:
+    """Users, items, distinct pairs, and the share of the user x item matrix that is filled (`density`)."""
+    n_users, n_items = events.get_column("user_id").n_unique(), events.get_column("item_id").n_unique()
+    n_pairs = events.select("user_id", "item_id").n_unique()
+    return {"users": n_users, "items": n_items, "pairs": n_pairs, "density": n_pairs / max(n_users * n_items, 1)}

@@ -1,0 +1,140 @@
+"""params.yaml, typed: one pydantic model per section. A wrong name or value is one clear sentence, before any kernel."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from recomart_lib import paths
+from recomart_lib.config import checked, read_yaml
+
+
+class Section(BaseModel):
+    """A section of params.yaml: unknown names are refused, numbers are not guessed from text."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Base(Section):
+    shop: str = "simulated"
+    source: str = "data/source/simulated"
+    seed: int = Field(42, ge=0, lt=2**31)
+
+
+class Simulate(Section):
+    n_users: int = Field(10_000, ge=1)
+    n_items: int = Field(5_000, ge=1)
+    n_orders: int = Field(35_000, ge=1)
+    start: str = "2025-01-01"
+    n_days: int = Field(365, ge=1, le=3_650)
+    dirt_rate: float = Field(0.02, ge=0, lt=1)
+
+    @field_validator("start")
+    @classmethod
+    def is_a_date(cls, value: str) -> str:
+        date.fromisoformat(value)
+        return value
+
+
+class Ingest(Section):
+    max_rejected: float = Field(0.2, ge=0, le=1)
+
+
+class Validate(Section):
+    min_quality: float = Field(0.95, ge=0, le=1)
+    max_age: int = Field(120, ge=1)
+    max_price: float = Field(100_000, gt=0)
+    max_quantity: int = Field(100_000, ge=1)
+    profile_max_rows: int = Field(5_000, ge=1)
+    rules: dict[str, Literal["error", "warning", "off"]] = {}
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def off_is_a_word(cls, rules: Any) -> Any:
+        """YAML reads a bare `off` as false: take it for the word."""
+        if not isinstance(rules, dict):
+            return rules
+        return {name: "off" if severity is False else severity for name, severity in rules.items()}
+
+
+class Explore(Section):
+    top_n: int = Field(15, ge=1)
+
+
+class Prepare(Section):
+    horizon_days: int = Field(30, ge=1)
+    weight_view: float = Field(1.0, ge=0)
+    weight_cart: float = Field(3.0, ge=0)
+    weight_purchase: float = Field(5.0, ge=0)
+    weight_rating: float = Field(5.0, ge=0)
+
+
+class Features(Section):
+    half_life_days: float = Field(30, gt=0)
+    n_price_tiers: int = Field(4, ge=1)
+    rating_prior: float = Field(5, ge=0)
+
+
+MODELS: dict[str, dict[str, Any]] = {
+    "popularity": {},
+    "recent_popularity": {"window_days": 30},
+    "own_history": {},
+    "own_history_decayed": {"decay_days": 60},
+    "item_knn": {"n_neighbours": [50, 200]},
+    "ease": {"reg": 200, "signal": ["relevant", "seen"]},
+    "als": {"n_factors": 64, "reg": 5.0, "alpha": 2.0, "n_epochs": 15},
+}
+
+
+class Train(Section):
+    k: int = Field(20, ge=1)
+    svd_n_factors: int = Field(50, ge=1)
+    svd_n_epochs: int = Field(20, ge=1)
+    svd_learning_rate: float = Field(0.005, gt=0)
+    svd_reg: float = Field(0.02, ge=0)
+    models: dict[str, dict[str, Any]] = MODELS
+
+
+class Evaluate(Section):
+    k: int = Field(10, ge=1)
+    n_bootstrap: int = Field(1_000, ge=2)
+    target_precision: float = Field(0.15, ge=0, le=1)
+    target_recall: float = Field(0.10, ge=0, le=1)
+    target_ndcg: float = Field(0.20, ge=0, le=1)
+
+
+class Recommend(Section):
+    k: int = Field(10, ge=1)
+    protocol: Literal["all", "novel"] = "all"
+
+
+class Params(Section):
+    base: Base = Base()
+    simulate: Simulate = Simulate()
+    ingest: Ingest = Ingest()
+    validate_: Validate = Field(Validate(), alias="validate")  # BaseModel has a method of that name
+    explore: Explore = Explore()
+    prepare: Prepare = Prepare()
+    features: Features = Features()
+    train: Train = Train()
+    evaluate: Evaluate = Evaluate()
+    recommend: Recommend = Recommend()
+
+    def section(self, name: str) -> Section:
+        """One section by its name in params.yaml."""
+        return getattr(self, "validate_" if name == "validate" else name)
+
+
+def load(path: Path | None = None) -> Params:
+    """Read and check params.yaml.
+
+    Raises
+    ------
+    UserError
+        Naming the file, the key, the value and what was expected, for every mistake at once.
+    """
+    path = path or paths.place("params.yaml")
+    return checked(Params, read_yaml(path), path)

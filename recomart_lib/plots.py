@@ -1,0 +1,186 @@
+"""The pictures: one function per kind of picture, tables in, an `Axes` out. Axes say their units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import polars as pl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from recomart_lib.colours import colour
+
+INK, ACCENT, GREY = "#1f2933", "#2a6f97", "#9aa5b1"
+
+
+def use_style() -> None:
+    """One look for all figures: white, light grid, readable on paper; the same bytes for the same numbers."""
+    sns.set_theme(style="whitegrid", rc={"axes.spines.right": False, "axes.spines.top": False})
+    plt.rcParams.update(
+        {"figure.figsize": (8, 3.6), "figure.dpi": 110, "savefig.bbox": "tight", "axes.titlelocation": "left",
+         "axes.titleweight": "bold", "text.color": INK, "axes.labelcolor": INK, "svg.hashsalt": "recomart",
+         "axes.titlesize": 11, "figure.constrained_layout.use": True, "text.parse_math": False}
+    )  # fmt: skip
+
+
+def nothing(text: str) -> Axes:
+    """An empty picture that says why it is empty."""
+    _, ax = plt.subplots(figsize=(8, 0.8))
+    ax.text(0, 0.5, text, color=GREY, va="center")
+    ax.set_axis_off()
+    return ax
+
+
+def bars(labels: Sequence[str], values: Sequence[float], xlabel: str, title: str, shares: bool = False) -> Axes:
+    """Horizontal bars, the first on top."""
+    if not len(labels):
+        return nothing(f"{title}: no data in this shop.")
+    _, ax = plt.subplots(figsize=(8, 0.6 + 0.28 * len(labels)))
+    names = [str(label)[:40] for label in labels]
+    ax.barh(range(len(names)), list(values), color=ACCENT)
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    ax.set(xlabel=xlabel, title=title)
+    if shares:
+        ax.xaxis.set_major_formatter(PercentFormatter(1))
+    return ax
+
+
+def daily(days: pl.DataFrame, ylabel: str, title: str) -> Axes:
+    """A line over days or weeks: the first column is the date, `n` the count."""
+    if not days.height:
+        return nothing(f"{title}: no data.")
+    _, ax = plt.subplots()
+    ax.plot(days.to_series(0).to_numpy(), days.get_column("n").to_numpy(), color=ACCENT, lw=1.2)
+    ax.set(ylabel=ylabel, title=title, ylim=(0, None), xlabel="date")
+    return ax
+
+
+def long_tail(counts: dict[str, pl.DataFrame], title: str) -> Axes:
+    """Cumulative share of events over the share of users or items, most active first; the diagonal is an even spread."""
+    _, ax = plt.subplots(figsize=(5.2, 4))
+    for name, line, style in zip(counts, counts.values(), ("-", "--"), strict=False):
+        x = np.arange(1, line.height + 1) / max(line.height, 1)
+        ax.plot(x, line.get_column("share"), style, color=ACCENT, label=name)
+    ax.plot([0, 1], [0, 1], ":", color=GREY, label="even spread")
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.set(xlabel="share of users / items, most active first", ylabel="share of events", title=title)
+    ax.legend(frameon=False)
+    return ax
+
+
+def histogram(values: pl.Series, xlabel: str, ylabel: str, title: str, log: bool = False) -> Axes:
+    """Distribution of one number; with `log`, bins of equal ratio (values above zero)."""
+    known = values.drop_nulls().cast(pl.Float64).to_numpy()
+    known = known[known > 0] if log else known
+    if not len(known):
+        return nothing(f"{title}: no data in this shop.")
+    _, ax = plt.subplots()
+    ax.hist(known, bins=_bins(known, log), color=ACCENT, edgecolor="white", lw=0.4)
+    if log:
+        ax.set_xscale("log")
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    return ax
+
+
+def _bins(known: np.ndarray, log: bool) -> np.ndarray | int:
+    if not log or known.min() == known.max():
+        return min(40, len(np.unique(known)) + 1)
+    return np.geomspace(known.min(), known.max(), 40)
+
+
+def week_heatmap(grid: pl.DataFrame, title: str) -> Axes:
+    """Weekday x hour, the share of events by shade."""
+    _, ax = plt.subplots(figsize=(8, 2.8))
+    values = grid.drop("day").to_numpy()
+    sns.heatmap(values, ax=ax, cmap="Blues", cbar_kws={"label": "share of events", "format": PercentFormatter(1)},
+                yticklabels=grid.get_column("day").to_list(), xticklabels=range(24))  # fmt: skip
+    ax.set(xlabel="hour of day, local time", ylabel="", title=title)
+    ax.tick_params(axis="both", rotation=0)
+    return ax
+
+
+def intervals(table: pl.DataFrame, metric: str, title: str, target: float | None = None) -> Axes:
+    """One dot per model with its 95 % interval, best on top; a dashed line at the target."""
+    if not table.height:
+        return nothing(f"{title}: nobody can be judged.")
+    rows = table.sort(metric, "model", descending=[True, False])
+    _, ax = plt.subplots(figsize=(8, 0.9 + 0.3 * rows.height))
+    for place, row in enumerate(rows.iter_rows(named=True)):
+        low, high = row[f"{metric}_ci"]
+        ax.plot([low, high], [place, place], color=colour(row["model"]), lw=3, solid_capstyle="butt", alpha=0.5)
+        ax.plot(row[metric], place, "o", color=colour(row["model"]))
+    if target is not None:
+        ax.axvline(target, color=INK, ls="--", lw=1, label=f"target {target}")
+        ax.legend(frameon=False, loc="lower right")
+    ax.set_yticks(range(rows.height), rows.get_column("model").to_list())
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    ax.set(xlabel=f"{metric}, mean over users with 95 % bootstrap interval", title=title, xlim=(0, None))
+    return ax
+
+
+def by_k(table: pl.DataFrame, metric: str, title: str) -> Axes:
+    """A metric over list length, one line per model. `table` has model, k and the metric."""
+    if not table.height:
+        return nothing(f"{title}: nobody can be judged.")
+    _, ax = plt.subplots()
+    best_first = table.group_by("model").agg(pl.col(metric).last()).sort(metric, descending=True)
+    for model in best_first.get_column("model"):
+        line = table.filter(pl.col("model") == model).sort("k")
+        ax.plot(line.get_column("k"), line.get_column(metric), color=colour(model), label=model, marker="o", ms=3)
+    ax.set(xlabel="k, length of the list", ylabel=f"{metric}@k, mean over users", title=title, ylim=(0, None))
+    ax.legend(frameon=False, bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=8)
+    return ax
+
+
+def slices(table: pl.DataFrame, by: str, metric: str, title: str) -> Axes:
+    """One dot per slice and model with its interval. `table` has the slice column, model, mean, low, high, n."""
+    if not table.height:
+        return nothing(f"{title}: nobody can be judged.")
+    groups = table.get_column(by).unique(maintain_order=True).to_list()
+    models = table.get_column("model").unique(maintain_order=True).to_list()
+    _, ax = plt.subplots(figsize=(8, 0.9 + 0.45 * len(groups)))
+    for shift, model in zip(np.linspace(-0.2, 0.2, len(models)), models, strict=True):
+        for row in table.filter(pl.col("model") == model).iter_rows(named=True):
+            y = groups.index(row[by]) + shift
+            ax.plot([row["low"], row["high"]], [y, y], color=colour(model), lw=3, alpha=0.5)
+            ax.plot(row["mean"], y, "o", color=colour(model), label=model if row[by] == groups[0] else None)
+    sizes = dict(table.select(by, "n").iter_rows())
+    ax.set_yticks(range(len(groups)), [f"{str(group)[:28]} (n = {sizes[group]:,})" for group in groups])
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    ax.set(xlabel=f"{metric}, mean over users with 95 % bootstrap interval", title=title, xlim=(0, None))
+    ax.legend(frameon=False, bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=8)
+    return ax
+
+
+def trade_off(table: pl.DataFrame, x: str, y: str, title: str) -> Axes:
+    """One dot per model: two metrics against each other."""
+    if not table.height:
+        return nothing(f"{title}: nobody can be judged.")
+    _, ax = plt.subplots(figsize=(6.4, 3.8))
+    for row in table.iter_rows(named=True):
+        ax.plot(row[x], row[y], "o", color=colour(row["model"]), ms=8)
+        ax.annotate(row["model"], (row[x], row[y]), xytext=(6, 3), textcoords="offset points", fontsize=8)
+    ax.set(xlabel=x, ylabel=y, title=title)
+    return ax
+
+
+def correlations(table: pl.DataFrame, names: Sequence[str], title: str) -> Axes:
+    """Rank correlations of numeric columns that vary."""
+    numeric = [n for n in names if table.schema[n].is_numeric() and table.get_column(n).drop_nulls().n_unique() > 1]
+    if len(numeric) < 2:
+        return nothing(f"{title}: fewer than two features vary.")
+    matrix = table.select(numeric).to_pandas().corr("spearman")
+    _, ax = plt.subplots(figsize=(1.8 + 0.9 * len(numeric), 1 + 0.5 * len(numeric)))
+    sns.heatmap(matrix, ax=ax, cmap="RdBu_r", vmin=-1, vmax=1, annot=True, fmt=".2f",
+                cbar_kws={"label": "Spearman correlation"})  # fmt: skip
+    ax.set(title=title)
+    ax.tick_params(axis="x", rotation=30)
+    return ax

@@ -1,0 +1,180 @@
+"""shops/<name>.yaml, typed: where a shop's tables come from and how their columns map to ours.
+
+A user brings a shop by writing one such file; nothing in the code knows a shop by its name.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from recomart_lib import paths
+from recomart_lib.errors import UserError
+from recomart_lib.config import checked, read_yaml, suggestion
+from recomart_lib.schemas import EVENT_TYPES, REQUIRED, TABLES
+
+EventType = Literal[EVENT_TYPES]
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Exclusion(Strict):
+    """Rows that the shop expects and does not want judged: those in which `missing` is null."""
+
+    missing: str
+    reason: str
+
+
+class Table(Strict):
+    """Where one table comes from. `columns` maps our name to the delivered one.
+
+    A `derived` table has no files: its rows are the distinct ids of the events, its columns the most frequent values
+    (numbers: the median) of what the events' files say about them.
+    """
+
+    kind: Literal["csv", "json", "jsonl", "parquet", "derived"]
+    path: str | None = None
+    columns: dict[str, str] = {}
+    separator: str = Field(",", min_length=1, max_length=1)
+    encoding: str = "utf-8"
+    decimal: Literal[".", ","] = "."
+    timestamp_format: str | None = None
+    header: list[str] | None = None
+    event_type: EventType | None = None
+    event_values: dict[str, EventType] = {}
+    negative_quantity: Literal["return"] | None = None
+    exclude: dict[str, Exclusion] = {}
+
+    @field_validator("encoding")
+    @classmethod
+    def known_encoding(cls, value: str) -> str:
+        try:
+            "".encode(value)
+        except LookupError:
+            raise ValueError("not an encoding that Python knows (try utf-8, utf-8-sig, latin-1)") from None
+        return value
+
+    @model_validator(mode="after")
+    def files_have_a_path(self) -> Table:
+        if (self.path is None) != (self.kind == "derived"):
+            raise ValueError("`path` names the files of a table; a derived table has none, every other kind needs it")
+        return self
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("not a time zone; write it like Europe/London") from None
+    return value
+
+
+class Shop(Strict):
+    """One shop. `cut: auto`: the test window is the last days of its data; `horizon_days: auto`: as in params.yaml.
+
+    Keys that a DVC stage tracks have no default: DVC wants to find them in the file.
+    """
+
+    name: str
+    title: str
+    about: str = ""
+    currency: str
+    time_zone: Annotated[str, BeforeValidator(_zone)]
+    simulated: bool
+    cut: str
+    horizon_days: Annotated[int, Field(ge=1)] | Literal["auto"]
+    relevant_events: list[EventType] = Field(min_length=1)
+    tables: dict[Literal["users", "items", "events"], Table]
+
+    @field_validator("cut")
+    @classmethod
+    def a_date(cls, value: str) -> str:
+        try:
+            _ = value == "auto" or date.fromisoformat(value)
+        except ValueError:
+            raise ValueError("write a day in quotes, like \"2011-11-01\", or auto") from None
+        return value
+
+    @model_validator(mode="after")
+    def tables_are_mapped(self) -> Shop:
+        problems = [problem for name, table in self.tables.items() for problem in _unmapped(name, table)]
+        if "events" not in self.tables or self.tables["events"].kind == "derived":
+            problems.append("tables.events is required: without events there is nothing to learn from")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def table(self, name: str) -> Table:
+        """The table's declaration; one that the shop does not declare is derived from the events."""
+        return self.tables.get(name) or Table(kind="derived")
+
+    @property
+    def delivered(self) -> list[str]:
+        """The tables that come in files, events last."""
+        return [name for name in TABLES if self.table(name).kind != "derived"]
+
+
+def _unmapped(name: str, table: Table) -> list[str]:
+    """What is wrong with a table's column mapping, in words."""
+    known = list(TABLES[name])
+    problems = [
+        f"tables.{name}.columns.{column}: not a column of {name}. {suggestion(column, known)}"
+        for column in table.columns
+        if column not in known
+    ]
+    filled = {*table.columns, "event_id"} | ({"event_type"} if table.event_type else set())
+    if table.kind != "derived":
+        problems += [
+            f"tables.{name}.columns.{column}: required; say which delivered column holds it"
+            for column in REQUIRED[name]
+            if column not in filled
+        ]
+    problems += [
+        f"tables.{name}.exclude.{label}.missing: '{rule.missing}' is not a mapped column. "
+        + suggestion(rule.missing, list(table.columns))
+        for label, rule in table.exclude.items()
+        if rule.missing not in table.columns
+    ]
+    return problems
+
+
+def load(name: str) -> Shop:
+    """The shop of shops/<name>.yaml."""
+    path = paths.place(paths.SHOPS, f"{name}.yaml")
+    if not path.exists():
+        known = sorted(file.stem for file in path.parent.glob("*.yaml"))
+        raise UserError(f"base.shop: there is no {paths.SHOPS}/{name}.yaml. {suggestion(name, known)}")
+    return read(path)
+
+
+def read(path: Path) -> Shop:
+    """Read and check one shop file; its name is the file's."""
+    return checked(Shop, {**read_yaml(path), "name": path.stem}, path)
+
+
+def files(shop: Shop, table: str, source: Path) -> list[Path]:
+    """The delivered files of a table, sorted by name.
+
+    Raises
+    ------
+    UserError
+        If the folder or the files are not there.
+    """
+    pattern = shop.table(table).path
+    if not source.is_dir():
+        raise UserError(
+            f"base.source: there is no folder {source}. Say where the files of shop '{shop.name}' lie: "
+            f"make repro SHOP={shop.name} SOURCE=<folder>"
+        )
+    found = sorted(file for file in source.glob(pattern or "") if file.is_file())
+    if not found:
+        raise UserError(f"shops/{shop.name}.yaml: tables.{table}.path '{pattern}' matches no file in {source}.")
+    return found

@@ -1,0 +1,75 @@
+"""What notebooks read, write and show: Parquet and JSON by place, and tables for people."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import polars as pl
+
+from recomart_lib import paths
+from recomart_lib.errors import UserError
+
+
+def read(*parts: Path | str) -> pl.DataFrame:
+    """A table that an earlier stage left."""
+    path = _existing(*parts)
+    return pl.read_parquet(path)
+
+
+def write(table: pl.DataFrame, *parts: Path | str) -> None:
+    """Write a table as Parquet; the caller has sorted its rows."""
+    table.write_parquet(paths.output(Path(*parts)))
+
+
+def read_all(folder: Path, *names: str) -> dict[str, pl.DataFrame]:
+    """Several tables of one folder, by name."""
+    return {name: read(folder, f"{name}.parquet") for name in names}
+
+
+def write_all(named: dict[str, pl.DataFrame], folder: Path) -> None:
+    """Several tables into one folder, each as <name>.parquet."""
+    for name, table in named.items():
+        write(table, folder, f"{name}.parquet")
+
+
+def read_json(*parts: Path | str) -> dict[str, Any]:
+    """Facts that an earlier stage left."""
+    return json.loads(_existing(*parts).read_text(encoding="utf-8"))
+
+
+def write_json(content: dict[str, Any], *parts: Path | str) -> None:
+    """Write facts for machines, and for the index page."""
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    paths.output(Path(*parts)).write_text(text + "\n", encoding="utf-8")
+
+
+def show(table: pl.DataFrame, rows: int = 20) -> pd.DataFrame:
+    """A table as people want to see it in a notebook: its first column as the row's name. Words are escaped in HTML."""
+    pd.set_option("display.precision", 4, "display.max_rows", 60, "display.max_columns", 40, "display.max_colwidth", 70)
+    frame = table.head(rows).to_pandas()
+    return frame.set_index(frame.columns[0]) if len(frame.columns) > 1 else frame
+
+
+def counts(named: dict[str, pl.DataFrame]) -> pd.DataFrame:
+    """One row per table: how many rows and columns it has."""
+    rows = [(name, table.height, table.width) for name, table in named.items()]
+    return show(pl.DataFrame(rows, schema=["table", "rows", "columns"], orient="row"), len(rows))
+
+
+def fingerprint(folder: Path) -> str:
+    """Twelve hex digits that stand for the content of a folder's tables: equal data, equal fingerprint."""
+    digest = hashlib.sha256()
+    for path in sorted(paths.place(folder).glob("*.parquet")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _existing(*parts: Path | str) -> Path:
+    path = paths.place(Path(*parts))
+    if not path.exists():
+        raise UserError(f"{Path(*parts)} is not there: run the stage that makes it first (dvc repro makes what is missing).")
+    return path

@@ -1,0 +1,313 @@
+"""Numbers to sentences: every takeaway is computed, says how sure it is, and turns round when the numbers do.
+
+Each function returns Markdown. Words that came from data pass through `safe`: they are text, never markup.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import polars as pl
+
+
+def safe(text: object) -> str:
+    """Text from data, made harmless in Markdown and HTML."""
+    escaped = html.escape(" ".join(str(text).split()))
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", escaped)
+
+
+def bullets(*sentences: str) -> str:
+    """A Markdown list, empty sentences left out."""
+    return "\n".join(f"- {sentence}" for sentence in sentences if sentence)
+
+
+def number(value: float) -> str:
+    """`12,345`, or four digits of a small number."""
+    return f"{value:,.0f}" if abs(value) >= 100 or float(value).is_integer() else f"{value:.3g}"
+
+
+def percent(share: float) -> str:
+    """`12.3 %`; more digits where it is tiny."""
+    return f"{share:.1%}".replace("%", " %") if share >= 0.001 or share == 0 else f"{share:.2g}"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """`1 row`, `2 rows`, `3 categories`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def arrived(files: pl.DataFrame) -> str:
+    """What came, and whether all of it is there."""
+    delivered, landed = files.get_column("rows_delivered").sum(), files.get_column("rows_landed").sum()
+    new = files.filter(pl.col("state") != "known").height
+    rejected = delivered - landed
+    fate = "every row could be read" if not rejected else (
+        f"{plural(rejected, 'row')} ({percent(rejected / delivered)}) could not be read and went to quarantine")  # fmt: skip
+    return (
+        f"**{plural(files.height, 'file')} hold {plural(delivered, 'row')}: {fate}.** "
+        f"{plural(new, 'file')} were new or changed since the last run."
+    )
+
+
+def gone(names: list[str]) -> str:
+    """Files that are in the lake, but no longer in the source folder."""
+    if not names:
+        return "Every file in the lake is still in the source folder."
+    shown = ", ".join(safe(name) for name in names[:5])
+    return (
+        f"**{plural(len(names), 'file')} in the lake are no longer in the source folder** ({shown}{', ...' if names[5:] else ''}): "
+        "what was landed stays and is still read. If they belong to another world (a new simulation, say), "
+        "delete the shop's folder in data/raw and run again."
+    )
+
+
+def days_covered(days: pl.DataFrame) -> str:
+    """Whether the feed has holes: `days` has one row per calendar day with `n` events."""
+    empty = days.filter(pl.col("n") == 0)
+    median = days.get_column("n").median()
+    holes = "No day is empty." if not empty.height else (
+        f"{plural(empty.height, 'day')} of {days.height} without an event "
+        f"({percent(empty.height / days.height)}); the first is {empty.get_column('day')[0]}.")  # fmt: skip
+    return f"**A typical day brings {number(median)} events.** {holes}"
+
+
+def quality(report: dict[str, Any]) -> str:
+    """The score against the gate."""
+    score, gate = report["score"], report["min_quality"]
+    lowest = min(report["tables"], key=lambda table: report["tables"][table]["score"])
+    verdict = "the gate is open" if score >= gate else "**the pipeline stops here**"
+    return (
+        f"**The quality score is {percent(score)}** (lowest table: {lowest}); the gate asks for {percent(gate)}: {verdict}. "
+        f"The score is the share of judged rows that pass every error rule."
+    )
+
+
+def costliest(report: dict[str, Any], severity: str = "error") -> str:
+    """Which rules cost most rows."""
+    failed = [rule for rule in report["rules"] if rule["severity"] == severity and rule["n_failed"]]
+    if not failed:
+        return f"No rule of severity {severity} is broken."
+    worst = sorted(failed, key=lambda rule: (-rule["n_failed"], rule["rule"]))[:3]
+    named = "; ".join(f"{rule['table']}.{rule['rule']} ({number(rule['n_failed'])} rows)" for rule in worst)
+    return f"**{plural(len(failed), 'rule')} of severity {severity} {'is' if len(failed) == 1 else 'are'} broken**, most often: {named}."
+
+
+def reconciled(report: dict[str, Any]) -> str:
+    """Where all rows went."""
+    sums = {key: sum(row[key] for row in report["tables"].values()) for key in
+            ("delivered", "rejected", "landed", "good", "quarantined", "duplicates", "excluded")}  # fmt: skip
+    return (
+        f"**All {number(sums['landed'])} landed rows are accounted for**: {number(sums['good'])} good + "
+        f"{number(sums['quarantined'])} quarantined + {number(sums['duplicates'])} duplicates + "
+        f"{number(sums['excluded'])} excluded. {number(sums['rejected'])} of {number(sums['delivered'])} delivered rows "
+        "could not be read."
+    )
+
+
+def concentration(counts: pl.DataFrame, what: str, top: float, share: float) -> str:
+    """How uneven the distribution is."""
+    if not counts.height:
+        return f"There are no {what}."
+    single = counts.filter(pl.col("n") == 1).height / counts.height
+    shape = "a few carry most of the trade" if share > 0.5 else "the trade is spread"
+    return (
+        f"**The top {percent(top)} of {what} have {percent(share)} of the events** ({shape}); the median has "
+        f"{number(counts.get_column('n').median())}, and {percent(single)} have just one."
+    )
+
+
+def funnel(steps: pl.DataFrame) -> str:
+    """Where pairs are lost on the way to a purchase."""
+    recorded = steps.filter(pl.col("events") > 0)
+    if recorded.height < 2:
+        only = recorded.get_column("step")[0] if recorded.height else "nothing"
+        return f"This shop records one step of the funnel only ({only}): there is nothing to compare."
+    lost = recorded.filter(pl.col("share_of_previous").is_not_null()).sort("share_of_previous")
+    if not lost.height:
+        return "The recorded steps do not follow one another: no share can be given."
+    step = lost.row(0, named=True)
+    return (
+        f"**The narrowest step is {step['step']}: {percent(step['share_of_previous'])} of the pairs at the step before "
+        f"reach it.** {number(steps.get_column('reached')[-1])} user-item pairs go all the way."
+    )
+
+
+def season(weeks: pl.DataFrame) -> str:
+    """How much the weeks differ."""
+    if weeks.height < 4:
+        return f"{plural(weeks.height, 'full week')}: too few to speak of seasons."
+    best, worst = weeks.sort("n").row(-1, named=True), weeks.sort("n").row(0, named=True)
+    ratio = best["n"] / max(worst["n"], 1)
+    quarter = max(weeks.height // 4, 1)
+    trend = weeks.get_column("n").tail(quarter).mean() / max(weeks.get_column("n").head(quarter).mean(), 1) - 1
+    way = f"the last quarter of the weeks is {percent(abs(trend))} {'above' if trend > 0 else 'below'} the first"
+    return (
+        f"**The busiest week ({best['week']}) has {ratio:.1f} times the events of the quietest ({worst['week']})**; {way}. "
+        "A cut in time must live with that; a random split would hide it."
+    )
+
+
+def busiest_hour(grid: pl.DataFrame) -> str:
+    """When the shop is busy."""
+    long = grid.unpivot(index="day", variable_name="hour", value_name="share").sort("share", "day", "hour")
+    top = long.row(-1, named=True)
+    empty = long.filter(pl.col("share") == 0).height
+    return (
+        f"**The busiest hour is {top['day']} {top['hour']}:00 with {percent(top['share'])} of all events** "
+        f"(even spread: {percent(1 / 168)}); {empty} of 168 hours of the week have none."
+    )
+
+
+def repeat_purchases(pairs: pl.DataFrame) -> str:
+    """Whether people come back for the same thing."""
+    if not pairs.height:
+        return "There are no purchases."
+    again = pairs.filter(pl.col("n_days") > 1)
+    share = again.height / pairs.height
+    gap = f"; the median gap is {number(again.get_column('gap_days').median())} days" if again.height else ""
+    advice = "own history will be hard to beat in protocol *all*" if share > 0.1 else "lists must bring something new"
+    return f"**{percent(share)} of the bought user-item pairs were bought again on another day**{gap}: {advice}."
+
+
+def stars(given: pl.DataFrame) -> str:
+    """How people rate."""
+    n = given.get_column("n").sum()
+    if not n:
+        return "This shop has no ratings: the rating model learns from ratings derived from the implicit score."
+    mean = (given.get_column("stars") * given.get_column("n")).sum() / n
+    top = given.filter(pl.col("stars") >= 4).get_column("n").sum() / n
+    return f"**{number(n)} ratings, {mean:.2f} stars on average**; {percent(top)} are 4 stars or more."
+
+
+def category_structure(table: pl.DataFrame, currency: str) -> str:
+    """Which categories earn the money."""
+    if not table.height:
+        return "This shop has no categories (or no prices): content cannot help a recommender here."
+    first = table.row(0, named=True)
+    share = first["revenue"] / table.get_column("revenue").sum()
+    return (
+        f"**{safe(first['category'])} earns most: {number(first['revenue'])} {safe(currency)}, {percent(share)} of the categories "
+        f"shown**, with {plural(first['items'], 'product')} at a median price of {first['median_price'] or 0:,.2f} {safe(currency)}."
+    )
+
+
+def prices(items: pl.DataFrame, currency: str) -> str:
+    """How prices are spread."""
+    known = items.get_column("price").drop_nulls()
+    if not len(known):
+        return "This shop has no prices."
+    low, mid, high = (known.quantile(q, "linear") for q in (0.1, 0.5, 0.9))
+    return (
+        f"**Half of the products cost less than {mid:,.2f} {safe(currency)}**; the middle 80 % lie between {low:,.2f} and {high:,.2f}, "
+        f"a factor of {high / max(low, 0.01):,.1f}. {percent(items.get_column('price').null_count() / items.height)} have no price."
+    )
+
+
+def density(facts: dict[str, float]) -> str:
+    """How empty the matrix is."""
+    per_user = facts["pairs"] / max(facts["users"], 1)
+    return (
+        f"**{percent(facts['density'])} of the {number(facts['users'])} x {number(facts['items'])} matrix is filled**: "
+        f"{per_user:.1f} products per user on average. The rest is what a recommender has to guess."
+    )
+
+
+def cut(description: dict[str, Any], name: str) -> str:
+    """Whom a window can judge."""
+    n = description["users_in_window"]
+    if not n:
+        return f"**Nobody does anything relevant in the {name} window**: nothing can be judged by it."
+    return (
+        f"**{name}: {number(description['evaluated_all'])} of {plural(n, 'user')} can be judged** "
+        f"({number(description['evaluated_novel'])} in protocol *novel*): known before the window, with a relevant product "
+        f"that was known too. {number(description['cold_users'])} are cold."
+    )
+
+
+def nulls(table: pl.DataFrame, names: list[str]) -> str:
+    """Which features are mostly missing."""
+    shares = {name: table.get_column(name).null_count() / max(table.height, 1) for name in names}
+    missing = {name: share for name, share in shares.items() if share > 0}
+    if not missing:
+        return f"**No null in {plural(table.height, 'row')}.**"
+    named = ", ".join(f"{name} {percent(share)}" for name, share in sorted(missing.items(), key=lambda pair: -pair[1]))
+    return f"**{plural(len(missing), 'feature')} of {len(names)} have nulls**: {named}."
+
+
+def tuned(log: pl.DataFrame) -> str:
+    """What tuning on valid decided."""
+    best = log.filter(pl.col("protocol") == "all").sort("ndcg@10", descending=True)
+    if not best.height or best.get_column("ndcg@10")[0] is None:
+        return "Nobody can be judged on valid: the first candidate of every model is taken."
+    first = best.row(0, named=True)
+    searched = log.group_by("model").agg(n=pl.col("parameters").n_unique()).filter(pl.col("n") > 1)
+    return (
+        f"**On valid, {first['model']} ranks best (ndcg@10 {first['ndcg@10']:.4f} in protocol *all*)**; "
+        f"{plural(searched.height, 'model')} had more than one candidate. Test was not looked at."
+    )
+
+
+def champion(table: pl.DataFrame, protocol: str) -> str:
+    """The best model of a protocol, and whether its lead is more than chance."""
+    rows = table.sort("ndcg@10", "model", descending=[True, False])
+    if rows.height < 2:
+        return f"Protocol *{protocol}*: nobody can be judged."
+    first, second = rows.row(0, named=True), rows.row(1, named=True)
+    clear = first["ndcg@10_ci"][0] > second["ndcg@10_ci"][1]
+    lead = "their intervals do not overlap" if clear else "their intervals overlap: see the paired test"
+    return (
+        f"**Protocol *{protocol}*: {first['model']} leads with ndcg@10 {first['ndcg@10']:.4f} "
+        f"({first['ndcg@10_ci'][0]:.4f} to {first['ndcg@10_ci'][1]:.4f})**, before {second['model']} "
+        f"({second['ndcg@10']:.4f}); {lead}."
+    )
+
+
+def rating_model(errors: dict[str, dict[str, float]], metrics: dict[str, dict[str, Any]]) -> str:
+    """Where the rating model stands as a ranker."""
+    if "svd" not in errors or "svd" not in metrics:
+        return "There is no rating in the test window to judge the rating model by."
+    own, mean = errors["svd"]["rmse"], errors["global_mean"]["rmse"]
+    better = "better" if own < mean else "no better"
+    place = "below" if metrics["svd"]["ndcg@10"] < metrics["popularity"]["ndcg@10"] else "above"
+    return (
+        f"**SVD predicts ratings {better} than the mean rating (RMSE {own:.3f} against {mean:.3f}), and ranks {place} "
+        f"popularity (ndcg@10 {metrics['svd']['ndcg@10']:.4f} against {metrics['popularity']['ndcg@10']:.4f}).** "
+        "Guessing how much somebody will like a thing is another task than guessing what they will pick."
+    )
+
+
+def targets(card: pl.DataFrame) -> str:
+    """How many targets are met, by protocol."""
+    parts = []
+    for protocol in card.get_column("protocol").unique(maintain_order=True):
+        rows = card.filter(pl.col("protocol") == protocol)
+        met = rows.filter(pl.col("verdict").is_in(["met", "surely met"])).height
+        sure = rows.filter(pl.col("verdict") == "surely met").height
+        parts.append(f"protocol *{protocol}*: {met} of {rows.height} met, {sure} of them surely (lower bound above the target)")
+    return "**Targets: " + "; ".join(parts) + ".**"
+
+
+def who_loses(shares: dict[str, float], model: str, against: str) -> str:
+    """For whom the model is worse than a simple list."""
+    return (
+        f"**{percent(shares['worse'])} of the users are served worse by {model} than by {against}**, "
+        f"{percent(shares['better'])} better, {percent(shares['equal'])} alike."
+    )
+
+
+def reasons(recommendations: pl.DataFrame, users: int, k: int) -> str:
+    """Whether everybody gets a full list, and why things are on it."""
+    full = recommendations.group_by("user_id").len().filter(pl.col("len") == k).height
+    items = recommendations.get_column("item_id").n_unique()
+    return (
+        f"**{number(full)} of {plural(users, 'user')} get {k} suggestions**, {plural(items, 'distinct product')} in all; "
+        f"{percent(recommendations.get_column('reason').null_count() / max(recommendations.height, 1))} of the suggestions lack a reason."
+    )
+
+
+def commonest_reason(kinds: pl.DataFrame) -> str:
+    """Which kind of reason carries the lists."""
+    first = kinds.row(0, named=True)
+    return f"**{percent(first['n'] / kinds.get_column('n').sum())} of the suggestions stand on one kind of reason: {first['kind']}.**"
