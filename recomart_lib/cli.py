@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -46,6 +47,17 @@ def index() -> None:
     from recomart_lib import index_page
 
     typer.echo(index_page.build(paths.root()))
+
+
+@app.command()
+def reports() -> None:
+    """Print where the reports are; on a desktop, open them."""
+    page = paths.place(paths.REPORTS, "index.html")
+    if not page.exists():
+        raise UserError("There are no reports yet. Run: make repro (or: dvc repro)")
+    typer.echo(page)
+    if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        typer.launch(page.as_uri())
 
 
 @shop_app.command("check")

@@ -25,7 +25,7 @@ def head_share(counts: pl.DataFrame, fraction: float) -> float:
 
 
 def funnel(events: pl.DataFrame) -> pl.DataFrame:
-    """One row per step view, cart, purchase: events, distinct user-item pairs, share of the previous step's pairs.
+    """One row per step view, cart, purchase: events, distinct pairs, share of the previous recorded step's pairs.
 
     `reached` counts only the pairs of a step that were at every earlier recorded step too.
     """
@@ -33,6 +33,9 @@ def funnel(events: pl.DataFrame) -> pl.DataFrame:
     for step in steps:
         there = events.filter(pl.col("event_type") == step).select("user_id", "item_id")
         pairs = there.unique()
+        if not there.height:  # this shop does not record the step: the next one is compared with the one before
+            rows.append((step, 0, 0, 0, None))
+            continue
         on = ["user_id", "item_id"]
         reached, previous = (pairs if reached is None else pairs.join(reached, on=on, how="semi")), reached
         share = reached.height / previous.height if previous is not None and previous.height else None
@@ -45,10 +48,10 @@ def funnel(events: pl.DataFrame) -> pl.DataFrame:
 def per_week(events: pl.DataFrame, zone: str) -> pl.DataFrame:
     """One row per full calendar week (its Monday, local time): events, distinct users. Incomplete weeks are left out."""
     days = events.with_columns(day=pl.col("timestamp").dt.convert_time_zone(zone).dt.date())
-    first, last = days.get_column("day").min(), days.get_column("day").max()
     weeks = days.group_by(week=pl.col("day").dt.truncate("1w")).agg(n=pl.len(), users=pl.col("user_id").n_unique())
-    full = (pl.col("week") >= first) & (pl.col("week").dt.offset_by("6d") <= last)
-    return weeks.filter(full).sort("week")
+    day = days.select(first=pl.col("day").min(), last=pl.col("day").max())
+    full = (pl.col("week") >= pl.col("first")) & (pl.col("week").dt.offset_by("6d") <= pl.col("last"))
+    return weeks.join(day, how="cross").filter(full).drop("first", "last").sort("week")
 
 
 def week_hours(events: pl.DataFrame, zone: str) -> pl.DataFrame:
@@ -84,7 +87,7 @@ def categories(bought: pl.DataFrame, items: pl.DataFrame, top_n: int) -> pl.Data
     Empty where the shop has no categories or no prices.
     """
     known = items.filter(pl.col("category").is_not_null())
-    sold = bought.join(known.select("item_id", "category"), on="item_id")
+    sold = bought.filter(pl.col("price").is_not_null()).join(known.select("item_id", "category"), on="item_id")
     revenue = sold.group_by("category").agg(revenue=(pl.col("price") * pl.col("quantity").fill_null(1)).sum())
     structure = known.group_by("category").agg(items=pl.len(), median_price=pl.col("price").median())
     return revenue.join(structure, on="category").sort("revenue", "category", descending=[True, False]).head(top_n)

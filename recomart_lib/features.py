@@ -115,9 +115,7 @@ def item_features(history: pl.DataFrame, items: pl.DataFrame, params: Features) 
     return features.sort("item_id").to_native()
 
 
-def interaction_features(
-    history: pl.DataFrame, items: pl.DataFrame, as_of: datetime, params: Features
-) -> pl.DataFrame:
+def interaction_features(history: pl.DataFrame, items: pl.DataFrame, as_of: datetime, params: Features) -> pl.DataFrame:
     """One row per user-item pair with a view, cart, purchase or rating in the history."""
     frame = _with_category(nw.from_native(history), items).filter(nw.col("event_type").is_in(POSITIVE))
     pairs = frame.group_by("user_id", "item_id", "category").agg(
@@ -173,7 +171,9 @@ def _category_scores(frame: nw.DataFrame) -> nw.DataFrame:
 
 
 def _tenure_days(as_of: datetime) -> nw.Expr:
-    start = nw.coalesce(nw.col("signup_date").cast(nw.Datetime("us")).dt.replace_time_zone("UTC"), nw.col("first_event"))
+    start = nw.coalesce(
+        nw.col("signup_date").cast(nw.Datetime("us")).dt.replace_time_zone("UTC"), nw.col("first_event")
+    )
     return _days(as_of, start)
 
 
@@ -205,4 +205,3 @@ def _price_tier(n_tiers: int) -> nw.Expr:
     rank = nw.col("price").rank("max").over("category")
     share = rank / nw.col("price").count().over("category")
     return nw.when(~nw.col("price").is_null()).then((share * n_tiers).ceil()).cast(nw.Int64)
-

@@ -43,9 +43,21 @@ def ingest(shop: Shop, source: Path, raw: Path, max_rejected: float) -> pl.DataF
     for table in shop.delivered:
         known = lake.newest(raw, shop.name, table)
         for file in tqdm(shops.files(shop, table, source), desc=f"landing {table}", unit="file", disable=None):
-            done.append(_ingest_file(shop, table, file, raw, known.get(file.name), max_rejected))
+            name = _name(file, source)
+            done.append(_ingest_file(shop, table, file, name, raw, known.get(name), max_rejected))
     day = pl.col("path").str.extract(r"date=(\d{4}-\d{2}-\d{2})").str.to_date().alias("day")
-    columns = ["table", "file", day, "rows_delivered", "rows_landed", "rows_rejected", "bytes", "first", "last", "state"]
+    columns = [
+        "table",
+        "file",
+        day,
+        "rows_delivered",
+        "rows_landed",
+        "rows_rejected",
+        "bytes",
+        "first",
+        "last",
+        "state",
+    ]
     return pl.DataFrame(done, infer_schema_length=None).select(columns)
 
 
@@ -70,21 +82,26 @@ def no_longer_delivered(shop: Shop, source: Path, raw: Path) -> list[str]:
     """Files that were landed earlier and are not in the source folder today: they stay in the lake and are read."""
     gone = []
     for table in shop.delivered:
-        here = {file.name for file in shops.files(shop, table, source)}
+        here = {_name(file, source) for file in shops.files(shop, table, source)}
         gone += [f"{table}/{name}" for name in lake.newest(raw, shop.name, table) if name not in here]
     return gone
 
 
+def _name(file: Path, source: Path) -> str:
+    """What a file is called: its path in the source folder, for two folders may each hold a part-0.parquet."""
+    return file.relative_to(source).as_posix()
+
+
 def _ingest_file(
-    shop: Shop, table: str, file: Path, raw: Path, known: lake.Manifest | None, max_rejected: float
+    shop: Shop, table: str, file: Path, name: str, raw: Path, known: lake.Manifest | None, max_rejected: float
 ) -> lake.Manifest:
-    sha256 = lake.content_hash(file, _declaration(shop, table))
+    sha256 = lake.content_hash(file, name, _declaration(shop, table))
     if known and known["sha256"] == sha256:
         return {**known, "state": "known"}
-    delivered = files.read(file, shop, table)
-    _refuse_unreadable(file, delivered, max_rejected)
-    manifest = lake.land(raw, shop.name, table, file, sha256, delivered.rows, delivered.rejects)
-    log.info("%s: %s rows landed, %s rejected", file.name, manifest["rows_landed"], manifest["rows_rejected"])
+    delivered = files.read(file, shop, table, name)
+    _refuse_unreadable(name, delivered, max_rejected)
+    manifest = lake.land(raw, shop.name, table, file, name, sha256, delivered.rows, delivered.rejects)
+    log.info("%s: %s rows landed, %s rejected", name, manifest["rows_landed"], manifest["rows_rejected"])
     return {**manifest, "state": "new version" if known else "landed"}
 
 
@@ -93,12 +110,12 @@ def _declaration(shop: Shop, table: str) -> str:
     return f"{shop.time_zone} {shop.table(table).model_dump_json()} {files.mapped_columns(shop, table)}"
 
 
-def _refuse_unreadable(file: Path, delivered: files.Delivered, max_rejected: float) -> None:
+def _refuse_unreadable(name: str, delivered: files.Delivered, max_rejected: float) -> None:
     n_rejected, n_rows = delivered.rejects.height, delivered.rows.height + delivered.rejects.height
     if n_rejected > max_rejected * n_rows:
         first = delivered.rejects.row(0, named=True)
         raise UserError(
-            f"{file.name}: {n_rejected} of {n_rows} lines could not be read, more than ingest.max_rejected = "
+            f"{name}: {n_rejected} of {n_rows} lines could not be read, more than ingest.max_rejected = "
             f"{max_rejected}. Are separator, encoding, decimal and timestamp_format right in the shop file? "
             f"First: line {first['source_line']}, {first['reason']}."
         )

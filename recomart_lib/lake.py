@@ -3,7 +3,8 @@
     data/raw/source=<shop>/type=<table>/date=<YYYY-MM-DD>/<content hash>.parquet (+ .json, + .rejects.parquet)
 
 One delivered file is landed as one Parquet file, in the partition of the day that most of its rows speak of (tables
-without times: the day of landing). The hash covers the file's bytes and its declaration in the shop file. The same
+without times: the day of landing). The hash covers the file's name (its path in the source
+folder), its bytes and its declaration in the shop file. The same
 content again is recognised and skipped; a changed file is a new version: readers see the newest, the old one stays.
 """
 
@@ -24,14 +25,16 @@ from recomart_lib.errors import UserError
 Manifest = dict[str, Any]
 
 
-def content_hash(file: Path, declaration: str) -> str:
-    """The identity of a landing: the delivered bytes, and how they are to be read."""
+def content_hash(file: Path, name: str, declaration: str) -> str:
+    """The identity of a landing: the file's name, the delivered bytes, and how they are to be read."""
     digest = hashlib.sha256(file.read_bytes())
-    digest.update(declaration.encode())
+    digest.update(f"{name}\n{declaration}".encode())
     return digest.hexdigest()
 
 
-def land(raw: Path, shop: str, table: str, file: Path, sha256: str, rows: pl.DataFrame, rejects: pl.DataFrame) -> Manifest:
+def land(
+    raw: Path, shop: str, table: str, file: Path, name: str, sha256: str, rows: pl.DataFrame, rejects: pl.DataFrame
+) -> Manifest:
     """Write one delivered file into the lake, the manifest last: without it, no reader sees the rest.
 
     Returns
@@ -49,7 +52,7 @@ def land(raw: Path, shop: str, table: str, file: Path, sha256: str, rows: pl.Dat
     manifest = {
         "source": shop,
         "table": table,
-        "file": file.name,
+        "file": name,
         "sha256": sha256,
         "bytes": file.stat().st_size,
         "rows_delivered": rows.height + rejects.height,
@@ -71,11 +74,16 @@ def land(raw: Path, shop: str, table: str, file: Path, sha256: str, rows: pl.Dat
 def manifests(raw: Path, shop: str, table: str) -> list[Manifest]:
     """All versions of all files of a table, oldest landing first."""
     found = (raw / f"source={shop}" / f"type={table}").glob("date=*/*.json")
+    return sorted(map(_manifest, found), key=lambda manifest: (manifest["landed_at"], manifest["path"]))
+
+
+def _manifest(path: Path) -> Manifest:
     try:
-        read = [json.loads(path.read_text(encoding="utf-8")) for path in found]
-    except json.JSONDecodeError as problem:
-        raise UserError(f"A manifest of {shop}/{table} in {raw} is damaged: {problem}. Delete it and ingest again.") from None
-    return sorted(read, key=lambda manifest: (manifest["landed_at"], manifest["path"]))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        _ = [manifest[key] for key in ("file", "sha256", "path", "landed_at", "rows_rejected")]
+    except (ValueError, KeyError, TypeError) as problem:
+        raise UserError(f"The manifest {path} is damaged ({problem!r}). Delete it and ingest again.") from None
+    return manifest
 
 
 def newest(raw: Path, shop: str, table: str) -> dict[str, Manifest]:

@@ -99,11 +99,18 @@ class Train(Section):
 
 
 class Evaluate(Section):
-    k: int = Field(10, ge=1)
+    ks: list[int] = [5, 10, 20]
     n_bootstrap: int = Field(1_000, ge=2)
     target_precision: float = Field(0.15, ge=0, le=1)
     target_recall: float = Field(0.10, ge=0, le=1)
     target_ndcg: float = Field(0.20, ge=0, le=1)
+
+    @field_validator("ks")
+    @classmethod
+    def holds_the_headline(cls, value: list[int]) -> list[int]:
+        if 10 not in value or min(value) < 1:
+            raise ValueError("list lengths are at least 1, and 10 (the headline's) is among them")
+        return value
 
 
 class Recommend(Section):

@@ -35,7 +35,9 @@ def root() -> Path:
     for folder in (here, *here.parents):
         if (folder / "params.yaml").exists() and (folder / "dvc.yaml").exists():
             return folder
-    raise UserError(f"No RecoMart project at or above {here}: go to the folder that holds params.yaml, or set RECOMART_ROOT.")
+    raise UserError(
+        f"No RecoMart project at or above {here}: go to the folder that holds params.yaml, or set RECOMART_ROOT."
+    )
 
 
 def place(path: Path | str, *parts: str) -> Path:

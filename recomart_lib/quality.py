@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import narwhals as nw
@@ -77,7 +77,7 @@ RULES = (
     Rule("event_user_known", "events", "An event's user is in the users table.", lambda _: nw.col("user_known")),
     Rule("event_item_known", "events", "An event's product is in the items table.", lambda _: nw.col("item_known")),
     Rule("event_after_signup", "events", "Nobody buys before they sign up.",
-         lambda _: nw.col("timestamp").dt.date() >= nw.col("signup_date")),
+         lambda _: nw.col("local_day") >= nw.col("signup_date")),
     Rule("quantity_possible", "events", "A quantity lies between 1 and validate.max_quantity.",
          lambda p: (nw.col("quantity") >= 1) & (nw.col("quantity") <= p.max_quantity)),
     Rule("price_possible", "events", "A purchase has a positive price, anything else none below zero.",
@@ -91,6 +91,8 @@ RULES = (
          lambda _: (nw.col("event_type") != "return") | (nw.col("first_purchase") <= nw.col("timestamp")).fill_null(False),
          severity="warning"),
 )  # fmt: skip
+# The contract of the validated tables (`schemas.contract`): ids, types and times are there, and ids are unique.
+INDISPENSABLE = {rule.name for rule in RULES if rule.name.endswith(("_present", "_unique"))} | {"event_type_known"}
 
 
 def rules(params: Validate) -> list[Rule]:
@@ -99,12 +101,16 @@ def rules(params: Validate) -> list[Rule]:
     Raises
     ------
     UserError
-        If validate.rules names a rule that does not exist.
+        If validate.rules names a rule that does not exist, or softens one that later stages rest on.
     """
     known = [rule.name for rule in RULES]
     for name in params.rules:
         if name not in known:
             raise UserError(f"params.yaml: validate.rules.{name}: no such rule. {suggestion(name, known)}")
+        if name in INDISPENSABLE and params.rules[name] != "error":
+            raise UserError(
+                f"params.yaml: validate.rules.{name} must be error: later stages cannot work with such rows."
+            )
     tuned = [replace(rule, severity=params.rules.get(rule.name, rule.severity)) for rule in RULES]
     return [rule for rule in tuned if rule.severity != "off"]
 
@@ -115,7 +121,7 @@ def judge(shop: Shop, landed: dict[str, pl.DataFrame], params: Validate) -> dict
     judged = {}
     for table, rows in landed.items():
         kept, excluded, duplicates = _set_aside(rows, shop, table)
-        context = _with_context(kept, table, users, items)
+        context = _with_context(kept, shop, table, users, items)
         chosen = [rule for rule in rules(params) if rule.table == table]
         found = failures(context, chosen, params)
         judged[table] = _split(table, kept, found, chosen, {"excluded": excluded, "duplicates": duplicates})
@@ -148,14 +154,17 @@ def _set_aside(rows: pl.DataFrame, shop: Shop, table: str) -> tuple[pl.DataFrame
     return kept, rows.height - included.height, included.height - kept.height
 
 
-def _with_context(rows: pl.DataFrame, table: str, users: pl.DataFrame | None, items: pl.DataFrame | None) -> pl.DataFrame:
+def _with_context(
+    rows: pl.DataFrame, shop: Shop, table: str, users: pl.DataFrame | None, items: pl.DataFrame | None
+) -> pl.DataFrame:
     """Add what a rule needs to know beyond its row: the other tables, and the other rows of the same key."""
     key = KEYS[table]
     rows = rows.with_columns(nth_of_key=pl.when(pl.col(key).is_not_null()).then(pl.int_range(pl.len()).over(key)))
     if table != "events":
         return rows
     bought = pl.col("timestamp").filter(pl.col("event_type") == "purchase")
-    rows = rows.with_columns(first_purchase=bought.min().over("user_id", "item_id"))
+    local_day = pl.col("timestamp").dt.convert_time_zone(shop.time_zone).dt.date()
+    rows = rows.with_columns(first_purchase=bought.min().over("user_id", "item_id"), local_day=local_day)
     signup = pl.DataFrame(schema={"user_id": pl.String, "signup_date": pl.Date})
     if users is not None:
         signup = users.select("user_id", "signup_date").unique("user_id", keep="first", maintain_order=True)
@@ -171,9 +180,7 @@ def _is_in(column: str, table: pl.DataFrame | None) -> pl.Expr:
     return pl.col(column).is_in(table.get_column(column).drop_nulls().unique().implode())
 
 
-def _split(
-    table: str, kept: pl.DataFrame, found: pl.DataFrame, chosen: list[Rule], counts: dict[str, int]
-) -> Judged:
+def _split(table: str, kept: pl.DataFrame, found: pl.DataFrame, chosen: list[Rule], counts: dict[str, int]) -> Judged:
     errors = [rule.name for rule in chosen if rule.severity == "error"]
     reasons = found.filter(pl.col("rule").is_in(errors)).group_by("row_id").agg(reasons=pl.col("rule").str.join("; "))
     quarantined = kept.join(reasons, on="row_id", how="inner", maintain_order="left").drop("row_id")
@@ -201,7 +208,9 @@ def report(
         row["delivered"] = row["landed"] + row["rejected"]
         n_placed = sum(row[place] for place in ("good", "quarantined", "duplicates", "excluded"))
         if row["landed"] != n_placed:
-            raise UserError(f"{table}: {row['landed']} rows landed, but {n_placed} are accounted for. Rows were lost or doubled.")
+            raise UserError(
+                f"{table}: {row['landed']} rows landed, but {n_placed} are accounted for. Rows were lost or doubled."
+            )
         n_judged = row["good"] + row["quarantined"] + row["rejected"]
         row["score"] = row["good"] / n_judged if n_judged else 1.0
         tables[table] = row
@@ -238,7 +247,11 @@ def gate(quality: dict[str, Any]) -> None:
 
 
 def _costliest(quality: dict[str, Any]) -> str:
-    failed = [(rule["n_failed"], f"{rule['table']}.{rule['rule']}") for rule in quality["rules"] if rule["severity"] == "error"]
+    failed = [
+        (rule["n_failed"], f"{rule['table']}.{rule['rule']}")
+        for rule in quality["rules"]
+        if rule["severity"] == "error"
+    ]
     failed += [(row["rejected"], f"{table}.unreadable lines") for table, row in quality["tables"].items()]
     worst = [f"{name} ({count} rows)" for count, name in sorted(failed, reverse=True)[:3] if count]
     return f"it fails most in: {', '.join(worst)}" if worst else "there are no rows at all"
@@ -285,5 +298,6 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _today() -> Any:
-    return _now().date()
+def _today() -> date:
+    """The latest day that any shop's clock shows now: sign-up days are local."""
+    return (_now() + timedelta(hours=14)).date()

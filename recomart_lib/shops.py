@@ -100,7 +100,7 @@ class Shop(Strict):
         try:
             _ = value == "auto" or date.fromisoformat(value)
         except ValueError:
-            raise ValueError("write a day in quotes, like \"2011-11-01\", or auto") from None
+            raise ValueError('write a day in quotes, like "2011-11-01", or auto') from None
         return value
 
     @model_validator(mode="after")

@@ -173,7 +173,12 @@ def describe(parts: dict[str, pl.DataFrame]) -> dict[str, Any]:
 def overview(cuts: list[Window], parts: dict[str, dict[str, pl.DataFrame]]) -> pl.DataFrame:
     """One row per window: its days, what is known before it, and whom it can judge."""
     rows = [
-        {"window": cut.name, "start": f"{cut.start:%Y-%m-%d}", "end": f"{cut.end:%Y-%m-%d}", **describe(parts[cut.name])}
+        {
+            "window": cut.name,
+            "start": f"{cut.start:%Y-%m-%d}",
+            "end": f"{cut.end:%Y-%m-%d}",
+            **describe(parts[cut.name]),
+        }
         for cut in cuts
     ]
     return pl.DataFrame(rows)
@@ -186,7 +191,11 @@ def matrix(parts: dict[str, pl.DataFrame]) -> dict[str, float]:
 
 
 def facts(
-    shop: Shop, valid: dict[str, pl.DataFrame], fingerprint: str, cuts: list[Window], described: dict[str, dict[str, Any]]
+    shop: Shop,
+    valid: dict[str, pl.DataFrame],
+    fingerprint: str,
+    cuts: list[Window],
+    described: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
     """What the data is and where it is cut (reports/metrics/data.json). Times are ISO 8601, UTC."""
     times = valid["events"].get_column("timestamp")

@@ -71,5 +71,7 @@ def fingerprint(folder: Path) -> str:
 def _existing(*parts: Path | str) -> Path:
     path = paths.place(Path(*parts))
     if not path.exists():
-        raise UserError(f"{Path(*parts)} is not there: run the stage that makes it first (dvc repro makes what is missing).")
+        raise UserError(
+            f"{Path(*parts)} is not there: run the stage that makes it first (dvc repro makes what is missing)."
+        )
     return path

@@ -14,7 +14,7 @@ import polars as pl
 
 def safe(text: object) -> str:
     """Text from data, made harmless in Markdown and HTML."""
-    escaped = html.escape(" ".join(str(text).split()))
+    escaped = html.escape(" ".join(str(text).split()), quote=False)
     return re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", escaped)
 
 
@@ -285,7 +285,9 @@ def targets(card: pl.DataFrame) -> str:
         rows = card.filter(pl.col("protocol") == protocol)
         met = rows.filter(pl.col("verdict").is_in(["met", "surely met"])).height
         sure = rows.filter(pl.col("verdict") == "surely met").height
-        parts.append(f"protocol *{protocol}*: {met} of {rows.height} met, {sure} of them surely (lower bound above the target)")
+        parts.append(
+            f"protocol *{protocol}*: {met} of {rows.height} met, {sure} of them surely (lower bound above the target)"
+        )
     return "**Targets: " + "; ".join(parts) + ".**"
 
 

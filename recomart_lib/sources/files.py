@@ -10,8 +10,10 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -24,7 +26,10 @@ from recomart_lib.shops import Shop, Table
 ID_COLUMNS = ("user_id", "item_id", "event_id", "order_id")
 ISO_WITH_ZONE = "%+"
 ISO_LOCAL = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
-EPOCHS = {"epoch_s": "s", "epoch_ms": "ms", "epoch_us": "us"}
+EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}  # microseconds per unit
+EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)  # what Python can tell in any zone
+DECIMAL_COMMA = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?$"
+UNREADABLE = (OSError, EOFError, zlib.error, UnicodeError, csv.Error, RecursionError, pl.exceptions.PolarsError)
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,8 @@ class Records:
     rejects: list[tuple[int, str, str]]
 
 
-def read(path: Path, shop: Shop, table: str) -> Delivered:
-    """Read a delivered file as one of the three tables.
+def read(path: Path, shop: Shop, table: str, name: str | None = None) -> Delivered:
+    """Read a delivered file as one of the three tables; `name` stands for the file in `source_file` (None: its own).
 
     Raises
     ------
@@ -59,12 +64,16 @@ def read(path: Path, shop: Shop, table: str) -> Delivered:
         check_columns(path, shop, table, records.cells.columns)
     # a file without a single byte has no header either: no rows, and nothing wrong
     cells = records.cells if records.cells.width else pl.DataFrame(schema=dict.fromkeys(mapping.values(), pl.String))
-    typed, broken = _typed(cells, mapping, shop, spec)
+    try:
+        typed, broken = _typed(cells, mapping, shop, spec)
+    except pl.exceptions.PolarsError as problem:
+        raise UserError(f"{path}: a column that tables.{table} maps has an impossible type: {problem}") from None
+    name = name or path.name
     lines = records.lines.cast(pl.Int64)
-    rows = typed.with_columns(source_file=pl.lit(path.name), source_line=lines)
+    rows = typed.with_columns(source_file=pl.lit(name), source_line=lines)
     if table == "events":
         rows = _with_event_columns(rows, spec)
-    rejects = _reject_table(path.name, records, cells, lines, broken)
+    rejects = _reject_table(name, records, cells, lines, broken)
     return Delivered(_complete(rows.filter(broken.is_null()), table), rejects)
 
 
@@ -72,11 +81,14 @@ def header(path: Path, spec: Table) -> list[str]:
     """The delivered column names of a file, read without reading the file where that is possible."""
     if spec.header:
         return spec.header
-    if spec.kind == "csv":
+    if spec.kind != "csv":
+        return _records(path, spec).cells.columns
+    try:
         with _open(path) as stream:
             text = io.TextIOWrapper(stream, encoding=_encoding(spec), errors="surrogateescape", newline="")
-            return next(csv.reader(text, delimiter=spec.separator), [])
-    return _records(path, spec).cells.columns
+            return [_printable(cell) for cell in next(csv.reader(text, delimiter=spec.separator), [])]
+    except UNREADABLE as problem:
+        raise UserError(f"{path} could not be read as {spec.kind}: {problem}") from None
 
 
 def mapped_columns(shop: Shop, table: str) -> dict[str, str]:
@@ -112,7 +124,7 @@ def _records(path: Path, spec: Table) -> Records:
     readers = {"csv": _read_csv, "json": _read_json, "jsonl": _read_jsonl, "parquet": _read_parquet}
     try:
         return readers[spec.kind](path, spec)
-    except (OSError, EOFError, pl.exceptions.PolarsError) as problem:
+    except UNREADABLE as problem:
         raise UserError(f"{path} could not be read as {spec.kind}: {problem}") from None
 
 
@@ -134,11 +146,11 @@ def _read_csv(path: Path, spec: Table) -> Records:
     text = _text(path, spec)
     damaged = not text.isascii() and _undecodable(text)
     names, good, lines, rejects = spec.header, [], [], []
-    for first_line, cells in _csv_records(text, spec.separator):
+    for first_line, cells, problem in _csv_records(text, spec.separator, len(names) if names else None):
         if names is None:
-            names = cells
+            names = [_printable(cell) for cell in cells]
             continue
-        if reason := _csv_problem(cells, names, damaged, spec.encoding):
+        if reason := problem or _csv_problem(cells, names, damaged, spec.encoding):
             rejects.append((first_line, _printable(spec.separator.join(cells)), reason))
         else:
             good.append(cells)
@@ -151,20 +163,36 @@ def _read_csv(path: Path, spec: Table) -> Records:
     return Records(pl.DataFrame(data, schema=schema), pl.Series(lines, dtype=pl.Int64), rejects)
 
 
-def _csv_records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """(first line, cells) of each record; a quoted cell may hold line breaks, a blank line is no record."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    first_line = 1
+def _csv_records(text: str, separator: str, width: int | None) -> Iterator[tuple[int, list[str], str | None]]:
+    """(first line, cells, what is wrong) of each record; a quoted cell may hold line breaks, a blank line is no record.
+
+    A quote that is opened by mistake swallows the lines after it, up to the next quote: if the record does not make
+    sense, only its first line is given up, and reading goes on with the second. `width`: cells per record (None: as many
+    as the first has).
+    """
+    lines = list(io.StringIO(text, newline=""))
+    first, last, reader = 0, 0, None
     while True:
+        if reader is None:
+            start, reader = (
+                first,
+                csv.reader(map(lines.__getitem__, range(first, len(lines))), delimiter=separator, strict=True),
+            )
+        problem = None
         try:
             cells = next(reader)
         except StopIteration:
             return
-        except csv.Error as problem:
-            cells = [f"unreadable record: {problem}"]
-        if cells:
-            yield first_line, cells
-        first_line = reader.line_num + 1
+        except csv.Error as error:
+            cells, problem = [], f"not a CSV record: {error}"
+        last = start + reader.line_num
+        width = width or len(cells)
+        if last - first > 1 and (problem or len(cells) != width):
+            problem = problem or f"{len(cells)} cells over {last - first} lines where the header has {width}"
+            last, reader = first + 1, None
+        if cells or problem:
+            yield first + 1, [lines[first].rstrip("\r\n")] if problem else cells, problem
+        first = last
 
 
 def _csv_problem(cells: list[str], names: list[str], damaged: bool, encoding: str) -> str | None:
@@ -185,14 +213,20 @@ def _read_json(path: Path, spec: Table) -> Records:
         raise UserError(f"{path} is not valid JSON: {problem}") from None
     if not isinstance(content, list):
         raise UserError(f"{path}: expected a JSON array of objects, found {type(content).__name__}")
-    numbered = list(enumerate(content, start=1))
-    rejects = [(n, _printable(json.dumps(row)), "not a JSON object") for n, row in numbered if not isinstance(row, dict)]
-    return _from_objects([(n, row) for n, row in numbered if isinstance(row, dict)], rejects)
+    damaged = not text.isascii() and _undecodable(text)
+    rows, rejects = [], []
+    for number, row in enumerate(content, start=1):
+        written = json.dumps(row, ensure_ascii=False) if damaged or not isinstance(row, dict) else ""
+        if reason := _object_problem(row, written, spec.encoding):
+            rejects.append((number, _printable(written), reason))
+        else:
+            rows.append((number, row))
+    return _from_objects(rows, rejects)
 
 
 def _read_jsonl(path: Path, spec: Table) -> Records:
     rows, rejects = [], []
-    for number, line in enumerate(_text(path, spec).splitlines(), start=1):
+    for number, line in enumerate(_text(path, spec).split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -200,17 +234,23 @@ def _read_jsonl(path: Path, spec: Table) -> Records:
         except json.JSONDecodeError as problem:
             rejects.append((number, _printable(line), f"not valid JSON: {problem}"))
             continue
-        if isinstance(row, dict):
-            rows.append((number, row))
+        if reason := _object_problem(row, line, spec.encoding):
+            rejects.append((number, _printable(line), reason))
         else:
-            rejects.append((number, _printable(line), "not a JSON object"))
+            rows.append((number, row))
     return _from_objects(rows, rejects)
+
+
+def _object_problem(row: object, written: str, encoding: str) -> str | None:
+    if not isinstance(row, dict):
+        return "not a JSON object"
+    return f"bytes that are not {encoding}" if not written.isascii() and _undecodable(written) else None
 
 
 def _from_objects(rows: list[tuple[int, dict]], rejects: list[tuple[int, str, str]]) -> Records:
     names = list(dict.fromkeys(name for _, row in rows for name in row))
     data = {name: [_cell(row.get(name)) for _, row in rows] for name in names}
-    cells = pl.DataFrame(data, schema=dict.fromkeys(names, pl.String))
+    cells = pl.DataFrame(list(data.values()), schema=[(_printable(name), pl.String) for name in names], orient="col")
     return Records(cells, pl.Series([number for number, _ in rows], dtype=pl.Int64), rejects)
 
 
@@ -230,15 +270,14 @@ def _typed(cells: pl.DataFrame, mapping: dict[str, str], shop: Shop, spec: Table
     """The mapped columns in our types, and per row the first reason why a cell could not be read (null: none)."""
     columns, reasons = [], []
     for ours, theirs in mapping.items():
-        delivered = cells.get_column(theirs)
-        parsed = _parse(delivered, ours, shop, spec)
+        delivered = _blank_to_null(pl.col(theirs), cells.schema[theirs])
+        parsed = _parse(delivered, cells.schema[theirs], ours, shop, spec)
         columns.append(parsed.alias(ours))
-        broken = (_blank_to_null(delivered).is_not_null() & parsed.is_null()).alias("broken")
-        text = delivered.cast(pl.String)
-        reason = pl.lit(f"{ours}: '") + text + pl.lit(f"' is not {_expected(ours, spec)}")
-        reasons.append(pl.select(pl.when(broken).then(reason)).to_series())
-    frame = pl.DataFrame(columns) if columns else pl.DataFrame()
-    return frame, pl.select(pl.coalesce(reasons)).to_series().alias("reason")
+        reason = pl.format(f"{ours}: '{{}}' is not {_expected(ours, spec)}", pl.col(theirs).cast(pl.String))
+        reasons.append(pl.when(delivered.is_not_null() & parsed.is_null()).then(reason))
+    # one expression for all columns: a shop delivers hundreds of small files, and each evaluation has its price
+    typed = cells.select(*columns, pl.coalesce(reasons).alias("reason"))
+    return typed.drop("reason"), typed.get_column("reason")
 
 
 def _dtype(ours: str) -> pl.DataType:
@@ -255,61 +294,70 @@ def _expected(ours: str, spec: Table) -> str:
     return {pl.Int64: "a whole number", pl.Float64: "a number"}.get(dtype, "text")
 
 
-def _blank_to_null(cells: pl.Series) -> pl.Series:
-    if cells.dtype != pl.String:
+def _blank_to_null(cells: pl.Expr, delivered: pl.DataType) -> pl.Expr:
+    if delivered != pl.String:
         return cells
     text = cells.str.strip_chars()
-    return pl.select(pl.when(text != "").then(text)).to_series()
+    return pl.when(text != "").then(text)
 
 
-def _parse(delivered: pl.Series, ours: str, shop: Shop, spec: Table) -> pl.Series:
-    dtype, cells = _dtype(ours), _blank_to_null(delivered)
+def _parse(cells: pl.Expr, delivered: pl.DataType, ours: str, shop: Shop, spec: Table) -> pl.Expr:
+    dtype = _dtype(ours)
     if dtype.is_temporal():
-        moments = _moments(cells, spec.timestamp_format, shop.time_zone)
-        return moments.dt.convert_time_zone(shop.time_zone).dt.date() if dtype == pl.Date else moments
+        moments = _moments(cells, delivered, spec.timestamp_format, shop.time_zone)
+        moments = pl.when(moments.is_between(EARLIEST, LATEST)).then(moments)
+        if dtype != pl.Date:
+            return moments
+        # a day without a zone exists even where a clock change skips its midnight
+        day = _moments(cells, delivered, spec.timestamp_format, "UTC").dt.date()
+        return pl.coalesce(moments.dt.convert_time_zone(shop.time_zone).dt.date(), day)
     if dtype.is_numeric():
-        return _numbers(cells, dtype, spec.decimal)
+        return _numbers(cells, delivered, dtype, spec.decimal)
     text = cells.cast(pl.String)
     # spreadsheets and data frames write whole numbers with nulls as 17850.0: the id is 17850
     return text.str.replace(r"^(\d+)\.0$", "$1") if ours in ID_COLUMNS else text
 
 
-def _numbers(cells: pl.Series, dtype: pl.DataType, decimal: str) -> pl.Series:
-    """Numbers; text may group thousands only by the other mark. Infinity, NaN and fractions of a whole are no value."""
-    if cells.dtype == pl.String and decimal == ",":
+def _numbers(cells: pl.Expr, delivered: pl.DataType, dtype: pl.DataType, decimal: str) -> pl.Expr:
+    """Numbers; with a decimal comma, points may group thousands (1.234,5; never 12.5). Infinity, NaN and fractions of a whole are no value."""
+    if delivered == pl.String and decimal == ",":
+        cells = pl.when(cells.str.contains(DECIMAL_COMMA)).then(cells)
         cells = cells.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     number = cells.cast(pl.Float64, strict=False)
-    number = pl.select(pl.when(number.is_finite()).then(number)).to_series()
     if dtype == pl.Float64:
-        return number
-    return pl.select(pl.when((number == number.round()) & (number.abs() < 2**53)).then(number)).to_series().cast(pl.Int64)
+        return pl.when(number.is_finite()).then(number)
+    whole = (number == number.round()) & (number.abs() < 2**53)
+    return pl.when(whole).then(number).cast(pl.Int64)
 
 
-def _moments(cells: pl.Series, form: str | None, zone: str) -> pl.Series:
+def _moments(cells: pl.Expr, delivered: pl.DataType, form: str | None, zone: str) -> pl.Expr:
     """UTC moments. Local times in the hour that a clock change repeats are taken for the first; those it skips: null."""
-    if cells.dtype.is_temporal():
-        moments = cells.cast(pl.Datetime("us", getattr(cells.dtype, "time_zone", None)))
-        return _to_utc(moments, zone)
+    if delivered.is_temporal():
+        written_zone = getattr(delivered, "time_zone", None)
+        moments = cells.cast(pl.Datetime("us", written_zone))
+        return moments.dt.convert_time_zone("UTC") if written_zone else _local_to_utc(moments, zone)
     if form in EPOCHS:
         return _from_epoch(cells, EPOCHS[form])
     text = cells.cast(pl.String)
     if form:
-        return _to_utc(text.str.to_datetime(form, time_unit="us", strict=False), zone)
+        return _local_to_utc(text.str.to_datetime(form, time_unit="us", strict=False), zone)
     text = text.str.replace(" ", "T", literal=True)
     with_zone = text.str.to_datetime(ISO_WITH_ZONE, time_unit="us", time_zone="UTC", strict=False)
-    local = [_to_utc(text.str.to_datetime(form, time_unit="us", strict=False), zone) for form in ISO_LOCAL]
-    return pl.select(pl.coalesce(with_zone, *local)).to_series()
+    local = (text.str.to_datetime(form, time_unit="us", strict=False) for form in ISO_LOCAL)
+    return pl.coalesce(with_zone, _local_to_utc(pl.coalesce(*local), zone))
 
 
-def _from_epoch(cells: pl.Series, unit: str) -> pl.Series:
-    microseconds = cells.cast(pl.Int64, strict=False) * {"s": 1_000_000, "ms": 1_000, "us": 1}[unit]
+def _from_epoch(cells: pl.Expr, microseconds_per_unit: int) -> pl.Expr:
+    number = cells.cast(pl.Int64, strict=False)
+    # a number that overflows would wrap round to a year that looks possible
+    in_range = number.is_between(-(2**62) // microseconds_per_unit, 2**62 // microseconds_per_unit)
+    microseconds = pl.when(in_range).then(number) * microseconds_per_unit
     return microseconds.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
-def _to_utc(moments: pl.Series, zone: str) -> pl.Series:
-    if getattr(moments.dtype, "time_zone", None) is None:
-        moments = moments.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-    return moments.dt.convert_time_zone("UTC")
+def _local_to_utc(moments: pl.Expr, zone: str) -> pl.Expr:
+    there = moments.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    return there.dt.convert_time_zone("UTC")
 
 
 def _with_event_columns(rows: pl.DataFrame, spec: Table) -> pl.DataFrame:
@@ -334,7 +382,9 @@ def _complete(rows: pl.DataFrame, table: str) -> pl.DataFrame:
     return rows.with_columns(absent).select(*TABLES[table], *extra, *PROVENANCE)
 
 
-def _reject_table(file: str, records: Records, cells: pl.DataFrame, lines: pl.Series, broken: pl.Series) -> pl.DataFrame:
+def _reject_table(
+    file: str, records: Records, cells: pl.DataFrame, lines: pl.Series, broken: pl.Series
+) -> pl.DataFrame:
     """The records that could not be split (from reading) and those with a cell that could not be typed."""
     untyped = broken.is_not_null()
     raw = [json.dumps(row, ensure_ascii=False, default=str) for row in cells.filter(untyped).iter_rows(named=True)]

@@ -1,0 +1,43 @@
+# `make help` lists what there is. Everything runs in .venv, made from requirements.lock.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: .venv/.installed ## make .venv and install the project into it
+.venv/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+repro: setup ## run what is out of date; another shop: make repro SHOP=online_retail SOURCE=<folder of its files>
+	$(if $(SHOP)$(SOURCE),@recomart shop use $(SHOP) $(if $(SOURCE),--source "$(SOURCE)"))
+	@dvc repro
+
+reports: setup ## print where the reports are, and open them where there is a desktop
+	@recomart reports
+
+lab: setup ## open JupyterLab
+	@jupyter lab --notebook-dir notebooks
+
+test: setup ## all tests but the slow ones, under 20 minutes
+	@pytest -m "not slow" -n 2 --dist loadfile
+
+test-slow: setup ## the slow tests
+	@pytest -m slow
+
+lint: setup ## ruff, and notebooks without outputs
+	@ruff check . && ruff format --check . && nbstripout --verify notebooks/*.ipynb
+
+lock: ## write requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-header --no-annotate --quiet --output-file requirements.lock
+
+clean: ## delete data and reports that the pipeline made; source files and the DVC cache stay
+	@rm -rf data/raw data/validated data/quarantine data/prepared data/features data/feature_store data/models data/recommendations
+	@rm -rf reports/*.html reports/*.ipynb reports/profiles reports/sidecars
+
+.PHONY: help setup repro reports lab test test-slow lint lock clean

@@ -1,0 +1,29 @@
+"""One fixed colour per model, the same in every figure and on the index page; it imports nothing heavy."""
+
+from __future__ import annotations
+
+import zlib
+
+# Okabe and Ito's palette, with two of Paul Tol's: told apart with any colour vision, dark enough on white.
+MODEL_COLOURS = {
+    "random": "#999999",
+    "popularity": "#56B4E9",
+    "recent_popularity": "#0072B2",
+    "own_history": "#E69F00",
+    "own_history_decayed": "#D55E00",
+    "item_knn": "#009E73",
+    "ease": "#CC79A7",
+    "als": "#332288",
+    "svd": "#882255",
+}
+SPARE_COLOURS = ("#117733", "#999933", "#AA4499", "#44AA99", "#661100", "#6699CC")
+
+
+def colour(model: str) -> str:
+    """The model's colour as `#RRGGBB`; an unknown name always gets the same spare one.
+
+    >>> colour("ease"), colour("my_model") == colour("my_model")
+    ('#CC79A7', True)
+    """
+    # crc32 and not hash(): Python's own hash differs from run to run
+    return MODEL_COLOURS.get(model, SPARE_COLOURS[zlib.crc32(model.encode()) % len(SPARE_COLOURS)])

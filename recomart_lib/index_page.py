@@ -1,0 +1,240 @@
+"""reports/index.html: the pipeline at a glance, made from small files that the stages left; any may be missing."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader
+
+from recomart_lib import paths
+from recomart_lib.colours import colour
+
+TEMPLATES = Path(__file__).with_name("templates")
+METRICS = ("quality", "headline", "evaluation", "data")
+STAGE_COMMAND = re.compile(r"\brecomart stage (\S+)")
+TARGET_HOURS = 24
+CHIPS = {"ok": "ok", "failed": "bad", "stale": "warn", "surely met": "ok", "met": "ok", "missed": "bad"}
+BAR_WIDTH = 150  # of the small figures, in CSS pixels
+
+Facts = dict[str, Any]
+
+
+def build(root: Path) -> Path:
+    """Write reports/index.html of the project in `root`, as true as the files in reports/ are.
+
+    Parameters
+    ----------
+    root
+        The folder that holds params.yaml, dvc.yaml and reports/.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"number": number, "share": share, "duration": duration, "utc": utc, "metric": metric}
+    environment.globals |= {"colour": colour, "chips": CHIPS, "scale": scale, "by_ndcg": _by_ndcg, "width": BAR_WIDTH}
+    page = environment.get_template("index.html.j2").render(_gather(root))
+    target = root / paths.REPORTS / "index.html"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page, encoding="utf-8")
+    return target
+
+
+def _gather(root: Path) -> Facts:
+    """All that the page shows."""
+    metrics = {name: _read(root / paths.METRICS / f"{name}.json") for name in METRICS}
+    sidecars = {path.stem: _read(path) for path in sorted((root / paths.SIDECARS).glob("*.json"))}
+    stages = _stages(root, sidecars)
+    return {
+        **metrics,
+        "stages": stages,
+        "failed": [stage for stage in stages if stage["state"] == "failed"],
+        "targets": _targets(metrics, stages),
+        "seconds": sum(stage.get("seconds") or 0 for stage in stages),
+        "last": max((stage["started"] for stage in stages if stage.get("started")), default=None),
+        "shop": metrics["data"].get("shop") or next((s["shop"] for s in stages if s.get("shop")), None),
+        "revision": revision(root),
+        "sections": _sections(root / "params.yaml"),
+        "links": _links(root / paths.REPORTS),
+    }
+
+
+def _read(path: Path) -> Facts:
+    """A JSON object; a file that is missing, or cut off by a crash, is an empty one: the page must tell of crashes."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _stages(root: Path, sidecars: dict[str, Facts]) -> list[Facts]:
+    """Sidecars in the pipeline's order, each with its true state: ok, failed, stale or not run yet.
+
+    Stale: a stage before it failed, so its report tells of an earlier run.
+    """
+    pipeline = _pipeline(root / "dvc.yaml")
+    commands = {name: STAGE_COMMAND.search(str(stage.get("cmd"))) for name, stage in pipeline.items()}
+    named = {command[1]: name for name, command in commands.items() if command}
+    failed = {named[name] for name, facts in sidecars.items() if facts.get("state") == "failed" and name in named}
+    late = downstream(pipeline, failed)
+    stages = []
+    for name in named or sidecars:
+        facts = sidecars.get(name, {})
+        state = facts.get("state", "not run yet")
+        stages.append({
+            **facts,
+            "stage": name,
+            "title": facts.get("title") or name,
+            "state": "stale" if state == "ok" and named.get(name) in late else state,
+            "report": (root / paths.REPORTS / f"{name}.html").exists(),
+        })  # fmt: skip
+    return stages
+
+
+def _pipeline(path: Path) -> dict[str, Facts]:
+    """The stages of dvc.yaml; none if there is no such file."""
+    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("stages", {}) if path.exists() else {}
+
+
+def downstream(pipeline: dict[str, Facts], names: Iterable[str]) -> set[str]:
+    """The stages that need, directly or not, what the stages `names` make.
+
+    >>> pipeline = {"a": {"outs": ["data/raw"]}, "b": {"deps": ["data/raw/x"], "metrics": ["m"]}, "c": {"deps": ["m"]}}
+    >>> sorted(downstream(pipeline, ["a"]))
+    ['b', 'c']
+    """
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        made = _paths(pipeline[waiting.pop()], "outs", "metrics", "plots")
+        users = {name for name, stage in pipeline.items() if _touch(made, _paths(stage, "deps"))}
+        waiting += users - found
+        found |= users
+    return found
+
+
+def _paths(stage: Facts, *keys: str) -> list[PurePosixPath]:
+    """Paths of a dvc.yaml stage; an entry is a path, or a mapping from the path to its options."""
+    entries = [entry for key in keys for entry in stage.get(key) or []]
+    return [PurePosixPath(next(iter(entry)) if isinstance(entry, dict) else entry) for entry in entries]
+
+
+def _touch(made: list[PurePosixPath], used: list[PurePosixPath]) -> bool:
+    return any(a.is_relative_to(b) or b.is_relative_to(a) for a in made for b in used)
+
+
+def _targets(metrics: dict[str, Facts], stages: list[Facts]) -> list[Facts]:
+    """The evaluation's targets, each with its threshold as a number; then data quality and the pipeline's time."""
+    ranked = [{**row, "threshold": _threshold(row["target"])} for row in metrics["evaluation"].get("targets", [])]
+    quality = metrics["quality"]
+    good = {"target": f"data quality >= {share(quality.get('min_quality', 0.95))}", "verdict": "not measured"}
+    if quality:
+        good |= {"shown": share(quality["score"]), "verdict": _verdict(quality["score"] >= quality["min_quality"])}
+    quick = {"target": f"pipeline < {TARGET_HOURS} h", "verdict": "not measured"}
+    if stages and all(stage["state"] == "ok" for stage in stages):
+        seconds = sum(stage["seconds"] for stage in stages)
+        quick |= {"shown": duration(seconds), "verdict": _verdict(seconds < TARGET_HOURS * 3600)}
+    # events reach features by batch only, as long as there is no stream
+    live = {"target": "event to feature < 1 s", "verdict": "not measured"}
+    return [*ranked, good, quick, live]
+
+
+def _verdict(met: bool) -> str:
+    return "met" if met else "missed"
+
+
+def _threshold(target: str) -> float | None:
+    """The number after the sign: 0.15 of `precision@10 >= 0.15`."""
+    found = re.search(r"[<>]=?\s*([\d.]+)", target)
+    return float(found[1]) if found else None
+
+
+def revision(root: Path) -> str:
+    """The commit's short hash and whether code or parameters differ from it; what a run writes does not count."""
+    try:
+        commit = _git(root, "rev-parse", "--short", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--", ".", ":!reports", ":!dvc.lock")
+    except (OSError, subprocess.SubprocessError):
+        return "no git"
+    return f"{commit} + uncommitted changes" if changed else commit
+
+
+def _git(root: Path, *arguments: str) -> str:
+    # no optional locks: looking must not get in the way of somebody who commits at this moment
+    command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    return done.stdout.strip()
+
+
+def _sections(path: Path) -> dict[str, str]:
+    """The text of each section of params.yaml, comments and all: they tell unit and reason."""
+    if not path.exists():
+        return {}
+    parts = re.split(r"(?m)^(\w+):", path.read_text(encoding="utf-8"))
+    return {name: text.strip("\n") for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def _links(reports: Path) -> list[str]:
+    """Everything else in reports/ that can be opened: executed notebooks and profiles."""
+    found = [*reports.glob("*.ipynb"), *reports.glob("profiles/*.html")]
+    return [path.relative_to(reports).as_posix() for path in sorted(found)]
+
+
+def _by_ndcg(models: dict[str, Facts]) -> list[tuple[str, Facts]]:
+    """(name, scores) with the best ndcg@10 first; a model without one comes last."""
+    return sorted(models.items(), key=lambda model: (-(model[1].get("ndcg@10") or 0), model[0]))
+
+
+def number(value: float | None) -> str:
+    """`12,345`; a dash where there is nothing."""
+    return "-" if _absent(value) else f"{value:,.0f}"
+
+
+def metric(value: float | None) -> str:
+    """Three decimals: `0.153`; a dash where there is nothing."""
+    return "-" if _absent(value) else f"{value:.3f}"
+
+
+def share(value: float | None) -> str:
+    """`97.8 %`. Rounded down, since 94.96 % must not look like a passed gate of 95 %."""
+    return "-" if _absent(value) else f"{math.floor(round(value * 1000, 6)) / 10:.1f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """`0.4 s`, `1 min 23 s`, `2 h 5 min`; a dash where there is nothing."""
+    if _absent(seconds):
+        return "-"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def utc(moment: str | None) -> str:
+    """`2025-12-31 23:59` in UTC of an ISO time; text that is no time stays as it is."""
+    try:
+        parsed = datetime.fromisoformat(str(moment))
+    except ValueError:
+        return str(moment or "-")
+    return (parsed if parsed.tzinfo is None else parsed.astimezone(UTC)).strftime("%Y-%m-%d %H:%M")
+
+
+def scale(value: float | None, top: float) -> float:
+    """Where `value` lies on a bar that ends at `top`, in pixels."""
+    return 0.0 if _absent(value) or top <= 0 else round(BAR_WIDTH * min(max(value / top, 0), 1), 1)
+
+
+def _absent(value: Any) -> bool:
+    return not isinstance(value, int | float) or not math.isfinite(value)

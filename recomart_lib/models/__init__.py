@@ -1,0 +1,51 @@
+"""The models, by name. Importing this imports neither implicit nor Surprise."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+from recomart_lib.errors import UserError
+from recomart_lib.models.als import Als
+from recomart_lib.models.base import CARD_FILE, ArrayModel, read_card
+from recomart_lib.models.ease import Ease
+from recomart_lib.models.history import OwnHistory, OwnHistoryDecayed
+from recomart_lib.models.item_knn import ItemKNN
+from recomart_lib.models.popularity import Popularity, RecentPopularity
+from recomart_lib.models.random_floor import RandomFloor
+from recomart_lib.models.svd import Svd
+
+CLASSES = (RandomFloor, Popularity, RecentPopularity, OwnHistory, OwnHistoryDecayed, ItemKNN, Ease, Als, Svd)
+MODELS: dict[str, type[ArrayModel]] = {model.name: model for model in CLASSES}
+
+
+def create(name: str, **hyper: Any) -> ArrayModel:
+    """A model that is not fitted yet.
+
+    Raises
+    ------
+    UserError
+        If there is no such model or hyper-parameter (the message suggests the nearest), or a value is out of range.
+    """
+    if name not in MODELS:
+        raise UserError(f"There is no model {name!r}{_nearest(name, list(MODELS))}.")
+    known = MODELS[name].hyper_names()
+    for parameter in hyper:
+        if parameter not in known:
+            raise UserError(f"{name} has no hyper-parameter {parameter!r}{_nearest(parameter, known)}.")
+    return MODELS[name](**hyper)
+
+
+def load(folder: Path) -> ArrayModel:
+    """The model that `save` left in a folder, whichever it is. Raises UserError that names the file."""
+    name = read_card(folder)["model"]
+    if name not in MODELS:
+        raise UserError(f"{folder / CARD_FILE} names a model {name!r} that this version does not know.")
+    return MODELS[name].load(folder)
+
+
+def _nearest(wrong: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(wrong, known, n=2)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "."
+    return f"{hint} There are: {', '.join(known) or 'none'}"

@@ -1,0 +1,46 @@
+"""Implicit ALS: a user and an item are near when the user takes the item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from recomart_lib.models.base import ArrayModel, TrainData, at_least
+
+
+@dataclass(eq=False)
+class Als(ArrayModel):
+    """score(u, i) = p(u) . q(i), minimising sum c(u, i) (x(u, i) - p(u) . q(i))^2 + reg (|p|^2 + |q|^2).
+
+    X is the binary relevant matrix; the confidence c is `alpha` where x = 1, else 1. A user without history has
+    p = 0 and scores 0 everywhere.
+
+    Source: Hu, Koren, Volinsky, Collaborative filtering for implicit feedback datasets, ICDM 2008; implicit.
+    """
+
+    name: ClassVar[str] = "als"
+    n_factors: int = at_least(64, 1)
+    reg: float = at_least(5.0, 0.0)
+    alpha: float = at_least(2.0, 1e-6)
+    n_epochs: int = at_least(15, 1)
+    seed: int = at_least(0, 0)
+
+    def fit(self, data: TrainData) -> Self:
+        """Alternate between users and items, in one thread: the same seed gives the same bytes."""
+        from implicit.cpu.als import AlternatingLeastSquares  # half a second to import: only where it is used
+
+        with threadpool_limits(1, "blas"):  # implicit's own advice: with more it is up to ten times slower
+            solver = AlternatingLeastSquares(
+                factors=self.n_factors, regularization=self.reg, alpha=self.alpha, iterations=self.n_epochs,
+                random_state=self.seed, num_threads=1,
+            )  # fmt: skip
+            solver.fit(data.relevant, show_progress=False)
+        self.arrays = {"user_factors": solver.user_factors, "item_factors": solver.item_factors}
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """(len(users), n_items); see the class."""
+        return self.arrays["user_factors"][users].astype(np.float64) @ self.arrays["item_factors"].astype(np.float64).T

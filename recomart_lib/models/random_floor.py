@@ -1,0 +1,29 @@
+"""Chance: what a list is worth that knows nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from recomart_lib.models.base import ArrayModel, TrainData, at_least
+
+
+@dataclass(eq=False)
+class RandomFloor(ArrayModel):
+    """score(u, i) is uniform in [0, 1); every user has a generator, so that the blocks asked for do not matter."""
+
+    name: ClassVar[str] = "random"
+    seed: int = at_least(42, 0)
+
+    def fit(self, data: TrainData) -> Self:
+        """Remember the size of the catalogue."""
+        self.arrays = {"n_items": np.array(data.n_items)}
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """(len(users), n_items); see the class."""
+        n_items = int(self.arrays["n_items"])
+        rows = [np.random.default_rng((self.seed, int(user))).random(n_items) for user in users]
+        return np.array(rows).reshape(len(users), n_items)

@@ -1,0 +1,263 @@
+"""The shape of the project: layers, notebook anatomy, and params <-> notebooks <-> dvc.yaml <-> documents in step."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from recomart_lib import params, stage
+
+ROOT = Path(__file__).resolve().parents[1]
+LIBRARY = ROOT / "recomart_lib"
+STAGES = list(stage.STAGES)
+
+# A module may import modules of its own or a lower layer; the lowest comes first.
+LAYERS = [
+    {"errors", "paths", "schemas"},
+    {"colours", "config", "metrics", "takeaways", "lake", "tables", "explore", "profiling"},
+    {"params", "plots", "shops"},
+    {"sources.files", "simulator", "splits", "quality"},
+    {"ingest", "prepare", "features"},
+    {"feature_store", "models", "models.base", "models.ranking"},
+    {"evaluation"},
+    {"training", "recommend", "report", "index_page"},
+    {"stage"},
+    {"cli"},
+]
+
+
+def modules() -> dict[str, Path]:
+    """Module name below recomart_lib -> its file."""
+    files = [path for path in LIBRARY.rglob("*.py") if path != LIBRARY / "__init__.py"]
+    return {".".join(path.relative_to(LIBRARY).with_suffix("").parts).removesuffix(".__init__"): path for path in files}
+
+
+def local_imports(source: str) -> set[str]:
+    """The modules of recomart_lib that a piece of code imports, wherever in it."""
+    known, found = modules(), set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "recomart_lib":
+            parent = node.module.removeprefix("recomart_lib").lstrip(".")
+            for alias in node.names:
+                inner = f"{parent}.{alias.name}".lstrip(".")
+                found.add(inner if inner in known else parent)
+    return found - {""}
+
+
+def closure(source: str) -> set[str]:
+    """All modules that a piece of code needs, directly or not."""
+    known, todo, seen = modules(), local_imports(source), set()
+    while todo:
+        module = todo.pop()
+        seen.add(module)
+        todo |= local_imports(known[module].read_text()) - seen
+    return seen
+
+
+def code_of(name: str) -> str:
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+
+
+def pipeline() -> dict:
+    return yaml.safe_load((ROOT / "dvc.yaml").read_text())
+
+
+def layer(module: str) -> int:
+    for place, names in enumerate(LAYERS):
+        if module in names or module.split(".")[0] in names & {"models"}:
+            return place
+    raise AssertionError(f"recomart_lib.{module} has no place in LAYERS")
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_go_down(module):
+    if module == "sources":
+        return
+    for imported in local_imports(modules()[module].read_text()):
+        assert layer(imported) <= layer(module), f"{module} imports {imported}, which lies above it"
+
+
+def test_schemas_and_errors_import_nothing_local():
+    for module in ("schemas", "errors", "metrics"):
+        assert local_imports(modules()[module].read_text()) <= {"schemas", "errors"}
+
+
+def test_evaluation_reads_tables_and_never_imports_models():
+    assert not any(name.startswith("models") for name in closure(modules()["evaluation"].read_text()))
+
+
+@pytest.mark.parametrize(
+    ("package", "allowed"),
+    [
+        ("papermill", {"stage"}),
+        ("feast", {"feature_store"}),
+        ("surprise", {"models.svd"}),
+        ("implicit", {"models.als", "models.item_knn"}),
+        ("data_profiling", {"profiling"}),
+    ],
+)
+def test_only_one_place_knows_a_package(package, allowed):
+    users = {
+        name
+        for name, path in modules().items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == package for alias in node.names))
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == package)
+    }
+    assert users
+    assert users <= allowed
+
+
+def test_the_library_does_not_print():
+    for name, path in modules().items():
+        calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+        assert not any(isinstance(call.func, ast.Name) and call.func.id == "print" for call in calls), name
+
+
+@pytest.mark.parametrize("name", STAGES)
+class TestNotebookAnatomy:
+    @pytest.fixture
+    def notebook(self, name):
+        return nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+
+    def test_starts_with_number_title_and_question(self, name, notebook):
+        number, word = name.split("_")
+        assert stage.title_of(notebook) == f"{number} {word.capitalize()}"
+        assert stage.question_of(notebook).endswith("?")
+
+    def test_is_stripped(self, name, notebook):
+        for cell in notebook.cells:
+            assert not cell.get("outputs")
+            assert not cell.get("execution_count")
+
+    def test_is_short(self, name, notebook):
+        code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        assert len(code) <= 25
+        assert max(len(source.splitlines()) for source in code[1:]) <= 12
+
+    def test_holds_no_logic(self, name, notebook):
+        tree = ast.parse(code_of(name))
+        assert not [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef | ast.Lambda)]
+        assert not re.search(r"^\s*[%!]", code_of(name), re.MULTILINE)
+
+    def test_second_cell_holds_the_parameters_with_comments(self, name, notebook):
+        cell = notebook.cells[1]
+        assert cell.metadata.tags == ["parameters"]
+        tree = ast.parse(cell.source)
+        assert all(isinstance(node, ast.Assign) for node in tree.body)
+        assert all("#" in line for line in cell.source.splitlines() if line and line[0].isalpha() and "weight_c" not in line
+                   and not line.startswith("svd_"))  # fmt: skip
+
+    def test_has_its_sections(self, name, notebook):
+        headings = re.findall(r"^## (.+)$", "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown"), re.M)
+        assert [h for h in headings if h in ("Inputs", "Checks", "Outputs", "Summary")] == [
+            "Inputs", "Checks", "Outputs", "Summary"]  # fmt: skip
+
+    def test_parameters_equal_the_typed_defaults_and_params_yaml(self, name, notebook):
+        declared = stage.declared_parameters(notebook)
+        defaults = {**params.Base().model_dump(), **params.Params().section(stage.STAGES[name]).model_dump()}
+        assert declared == {key: defaults[key] for key in declared}
+        assert set(params.Params().section(stage.STAGES[name]).model_dump()) <= set(declared)
+
+    def test_uses_every_parameter(self, name, notebook):
+        used = {node.id for node in ast.walk(ast.parse(code_of(name))) if isinstance(node, ast.Name)
+                and isinstance(node.ctx, ast.Load)}  # fmt: skip
+        assert set(stage.declared_parameters(notebook)) <= used
+
+    def test_dvc_tracks_what_the_notebook_imports(self, name, notebook):
+        deps = [dep for dep in pipeline()["stages"][name]["deps"] if dep.startswith("recomart_lib/")]
+        files = {modules()[module].relative_to(ROOT).as_posix() for module in closure(code_of(name))}
+        assert set(deps) == files
+
+    def test_dvc_knows_report_and_parameters(self, name, notebook):
+        entry = pipeline()["stages"][name]
+        outs = [out if isinstance(out, str) else next(iter(out)) for out in entry["outs"]]
+        assert {f"reports/{name}.ipynb", f"reports/{name}.html", f"reports/sidecars/{name}.json"} <= set(outs)
+        assert entry["cmd"] == f"recomart stage {name}"
+        assert entry["desc"] == stage.question_of(notebook)
+        tracked = {p for p in entry["params"] if isinstance(p, str)}
+        assert stage.STAGES[name] in tracked
+        base = {f"base.{key}" for key in params.Base().model_dump() if key in stage.declared_parameters(notebook)}
+        assert base == {p for p in tracked if p.startswith("base")}
+
+
+def test_params_yaml_holds_the_defaults():
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["base"] = {**content["base"], "shop": "simulated", "source": "data/source/simulated"}
+    assert content == params.Params().model_dump(by_alias=True)
+
+
+def test_every_parameter_has_a_comment():
+    lines = (ROOT / "params.yaml").read_text().splitlines()
+    for line in lines:
+        if re.match(r"^  \w+:", line) and "weight_" not in line and "svd_" not in line and "target_" not in line:
+            assert "#" in line or "n_users" in line or "n_items" in line or "n_days" in line or " k:" in line, line
+
+
+def test_index_follows_every_stage():
+    deps = pipeline()["stages"]["index"]["deps"]
+    assert {f"reports/sidecars/{name}.json" for name in STAGES} <= set(deps)
+
+
+def test_conda_and_pip_name_the_same_packages():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    assert sorted(next(d for d in conda if isinstance(d, dict))["pip"]) == sorted([*wanted, "--editable ."])
+
+
+def test_the_lock_satisfies_pyproject():
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line]
+    pinned = {line.split("==")[0].lower(): line.split("==")[1].split(";")[0].strip() for line in lines}
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(pinned[requirement.name.lower()]), requirement
+
+
+def test_the_lock_names_no_registry():
+    assert "://" not in (ROOT / "requirements.lock").read_text()
+
+
+@pytest.mark.parametrize("document", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
+class TestDocuments:
+    def test_paths_exist(self, document):
+        text = document.read_text()
+        named = set(re.findall(r"`((?:notebooks|recomart_lib|shops|tests|docs|bench)/[\w./-]*\w)`", text))
+        named |= {target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target}
+        missing = [path for path in named if not ((ROOT / path).exists() or (document.parent / path).exists())]
+        assert not missing
+
+    def test_commands_exist(self, document):
+        text = document.read_text()
+        targets = set(re.findall(r"^(\w[\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
+        from typer.main import get_command
+
+        from recomart_lib.cli import app
+
+        for words in re.findall(r"(?:^|`)recomart ([a-z]+(?: [a-z]+)?)", text, re.MULTILINE):
+            command = get_command(app)
+            first, *rest = words.split()
+            assert first in command.commands, f"recomart {words}"
+            if rest and hasattr(command.commands[first], "commands"):
+                assert rest[0] in command.commands[first].commands, f"recomart {words}"
+
+
+def test_committed_notebooks_are_all_stages():
+    assert sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")) == STAGES
+
+
+def test_json_files_in_reports_are_valid():
+    for path in (ROOT / "reports" / "metrics").glob("*.json"):
+        json.loads(path.read_text())

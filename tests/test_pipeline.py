@@ -1,0 +1,202 @@
+"""The whole pipeline, on a small shop, through the real DVC: what runs, what runs again, what a failure leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import polars as pl
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+SMALL = {"n_users": 300, "n_items": 120, "n_orders": 1_500, "n_days": 150}
+STAGES = ["01_ingest", "02_validate", "03_explore", "04_prepare", "05_features", "06_train", "07_evaluate", "08_recommend"]
+
+
+def run(project: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess:
+    """Run a command of the environment in a project; the test fails with its output if it should have worked."""
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    environment.pop("RECOMART_ROOT", None)
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    assert not check or done.returncode == 0, done.stdout[-4_000:] + done.stderr[-4_000:]
+    return done
+
+
+def new_project(folder: Path) -> Path:
+    """A copy of the tracked files with a small shop, in a Git repository of its own."""
+    tracked = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    for name in tracked.stdout.splitlines():
+        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("tests/", "reports/metrics/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    change(folder, simulate=SMALL, evaluate={"n_bootstrap": 50}, train={"k": 12, "models": {
+        "popularity": {}, "recent_popularity": {}, "own_history": {}, "own_history_decayed": {},
+        "item_knn": {"n_neighbours": [20]}, "ease": {"reg": [50, 200]}, "als": {"n_factors": 8}}})  # fmt: skip
+    run(folder, "git", "init", "-q")
+    run(folder, "git", "add", "-A")
+    identity = ("-c", "user.name=Tester", "-c", "user.email=tester@example.com")
+    run(folder, "git", *identity, "commit", "-qm", "a project")
+    return folder
+
+
+def change(project: Path, **sections: dict) -> None:
+    """Set parameters in a project's params.yaml."""
+    path = project / "params.yaml"
+    content = yaml.safe_load(path.read_text())
+    for name, values in sections.items():
+        content[name].update(values)
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def ran(done: subprocess.CompletedProcess) -> list[str]:
+    """The stages that DVC executed."""
+    return [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage '")]
+
+
+def results(project: Path) -> dict[str, bytes]:
+    """All that must be equal after a forced rerun: metrics, models, tables and normalised notebooks."""
+    kept = [*project.glob("reports/metrics/*"), *project.glob("reports/*.ipynb")]
+    for folder in ("validated", "quarantine", "prepared", "features", "models", "recommendations"):
+        kept += [path for path in (project / "data" / folder).rglob("*") if path.is_file()]
+    return {path.relative_to(project).as_posix(): path.read_bytes() for path in kept}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    folder = new_project(tmp_path_factory.mktemp("project"))
+    run(folder, "dvc", "repro")
+    return folder
+
+
+def test_every_stage_leaves_report_and_sidecar(project):
+    for name in STAGES:
+        page = (project / "reports" / f"{name}.html").read_text()
+        assert "<h1" in page
+        assert json.loads((project / "reports/sidecars" / f"{name}.json").read_text())["state"] == "ok"
+        executed = nbformat.read(project / "reports" / f"{name}.ipynb", as_version=4)
+        assert any(cell.get("outputs") for cell in executed.cells)
+    assert "Recomart" in (project / "reports/index.html").read_text().title()
+
+
+def test_machine_readable_results(project):
+    metrics = project / "reports/metrics"
+    quality = json.loads((metrics / "quality.json").read_text())
+    assert quality["score"] == min(table["score"] for table in quality["tables"].values())
+    for table in quality["tables"].values():
+        placed = sum(table[place] for place in ("good", "quarantined", "duplicates", "excluded"))
+        assert table["landed"] == placed
+        assert table["delivered"] == table["landed"] + table["rejected"]
+    evaluation = json.loads((metrics / "evaluation.json").read_text())
+    for protocol in ("all", "novel"):
+        for model in evaluation[protocol].values():
+            low, high = model["ndcg@10_ci"]
+            assert 0 <= low <= model["ndcg@10"] <= high <= 1
+    assert evaluation["users"]
+    assert json.loads((metrics / "headline.json").read_text())["all"]["ndcg@10"] >= 0
+
+
+def test_everybody_gets_a_list_with_reasons(project):
+    lists = pl.read_parquet(project / "data/recommendations/recommendations.parquet")
+    users = pl.read_parquet(project / "data/validated/users.parquet")
+    assert lists.columns == ["user_id", "item_id", "score", "rank", "model", "reason"]
+    assert set(lists["user_id"]) == set(users["user_id"])
+    assert lists.group_by("user_id").len()["len"].unique().to_list() == [10]
+    assert lists["reason"].null_count() == 0
+
+
+def test_nothing_runs_twice(project):
+    assert ran(run(project, "dvc", "repro")) == []
+
+
+def test_pages_load_nothing_from_elsewhere(project):
+    import re
+
+    for page in project.glob("reports/*.html"):
+        loads = re.findall(r"""(?:src|href)\s*=\s*["'](?:https?:)?//[^"']+|@import|url\(\s*["']?http""", page.read_text())
+        assert not loads, page
+
+
+def test_dvc_shows_metrics_plots_and_graph(project):
+    assert "headline.json" in run(project, "dvc", "metrics", "show").stdout
+    assert "01_ingest" in run(project, "dvc", "dag").stdout
+    run(project, "dvc", "plots", "show")
+
+
+def test_notebooks_run_by_hand(project):
+    """nbval runs the stripped notebooks in the finished project: their cells must run with their defaults."""
+    environment = {**os.environ, "RECOMART_ROOT": str(project), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    copy = shutil.copytree(project, project.parent / "by_hand", symlinks=True, ignore=shutil.ignore_patterns(".git", ".dvc"))
+    environment["RECOMART_ROOT"] = str(copy)
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "notebooks"]
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-4_000:]
+    assert "passed" in done.stdout
+
+
+def test_a_changed_parameter_runs_only_what_follows(project):
+    change(project, recommend={"k": 5})
+    assert ran(run(project, "dvc", "repro")) == ["08_recommend", "index"]
+    change(project, recommend={"k": 10})
+    run(project, "dvc", "repro")
+
+
+def test_a_file_landed_between_runs_survives(project):
+    landed = next((project / "data/raw").rglob("type=events/**/*.parquet"))
+    extra = landed.with_name("0123456789abcdef.parquet")
+    shutil.copy(landed, extra)
+    drop = project / "data/source/simulated/transactions/transactions_2025-06-15.csv"
+    last = sorted(drop.parent.glob("*.csv"))[-1].read_text().splitlines()
+    drop.write_text("\n".join([last[0], last[1].replace(last[1].split(",")[0], "T99999999")]) + "\n")
+    executed = ran(run(project, "dvc", "repro"))
+    assert "01_ingest" in executed
+    assert extra.exists()
+    assert drop.exists()
+    kept = json.loads((project / "reports/sidecars/01_ingest.json").read_text())["rows"]["events"]
+    drop.unlink()
+    run(project, "dvc", "repro")
+    assert json.loads((project / "reports/sidecars/01_ingest.json").read_text())["rows"]["events"] == kept
+    extra.unlink()
+    run(project, "dvc", "repro")
+
+
+def test_a_forced_rerun_gives_equal_results(project):
+    before = results(project)
+    run(project, "dvc", "repro", "--force")
+    after = results(project)
+    assert before.keys() == after.keys()
+    different = [name for name in before if before[name] != after[name] and name != "reports/01_ingest.ipynb"]
+    assert not different
+
+
+def test_a_typo_is_told_before_any_kernel(project):
+    good = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(good.replace("  ease:", "  eese:").replace("horizon_days:", "horizn_days:"))
+    done = run(project, "recomart", "stage", "04_prepare", check=False)
+    (project / "params.yaml").write_text(good)
+    assert done.returncode == 1
+    assert "prepare.horizn_days" in done.stderr
+    assert "Did you mean 'horizon_days'?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_dirty_shop_stops_at_the_gate_and_leaves_its_report(project):
+    change(project, validate={"min_quality": 0.999})
+    done = run(project, "dvc", "repro", check=False)
+    assert done.returncode != 0
+    assert "below validate.min_quality" in done.stderr
+    assert "Traceback" not in done.stderr
+    page = (project / "reports/02_validate.html").read_text()
+    assert "below validate.min_quality" in page[: page.find("<h1")]
+    index = (project / "reports/index.html").read_text()
+    assert "failed" in index
+    assert "stale" in index
+    change(project, validate={"min_quality": 0.95})
+    run(project, "dvc", "repro")
+    assert "stale" not in (project / "reports/index.html").read_text()
