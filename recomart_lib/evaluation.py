@@ -195,9 +195,14 @@ def leaderboard(board: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
 def by_length(recommendations: pl.DataFrame, relevant: pl.DataFrame, ks: Sequence[int]) -> pl.DataFrame:
     """One row per model and list length in protocol *all*: model, k, and the mean ndcg and recall over users."""
     judged = per_user(recommendations, {"all": relevant}, ks)
-    table = judged.group_by("model").agg(pl.col("^(ndcg|recall)@.*$").mean())
-    parts = [table.select("model", k=pl.lit(k), ndcg=pl.col(f"ndcg@{k}"), recall=pl.col(f"recall@{k}")) for k in ks]
-    return pl.concat(parts).sort("model", "k")
+    rows = [
+        (model, k, part[f"ndcg@{k}"].mean(), part[f"recall@{k}"].mean())
+        for (model,), part in judged.group_by("model", maintain_order=True)
+        for k in ks
+    ]
+    return pl.DataFrame(
+        rows, schema={"model": pl.String, "k": pl.Int64, "ndcg": pl.Float64, "recall": pl.Float64}, orient="row"
+    )
 
 
 def counts(described: Mapping[str, int]) -> dict[str, int]:
@@ -246,8 +251,8 @@ def _thirds(values: pl.Series, unit: str) -> pl.Series:
         return pl.Series([None] * len(values), dtype=pl.String)
     low, high = known.quantile(1 / 3, "lower"), known.quantile(2 / 3, "lower")
     value = pl.lit(values)
-    first, second, third = (f"{n}: {text} {unit}" for n, text in
-                            ((1, f"up to {low:,.0f}"), (2, f"up to {high:,.0f}"), (3, f"over {high:,.0f}")))  # fmt: skip
+    ranges = (f"up to {low:,.0f}", f"up to {high:,.0f}", f"over {high:,.0f}")
+    first, second, third = (f"{n}: {text} {unit}" for n, text in enumerate(ranges, 1))
     named = pl.when(value <= low).then(pl.lit(first)).when(value <= high).then(pl.lit(second)).otherwise(pl.lit(third))
     return pl.select(pl.when(value.is_not_null()).then(named)).to_series()
 

@@ -84,6 +84,7 @@ def histogram(values: pl.Series, xlabel: str, ylabel: str, title: str, log: bool
     ax.hist(known, bins=_bins(known, log), color=ACCENT, edgecolor="white", lw=0.4)
     if log:
         ax.set_xscale("log")
+        ax.xaxis.set_major_formatter("{x:,g}")
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     return ax
 

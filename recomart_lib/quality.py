@@ -27,13 +27,17 @@ FAILURES = {"row_id": pl.Int64, "rule": pl.String}
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: what it is called, what it says to people, and when a row passes."""
+    """One rule: what it is called, what it says to people, and when a row passes.
+
+    `blames` is the one cell that is wrong when the rule is broken; None: the row as a whole cannot be used.
+    """
 
     name: str
     table: str
     sentence: str
     passes: Callable[[Validate], nw.Expr]
     severity: str = "error"
+    blames: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,13 @@ RULES = (
     Rule("user_id_present", "users", "A user has an id.", _present("user_id")),
     Rule("user_id_unique", "users", "No two different rows share a user id.", _first_of_its_key),
     Rule("age_possible", "users", "An age lies between 0 and validate.max_age years.",
-         lambda p: (nw.col("age") >= 0) & (nw.col("age") <= p.max_age)),
-    Rule("signup_not_in_future", "users", "Nobody signs up tomorrow.", lambda _: nw.col("signup_date") <= _today()),
+         lambda p: (nw.col("age") >= 0) & (nw.col("age") <= p.max_age), blames="age"),
+    Rule("signup_not_in_future", "users", "Nobody signs up tomorrow.", lambda _: nw.col("signup_date") <= _today(),
+         blames="signup_date"),
     Rule("item_id_present", "items", "A product has an id.", _present("item_id")),
     Rule("item_id_unique", "items", "No two different rows share a product id.", _first_of_its_key),
     Rule("item_price_possible", "items", "A product's price is positive and at most validate.max_price.",
-         lambda p: (nw.col("price") > 0) & (nw.col("price") <= p.max_price)),
+         lambda p: (nw.col("price") > 0) & (nw.col("price") <= p.max_price), blames="price"),
     Rule("item_named", "items", "A product has a name.", _present("name"), severity="warning"),
     Rule("event_id_present", "events", "An event has an id.", _present("event_id")),
     Rule("event_id_unique", "events", "No two different rows share an event id.", _first_of_its_key),
@@ -258,9 +263,11 @@ def _costliest(quality: dict[str, Any]) -> str:
 
 
 def validated(judged: dict[str, Judged]) -> dict[str, pl.DataFrame]:
-    """The three tables that later stages read: good rows, and one bare row per id that only events know.
+    """The three tables that later stages read: good rows, and one row per user or item that only good events know.
 
-    An id that only events know is one whose own row is in quarantine, or one of a table that the shop does not deliver.
+    Such an id is one of a table that the shop does not deliver (see `derive`), or one whose own row is in quarantine:
+    of that row all is used but the cell that the broken rule blames, so that a wrong price does not cost a product
+    its name, nor its customers their events.
     """
     events = judged["events"].good
     return {
@@ -271,13 +278,27 @@ def validated(judged: dict[str, Judged]) -> dict[str, pl.DataFrame]:
 
 
 def _table_of(table: str, judged: dict[str, Judged], events: pl.DataFrame) -> pl.DataFrame:
-    key = KEYS[table]
-    columns = list(TABLES[table])
-    derived = derive(events, table)
-    if table not in judged:
-        return derived.select(columns).sort(key)
-    good = judged[table].good.select(columns)
-    return pl.concat([good, derived.join(good, on=key, how="anti").select(columns)]).sort(key)
+    key, columns = KEYS[table], list(TABLES[table])
+    rows = derive(events, table)
+    for better in (_usable(judged[table]), judged[table].good) if table in judged else ():
+        known = better.select(columns)
+        needed = known if better is judged[table].good else known.join(rows, on=key, how="semi")
+        rows = pl.concat([needed, rows.join(needed, on=key, how="anti")])
+    return rows.select(columns).sort(key)
+
+
+def _usable(judged: Judged) -> pl.DataFrame:
+    """Quarantined rows without the cells that their broken rules blame; rows that are wrong as a whole are left out."""
+    rows, broken = judged.quarantined, pl.col("reasons").str.split("; ")
+    for rule in RULES:
+        if rule.table == judged.table:
+            fails = broken.list.contains(rule.name)
+            if rule.blames:
+                cell = pl.when(fails).then(None).otherwise(pl.col(rule.blames)).alias(rule.blames)
+                rows = rows.with_columns(cell)
+            else:
+                rows = rows.filter(~fails)
+    return rows
 
 
 def derive(events: pl.DataFrame, table: str) -> pl.DataFrame:

@@ -66,6 +66,8 @@ class Table(Strict):
     def files_have_a_path(self) -> Table:
         if (self.path is None) != (self.kind == "derived"):
             raise ValueError("`path` names the files of a table; a derived table has none, every other kind needs it")
+        if self.path is not None and (not self.path or Path(self.path).is_absolute()):
+            raise ValueError(f"`path` is relative to the folder of SOURCE; '{self.path}' is not")
         return self
 
 
@@ -91,7 +93,7 @@ class Shop(Strict):
     simulated: bool
     cut: str
     horizon_days: Annotated[int, Field(ge=1)] | Literal["auto"]
-    relevant_events: list[EventType] = Field(min_length=1)
+    relevant_events: list[Literal["view", "cart", "purchase", "rating"]] = Field(min_length=1)
     tables: dict[Literal["users", "items", "events"], Table]
 
     @field_validator("cut")

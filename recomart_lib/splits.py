@@ -41,14 +41,14 @@ def windows(shop: Shop, last: datetime, horizon_days: int) -> tuple[Window, Wind
     horizon_days
         Length of each window in days; the shop file's own horizon wins.
     """
-    horizon = timedelta(days=horizon_days if shop.horizon_days == "auto" else shop.horizon_days)
+    horizon = timedelta(days=horizon_days if shop.horizon_days == "auto" else shop.horizon_days)  # of local days
     zone = ZoneInfo(shop.time_zone)
     if shop.cut == "auto":
         day = last.astimezone(zone).date() + timedelta(days=1) - horizon
     else:
         day = date.fromisoformat(shop.cut)
-    cut = datetime.combine(day, time(), zone).astimezone(UTC)
-    return Window("valid", cut - horizon, cut), Window("test", cut, cut + horizon)
+    start, cut, end = (datetime.combine(d, time(), zone).astimezone(UTC) for d in (day - horizon, day, day + horizon))
+    return Window("valid", start, cut), Window("test", cut, end)
 
 
 def after(last: datetime) -> Window:
@@ -213,6 +213,6 @@ def facts(
         "cut": test.start.isoformat(),
         "end": test.end.isoformat(),
         "live": live.start.isoformat(),
-        "horizon_days": (test.end - test.start).days,
+        "horizon_days": round((test.end - test.start) / timedelta(days=1)),
         "windows": described,
     }

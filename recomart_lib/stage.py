@@ -176,7 +176,7 @@ def _rows(name: str, shop: Shop) -> dict[str, int]:
     folders = {"02_validate": [paths.VALIDATED, paths.QUARANTINE], "04_prepare": [paths.PREPARED],
                "05_features": [paths.FEATURES], "06_train": [paths.MODELS],
                "08_recommend": [paths.RECOMMENDATIONS]}.get(name, [])  # fmt: skip
-    found = [path for folder in folders for path in sorted(paths.place(folder).rglob("*.parquet"))]
+    found = [path for folder in folders for path in sorted(paths.place(folder).glob("*.parquet"))]
     data = paths.place("data")
     return {str(Path(path).relative_to(data).with_suffix("")): _height(path) for path in found}
 

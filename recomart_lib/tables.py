@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import polars as pl
+from IPython.display import HTML
 
 from recomart_lib import paths
 from recomart_lib.errors import UserError
@@ -47,14 +47,21 @@ def write_json(content: dict[str, Any], *parts: Path | str) -> None:
     paths.output(Path(*parts)).write_text(text + "\n", encoding="utf-8")
 
 
-def show(table: pl.DataFrame, rows: int = 20) -> pd.DataFrame:
-    """A table as people want to see it in a notebook: its first column as the row's name. Words are escaped in HTML."""
-    pd.set_option("display.precision", 4, "display.max_rows", 60, "display.max_columns", 40, "display.max_colwidth", 70)
+def show(table: pl.DataFrame, rows: int = 20) -> HTML:
+    """The first rows of a table as people want to see them in a notebook: plain numbers, and words escaped in HTML."""
     frame = table.head(rows).to_pandas()
-    return frame.set_index(frame.columns[0]) if len(frame.columns) > 1 else frame
+    whole = {name: "{:,}".format for name, dtype in table.schema.items() if dtype.is_integer()}
+    text = frame.to_html(index=False, border=0, na_rep="", formatters=whole, float_format=_short, max_rows=None)
+    more = f"<p>... and {table.height - rows:,} more rows</p>" if table.height > rows else ""
+    return HTML(text + more)
 
 
-def counts(named: dict[str, pl.DataFrame]) -> pd.DataFrame:
+def _short(value: float) -> str:
+    """Four significant digits, or a whole number with its thousands."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
+
+
+def counts(named: dict[str, pl.DataFrame]) -> HTML:
     """One row per table: how many rows and columns it has."""
     rows = [(name, table.height, table.width) for name, table in named.items()]
     return show(pl.DataFrame(rows, schema=["table", "rows", "columns"], orient="row"), len(rows))

@@ -30,7 +30,7 @@ def number(value: float) -> str:
 
 def percent(share: float) -> str:
     """`12.3 %`; more digits where it is tiny."""
-    return f"{share:.1%}".replace("%", " %") if share >= 0.001 or share == 0 else f"{share:.2g}"
+    return f"{share:.1%}".replace("%", " %") if abs(share) >= 0.001 or share == 0 else f"{share:.2g}"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -65,6 +65,8 @@ def gone(names: list[str]) -> str:
 
 def days_covered(days: pl.DataFrame) -> str:
     """Whether the feed has holes: `days` has one row per calendar day with `n` events."""
+    if not days.height:
+        return "There are no events."
     empty = days.filter(pl.col("n") == 0)
     median = days.get_column("n").median()
     holes = "No day is empty." if not empty.height else (
@@ -82,6 +84,15 @@ def quality(report: dict[str, Any]) -> str:
         f"**The quality score is {percent(score)}** (lowest table: {lowest}); the gate asks for {percent(gate)}: {verdict}. "
         f"The score is the share of judged rows that pass every error rule."
     )
+
+
+def exclusions(declared: list[tuple[str, str, str]], report: dict[str, Any]) -> str:
+    """What the shop file leaves out, and why: (table, name, reason) of each exclusion."""
+    if not declared:
+        return "The shop file excludes nothing."
+    n = sum(row["excluded"] for row in report["tables"].values())
+    reasons = "; ".join(f"{safe(name)} ({table}): {safe(reason)}" for table, name, reason in declared)
+    return f"**{plural(n, 'row')} excluded by the shop file**, counted and not judged: {reasons}."
 
 
 def costliest(report: dict[str, Any], severity: str = "error") -> str:
@@ -311,5 +322,7 @@ def reasons(recommendations: pl.DataFrame, users: int, k: int) -> str:
 
 def commonest_reason(kinds: pl.DataFrame) -> str:
     """Which kind of reason carries the lists."""
+    if not kinds.height:
+        return "There are no suggestions."
     first = kinds.row(0, named=True)
     return f"**{percent(first['n'] / kinds.get_column('n').sum())} of the suggestions stand on one kind of reason: {first['kind']}.**"

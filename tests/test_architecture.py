@@ -157,7 +157,9 @@ class TestNotebookAnatomy:
                    and not line.startswith("svd_"))  # fmt: skip
 
     def test_has_its_sections(self, name, notebook):
-        headings = re.findall(r"^## (.+)$", "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown"), re.M)
+        headings = re.findall(
+            r"^## (.+)$", "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown"), re.M
+        )
         assert [h for h in headings if h in ("Inputs", "Checks", "Outputs", "Summary")] == [
             "Inputs", "Checks", "Outputs", "Summary"]  # fmt: skip
 

@@ -24,7 +24,7 @@ K = 10
 
 pytestmark = [
     pytest.mark.real_data,
-    pytest.mark.skipif(not DATA.is_dir(), reason=f"KNOWN ANSWERS NOT CHECKED: no real data at {DATA}; set RECOMART_DATA"),
+    pytest.mark.skipif(not DATA.is_dir(), reason=f"KNOWN ANSWERS NOT CHECKED: no data at {DATA}; set RECOMART_DATA"),
 ]
 
 
@@ -106,8 +106,8 @@ def test_online_retail(retail, name, hyper, tolerance, all_, novel):
 
 
 @pytest.fixture(scope="module")
-def movielens() -> tuple[TrainData, pl.DataFrame, pl.DataFrame]:
-    """Train data, the test pairs with their ratings, and the train rows in the published order."""
+def movielens() -> tuple[TrainData, pl.DataFrame]:
+    """Train data, and the test pairs with their ratings."""
     path = DATA / "ml-100k" / "u.data"
     rows = pl.read_csv(path, separator="\t", has_header=False, new_columns=["user_id", "item_id", "rating", "seconds"])
     draws = np.random.RandomState(42).rand(rows.height)
@@ -125,7 +125,7 @@ def movielens() -> tuple[TrainData, pl.DataFrame, pl.DataFrame]:
     pairs = test.join(users, on="user_id").join(items, on="item_id")
     data = TrainData.of(known.select(*INTERACTIONS), users.height, items.height, cut)
     assert (train.height, test.height, pairs["user_idx"].n_unique()) == (75_066, 24_934, 943)
-    return data, pairs, indexed
+    return data, pairs
 
 
 @pytest.mark.parametrize(
@@ -133,14 +133,14 @@ def movielens() -> tuple[TrainData, pl.DataFrame, pl.DataFrame]:
     [("popularity", {}, (0.2524, 0.2287, 0.1132)), ("ease", {"reg": 500}, (0.4829, 0.4198, 0.2277))],
 )
 def test_movielens(movielens, name, hyper, published):
-    data, pairs, _ = movielens
+    data, pairs = movielens
     found = judged(models.create(name, **hyper).fit(data), data, pairs, mask=True)
     assert [found[metric] for metric in ("ndcg", "precision", "recall")] == pytest.approx(published, abs=5e-5)
 
 
 def test_a_rating_model_is_not_a_ranker(movielens):
     """SVD rates as well as published (its third digit depends on the order of rows), and ranks below popularity."""
-    data, pairs, _ = movielens
+    data, pairs = movielens
     svd = models.create("svd", n_factors=150, n_epochs=15, learning_rate=0.005, reg=0.02, seed=42).fit(data)
     estimates = pairs.select("user_id", "item_id", pl.col("rating").cast(pl.Float64), model=pl.lit("svd")).with_columns(
         estimate=pl.Series(svd.estimate(pairs["user_idx"].to_numpy(), pairs["item_idx"].to_numpy()))

@@ -17,7 +17,16 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 SMALL = {"n_users": 300, "n_items": 120, "n_orders": 1_500, "n_days": 150}
-STAGES = ["01_ingest", "02_validate", "03_explore", "04_prepare", "05_features", "06_train", "07_evaluate", "08_recommend"]
+STAGES = [
+    "01_ingest",
+    "02_validate",
+    "03_explore",
+    "04_prepare",
+    "05_features",
+    "06_train",
+    "07_evaluate",
+    "08_recommend",
+]
 
 
 def run(project: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess:
@@ -119,7 +128,9 @@ def test_pages_load_nothing_from_elsewhere(project):
     import re
 
     for page in project.glob("reports/*.html"):
-        loads = re.findall(r"""(?:src|href)\s*=\s*["'](?:https?:)?//[^"']+|@import|url\(\s*["']?http""", page.read_text())
+        loads = re.findall(
+            r"""(?:src|href)\s*=\s*["'](?:https?:)?//[^"']+|@import|url\(\s*["']?http""", page.read_text()
+        )
         assert not loads, page
 
 
@@ -132,9 +143,22 @@ def test_dvc_shows_metrics_plots_and_graph(project):
 def test_notebooks_run_by_hand(project):
     """nbval runs the stripped notebooks in the finished project: their cells must run with their defaults."""
     environment = {**os.environ, "RECOMART_ROOT": str(project), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    copy = shutil.copytree(project, project.parent / "by_hand", symlinks=True, ignore=shutil.ignore_patterns(".git", ".dvc"))
+    copy = shutil.copytree(
+        project, project.parent / "by_hand", symlinks=True, ignore=shutil.ignore_patterns(".git", ".dvc")
+    )
     environment["RECOMART_ROOT"] = str(copy)
-    command = [sys.executable, "-m", "pytest", "--nbval-lax", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "notebooks"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval-lax",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "notebooks",
+    ]
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4_000:]
     assert "passed" in done.stdout

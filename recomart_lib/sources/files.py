@@ -167,17 +167,15 @@ def _csv_records(text: str, separator: str, width: int | None) -> Iterator[tuple
     """(first line, cells, what is wrong) of each record; a quoted cell may hold line breaks, a blank line is no record.
 
     A quote that is opened by mistake swallows the lines after it, up to the next quote: if the record does not make
-    sense, only its first line is given up, and reading goes on with the second. `width`: cells per record (None: as many
-    as the first has).
+    sense, only its first line is given up, and reading goes on with the second. `width`: cells per record (None: as
+    many as the first has).
     """
     lines = list(io.StringIO(text, newline=""))
-    first, last, reader = 0, 0, None
+    first, reader = 0, None
     while True:
         if reader is None:
-            start, reader = (
-                first,
-                csv.reader(map(lines.__getitem__, range(first, len(lines))), delimiter=separator, strict=True),
-            )
+            start, rest = first, map(lines.__getitem__, range(first, len(lines)))
+            reader = csv.reader(rest, delimiter=separator, strict=True)
         problem = None
         try:
             cells = next(reader)
@@ -319,7 +317,7 @@ def _parse(cells: pl.Expr, delivered: pl.DataType, ours: str, shop: Shop, spec: 
 
 
 def _numbers(cells: pl.Expr, delivered: pl.DataType, dtype: pl.DataType, decimal: str) -> pl.Expr:
-    """Numbers; with a decimal comma, points may group thousands (1.234,5; never 12.5). Infinity, NaN and fractions of a whole are no value."""
+    """Numbers. Infinity, NaN and fractions of a whole are no value; before a decimal comma, points group thousands."""
     if delivered == pl.String and decimal == ",":
         cells = pl.when(cells.str.contains(DECIMAL_COMMA)).then(cells)
         cells = cells.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)

@@ -1,0 +1,115 @@
+"""Fixtures that several test modules share: a tiny shop of three CSV files, and the place of the real data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+from recomart_lib import schemas, shops
+from recomart_lib.shops import Shop
+
+ROOT = Path(__file__).resolve().parents[1]
+USERS = "id,joined,sex,age,land\nu1,2024-01-01,F,30,DE\nu2,2024-01-02,m,40,FR\nu3,2024-01-03,,,\n"
+ITEMS = "id,title,kind,maker,price\na,Anvil,tools,Acme,10\nb,Bolt,tools,Acme,1\nc,Cake,food,,5\n"
+EVENTS = """id,who,what,act,at,n,price,stars,order
+e1,u1,a,view,2024-02-01 10:00:00,,,,
+e2,u1,a,purchase,2024-02-01 10:05:00,2,10,,o1
+e3,u2,b,purchase,2024-02-02 09:00:00,1,1,,o2
+e4,u2,c,rating,2024-02-03 09:00:00,,,4,
+e5,u3,c,purchase,2024-03-01 00:00:00,1,5,,o3
+"""
+DECLARED: dict[str, Any] = {
+    "title": "Tiny",
+    "currency": "EUR",
+    "time_zone": "UTC",
+    "simulated": False,
+    "cut": "auto",
+    "horizon_days": "auto",
+    "relevant_events": ["purchase"],
+    "tables": {
+        "users": {
+            "kind": "csv",
+            "path": "users.csv",
+            "columns": {"user_id": "id", "signup_date": "joined", "gender": "sex", "age": "age", "country": "land"},
+        },
+        "items": {
+            "kind": "csv",
+            "path": "items.csv",
+            "columns": {"item_id": "id", "name": "title", "category": "kind", "brand": "maker", "price": "price"},
+        },
+        "events": {
+            "kind": "csv",
+            "path": "events*.csv",
+            "columns": {
+                "event_id": "id",
+                "user_id": "who",
+                "item_id": "what",
+                "event_type": "act",
+                "timestamp": "at",
+                "quantity": "n",
+                "price": "price",
+                "rating": "stars",
+                "order_id": "order",
+            },
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class TinyShop:
+    """A shop, the folder in which its files lie, and its YAML file."""
+
+    shop: Shop
+    source: Path
+    file: Path
+
+
+def utc(*parts: int) -> datetime:
+    """A moment in UTC."""
+    return datetime(*parts, tzinfo=UTC)
+
+
+def rows(table: str, *records: dict[str, Any]) -> pl.DataFrame:
+    """Rows of one of the three tables, what is not given being null, with the provenance that raw tables carry."""
+    columns = schemas.TABLES[table]
+    raw = [
+        {**dict.fromkeys(columns), **record, "source_file": "f", "source_line": n} for n, record in enumerate(records)
+    ]
+    return pl.DataFrame(raw, schema={**columns, **schemas.PROVENANCE})
+
+
+@pytest.fixture
+def tiny_shop() -> Callable[..., TinyShop]:
+    """`tiny_shop(folder, users=.., items=.., events=.., **keys)` writes a shop: texts for its files, keys for its YAML."""
+
+    def write(folder: Path, users: str = USERS, items: str = ITEMS, events: str = EVENTS, **keys: Any) -> TinyShop:
+        source = folder / "source"
+        source.mkdir(parents=True)
+        for name, text in {"users": users, "items": items, "events": events}.items():
+            (source / f"{name}.csv").write_text(text, encoding="utf-8")
+        file = folder / "shops" / "tiny.yaml"
+        file.parent.mkdir()
+        file.write_text(yaml.safe_dump({**DECLARED, **keys}, sort_keys=False), encoding="utf-8")
+        return TinyShop(shops.read(file), source, file)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of the real data sets; without it the test is skipped."""
+    folder = Path(os.environ.get("RECOMART_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(
+            f"NO REAL DATA: there is no folder {folder}. Set RECOMART_DATA to the folder that holds online_retail/"
+        )
+    return folder

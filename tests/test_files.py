@@ -1,0 +1,470 @@
+"""Delivered files: whatever is in them, each record becomes a typed row or a reject with its line and a reason."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from datetime import date, datetime, time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+import pytest
+from conftest import utc
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recomart_lib.errors import UserError
+from recomart_lib.schemas import EVENTS, PROVENANCE, USERS
+from recomart_lib.shops import Shop
+from recomart_lib.sources import files
+
+HEADER = "who,what,at,price,n"
+COLUMNS = {"user_id": "who", "item_id": "what", "timestamp": "at", "price": "price", "quantity": "n"}
+NOON = utc(2024, 1, 1, 12)
+RECORD = {"who": "u1", "what": "a", "at": "2024-01-01 12:00:00", "price": 2.5, "n": 3}
+
+
+def shop(zone: str = "UTC", table: str = "events", **spec: object) -> Shop:
+    """A shop whose events (and, with `table`, users) are read as `spec` says."""
+    events = {"kind": "csv", "path": "*", "columns": COLUMNS, "event_type": "purchase"}
+    declared = {"events": events | (spec if table == "events" else {})}
+    if table != "events":
+        declared[table] = {"kind": "csv", "path": "*", **spec}
+    keys = {"name": "x", "title": "X", "currency": "EUR", "time_zone": zone, "simulated": False, "cut": "auto"}
+    return Shop(**keys, horizon_days="auto", relevant_events=["purchase"], tables=declared)
+
+
+@pytest.fixture
+def read(tmp_path):
+    """`read(content, name=.., **spec)`: what the reader makes of a file with this content."""
+
+    def delivered(content: str | bytes, name: str = "f.csv", table: str = "events", **spec: object) -> files.Delivered:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return files.read(path, shop(table=table, **spec), table)
+
+    return delivered
+
+
+def lines(*rows: str) -> str:
+    return "\n".join([HEADER, *rows]) + "\n"
+
+
+def reasons(delivered: files.Delivered) -> dict[int, str]:
+    """Line -> why it was rejected."""
+    return dict(delivered.rejects.select("source_line", "reason").iter_rows())
+
+
+def values(delivered: files.Delivered, column: str) -> list:
+    return delivered.rows.get_column(column).to_list()
+
+
+def parquet(**columns: list) -> bytes:
+    buffer = io.BytesIO()
+    pl.DataFrame(columns, strict=False).write_parquet(buffer)
+    return buffer.getvalue()
+
+
+AS_CSV = lines("u1,a,2024-01-01 12:00:00,2.5,3")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "content"),
+    [
+        ("f.csv", "csv", AS_CSV),
+        ("f.csv.gz", "csv", gzip.compress(AS_CSV.encode())),
+        ("f.json", "json", json.dumps([RECORD])),
+        ("f.jsonl", "jsonl", json.dumps(RECORD) + "\n\n"),
+        ("f.jsonl.gz", "jsonl", gzip.compress(json.dumps(RECORD).encode())),
+        ("f.parquet", "parquet", parquet(**{name: [value] for name, value in RECORD.items()})),
+    ],
+)
+def test_every_kind_of_file_gives_the_same_row(read, name, kind, content):
+    delivered = read(content, name, kind=kind)
+    row = delivered.rows.row(0, named=True)
+    assert delivered.rows.schema == pl.Schema({**EVENTS, **PROVENANCE})
+    assert (row["user_id"], row["item_id"], row["timestamp"], row["price"], row["quantity"]) == (
+        "u1",
+        "a",
+        NOON,
+        2.5,
+        3,
+    )
+    assert row["event_id"] == f"{name}:{row['source_line']}"
+    assert row["rating"] is None
+    assert delivered.rejects.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("content", "spec"),
+    [
+        (b"\xef\xbb\xbf" + AS_CSV.encode(), {}),
+        (AS_CSV.replace("\n", "\r\n"), {}),
+        (AS_CSV.replace("\n", "\r"), {}),
+        (AS_CSV.replace("\n", "\n\n"), {}),
+        (AS_CSV.rstrip(), {}),
+        (AS_CSV.encode("utf-16"), {"encoding": "utf-16"}),
+        (AS_CSV.replace("2.5", "2,5").replace(",", ";").replace("2;5", "2,5"), {"separator": ";", "decimal": ","}),
+        (AS_CSV.split("\n", 1)[1], {"header": HEADER.split(",")}),
+        (lines(" u1 , a ,2024-01-01 12:00:00, 2.5,3 "), {}),
+        (lines('"u1","a",2024-01-01T12:00:00Z,"2.5",3.0'), {}),
+    ],
+    ids=[
+        "BOM",
+        "CRLF",
+        "CR",
+        "blank lines",
+        "no last newline",
+        "UTF-16",
+        "decimal comma",
+        "no header",
+        "spaces",
+        "quotes",
+    ],
+)
+def test_the_many_ways_to_write_one_csv_row(read, content, spec):
+    delivered = read(content, **spec)
+    assert delivered.rows.select("user_id", "item_id", "timestamp", "price", "quantity").rows() == [
+        ("u1", "a", NOON, 2.5, 3)
+    ]
+    assert delivered.rejects.is_empty()
+
+
+def test_latin_1_is_read_where_it_is_declared(read):
+    content = lines("Zoë,Käse,2024-01-01,1,1").encode("latin-1")
+    assert values(read(content, encoding="latin-1"), "user_id") == ["Zoë"]
+
+
+def test_bytes_that_are_not_utf_8_cost_their_line_only(read):
+    delivered = read(lines("u1,a,2024-01-01,1,1", "Zoé,a,2024-01-01,1,1", "u3,a,2024-01-01,1,1").encode("latin-1"))
+    assert values(delivered, "user_id") == ["u1", "u3"]
+    assert reasons(delivered) == {3: "bytes that are not utf-8"}
+    assert delivered.rejects["raw"][0] == "Zo\\udce9,a,2024-01-01,1,1"
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonl"])
+@pytest.mark.parametrize("key", ["extra", "sché"])
+def test_json_records_with_bytes_that_are_not_utf_8_are_rejected(read, kind, key):
+    good, bad = json.dumps(RECORD), json.dumps(RECORD | {key: "Zoé"}, ensure_ascii=False)
+    content = f"[{good},\n{bad}]" if kind == "json" else f"{good}\n{bad}"
+    delivered = read(content.encode("latin-1"), f"f.{kind}", kind=kind)
+    assert reasons(delivered) == {2: "bytes that are not utf-8"}
+    assert delivered.rows.height == 1
+
+
+def test_a_header_with_bytes_that_are_not_utf_8_spoils_nothing_else(tmp_path, read):
+    content = AS_CSV.replace("\n", ",größe\n", 1).replace(",3\n", ",3,x\n").encode("latin-1")
+    assert values(read(content), "user_id") == ["u1"]
+    assert files.header(tmp_path / "f.csv", shop().table("events"))[-1] == "gr\\udcf6\\udcdfe"
+
+
+def test_broken_lines_are_rejected_with_number_and_reason(read):
+    delivered = read(lines("u1,a,2024-01-01,1,1", "u2,a", "u3,a,2024-01-01,1,1,extra", "u4,a,2024-01-01,1,1"))
+    assert reasons(delivered) == {3: "2 cells where the header has 5", 4: "6 cells where the header has 5"}
+    assert values(delivered, "source_line") == [2, 5]
+    assert delivered.rejects.row(0) == ("f.csv", 3, "u2,a", "2 cells where the header has 5")
+
+
+def test_a_quoted_newline_is_part_of_its_cell(read):
+    delivered = read(lines('"u\n1",a,2024-01-01,1,1', "u2,a,2024-01-01,1,1"))
+    assert values(delivered, "user_id") == ["u\n1", "u2"]
+    assert values(delivered, "source_line") == [2, 4]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['u2,"a,2024-01-01,1,1', '"u2,a,2024-01-01,1,1', 'u2,a,2024-01-01,1,"1', 'u2,a,2024-01-01,1,1,"'],
+)
+def test_a_quote_that_is_never_closed_costs_its_line_and_not_the_rest_of_the_file(read, line):
+    good = [f"v{n},a,2024-01-01,1,1" for n in range(20)]
+    delivered = read(lines("u1,a,2024-01-01,1,1", line, *good))
+    assert values(delivered, "user_id") == ["u1", *(f"v{n}" for n in range(20))]
+    assert list(reasons(delivered)) == [3]
+
+
+def test_two_stray_quotes_do_not_swallow_the_lines_between_them(read):
+    delivered = read(
+        lines('u1,"a,2024-01-01,1,1', "u2,a,2024-01-01,1,1", 'u3,a,2024-01-01,1,"1', "u4,a,2024-01-01,1,1")
+    )
+    assert values(delivered, "user_id") == ["u2", "u4"]
+    assert list(reasons(delivered)) == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("u1,a,yesterday,1,1", "timestamp: 'yesterday' is not a time of the form ISO 8601"),
+        ("u1,a,2024-02-30,1,1", "timestamp: '2024-02-30' is not a time"),
+        ("u1,a,99999-01-01,1,1", "timestamp: '99999-01-01' is not a time"),
+        ("u1,a,2024-01-01,ten,1", "price: 'ten' is not a number"),
+        ("u1,a,2024-01-01,inf,1", "price: 'inf' is not a number"),
+        ("u1,a,2024-01-01,nan,1", "price: 'nan' is not a number"),
+        ("u1,a,2024-01-01,1,1.5", "quantity: '1.5' is not a whole number"),
+        ("u1,a,2024-01-01,1,1e20", "quantity: '1e20' is not a whole number"),
+        ("u1,a,never,ten,1", "timestamp: 'never' is not a time"),
+    ],
+)
+def test_a_cell_of_a_wrong_type_is_rejected_with_the_reason(read, row, reason):
+    delivered = read(lines(row))
+    assert delivered.rows.is_empty()
+    assert reasons(delivered)[2].startswith(reason)
+    assert json.loads(delivered.rejects["raw"][0])["who"] == "u1"
+
+
+def test_blank_cells_are_null_and_no_mistake(read):
+    delivered = read(lines(",,, ,"))
+    assert delivered.rows.select(*COLUMNS).row(0) == (None,) * 5
+    assert delivered.rejects.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("1234,5", 1234.5),
+        ("1.234,5", 1234.5),
+        ("1.234.567", 1234567.0),
+        ("-7", -7.0),
+        ("12.50", None),
+        ("1.23,4", None),
+    ],
+)
+def test_a_decimal_comma_takes_points_for_thousands_only(read, written, number):
+    delivered = read(HEADER.replace(",", ";") + f"\nu1;a;2024-01-01;{written};1\n", separator=";", decimal=",")
+    assert values(delivered, "price") == ([] if number is None else [number])
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("17850.0", "17850"), ("17850", "17850"), ("17850.5", "17850.5"), ("a.0", "a.0"), ("007", "007")],
+)
+def test_ids_that_a_spreadsheet_wrote_as_decimals_are_whole(read, written, kept):
+    assert values(read(lines(f"{written},a,2024-01-01,1,1")), "user_id") == [kept]
+
+
+def test_numeric_ids_of_parquet_are_text_without_decimals(read):
+    content = parquet(who=[17850.0, None], what=[1, 2], at=[NOON, NOON], price=[1, 2], n=[1, 2])
+    delivered = read(content, "f.parquet", kind="parquet")
+    assert values(delivered, "user_id") == ["17850", None]
+    assert values(delivered, "item_id") == ["1", "2"]
+
+
+def test_a_negative_quantity_is_a_return(read):
+    delivered = read(
+        lines("u1,a,2024-01-01,1,-3", "u1,a,2024-01-01,1,3", "u1,a,2024-01-01,1,"), negative_quantity="return"
+    )
+    assert values(delivered, "event_type") == ["return", "purchase", "purchase"]
+    assert values(delivered, "quantity") == [3, 3, None]
+
+
+def test_event_values_are_translated_and_others_kept(read):
+    columns = COLUMNS | {"event_type": "n"}
+    del columns["quantity"]
+    delivered = read(
+        lines("u1,a,2024-01-01,1,buy", "u1,a,2024-01-01,1,steal"),
+        columns=columns, event_type=None, event_values={"buy": "purchase"},
+    )  # fmt: skip
+    assert values(delivered, "event_type") == ["purchase", "steal"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "written", "form", "moment"),
+    [
+        ("Europe/London", "2011-07-01 09:00:00", None, utc(2011, 7, 1, 8)),
+        ("Europe/London", "2011-12-01T09:00", None, utc(2011, 12, 1, 9)),
+        ("Europe/London", "2011-07-01", None, utc(2011, 6, 30, 23)),
+        ("Europe/London", "2011-07-01T09:00:00.25Z", None, utc(2011, 7, 1, 9, 0, 0, 250_000)),
+        ("Europe/London", "2011-07-01 09:00:00+05:30", None, utc(2011, 7, 1, 3, 30)),
+        ("Europe/London", "01.07.2011 09:00", "%d.%m.%Y %H:%M", utc(2011, 7, 1, 8)),
+        ("Europe/London", "2011-10-30 01:30:00", None, utc(2011, 10, 30, 0, 30)),
+        ("Europe/London", "2011-03-27 01:30:00", None, None),
+        ("Europe/London", "2011-03-27 01:30:00", "%Y-%m-%d %H:%M:%S", None),
+        ("UTC", "2011-03-27 01:30:00", None, utc(2011, 3, 27, 1, 30)),
+        ("Europe/London", "1424615980123", "epoch_ms", utc(2015, 2, 22, 14, 39, 40, 123_000)),
+        ("UTC", "1424615980", "epoch_s", utc(2015, 2, 22, 14, 39, 40)),
+        ("UTC", "1424615980000000", "epoch_us", utc(2015, 2, 22, 14, 39, 40)),
+        ("UTC", "1424615980123", "epoch_s", None),
+        ("UTC", "9223372036854775807", "epoch_s", None),
+        ("UTC", "2011-03-27", "epoch_s", None),
+    ],
+)  # fmt: skip
+def test_times_become_utc_or_a_reject(read, zone, written, form, moment):
+    delivered = read(lines(f"u1,a,{written},1,1"), zone=zone, timestamp_format=form)
+    assert values(delivered, "timestamp") == ([] if moment is None else [moment])
+    assert delivered.rejects.height == (moment is None)
+
+
+@pytest.mark.parametrize(
+    ("at", "moment"),
+    [
+        (datetime(2011, 7, 1, 9), utc(2011, 7, 1, 8)),
+        (utc(2011, 7, 1, 9), utc(2011, 7, 1, 9)),
+        (date(2011, 7, 1), utc(2011, 6, 30, 23)),
+    ],
+)
+def test_times_in_parquet_are_local_unless_they_have_a_zone(read, at, moment):
+    content = parquet(who=["u1"], what=["a"], at=[at], price=[1.0], n=[1])
+    assert values(read(content, "f.parquet", kind="parquet", zone="Europe/London"), "timestamp") == [moment]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Africa/Cairo", "Pacific/Auckland", "America/Los_Angeles"])
+def test_a_day_stays_the_day_even_where_its_midnight_does_not_exist(read, zone):
+    columns = {"user_id": "id", "signup_date": "joined"}
+    delivered = read("id,joined\nu1,2024-04-26\nu2,\n", table="users", columns=columns, zone=zone)
+    assert delivered.rows.schema == pl.Schema({**USERS, **PROVENANCE})
+    assert values(delivered, "signup_date") == [date(2024, 4, 26), None]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "content"),
+    [("f.csv", "csv", ""), ("f.csv", "csv", HEADER), ("f.csv", "csv", HEADER + "\r\n"), ("f.json", "json", ""),
+     ("f.json", "json", "[]"), ("f.jsonl", "jsonl", ""), ("f.jsonl", "jsonl", "\n\n"),
+     ("f.csv.gz", "csv", gzip.compress(b"")), ("f.parquet", "parquet", parquet(**{name: [] for name in RECORD}))],
+)  # fmt: skip
+def test_a_file_without_records_has_no_rows_and_is_no_error(read, name, kind, content):
+    delivered = read(content, name, kind=kind)
+    assert delivered.rows.schema == pl.Schema({**EVENTS, **PROVENANCE})
+    assert delivered.rows.is_empty()
+    assert delivered.rejects.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "content"),
+    [("f.csv", "csv", "whom,what,at,price,n\n"), ("f.json", "json", '[{"whom": 1, "what": 1, "at": 1, "price": 1, "n": 1}]'),
+     ("f.parquet", "parquet", parquet(whom=[1], what=[1], at=[1], price=[1], n=[1]))],
+)  # fmt: skip
+def test_a_missing_column_is_told_with_file_column_and_the_nearest_name(read, name, kind, content):
+    with pytest.raises(UserError) as caught:
+        read(content, name, kind=kind)
+    assert str(caught.value) == (
+        f"{name} lacks 1 column(s) that shops/x.yaml maps in tables.events: 'who' (for user_id). Did you mean 'whom'?"
+    )
+
+
+BROKEN_GZIP = bytearray(gzip.compress(AS_CSV.encode() * 50))
+BROKEN_GZIP[12] ^= 0xFF
+BROKEN_GZIP[15] ^= 0x55
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "content"),
+    [
+        ("f.csv", "csv", "who,who,what,at,price,n\n"),
+        ("f.csv.gz", "csv", AS_CSV),
+        ("f.csv.gz", "csv", gzip.compress(AS_CSV.encode() * 50)[:-20]),
+        ("f.csv.gz", "csv", bytes(BROKEN_GZIP)),
+        ("f.json", "json", '[{"who": 1'),
+        ("f.json", "json", '{"who": 1}'),
+        ("f.json", "json", "[" * 100_000),
+        ("f.parquet", "parquet", b""),
+        ("f.parquet", "parquet", b"PAR1 and nonsense"),
+        ("f.parquet", "parquet", parquet(who=[["x"]], what=["a"], at=[NOON], price=[1], n=[1])),
+        ("f.parquet", "parquet", parquet(who=["u"], what=["a"], at=[time(1)], price=[1], n=[1])),
+    ],
+    ids=["same name twice", "not gzip", "cut gzip", "damaged gzip", "cut JSON", "JSON object", "deep JSON", "empty Parquet",
+         "no Parquet", "list for an id", "time without day"],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_at_all_is_one_sentence_with_its_name(read, name, kind, content):
+    with pytest.raises(UserError, match=name):
+        read(content, name, kind=kind)
+
+
+def test_a_damaged_file_is_told_when_only_its_header_is_read(tmp_path):
+    (tmp_path / "f.csv.gz").write_bytes(b"no gzip")
+    with pytest.raises(UserError, match=r"f.csv.gz could not be read as csv"):
+        files.header(tmp_path / "f.csv.gz", shop().table("events"))
+
+
+def test_json_lines_that_are_no_objects_are_rejected(read):
+    delivered = read(f'{json.dumps(RECORD)}\n[1]\n{{"who": \nnull\n', "f.jsonl", kind="jsonl")
+    assert delivered.rows.height == 1
+    assert reasons(delivered)[2] == reasons(delivered)[4] == "not a JSON object"
+    assert reasons(delivered)[3].startswith("not valid JSON")
+
+
+def test_a_json_line_may_hold_any_line_separator_but_the_newline(read):
+    name = "Käse\u2028\u0085frisch"
+    content = json.dumps(RECORD | {"what": name}, ensure_ascii=False)
+    assert values(read(content + "\r\n", "f.jsonl", kind="jsonl"), "item_id") == [name]
+
+
+def test_json_records_may_lack_keys(read):
+    without = {key: value for key, value in RECORD.items() if key != "price"}
+    delivered = read(json.dumps([RECORD, without, 5]), "f.json", kind="json")
+    assert values(delivered, "price") == [2.5, None]
+    assert reasons(delivered) == {3: "not a JSON object"}
+
+
+def test_events_carry_what_derived_tables_need(tmp_path):
+    path = tmp_path / "f.csv"
+    path.write_text("who,what,at,price,n,title\nu1,a,2024-01-01,1,1,Anvil\n")
+    with_items = shop(table="items", kind="derived", path=None, columns={"name": "title", "price": "price"})
+    rows = files.read(path, with_items, "events").rows
+    assert rows.select("items.name", "items.price").rows() == [("Anvil", 1.0)]
+
+
+def test_a_file_may_be_called_by_its_place_in_the_source_folder(tmp_path):
+    (tmp_path / "f.csv").write_text(AS_CSV)
+    rows = files.read(tmp_path / "f.csv", shop(), "events", "2024/f.csv").rows
+    assert rows.select("event_id", "source_file").row(0) == ("2024/f.csv:2", "2024/f.csv")
+
+
+CELL = st.one_of(
+    st.sampled_from(
+        ["", "u1", "1", "-2.5", "1e3", "nan", "2024-01-01", "2024-01-01T10:00:00Z", "17850.0", '"', "é", ",", "\n"]
+    ),
+    st.text(max_size=6),
+)
+
+
+def delivered_by(content: bytes, name: str, kind: str) -> files.Delivered:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(content)
+        return files.read(path, shop(kind=kind), "events")
+
+
+@given(st.lists(st.lists(CELL, min_size=1, max_size=7), max_size=8))
+@settings(max_examples=80, deadline=None)
+def test_each_well_formed_csv_record_becomes_one_row_or_one_reject(records):
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL)
+    # one line per record: over several lines, a broken record is given up line by line
+    writer.writerows([HEADER.split(","), *([" ".join(cell.splitlines()) for cell in row] for row in records)])
+    delivered = delivered_by(text.getvalue().encode("utf-8", "surrogatepass"), "f.csv", "csv")
+    assert delivered.rows.height + delivered.rejects.height == len(records)
+    placed = values(delivered, "source_line") + delivered.rejects["source_line"].to_list()
+    assert sorted(placed) == list(range(2, len(records) + 2))
+
+
+@given(st.binary(max_size=120) | st.text(alphabet='u1,"\n\r é', max_size=80).map(str.encode))
+@settings(max_examples=120, deadline=None)
+def test_no_line_of_bytes_is_ever_lost(body):
+    delivered = delivered_by(HEADER.encode() + b"\n" + body, "f.csv", "csv")
+    placed = values(delivered, "source_line") + delivered.rejects["source_line"].to_list()
+    assert len(placed) == len(set(placed))
+    text = body.decode("utf-8", "surrogateescape")
+    if '"' not in text:
+        written = [n for n, line in enumerate(io.StringIO(text, newline=""), start=2) if line.strip("\r\n")]
+        assert sorted(placed) == written
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["who", "at", "n"]), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries({name: JSON for name in RECORD}) | JSON.filter(lambda x: not isinstance(x, dict)),
+        max_size=5,
+    )
+)
+@settings(max_examples=80, deadline=None)
+def test_each_json_record_becomes_one_row_or_one_reject(records):
+    delivered = delivered_by(json.dumps(records).encode(), "f.json", "json")
+    assert delivered.rows.height + delivered.rejects.height == len(records)
