@@ -21,6 +21,9 @@ app.add_typer(shop_app, name="shop")
 @app.command()
 def stage(name: Annotated[str, typer.Argument(help="A notebook's name, like 05_features.")]) -> None:
     """Run one stage's notebook headless and leave its report. `dvc repro` calls this for what is out of date."""
+    # jsonschema, which nbformat needs, would compile a grammar for international addresses if it found this package:
+    # more than a second for every stage, and notebooks hold no such addresses
+    sys.modules.setdefault("rfc3987_syntax", None)
     from recomart_lib import stage as runner
 
     runner.run(name)

@@ -48,7 +48,8 @@ def _sentence(model: type[BaseModel], error: dict[str, Any]) -> str:
         return f"  {key}: unknown key. {suggestion(error['loc'][-1], _names_at(model, error['loc'][:-1]))}"
     if error["type"] == "missing":
         return f"  {key}: this key is required and missing."
-    return f"  {key}: {error['msg']}; found {error['input']!r}."
+    found = "" if isinstance(error["input"], dict) else f"; found {error['input']!r}"
+    return f"  {key}: {error['msg'].removeprefix('Value error, ')}{found}."
 
 
 def _names_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

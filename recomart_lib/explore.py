@@ -46,7 +46,7 @@ def funnel(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def per_week(events: pl.DataFrame, zone: str) -> pl.DataFrame:
-    """One row per full calendar week (its Monday, local time): events, distinct users. Incomplete weeks are left out."""
+    """One row per full calendar week (its Monday, local time): events, distinct users. Others are left out."""
     days = events.with_columns(day=pl.col("timestamp").dt.convert_time_zone(zone).dt.date())
     weeks = days.group_by(week=pl.col("day").dt.truncate("1w")).agg(n=pl.len(), users=pl.col("user_id").n_unique())
     day = days.select(first=pl.col("day").min(), last=pl.col("day").max())
@@ -62,7 +62,7 @@ def week_hours(events: pl.DataFrame, zone: str) -> pl.DataFrame:
     filled = grid.join(cells, on=["weekday", "hour"], how="left").with_columns(pl.col("len").fill_null(0))
     shares = filled.with_columns(share=pl.col("len") / max(events.height, 1))
     wide = shares.pivot(on="hour", index="weekday", values="share").sort("weekday")
-    return wide.select(day=pl.Series(WEEKDAYS), *[pl.col(str(hour)) for hour in range(24)])
+    return wide.select(pl.Series("day", WEEKDAYS), *[pl.col(str(hour)) for hour in range(24)])
 
 
 def repeats(bought: pl.DataFrame) -> pl.DataFrame:

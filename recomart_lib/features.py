@@ -1,6 +1,6 @@
 """What is known about each user, item and pair *as of* a moment: only events strictly before it are used.
 
-Each feature is defined once, in `DEFINITIONS`; `user_features`, `item_features` and `interaction_features` compute them.
+Each feature is defined once, in `DEFINITIONS`; `compute` makes the three tables of them.
 """
 
 from __future__ import annotations
@@ -44,13 +44,14 @@ DEFINITIONS = (
                "the shop has no ratings"),
     Definition("price_tier", "item", "quantile within its category of the median price of its events: 1 = cheapest",
                "tier", "no price"),
-    Definition("conversion_rate", "item", "distinct buyers who viewed it / distinct viewers", "share", "nobody viewed it"),
+    Definition("conversion_rate", "item", "distinct buyers who viewed it / distinct viewers", "share",
+               "nobody viewed it"),
     Definition("category", "item", "as the shop says", "word, or 'unknown'"),
     Definition("brand", "item", "as the shop says", "word, or 'unknown'"),
     Definition("implicit_score", "interaction", "sum of the pair's event weights (params: prepare.weight_*)", "points"),
     Definition("recency_weight", "interaction", "0.5 ^ (days since the pair's last event / half-life)", "0-1"),
-    Definition("affinity", "interaction", "share of the user's implicit score that lies in the item's category", "share",
-               "the user's score is 0"),
+    Definition("affinity", "interaction", "share of the user's implicit score that lies in the item's category",
+               "share", "the user's score is 0"),
 )  # fmt: skip
 KEYS = {"user": ["user_id"], "item": ["item_id"], "interaction": ["user_id", "item_id"]}
 
@@ -160,7 +161,7 @@ def _with_category(frame: nw.DataFrame, items: pl.DataFrame) -> nw.DataFrame:
 
 
 def _category_scores(frame: nw.DataFrame) -> nw.DataFrame:
-    """One row per user and category: the implicit score there, the user's total, and the category's place (1 = best)."""
+    """One row per user and category: the implicit score, the user's total, the category's place (1 = best)."""
     positive = frame.filter(nw.col("event_type").is_in(POSITIVE))
     scores = positive.group_by("user_id", "category").agg(score=nw.col("weight").sum())
     scores = scores.sort("user_id", "category")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -36,29 +37,26 @@ def ingest(shop: Shop, source: Path, raw: Path, max_rejected: float) -> pl.DataF
     Returns
     -------
     DataFrame
-        One row per delivered file: table, file, day (of its partition), rows_delivered, rows_landed, rows_rejected, bytes, first, last, state
+        One row per delivered file: table, file, day (of its partition), rows_delivered, rows_landed, rows_rejected,
+        bytes, first, last, state
         (landed: a new file; new version: the file changed; known: nothing to do).
     """
     done = []
     for table in shop.delivered:
-        known = lake.newest(raw, shop.name, table)
-        for file in tqdm(shops.files(shop, table, source), desc=f"landing {table}", unit="file", disable=None):
-            name = _name(file, source)
-            done.append(_ingest_file(shop, table, file, name, raw, known.get(name), max_rejected))
+        known, found = lake.newest(raw, shop.name, table), shops.files(shop, table, source)
+        names = [_name(file, source) for file in found]
+        with ThreadPoolExecutor() as threads:
+            landing = threads.map(
+                lambda file, name, table=table, known=known: _ingest_file(
+                    shop, table, file, name, raw, known.get(name), max_rejected
+                ),
+                found,
+                names,
+            )
+            done += tqdm(landing, desc=f"landing {table}", total=len(found), unit="file", disable=None)
     day = pl.col("path").str.extract(r"date=(\d{4}-\d{2}-\d{2})").str.to_date().alias("day")
-    columns = [
-        "table",
-        "file",
-        day,
-        "rows_delivered",
-        "rows_landed",
-        "rows_rejected",
-        "bytes",
-        "first",
-        "last",
-        "state",
-    ]
-    return pl.DataFrame(done, infer_schema_length=None).select(columns)
+    columns = "table file day rows_delivered rows_landed rows_rejected bytes first last state".split()
+    return pl.DataFrame(done, infer_schema_length=None).with_columns(day).select(columns)
 
 
 def summary(files: pl.DataFrame) -> pl.DataFrame:
@@ -73,7 +71,7 @@ def summary(files: pl.DataFrame) -> pl.DataFrame:
 
 
 def per_day(files: pl.DataFrame) -> pl.DataFrame:
-    """One row per calendar day from the first to the last drop of events: day, n (rows landed; 0 where nothing came)."""
+    """One row per calendar day from the first to the last drop of events: day, n (rows landed, 0 for none)."""
     drops = files.filter(pl.col("table") == "events").group_by("day").agg(n=pl.col("rows_landed").sum()).sort("day")
     return drops.upsample("day", every="1d").with_columns(pl.col("n").fill_null(0)) if drops.height else drops
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -67,7 +66,7 @@ def land(
     }
     temporary = stem.with_suffix(".json.tmp")
     temporary.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    os.replace(temporary, stem.with_suffix(".json"))
+    temporary.replace(stem.with_suffix(".json"))
     return manifest
 
 
@@ -117,7 +116,7 @@ def _write(table: pl.DataFrame, path: Path) -> None:
     """Atomic: a reader sees the whole file or none."""
     temporary = path.with_suffix(".tmp")
     table.write_parquet(temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _day(rows: pl.DataFrame, otherwise: date) -> date:

@@ -1,4 +1,4 @@
-"""params.yaml, typed: one pydantic model per section. A wrong name or value is one clear sentence, before any kernel."""
+"""params.yaml, typed: one pydantic model per section. A wrong name or value is one sentence, before any kernel."""
 
 from __future__ import annotations
 

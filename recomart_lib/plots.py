@@ -61,7 +61,7 @@ def daily(days: pl.DataFrame, ylabel: str, title: str) -> Axes:
 
 
 def long_tail(counts: dict[str, pl.DataFrame], title: str) -> Axes:
-    """Cumulative share of events over the share of users or items, most active first; the diagonal is an even spread."""
+    """Cumulative share of events over the share of users or items, most active first; diagonal: an even spread."""
     _, ax = plt.subplots(figsize=(5.2, 4))
     for name, line, style in zip(counts, counts.values(), ("-", "--"), strict=False):
         x = np.arange(1, line.height + 1) / max(line.height, 1)

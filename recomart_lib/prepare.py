@@ -58,7 +58,7 @@ def _age_group() -> nw.Expr:
 
 
 def clean_items(items: pl.DataFrame) -> pl.DataFrame:
-    """Items with missing words `unknown`, and `price_z`: log price, standardised over the catalogue (null: no price)."""
+    """Items with missing words `unknown`, and `price_z`: log price, standardised over the catalogue."""
     words = [nw.col(name).str.strip_chars().fill_null(UNKNOWN) for name in ("category", "brand")]
     log_price = nw.col("price").log()
     spread = nw.when(log_price.std() > 0).then(log_price.std()).otherwise(nw.lit(1.0))

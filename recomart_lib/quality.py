@@ -93,7 +93,8 @@ RULES = (
     Rule("rating_given", "events", "A rating event says how many stars.",
          lambda _: (nw.col("event_type") != "rating") | ~nw.col("rating").is_null()),
     Rule("return_after_purchase", "events", "A return follows a purchase of the same product by the same user.",
-         lambda _: (nw.col("event_type") != "return") | (nw.col("first_purchase") <= nw.col("timestamp")).fill_null(False),
+         lambda _: (nw.col("event_type") != "return")
+         | (nw.col("first_purchase") <= nw.col("timestamp")).fill_null(False),
          severity="warning"),
 )  # fmt: skip
 # The contract of the validated tables (`schemas.contract`): ids, types and times are there, and ids are unique.

@@ -56,7 +56,7 @@ def reason_kinds(suggested: pl.DataFrame) -> pl.DataFrame:
 
 
 def gallery(window: Tables, users: pl.DataFrame) -> dict[str, str]:
-    """Three users to look at: the most active (`heavy`), one with a single pair (`light`), one without history (`cold`).
+    """Three users to look at: the most active (`heavy`), the least active (`light`), one without history (`cold`).
 
     Where there is no such user, the nearest one stands in.
     """

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from recomart_lib import paths
-from recomart_lib.errors import UserError
 from recomart_lib.config import checked, read_yaml, suggestion
+from recomart_lib.errors import UserError
 from recomart_lib.schemas import EVENT_TYPES, REQUIRED, TABLES
 
 EventType = Literal[EVENT_TYPES]
@@ -96,12 +96,13 @@ class Shop(Strict):
     relevant_events: list[Literal["view", "cart", "purchase", "rating"]] = Field(min_length=1)
     tables: dict[Literal["users", "items", "events"], Table]
 
-    @field_validator("cut")
+    @field_validator("cut", mode="before")
     @classmethod
-    def a_date(cls, value: str) -> str:
+    def a_date(cls, value: object) -> object:
         try:
+            # an unquoted day is a date to YAML, and DVC refuses those
             _ = value == "auto" or date.fromisoformat(value)
-        except ValueError:
+        except (TypeError, ValueError):
             raise ValueError('write a day in quotes, like "2011-11-01", or auto') from None
         return value
 

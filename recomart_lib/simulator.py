@@ -8,7 +8,6 @@ here is tuned to a metric. Three random streams (structure, gaps, dirt) keep the
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -722,4 +721,4 @@ def _write(path: Path, text: str) -> None:
         return
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.write_bytes(content)
-    os.replace(unfinished, path)
+    unfinished.replace(path)

@@ -1,4 +1,4 @@
-"""Run a stage: check, execute its notebook with Papermill, leave report and sidecar. Only this module knows Papermill."""
+"""Run a stage: check, execute its notebook with Papermill, leave a report. Only this module knows Papermill."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Tables = dict[str, pl.DataFrame]
 
 
 def candidates(train: Train, seed: int) -> dict[str, list[dict[str, Any]]]:
-    """Model -> the hyper-parameters to try: all combinations of the lists in `train.models`; SVD and random are added."""
+    """Model -> the hyper-parameters to try: all combinations of the lists in `train.models`; plus SVD, random."""
     svd = {"n_factors": train.svd_n_factors, "n_epochs": train.svd_n_epochs,
            "learning_rate": train.svd_learning_rate, "reg": train.svd_reg}  # fmt: skip
     asked = {"random": {}, **train.models, "svd": svd}

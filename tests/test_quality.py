@@ -32,11 +32,10 @@ def shop(zone: str = "UTC", mapped: bool = True, **tables: Table) -> Shop:
     return Shop(**keys, horizon_days="auto", relevant_events=["purchase"], tables=declared)
 
 
-def landed(users=(), items=(), events=(), **replaced: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """A good user, item and event with more rows of each."""
-    made = {"users": rows("users", USER, *users), "items": rows("items", ITEM, *items),
-            "events": rows("events", EVENT, *events)}  # fmt: skip
-    return made | replaced
+def landed(**more: list[dict]) -> dict[str, pl.DataFrame]:
+    """A good user, item and event, with more rows of each."""
+    good = {"users": USER, "items": ITEM, "events": EVENT}
+    return {table: rows(table, row, *more.get(table, ())) for table, row in good.items()}
 
 
 def judge(tables: dict[str, pl.DataFrame], where: Shop | None = None, **settings_: object) -> dict[str, quality.Judged]:
@@ -91,7 +90,7 @@ VIOLATIONS = [
 @pytest.mark.parametrize(("rule", "table", "damage"), VIOLATIONS)
 def test_each_rule_catches_its_damage_and_no_other_rule_does(rule, table, damage):
     whole = {"users": USER, "items": ITEM, "events": EVENT | {"event_id": "e2"}}[table]
-    tables = landed(users=[{"user_id": "u9"}] if table == "events" else (), **{table: [whole | damage]})
+    tables = landed(**{"users": [{"user_id": "u9"}], table: [whole | damage]})
     assert broken(tables) == {rule: 1}
     severity = {known.name: known.severity for known in quality.RULES}[rule]
     assert judge(tables)[table].quarantined.height == (severity == "error")
@@ -222,7 +221,7 @@ def test_the_gate_stops_a_table_without_a_good_row():
     with pytest.raises(
         GateError, match=r"users: none of 0 delivered rows is good; it fails most in: events.event_user_known"
     ):
-        quality.gate(report(landed(users=rows("users")) | {"users": rows("users")}, min_quality=0.0))
+        quality.gate(report(landed() | {"users": rows("users")}, min_quality=0.0))
 
 
 def test_tables_that_are_not_delivered_are_derived_from_good_events():
@@ -243,13 +242,13 @@ def test_of_two_values_as_frequent_the_first_is_taken():
     assert derived["name"].to_list() == ["Anvil"]
 
 
-def test_an_id_whose_own_row_is_in_quarantine_stays_as_a_bare_row():
-    tables = landed(
-        users=[{"user_id": "u2", "age": 999, "country": "DE"}], events=[EVENT | {"event_id": "e2", "user_id": "u2"}]
-    )
+def test_an_id_in_quarantine_that_events_know_keeps_all_but_the_cell_to_blame():
+    twice = [{"user_id": "u2", "age": 999, "country": "DE"}, {"user_id": "u2", "country": "FR"}]
+    unheard_of = {"user_id": "u3", "age": -1}
+    tables = landed(users=[*twice, unheard_of], events=[EVENT | {"event_id": "e2", "user_id": "u2"}])
     valid = quality.validated(judge(tables))
     assert valid["events"]["user_id"].to_list() == ["u1", "u2"]
-    assert valid["users"].select("user_id", "age", "country").rows() == [("u1", 30, None), ("u2", None, None)]
+    assert valid["users"].select("user_id", "age", "country").rows() == [("u1", 30, None), ("u2", None, "DE")]
 
 
 def test_validated_tables_keep_their_contract_and_order():

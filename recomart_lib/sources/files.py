@@ -18,8 +18,8 @@ from pathlib import Path
 
 import polars as pl
 
-from recomart_lib.errors import UserError
 from recomart_lib.config import suggestion
+from recomart_lib.errors import UserError
 from recomart_lib.schemas import PROVENANCE, REJECTS, TABLES
 from recomart_lib.shops import Shop, Table
 
@@ -329,7 +329,7 @@ def _numbers(cells: pl.Expr, delivered: pl.DataType, dtype: pl.DataType, decimal
 
 
 def _moments(cells: pl.Expr, delivered: pl.DataType, form: str | None, zone: str) -> pl.Expr:
-    """UTC moments. Local times in the hour that a clock change repeats are taken for the first; those it skips: null."""
+    """UTC moments. Of local times that a clock change repeats the first is taken; those that it skips are null."""
     if delivered.is_temporal():
         written_zone = getattr(delivered, "time_zone", None)
         moments = cells.cast(pl.Datetime("us", written_zone))

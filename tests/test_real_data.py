@@ -1,0 +1,109 @@
+"""Real data through our own readers: the counts that their publishers give (../shared/data/README.md)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+from conftest import ROOT
+
+from recomart_lib import ingest, lake, prepare, quality, shops, splits
+from recomart_lib.params import Prepare, Validate
+from recomart_lib.shops import Shop
+from recomart_lib.sources import files
+
+pytestmark = pytest.mark.real_data
+ONLINE_RETAIL = shops.read(ROOT / "shops" / "online_retail.yaml")
+
+
+def rating_shop(zone: str = "UTC", **tables: dict) -> Shop:
+    keys = {"name": "ratings", "title": "R", "currency": "USD", "time_zone": zone, "simulated": False, "cut": "auto"}
+    return Shop(**keys, horizon_days="auto", relevant_events=["rating"], tables=tables)
+
+
+def read(shop: Shop, table: str, source: Path) -> pl.DataFrame:
+    """All rows of a table, each of which could be read."""
+    delivered = [files.read(file, shop, table) for file in shops.files(shop, table, source)]
+    assert sum(part.rejects.height for part in delivered) == 0
+    return pl.concat(part.rows for part in delivered)
+
+
+@pytest.fixture(scope="module")
+def landed(real_data, tmp_path_factory) -> pl.DataFrame:
+    """Online Retail, as 02_validate finds it in the lake."""
+    raw = tmp_path_factory.mktemp("raw")
+    landed = ingest.ingest(ONLINE_RETAIL, real_data / "online_retail", raw, 0.0)
+    assert landed.height == 305
+    return lake.read(raw, "online_retail", "events")
+
+
+def test_online_retail_is_read_to_the_last_row(landed):
+    zone = ZoneInfo("Europe/London")
+    assert landed.height == 541_909
+    assert landed["user_id"].drop_nulls().n_unique() == 4_372
+    assert landed["item_id"].n_unique() == 4_070
+    assert landed["order_id"].n_unique() == 25_900
+    assert landed["user_id"].null_count() == 135_080
+    assert landed["order_id"].str.starts_with("C").sum() == 9_288
+    assert landed["quantity"].max() == 80_995
+    assert landed["timestamp"].min() == datetime(2010, 12, 1, 8, 26, tzinfo=zone)
+    assert landed["timestamp"].max() == datetime(2011, 12, 9, 12, 50, tzinfo=zone)
+
+
+def test_cancellations_of_online_retail_are_returns(landed):
+    cancelled = landed.filter(pl.col("order_id").str.starts_with("C"))
+    assert cancelled["event_type"].unique().to_list() == ["return"]
+    assert landed["quantity"].min() >= 0
+
+
+def test_online_retail_is_split_as_in_the_known_answers(landed):
+    judged = quality.judge(ONLINE_RETAIL, {"events": landed}, Validate())
+    quality.gate(quality.report(judged, {"events": landed}, {"events": 0}, Validate()))
+    assert judged["events"].counts["excluded"] == 135_080
+    valid = quality.validated(judged)
+    events = prepare.clean_events(valid["events"], valid["items"], Prepare())
+    purchases = events.filter(pl.col("event_type") == "purchase")
+    _, test = splits.windows(ONLINE_RETAIL, events["timestamp"].max(), 7)
+    described = splits.describe(splits.split(purchases, test, ONLINE_RETAIL.relevant_events))
+    assert described == {
+        "train_pairs": 221_384, "train_users": 3_974, "train_items": 3_613, "users_in_window": 1_664, "warm_users": 1_341,
+        "cold_users": 323, "evaluated_all": 1_340, "evaluated_novel": 1_246,
+    }  # fmt: skip
+
+
+def test_movielens_is_read_with_its_latin_1_titles(real_data):
+    genres = [f"genre{n}" for n in range(19)]
+    shop = rating_shop(
+        events={"kind": "csv", "path": "u.data", "separator": "\t", "header": ["user", "item", "stars", "at"],
+                "columns": {"user_id": "user", "item_id": "item", "rating": "stars", "timestamp": "at"},
+                "timestamp_format": "epoch_s", "event_type": "rating"},
+        users={"kind": "csv", "path": "u.user", "separator": "|", "header": ["id", "age", "sex", "work", "zip"],
+               "columns": {"user_id": "id", "age": "age", "gender": "sex"}},
+        items={"kind": "csv", "path": "u.item", "separator": "|", "encoding": "latin-1",
+               "header": ["id", "title", "released", "video", "url", *genres], "columns": {"item_id": "id", "name": "title"}},
+    )  # fmt: skip
+    tables = {table: read(shop, table, real_data / "ml-100k") for table in shop.delivered}
+    assert {table: rows.height for table, rows in tables.items()} == {"users": 943, "items": 1_682, "events": 100_000}
+    assert tables["events"].select("user_id", "item_id").n_unique() == 100_000
+    assert tables["events"]["timestamp"].min().date() == date(1997, 9, 20)
+    assert "Misérables, Les (1995)" in tables["items"]["name"]
+    judged = quality.judge(shop, tables, Validate())
+    assert {table: result.counts["good"] for table, result in judged.items()} == {"users": 943, "items": 1_682, "events": 100_000}
+
+
+def test_amazon_beauty_is_read_with_its_milliseconds(real_data):
+    shop = rating_shop(
+        events={"kind": "parquet", "path": "interactions.parquet", "timestamp_format": "epoch_ms", "event_type": "rating",
+                "columns": {"user_id": "user_id", "item_id": "item_id", "rating": "rating", "timestamp": "timestamp"}},
+        items={"kind": "parquet", "path": "items.parquet",
+               "columns": {"item_id": "item_id", "name": "title", "brand": "brand", "category": "category", "price": "price"}},
+    )  # fmt: skip
+    events, items = (read(shop, table, real_data / "amazon_beauty") for table in ("events", "items"))
+    assert (events.height, events["user_id"].n_unique(), events["item_id"].n_unique()) == (25_023, 3_744, 3_700)
+    assert events["timestamp"].dt.year().is_between(2000, 2023).all()
+    assert events["rating"].is_between(1, 5).all()
+    assert items.height == items["item_id"].n_unique() == 10_000
+    assert [round(items[name].count() / items.height, 2) for name in ("brand", "price")] == [0.96, 0.33]

@@ -1,0 +1,227 @@
+"""Takeaways: computed from the numbers, turning round with them, and harmless whatever the data says."""
+
+from __future__ import annotations
+
+from datetime import date
+from html.parser import HTMLParser
+
+import polars as pl
+import pytest
+from conftest import rows, utc
+from nbconvert.filters.markdown_mistune import markdown2html_mistune
+
+from recomart_lib import explore, takeaways
+
+NO_EVENTS = rows("events")
+
+
+class Page(HTMLParser):
+    """The tags and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "[a](javascript:alert(1))", "![a](http://x/y.png)",
+     "**bold** _it_ `code`", "# head", "a | b", "$x^2$", "~~gone~~", "Kid's \"big\" & small", "a\\*b", "a#b;", "&lt;b&gt;"],
+)  # fmt: skip
+def test_words_from_data_stay_words(text):
+    page = Page(markdown2html_mistune(f"Sold: {takeaways.safe(text)}."))
+    assert page.tags == ["p"]
+    assert page.text.strip() == f"Sold: {text}."
+
+
+def test_line_breaks_in_data_do_not_start_a_block():
+    assert Page(markdown2html_mistune(takeaways.safe("a\n\n- b\r\n\n    c"))).tags == ["p"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(0, "0"), (12345, "12,345"), (12345.6, "12,346"), (0.12345, "0.123"), (2.0, "2"), (float("nan"), "nan")]
+)
+def test_numbers_are_short(value, words):
+    assert takeaways.number(value) == words
+
+
+@pytest.mark.parametrize(("share", "words"), [(0, "0.0 %"), (0.1234, "12.3 %"), (1, "100.0 %"), (0.00012, "0.00012"), (-0.5, "-50.0 %")])
+def test_shares_are_percent(share, words):
+    assert takeaways.percent(share) == words
+
+
+def test_plurals():
+    assert [takeaways.plural(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
+    assert takeaways.plural(2, "category", "categories") == "2 categories"
+
+
+def test_bullets_leave_out_what_is_empty():
+    assert takeaways.bullets("a", "", "b") == "- a\n- b"
+
+
+def files(*counts: tuple[int, int, str]) -> pl.DataFrame:
+    return pl.DataFrame(list(counts), schema={"rows_delivered": pl.Int64, "rows_landed": pl.Int64, "state": pl.String}, orient="row")
+
+
+def report(score: float, **table: int) -> dict:
+    places = dict.fromkeys(["delivered", "rejected", "landed", "good", "quarantined", "duplicates", "excluded"], 0)
+    rule = {"table": "users", "rule": "age_possible", "severity": "error", "n_failed": table.get("quarantined", 0)}
+    return {"score": score, "min_quality": 0.95, "tables": {"users": places | table | {"score": score}}, "rules": [rule]}
+
+
+def pairs(n_days: list[int]) -> pl.DataFrame:
+    gaps = [3.0 if n > 1 else None for n in n_days]
+    return pl.DataFrame({"n_days": n_days, "gap_days": gaps}, schema={"n_days": pl.Int64, "gap_days": pl.Float64})
+
+
+def weeks(*counts: int) -> pl.DataFrame:
+    return pl.DataFrame({"week": [date(2024, 1, 1 + 7 * n) for n in range(len(counts))], "n": list(counts)})
+
+
+def ranked(first: float, interval: tuple[float, float]) -> pl.DataFrame:
+    return pl.DataFrame({"model": ["x", "y"], "ndcg@10": [first, 0.2], "ndcg@10_ci": [list(interval), [0.15, 0.25]]})
+
+
+def days(*counts: int) -> pl.DataFrame:
+    return pl.DataFrame({"day": [date(2024, 1, 1 + n) for n in range(len(counts))], "n": list(counts)})
+
+
+def svd(rmse: float, ndcg: float) -> str:
+    errors = {"svd": {"rmse": rmse}, "global_mean": {"rmse": 1.0}}
+    return takeaways.rating_model(errors, {"svd": {"ndcg@10": ndcg}, "popularity": {"ndcg@10": 0.1}})
+
+
+def card(*verdicts: str) -> pl.DataFrame:
+    return pl.DataFrame({"protocol": ["all"] * len(verdicts), "verdict": list(verdicts)})
+
+
+COUNTS = pl.DataFrame({"n": [8, 1, 1]})
+WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_users": 3}
+
+
+@pytest.mark.parametrize(
+    ("said", "otherwise", "words", "other_words"),
+    [
+        (takeaways.arrived(files((5, 5, "landed"))), takeaways.arrived(files((5, 4, "known"))),
+         "every row could be read", "1 row (20.0 %) could not be read"),
+        (takeaways.gone([]), takeaways.gone(["events/<b>.csv"]), "still in the source folder", "events/&lt;b&gt;.csv"),
+        (takeaways.days_covered(days(1, 2)), takeaways.days_covered(days(1, 0, 3)),
+         "No day is empty", "1 day of 3 without an event (33.3 %); the first is 2024-01-02"),
+        (takeaways.quality(report(0.95)), takeaways.quality(report(0.94)), "the gate is open", "the pipeline stops here"),
+        (takeaways.costliest(report(1)), takeaways.costliest(report(1, quarantined=2)),
+         "No rule of severity error is broken", "1 rule of severity error is broken**, most often: users.age_possible (2 rows)"),
+        (takeaways.concentration(COUNTS, "users", 0.1, 0.8), takeaways.concentration(COUNTS, "users", 0.1, 0.2),
+         "a few carry most of the trade", "the trade is spread"),
+        (takeaways.season(weeks(1, 1, 1, 2)), takeaways.season(weeks(2, 1, 1, 1)), "100.0 % above", "50.0 % below"),
+        (takeaways.repeat_purchases(pairs([2, 1])), takeaways.repeat_purchases(pairs([1, 1])),
+         "own history will be hard to beat", "lists must bring something new"),
+        (takeaways.cut(WINDOW, "test"), takeaways.cut(WINDOW | {"users_in_window": 0}, "test"),
+         "5 of 9 users can be judged", "Nobody does anything relevant in the test window"),
+        (takeaways.nulls(pl.DataFrame({"a": [1, 2]}), ["a"]), takeaways.nulls(pl.DataFrame({"a": [1, None]}), ["a"]),
+         "No null in 2 rows", "1 feature of 1 have nulls**: a 50.0 %"),
+        (takeaways.champion(ranked(0.3, (0.26, 0.34)), "all"), takeaways.champion(ranked(0.3, (0.24, 0.36)), "all"),
+         "do not overlap", "their intervals overlap"),
+        (takeaways.champion(ranked(0.3, (0.26, 0.34)), "all"), takeaways.champion(ranked(0.1, (0.0, 0.2)), "all"),
+         "x leads with ndcg@10 0.3000", "y leads with ndcg@10 0.2000"),
+        (svd(0.9, 0.2), svd(1.1, 0.05), "better than the mean rating", "no better than the mean rating"),
+        (svd(0.9, 0.2), svd(0.9, 0.05), "ranks above popularity", "ranks below popularity"),
+        (takeaways.targets(card("surely met", "met")), takeaways.targets(card("missed", "met")),
+         "2 of 2 met, 1 of them surely", "1 of 2 met, 0 of them surely"),
+        (takeaways.stars(pl.DataFrame({"stars": [1.0, 5.0], "n": [1, 3]})), takeaways.stars(explore.ratings(NO_EVENTS)),
+         "4 ratings, 4.00 stars on average**; 75.0 % are 4 stars", "This shop has no ratings"),
+    ],
+)  # fmt: skip
+def test_a_sentence_turns_round_with_the_numbers(said, otherwise, words, other_words):
+    assert words in said
+    assert words not in otherwise
+    assert other_words in otherwise
+
+
+def test_the_narrowest_step_is_named_and_a_lone_step_not_compared():
+    events = [{"user_id": "u", "item_id": item, "event_type": "view"} for item in "abcd"]
+    bought = {"user_id": "u", "item_id": "a", "event_type": "purchase"}
+    assert "narrowest step is purchase: 25.0 %" in takeaways.funnel(explore.funnel(rows("events", *events, bought)))
+    assert "one step of the funnel only (purchase)" in takeaways.funnel(explore.funnel(rows("events", bought)))
+
+
+def test_the_busiest_hour_is_local():
+    grid = explore.week_hours(rows("events", {"timestamp": utc(2024, 1, 1, 23)}), "Europe/Berlin")
+    assert "The busiest hour is Tue 0:00 with 100.0 % of all events" in takeaways.busiest_hour(grid)
+    assert "167 of 168 hours" in takeaways.busiest_hour(grid)
+
+
+def test_category_and_currency_are_made_harmless():
+    table = pl.DataFrame({"category": ["<b>x"], "revenue": [10.0], "items": [1], "median_price": [2.0]})
+    sentence = takeaways.category_structure(table, "<EUR>")
+    assert "&lt;b&gt;x earns most: 10 &lt;EUR&gt;, 100.0 % of the categories" in sentence
+    assert "with 1 product at a median price of 2.00" in sentence
+
+
+def test_exclusions_are_counted_and_made_harmless():
+    said = takeaways.exclusions([("events", "guest", "no <id>")], report(1, excluded=2))
+    assert "2 rows excluded by the shop file" in said
+    assert "no &lt;id&gt;" in said
+    assert takeaways.exclusions([], report(1)) == "The shop file excludes nothing."
+
+
+def test_prices_name_the_half_and_the_missing():
+    items = rows("items", *({"item_id": str(n), "price": price} for n, price in enumerate([1.0, 2.0, 9.0, None])))
+    assert "Half of the products cost less than 2.00 EUR" in takeaways.prices(items, "EUR")
+    assert "25.0 % have no price" in takeaways.prices(items, "EUR")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        lambda: takeaways.arrived(files()),
+        lambda: takeaways.days_covered(days().cast({"n": pl.Int64})),
+        lambda: takeaways.concentration(explore.per_key(NO_EVENTS, "user_id"), "users", 0.1, float("nan")),
+        lambda: takeaways.funnel(explore.funnel(NO_EVENTS)),
+        lambda: takeaways.season(explore.per_week(NO_EVENTS, "UTC")),
+        lambda: takeaways.busiest_hour(explore.week_hours(NO_EVENTS, "UTC")),
+        lambda: takeaways.repeat_purchases(explore.repeats(NO_EVENTS)),
+        lambda: takeaways.category_structure(explore.categories(NO_EVENTS, rows("items"), 5), "EUR"),
+        lambda: takeaways.prices(rows("items"), "EUR"),
+        lambda: takeaways.density(explore.sparsity(NO_EVENTS)),
+        lambda: takeaways.nulls(pl.DataFrame({"a": []}), ["a"]),
+        lambda: takeaways.champion(ranked(0.3, (0, 1)).clear(), "all"),
+        lambda: takeaways.rating_model({}, {}),
+        lambda: takeaways.targets(card().cast({"verdict": pl.String})),
+        lambda: takeaways.reasons(pl.DataFrame(schema={"user_id": pl.String, "item_id": pl.String, "reason": pl.String}), 0, 10),
+        lambda: takeaways.commonest_reason(pl.DataFrame(schema={"kind": pl.String, "n": pl.Int64})),
+        lambda: takeaways.tuned(pl.DataFrame(schema={"model": pl.String, "protocol": pl.String, "parameters": pl.String, "ndcg@10": pl.Float64})),
+    ],
+)  # fmt: skip
+def test_empty_tables_give_a_sentence(sentence):
+    assert isinstance(sentence(), str)
+
+
+def test_all_rows_are_said_to_be_somewhere():
+    said = takeaways.reconciled(report(1, delivered=10, rejected=1, landed=9, good=5, quarantined=2, duplicates=1, excluded=1))
+    assert "All 9 landed rows are accounted for**: 5 good + 2 quarantined + 1 duplicates + 1 excluded" in said
+    assert "1 of 10 delivered rows could not be read" in said
+
+
+def test_lists_and_their_reasons_are_counted():
+    lists = pl.DataFrame({"user_id": ["u", "u", "v"], "item_id": ["a", "b", "a"], "reason": ["x", "y", None]})
+    assert takeaways.reasons(lists, 2, 2).startswith("**1 of 2 users get 2 suggestions**, 2 distinct products in all; 33.3 %")
+    assert "75.0 % of the suggestions" in takeaways.commonest_reason(pl.DataFrame({"kind": ["bought", "popular"], "n": [3, 1]}))
+
+
+def test_tuning_names_the_best_and_how_many_were_tuned():
+    log = pl.DataFrame({"model": ["x", "x", "y"], "protocol": ["all"] * 3, "parameters": ["1", "2", "1"], "ndcg@10": [0.1, 0.3, 0.2]})
+    assert "x ranks best (ndcg@10 0.3000" in takeaways.tuned(log)
+    assert "1 model had more than one candidate" in takeaways.tuned(log)
+
+
+def test_who_loses_is_said_in_shares():
+    said = takeaways.who_loses({"worse": 0.25, "better": 0.5, "equal": 0.25}, "ease", "popularity")
+    assert "25.0 % of the users are served worse by ease than by popularity" in said
