@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +16,8 @@ from recomart_lib.shops import Shop
 from recomart_lib.sources import files
 
 log = logging.getLogger(__name__)
+
+COUNTS = ("rows_delivered", "rows_landed", "rows_rejected")
 
 
 def check(shop: Shop, source: Path) -> None:
@@ -45,17 +48,12 @@ def ingest(shop: Shop, source: Path, raw: Path, max_rejected: float) -> pl.DataF
     for table in shop.delivered:
         known, found = lake.newest(raw, shop.name, table), shops.files(shop, table, source)
         names = [_name(file, source) for file in found]
+        land = partial(_ingest_file, shop=shop, table=table, raw=raw, max_rejected=max_rejected)
         with ThreadPoolExecutor() as threads:
-            landing = threads.map(
-                lambda file, name, table=table, known=known: _ingest_file(
-                    shop, table, file, name, raw, known.get(name), max_rejected
-                ),
-                found,
-                names,
-            )
-            done += tqdm(landing, desc=f"landing {table}", total=len(found), unit="file", disable=None)
+            landed = threads.map(land, found, names, map(known.get, names))
+            done += tqdm(landed, desc=f"landing {table}", total=len(found), unit="file", disable=None)
     day = pl.col("path").str.extract(r"date=(\d{4}-\d{2}-\d{2})").str.to_date().alias("day")
-    columns = "table file day rows_delivered rows_landed rows_rejected bytes first last state".split()
+    columns = ["table", "file", "day", *COUNTS, "bytes", "first", "last", "state"]
     return pl.DataFrame(done, infer_schema_length=None).with_columns(day).select(columns)
 
 
@@ -63,7 +61,7 @@ def summary(files: pl.DataFrame) -> pl.DataFrame:
     """One row per table: files, rows delivered, landed and rejected, megabytes, first and last day."""
     return files.group_by("table", maintain_order=True).agg(
         pl.len().alias("files"),
-        pl.col("rows_delivered", "rows_landed", "rows_rejected").sum(),
+        pl.col(*COUNTS).sum(),
         (pl.col("bytes").sum() / 1e6).alias("megabytes"),
         pl.col("day").min().alias("first_day"),
         pl.col("day").max().alias("last_day"),
@@ -91,7 +89,7 @@ def _name(file: Path, source: Path) -> str:
 
 
 def _ingest_file(
-    shop: Shop, table: str, file: Path, name: str, raw: Path, known: lake.Manifest | None, max_rejected: float
+    file: Path, name: str, known: lake.Manifest | None, shop: Shop, table: str, raw: Path, max_rejected: float
 ) -> lake.Manifest:
     sha256 = lake.content_hash(file, name, _declaration(shop, table))
     if known and known["sha256"] == sha256:

@@ -247,7 +247,7 @@ def gate(quality: dict[str, Any]) -> None:
             raise GateError(f"{table}: none of {row['delivered']} delivered rows is good; {_costliest(quality)}.")
     if quality["score"] < quality["min_quality"]:
         raise GateError(
-            f"The quality score is {quality['score']:.2%}, below validate.min_quality = {quality['min_quality']:.0%}; "
+            f"The quality score is {quality['score']:.2%}, below validate.min_quality = {quality['min_quality']:.1%}; "
             f"{_costliest(quality)}. Mend the feed (data/quarantine says which rows), or the rule in params.yaml."
         )
 

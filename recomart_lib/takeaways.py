@@ -15,7 +15,7 @@ import polars as pl
 def safe(text: object) -> str:
     """Text from data, made harmless in Markdown and HTML."""
     escaped = html.escape(" ".join(str(text).split()), quote=False)
-    return re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", escaped)
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$:])", r"\\\1", escaped)
 
 
 def bullets(*sentences: str) -> str:
@@ -249,7 +249,7 @@ def nulls(table: pl.DataFrame, names: list[str]) -> str:
 
 def tuned(log: pl.DataFrame) -> str:
     """What tuning on valid decided."""
-    best = log.filter(pl.col("protocol") == "all").sort("ndcg@10", descending=True)
+    best = log.filter(pl.col("protocol") == "all").sort("ndcg@10", descending=True, nulls_last=True)
     if not best.height or best.get_column("ndcg@10")[0] is None:
         return "Nobody can be judged on valid: the first candidate of every model is taken."
     first = best.row(0, named=True)

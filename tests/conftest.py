@@ -89,7 +89,7 @@ def rows(table: str, *records: dict[str, Any]) -> pl.DataFrame:
 
 @pytest.fixture
 def tiny_shop() -> Callable[..., TinyShop]:
-    """`tiny_shop(folder, users=.., items=.., events=.., **keys)` writes a shop: texts for its files, keys for its YAML."""
+    """`tiny_shop(folder, users=.., items=.., events=.., **keys)` writes a shop: texts of files, keys of its YAML."""
 
     def write(folder: Path, users: str = USERS, items: str = ITEMS, events: str = EVENTS, **keys: Any) -> TinyShop:
         source = folder / "source"
@@ -109,7 +109,5 @@ def real_data() -> Path:
     """The folder of the real data sets; without it the test is skipped."""
     folder = Path(os.environ.get("RECOMART_DATA") or ROOT.parent / "shared" / "data")
     if not folder.is_dir():
-        pytest.skip(
-            f"NO REAL DATA: there is no folder {folder}. Set RECOMART_DATA to the folder that holds online_retail/"
-        )
+        pytest.skip(f"NO REAL DATA: there is no folder {folder}. RECOMART_DATA may name another.")
     return folder

@@ -16,12 +16,15 @@ NOTHING = rows("events")
 def events(*records: tuple):
     """Events from (user, item, type, time, rest)."""
     names = ("user_id", "item_id", "event_type", "timestamp")
-    return rows("events", *({**dict(zip(names, record[:4], strict=True)), **(record[4] if record[4:] else {})} for record in records))
+    return rows(
+        "events",
+        *({**dict(zip(names, record[:4], strict=True)), **(record[4] if record[4:] else {})} for record in records),
+    )
 
 
 DAY = utc(2024, 1, 1)
-FUNNEL = [("u", "a", "view"), ("u", "a", "view"), ("u", "b", "view"), ("v", "a", "view"), ("u", "a", "cart"), ("w", "z", "cart"),
-          ("u", "a", "purchase"), ("w", "z", "purchase")]  # fmt: skip
+FUNNEL = [("u", "a", "view"), ("u", "a", "view"), ("u", "b", "view"), ("v", "a", "view"), ("u", "a", "cart"),
+          ("w", "z", "cart"), ("u", "a", "purchase"), ("w", "z", "purchase")]  # fmt: skip
 
 
 def funnel(*steps: str):
@@ -48,7 +51,12 @@ def test_a_funnel_counts_the_pairs_that_went_all_the_way():
 
 @pytest.mark.parametrize(
     ("steps", "shares"),
-    [(("view", "purchase"), [None, None, 1 / 3]), (("cart", "purchase"), [None, None, 1.0]), (("purchase",), [None] * 3), ((), [None] * 3)],
+    [
+        (("view", "purchase"), [None, None, 1 / 3]),
+        (("cart", "purchase"), [None, None, 1.0]),
+        (("purchase",), [None] * 3),
+        ((), [None] * 3),
+    ],
 )
 def test_a_funnel_compares_the_steps_that_the_shop_records(steps, shares):
     assert funnel(*steps)["share_of_previous"].to_list() == pytest.approx(shares)
@@ -56,14 +64,22 @@ def test_a_funnel_compares_the_steps_that_the_shop_records(steps, shares):
 
 def test_only_full_local_weeks_count():
     monday = utc(2024, 1, 8)
-    days = [DAY + timedelta(days=1), monday, monday + timedelta(days=3), monday + timedelta(days=6, hours=23), monday + timedelta(7)]
+    days = [
+        DAY + timedelta(days=1),
+        monday,
+        monday + timedelta(days=3),
+        monday + timedelta(days=6, hours=23),
+        monday + timedelta(7),
+    ]
     table = events(*(("u", "a", "view", day) for day in days))
     assert explore.per_week(table, "UTC").rows() == [(date(2024, 1, 8), 3, 1)]
     assert explore.per_week(table, "Europe/Berlin").rows() == [(date(2024, 1, 8), 2, 1)]
 
 
 def test_week_hours_are_local_and_sum_to_one():
-    grid = explore.week_hours(events(("u", "a", "view", utc(2024, 1, 1, 23)), ("u", "a", "view", utc(2024, 1, 2, 9))), "Europe/Berlin")
+    grid = explore.week_hours(
+        events(("u", "a", "view", utc(2024, 1, 1, 23)), ("u", "a", "view", utc(2024, 1, 2, 9))), "Europe/Berlin"
+    )
     assert grid.shape == (7, 25)
     assert grid["day"].to_list() == list(explore.WEEKDAYS)
     assert (grid["0"][1], grid["10"][1], grid.drop("day").sum().sum_horizontal()[0]) == (0.5, 0.5, 1.0)
@@ -80,8 +96,14 @@ def test_ratings_are_counted_by_stars():
     assert explore.ratings(table).rows() == [(1.0, 1), (5.0, 2)]
 
 
-ITEMS = rows("items", {"item_id": "a", "category": "x", "price": 2.0}, {"item_id": "b", "category": "x"}, {"item_id": "c"})
-SOLD = [("u", "a", "purchase", DAY, {"price": 2.0, "quantity": 3}), ("u", "b", "purchase", DAY, {"price": 1.0}), ("u", "c", "purchase", DAY)]
+ITEMS = rows(
+    "items", {"item_id": "a", "category": "x", "price": 2.0}, {"item_id": "b", "category": "x"}, {"item_id": "c"}
+)
+SOLD = [
+    ("u", "a", "purchase", DAY, {"price": 2.0, "quantity": 3}),
+    ("u", "b", "purchase", DAY, {"price": 1.0}),
+    ("u", "c", "purchase", DAY),
+]
 
 
 def test_categories_are_ranked_by_what_they_earn():

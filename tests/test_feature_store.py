@@ -26,10 +26,14 @@ def test_all_definitions_are_registered_in_sqlite_and_again_changes_nothing(tmp_
         table.write_parquet(tmp_path / f"{entity}.parquet")
     first = feature_store.apply(tmp_path / "store", tmp_path, made)
     assert feature_store.apply(tmp_path / "store", tmp_path, made).equals(first)
-    registered = {(view.removesuffix("_features"), feature) for view, feature in first.select("view", "feature").iter_rows()}
+    registered = {
+        (view.removesuffix("_features"), feature) for view, feature in first.select("view", "feature").iter_rows()
+    }
     assert registered == {(definition.entity, definition.name) for definition in features.DEFINITIONS}
     described = first.filter(pl.col("feature") == "conversion_rate").row(0, named=True)
-    assert described["description"] == "distinct buyers who viewed it / distinct viewers [share]; null: nobody viewed it"
+    assert (
+        described["description"] == "distinct buyers who viewed it / distinct viewers [share]; null: nobody viewed it"
+    )
     assert described["type"] == "Float64"
     store = feature_store.open_store(tmp_path / "store")
     assert [service.name for service in store.list_feature_services()] == [feature_store.SERVICE]

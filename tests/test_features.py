@@ -16,7 +16,10 @@ from recomart_lib.params import Features, Prepare
 
 AS_OF = utc(2024, 2, 1)
 PARAMS = Features(half_life_days=10, n_price_tiers=2, rating_prior=5)
-USERS = [{"user_id": "u1", "signup_date": date(2024, 1, 1), "age": 30, "gender": "F", "country": "DE"}, {"user_id": "u2"}]
+USERS = [
+    {"user_id": "u1", "signup_date": date(2024, 1, 1), "age": 30, "gender": "F", "country": "DE"},
+    {"user_id": "u2"},
+]
 ITEMS = [
     {"item_id": "a", "category": "tools", "brand": "Acme", "price": 10.0},
     {"item_id": "b", "category": "tools", "price": 20.0},
@@ -162,7 +165,13 @@ def test_the_first_of_equal_categories_by_name_is_preferred():
 
 @pytest.mark.parametrize(
     ("prices", "tiers"),
-    [([1, 2, 3, 4], [1, 1, 2, 2]), ([1, 2, 3], [1, 2, 2]), ([5], [2]), ([5, 5, 5], [2, 2, 2]), ([None, 1, 9], [None, 1, 2])],
+    [
+        ([1, 2, 3, 4], [1, 1, 2, 2]),
+        ([1, 2, 3], [1, 2, 2]),
+        ([5], [2]),
+        ([5, 5, 5], [2, 2, 2]),
+        ([None, 1, 9], [None, 1, 2]),
+    ],
 )
 def test_price_tiers_split_a_category_by_rank(prices, tiers):
     items = [{"item_id": f"i{n}", "category": "x", "price": price} for n, price in enumerate(prices)]
@@ -171,7 +180,9 @@ def test_price_tiers_split_a_category_by_rank(prices, tiers):
 
 
 def test_a_price_tier_goes_by_the_median_price_of_the_events():
-    sold = [("u", "a", "purchase", utc(2024, 1, day), {"price": price}) for day, price in ((1, 1.0), (2, 50.0), (3, 60.0))]
+    sold = [
+        ("u", "a", "purchase", utc(2024, 1, day), {"price": price}) for day, price in ((1, 1.0), (2, 50.0), (3, 60.0))
+    ]
     made = compute([*sold, ("u", "b", "purchase", utc(2024, 1, 1), {"price": 49.0})])
     assert made["item"].select("item_id", "price_tier").rows() == [("a", 2), ("b", 1)]
 
@@ -191,7 +202,9 @@ def test_a_shop_without_views_ratings_prices_and_categories_has_nulls_and_no_fai
 
 def test_feature_types_do_not_depend_on_the_shop(made):
     bare = compute([("u", "a", "purchase", utc(2024, 1, 1), {})], users=[{"user_id": "u"}], items=[{"item_id": "a"}])
-    assert {entity: table.schema for entity, table in bare.items()} == {entity: table.schema for entity, table in made.items()}
+    assert {entity: table.schema for entity, table in bare.items()} == {
+        entity: table.schema for entity, table in made.items()
+    }
 
 
 def test_a_rating_shop_counts_raters():

@@ -332,7 +332,8 @@ def test_a_file_without_records_has_no_rows_and_is_no_error(read, name, kind, co
 
 @pytest.mark.parametrize(
     ("name", "kind", "content"),
-    [("f.csv", "csv", "whom,what,at,price,n\n"), ("f.json", "json", '[{"whom": 1, "what": 1, "at": 1, "price": 1, "n": 1}]'),
+    [("f.csv", "csv", "whom,what,at,price,n\n"),
+     ("f.json", "json", '[{"whom": 1, "what": 1, "at": 1, "price": 1, "n": 1}]'),
      ("f.parquet", "parquet", parquet(whom=[1], what=[1], at=[1], price=[1], n=[1]))],
 )  # fmt: skip
 def test_a_missing_column_is_told_with_file_column_and_the_nearest_name(read, name, kind, content):
@@ -363,8 +364,8 @@ BROKEN_GZIP[15] ^= 0x55
         ("f.parquet", "parquet", parquet(who=[["x"]], what=["a"], at=[NOON], price=[1], n=[1])),
         ("f.parquet", "parquet", parquet(who=["u"], what=["a"], at=[time(1)], price=[1], n=[1])),
     ],
-    ids=["same name twice", "not gzip", "cut gzip", "damaged gzip", "cut JSON", "JSON object", "deep JSON", "empty Parquet",
-         "no Parquet", "list for an id", "time without day"],
+    ids=["same name twice", "not gzip", "cut gzip", "damaged gzip", "cut JSON", "JSON object", "deep JSON",
+         "empty Parquet", "no Parquet", "list for an id", "time without day"],
 )  # fmt: skip
 def test_a_file_that_cannot_be_read_at_all_is_one_sentence_with_its_name(read, name, kind, content):
     with pytest.raises(UserError, match=name):

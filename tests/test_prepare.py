@@ -15,7 +15,9 @@ ITEMS = rows("items", {"item_id": "a", "price": 9.0}, {"item_id": "b"})
 
 
 def cleaned(*events: dict, **weights: float) -> pl.DataFrame:
-    whole = [{"event_id": f"e{n}", "item_id": "a", "timestamp": utc(2024, 1, 1), **event} for n, event in enumerate(events)]
+    whole = [
+        {"event_id": f"e{n}", "item_id": "a", "timestamp": utc(2024, 1, 1), **event} for n, event in enumerate(events)
+    ]
     return prepare.clean_events(rows("events", *whole), ITEMS, Prepare(**weights))
 
 
@@ -72,10 +74,17 @@ def test_items_without_a_name_are_called_by_their_id():
 
 @pytest.mark.parametrize(
     ("prices", "scores"),
-    [([1.0, 100.0, None], [-(0.5**0.5), 0.5**0.5, None]), ([3.0, 3.0, None], [0.0, 0.0, None]), ([3.0], [0.0]), ([None], [None])],
+    [
+        ([1.0, 100.0, None], [-(0.5**0.5), 0.5**0.5, None]),
+        ([3.0, 3.0, None], [0.0, 0.0, None]),
+        ([3.0], [0.0]),
+        ([None], [None]),
+    ],
 )
 def test_log_prices_are_standardised(prices, scores):
-    items = prepare.clean_items(rows("items", *({"item_id": f"i{n}", "price": price} for n, price in enumerate(prices))))
+    items = prepare.clean_items(
+        rows("items", *({"item_id": f"i{n}", "price": price} for n, price in enumerate(prices)))
+    )
     assert items["price_z"].to_list() == pytest.approx(scores)
 
 

@@ -69,8 +69,8 @@ def test_online_retail_is_split_as_in_the_known_answers(landed):
     _, test = splits.windows(ONLINE_RETAIL, events["timestamp"].max(), 7)
     described = splits.describe(splits.split(purchases, test, ONLINE_RETAIL.relevant_events))
     assert described == {
-        "train_pairs": 221_384, "train_users": 3_974, "train_items": 3_613, "users_in_window": 1_664, "warm_users": 1_341,
-        "cold_users": 323, "evaluated_all": 1_340, "evaluated_novel": 1_246,
+        "train_pairs": 221_384, "train_users": 3_974, "train_items": 3_613, "users_in_window": 1_664,
+        "warm_users": 1_341, "cold_users": 323, "evaluated_all": 1_340, "evaluated_novel": 1_246,
     }  # fmt: skip
 
 
@@ -83,7 +83,8 @@ def test_movielens_is_read_with_its_latin_1_titles(real_data):
         users={"kind": "csv", "path": "u.user", "separator": "|", "header": ["id", "age", "sex", "work", "zip"],
                "columns": {"user_id": "id", "age": "age", "gender": "sex"}},
         items={"kind": "csv", "path": "u.item", "separator": "|", "encoding": "latin-1",
-               "header": ["id", "title", "released", "video", "url", *genres], "columns": {"item_id": "id", "name": "title"}},
+               "header": ["id", "title", "released", "video", "url", *genres],
+               "columns": {"item_id": "id", "name": "title"}},
     )  # fmt: skip
     tables = {table: read(shop, table, real_data / "ml-100k") for table in shop.delivered}
     assert {table: rows.height for table, rows in tables.items()} == {"users": 943, "items": 1_682, "events": 100_000}
@@ -91,15 +92,21 @@ def test_movielens_is_read_with_its_latin_1_titles(real_data):
     assert tables["events"]["timestamp"].min().date() == date(1997, 9, 20)
     assert "Misérables, Les (1995)" in tables["items"]["name"]
     judged = quality.judge(shop, tables, Validate())
-    assert {table: result.counts["good"] for table, result in judged.items()} == {"users": 943, "items": 1_682, "events": 100_000}
+    assert {table: result.counts["good"] for table, result in judged.items()} == {
+        "users": 943,
+        "items": 1_682,
+        "events": 100_000,
+    }
 
 
 def test_amazon_beauty_is_read_with_its_milliseconds(real_data):
     shop = rating_shop(
-        events={"kind": "parquet", "path": "interactions.parquet", "timestamp_format": "epoch_ms", "event_type": "rating",
-                "columns": {"user_id": "user_id", "item_id": "item_id", "rating": "rating", "timestamp": "timestamp"}},
+        events={"kind": "parquet", "path": "interactions.parquet", "timestamp_format": "epoch_ms",
+                "event_type": "rating",
+                "columns": {name: name for name in ("user_id", "item_id", "rating", "timestamp")}},
         items={"kind": "parquet", "path": "items.parquet",
-               "columns": {"item_id": "item_id", "name": "title", "brand": "brand", "category": "category", "price": "price"}},
+               "columns": {"item_id": "item_id", "name": "title", "brand": "brand", "category": "category",
+                           "price": "price"}},
     )  # fmt: skip
     events, items = (read(shop, table, real_data / "amazon_beauty") for table in ("events", "items"))
     assert (events.height, events["user_id"].n_unique(), events["item_id"].n_unique()) == (25_023, 3_744, 3_700)

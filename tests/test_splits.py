@@ -166,7 +166,9 @@ def test_events_from_the_cut_on_do_not_change_what_is_known(kinds):
 
 
 def test_a_cut_before_all_data_is_told():
-    with pytest.raises(UserError, match=r"lies before 2024-01-01, the start of the test window; the data starts on 2024-01-01"):
+    with pytest.raises(
+        UserError, match=r"lies before 2024-01-01, the start of the test window; the data starts on 2024-01-01"
+    ):
         splits.split(history(*KNOWN), Window("test", utc(2024, 1, 1), END), ["purchase"])
 
 
