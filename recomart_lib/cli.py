@@ -41,7 +41,9 @@ def simulate() -> None:
     from recomart_lib import simulator
 
     counts = simulator.simulate(everything.simulate, everything.base.seed, folder)
-    typer.echo(", ".join(f"{name}: {count:,}" for name, count in counts.items() if isinstance(count, int)))
+    written = [f"{counts[name]:,} {name}" for name in ("users", "products", "transactions")]
+    damaged = sum(count for name, count in counts.items() if "." in name and not name.endswith(".late"))
+    typer.echo(f"{', '.join(written)} written to {folder}; {damaged:,} rows are damaged on purpose.")
 
 
 @app.command()

@@ -19,6 +19,7 @@ from recomart_lib.errors import UserError
 
 WITH_INTERVAL = ("ndcg", "precision", "recall")
 UNKNOWN = "unknown"
+BOARD = [f"{name}@10" for name in (*metrics.NAMES, "coverage", "novelty", "diversity")]  # shown to people
 CARD = {
     "target": pl.String,
     "threshold": pl.Float64,
@@ -185,11 +186,12 @@ def losers(table: pl.DataFrame, model: str, against: str, metric: str = "ndcg@10
     return {word: int(share.sum()) / n for word, share in signs.items()}
 
 
-def leaderboard(board: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """The models by falling ndcg@10, these columns only; an empty board stays empty."""
-    if not board.height:
-        return pl.DataFrame(schema=dict.fromkeys(columns, pl.Float64))
-    return board.sort("ndcg@10", "model", descending=[True, False]).select(columns)
+def leaderboard(models: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+    """One row per model of one protocol (a value of `evaluate`), by falling ndcg@10; no rows if nobody can be judged."""
+    rows = [{"model": model, **scores} for model, scores in models.items()]
+    if not rows:
+        return pl.DataFrame(schema={"model": pl.String, **dict.fromkeys(BOARD, pl.Float64)})
+    return pl.DataFrame(rows, infer_schema_length=None).sort("ndcg@10", "model", descending=[True, False])
 
 
 def by_length(recommendations: pl.DataFrame, relevant: pl.DataFrame, ks: Sequence[int]) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from typing import Any
 
 import nbformat
 import polars as pl
+from traitlets.config import Config
 
 from recomart_lib import index_page, ingest, lake, params, paths, quality, report, shops
 from recomart_lib.config import suggestion
@@ -24,6 +25,9 @@ from recomart_lib.params import Params
 from recomart_lib.shops import Shop
 
 log = logging.getLogger(__name__)
+
+# kernels talk through files that only their user may read, where the system has such; through TCP anybody here could
+TRANSPORT = "tcp" if os.name == "nt" else "ipc"
 
 # Notebook -> the section of params.yaml that it reads (beside `base`).
 STAGES = {
@@ -121,6 +125,7 @@ def _execute(name: str, parameters: dict[str, Any]) -> tuple[nbformat.NotebookNo
             kernel_name="python3",
             cwd=paths.root(),
             progress_bar=sys.stderr.isatty(),
+            config=Config({"KernelManager": {"transport": TRANSPORT}}),
         )
     except papermill.PapermillExecutionError as problem:
         known = problem.ename in ("UserError", "GateError")

@@ -291,6 +291,8 @@ def rating_model(errors: dict[str, dict[str, float]], metrics: dict[str, dict[st
 
 def targets(card: pl.DataFrame) -> str:
     """How many targets are met, by protocol."""
+    if not card.height:
+        return "**Nobody can be judged in the test window: no target can be met or missed.**"
     parts = []
     for protocol in card.get_column("protocol").unique(maintain_order=True):
         rows = card.filter(pl.col("protocol") == protocol)

@@ -55,6 +55,12 @@ def new_project(folder: Path) -> Path:
     return folder
 
 
+def stages(project: Path) -> None:
+    """All stages, without DVC: half the time."""
+    for name in STAGES:
+        run(project, "recomart", "stage", name)
+
+
 def change(project: Path, **sections: dict) -> None:
     """Set parameters in a project's params.yaml."""
     path = project / "params.yaml"
@@ -220,3 +226,67 @@ def test_a_dirty_shop_stops_at_the_gate_and_leaves_its_report(project):
     change(project, validate={"min_quality": 0.95})
     run(project, "dvc", "repro")
     assert "stale" not in (project / "reports/index.html").read_text()
+
+
+FEED = """title: A <b>small</b> shop
+currency: EUR
+time_zone: Europe/Berlin
+simulated: false
+cut: auto
+horizon_days: auto
+relevant_events: [purchase]
+tables:
+  events:
+    kind: csv
+    path: "*.csv"
+    separator: ";"
+    decimal: ","
+    event_type: purchase
+    columns: {user_id: Kunde, item_id: Artikel, timestamp: Zeit, price: Preis}
+"""
+ONE_USER = [f"k1;a{day % 13};2025-{1 + day // 28:02d}-{1 + day % 28:02d} 10:00:00;1{day % 10},50" for day in range(100)]
+TEN_ROWS = [f"k{n % 3};<script>alert({n % 2})</script>;2025-{1 + n:02d}-05 10:00:00;1,5" for n in range(10)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [ONE_USER, TEN_ROWS], ids=["one user", "ten rows"])
+def test_a_tiny_shop_without_users_items_views_and_ratings_runs_to_the_end(tmp_path, rows):
+    project = new_project(tmp_path)
+    (project / "shops/small.yaml").write_text(FEED)
+    (project / "data/source/small").mkdir(parents=True)
+    (project / "data/source/small/sales.csv").write_text("Kunde;Artikel;Zeit;Preis\n" + "\n".join(rows) + "\n")
+    run(project, "recomart", "shop", "use", "small")
+    stages(project)
+    run(project, "recomart", "index")
+    lists = pl.read_parquet(project / "data/recommendations/recommendations.parquet")
+    assert set(lists["user_id"]) == {row.split(";")[0] for row in rows}
+    for page in project.glob("reports/*.html"):
+        assert "<script>alert" not in page.read_text()
+        assert "<b>small" not in page.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_online_retail_gives_the_known_answers(tmp_path):
+    """KNOWN_ANSWERS.md C, through the whole pipeline: precision, recall, ndcg and hit rate at 10."""
+    source = Path(os.environ.get("RECOMART_DATA", ROOT.parent / "shared/data")) / "online_retail"
+    if not source.is_dir():
+        pytest.skip(f"REAL DATA MISSING: {source}; set RECOMART_DATA")
+    project = new_project(tmp_path)
+    shutil.copy(ROOT / "params.yaml", project / "params.yaml")
+    run(project, "recomart", "shop", "use", "online_retail", "--source", str(source))
+    run(project, "dvc", "repro")
+    found = json.loads((project / "reports/metrics/evaluation.json").read_text())
+    published = {
+        ("all", "popularity"): (0.0755, 0.0313, 0.0833, 0.4619),
+        ("all", "own_history"): (0.2859, 0.1701, 0.3380, 0.8530),
+        ("all", "own_history_decayed"): (0.2891, 0.1741, 0.3429, 0.8515),
+        ("all", "ease"): (0.2328, 0.1179, 0.2567, 0.7045),
+        ("novel", "popularity"): (0.0339, 0.0196, 0.0374, 0.2536),
+        ("novel", "ease"): (0.0776, 0.0657, 0.0984, 0.4599),
+    }
+    for (protocol, model), values in published.items():
+        ours = [found[protocol][model][f"{name}@10"] for name in ("precision", "recall", "ndcg", "hit_rate")]
+        assert [round(value, 4) for value in ours] == list(values), (protocol, model)
+    assert found["users"]["evaluated_all"] == 1_340
+    assert found["users"]["evaluated_novel"] == 1_246
