@@ -187,7 +187,7 @@ def losers(table: pl.DataFrame, model: str, against: str, metric: str = "ndcg@10
 
 
 def leaderboard(models: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
-    """One row per model of one protocol (a value of `evaluate`), by falling ndcg@10; no rows if nobody can be judged."""
+    """One row per model of one protocol (a value of `evaluate`), by falling ndcg@10; none if nobody can be judged."""
     rows = [{"model": model, **scores} for model, scores in models.items()]
     if not rows:
         return pl.DataFrame(schema={"model": pl.String, **dict.fromkeys(BOARD, pl.Float64)})

@@ -206,7 +206,7 @@ def test_the_gate_opens_at_the_limit_and_names_what_costs_most_below_it():
     quality.gate(report(tables, min_quality=0.2))
     with pytest.raises(GateError) as caught:
         quality.gate(report(tables, min_quality=0.21))
-    assert "The quality score is 20.00%, below validate.min_quality = 21%" in str(caught.value)
+    assert "The quality score is 20.00%, below validate.min_quality = 21.0%" in str(caught.value)
     assert "users.age_possible (3 rows), users.signup_not_in_future (1 rows)." in str(caught.value).replace(
         "; Mend", "."
     )
