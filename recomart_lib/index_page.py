@@ -22,7 +22,7 @@ METRICS = ("quality", "headline", "evaluation", "data")
 STAGE_COMMAND = re.compile(r"\brecomart stage (\S+)")
 TARGET_HOURS = 24
 CHIPS = {"ok": "ok", "failed": "bad", "stale": "warn", "surely met": "ok", "met": "ok", "missed": "bad"}
-BAR_WIDTH = 150  # of the small figures, in CSS pixels
+BAR_WIDTH = 110  # of the small figures, in CSS pixels
 
 Facts = dict[str, Any]
 

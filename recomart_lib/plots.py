@@ -11,7 +11,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from recomart_lib.colours import colour
+from recomart_lib.colours import MODEL_COLOURS, colour
 
 INK, ACCENT, GREY = "#1f2933", "#2a6f97", "#9aa5b1"
 
@@ -35,12 +35,12 @@ def nothing(text: str) -> Axes:
 
 
 def bars(labels: Sequence[str], values: Sequence[float], xlabel: str, title: str, shares: bool = False) -> Axes:
-    """Horizontal bars, the first on top."""
+    """Horizontal bars, the first on top; models have their colours."""
     if not len(labels):
         return nothing(f"{title}: no data in this shop.")
     _, ax = plt.subplots(figsize=(8, 0.6 + 0.28 * len(labels)))
     names = [str(label)[:40] for label in labels]
-    ax.barh(range(len(names)), list(values), color=ACCENT)
+    ax.barh(range(len(names)), list(values), color=[MODEL_COLOURS.get(name, ACCENT) for name in names])
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)

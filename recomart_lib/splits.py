@@ -171,17 +171,14 @@ def describe(parts: dict[str, pl.DataFrame]) -> dict[str, Any]:
 
 
 def overview(cuts: list[Window], parts: dict[str, dict[str, pl.DataFrame]]) -> pl.DataFrame:
-    """One row per window: its days, what is known before it, and whom it can judge."""
-    rows = [
-        {
-            "window": cut.name,
-            "start": f"{cut.start:%Y-%m-%d}",
-            "end": f"{cut.end:%Y-%m-%d}",
-            **describe(parts[cut.name]),
-        }
+    """One row per fact (days, what is known before, whom the window can judge), one column of text per window."""
+    columns = {
+        cut.name: {"start": f"{cut.start:%Y-%m-%d}", "end": f"{cut.end:%Y-%m-%d}"}
+        | {name: f"{count:,}" for name, count in describe(parts[cut.name]).items()}
         for cut in cuts
-    ]
-    return pl.DataFrame(rows)
+    }
+    facts = list(columns[cuts[0].name])
+    return pl.DataFrame({"": facts, **{name: [column[fact] for fact in facts] for name, column in columns.items()}})
 
 
 def matrix(parts: dict[str, pl.DataFrame]) -> dict[str, float]:

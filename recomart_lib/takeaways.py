@@ -30,7 +30,7 @@ def number(value: float) -> str:
 
 def percent(share: float) -> str:
     """`12.3 %`; more digits where it is tiny."""
-    return f"{share:.1%}".replace("%", " %") if abs(share) >= 0.001 or share == 0 else f"{share:.2g}"
+    return f"{share:.1%}".replace("%", " %") if abs(share) >= 0.001 or share == 0 else f"{share * 100:.2g} %"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -181,8 +181,8 @@ def test_a_window_is_described_in_numbers():
         "evaluated_all": 1, "evaluated_novel": 0,
     }  # fmt: skip
     assert splits.matrix(parts) == {"users": 2, "items": 2, "pairs": 3, "density": 0.75}
-    overview = splits.overview([TEST], {"test": parts}).row(0, named=True)
-    assert (overview["start"], overview["end"], overview["train_pairs"]) == ("2024-02-01", "2024-03-02", 3)
+    overview = dict(splits.overview([TEST], {"test": parts}).iter_rows())
+    assert (overview["start"], overview["end"], overview["train_pairs"]) == ("2024-02-01", "2024-03-02", "3")
 
 
 def test_a_window_in_which_nothing_happens_is_described_too():

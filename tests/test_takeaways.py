@@ -56,7 +56,7 @@ def test_numbers_are_short(value, words):
 
 
 @pytest.mark.parametrize(
-    ("share", "words"), [(0, "0.0 %"), (0.1234, "12.3 %"), (1, "100.0 %"), (0.00012, "0.00012"), (-0.5, "-50.0 %")]
+    ("share", "words"), [(0, "0.0 %"), (0.1234, "12.3 %"), (1, "100.0 %"), (0.00012, "0.012 %"), (-0.5, "-50.0 %")]
 )
 def test_shares_are_percent(share, words):
     assert takeaways.percent(share) == words
