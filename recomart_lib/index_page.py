@@ -137,9 +137,9 @@ def _targets(metrics: dict[str, Facts], stages: list[Facts]) -> list[Facts]:
     """The evaluation's targets, each with its threshold as a number; then data quality and the pipeline's time."""
     ranked = [{**row, "threshold": _threshold(row["target"])} for row in metrics["evaluation"].get("targets", [])]
     quality = metrics["quality"]
-    good = {"target": f"data quality >= {share(quality.get('min_quality', 0.95))}", "verdict": "not measured"}
+    good = {"target": f"data quality >= {share(quality.get('min_score', 95) / 100)}", "verdict": "not measured"}
     if quality:
-        good |= {"shown": share(quality["score"]), "verdict": _verdict(quality["score"] >= quality["min_quality"])}
+        good |= {"shown": share(quality["score"] / 100), "verdict": _verdict(quality["score"] >= quality["min_score"])}
     quick = {"target": f"pipeline < {TARGET_HOURS} h", "verdict": "not measured"}
     if stages and all(stage["state"] == "ok" for stage in stages):
         seconds = sum(stage["seconds"] for stage in stages)

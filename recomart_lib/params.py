@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from recomart_lib import paths
 from recomart_lib.config import checked, read_yaml
@@ -129,6 +129,12 @@ class Params(Section):
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
     recommend: Recommend = Recommend()
+
+    @model_validator(mode="after")
+    def lists_are_long_enough(self) -> Params:
+        if self.train.k < max(self.evaluate.ks):
+            raise ValueError(f"train.k = {self.train.k} is less than the longest of evaluate.ks = {self.evaluate.ks}")
+        return self
 
     def section(self, name: str) -> Section:
         """One section by its name in params.yaml."""

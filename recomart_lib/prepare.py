@@ -21,7 +21,8 @@ def weigh(events: pl.DataFrame, params: Prepare) -> pl.DataFrame:
     kind = nw.lit(0.0)
     for name, weight in kinds.items():
         kind = nw.when(nw.col("event_type") == name).then(nw.lit(float(weight))).otherwise(kind)
-    damped = nw.col("quantity").cast(nw.Float64).log() + 1.0
+    # below one piece is possible only where its rule was softened
+    damped = nw.col("quantity").clip(1).cast(nw.Float64).log() + 1.0
     return nw.from_native(events).with_columns(weight=kind * damped).to_native()
 
 
@@ -60,7 +61,7 @@ def _age_group() -> nw.Expr:
 def clean_items(items: pl.DataFrame) -> pl.DataFrame:
     """Items with missing words `unknown`, and `price_z`: log price, standardised over the catalogue."""
     words = [nw.col(name).str.strip_chars().fill_null(UNKNOWN) for name in ("category", "brand")]
-    log_price = nw.col("price").log()
+    log_price = nw.when(nw.col("price") > 0).then(nw.col("price")).log()
     spread = nw.when(log_price.std() > 0).then(log_price.std()).otherwise(nw.lit(1.0))
     return (
         nw.from_native(items)

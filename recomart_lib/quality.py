@@ -81,7 +81,7 @@ RULES = (
     Rule("timestamp_not_in_future", "events", "No event lies in the future.", lambda _: nw.col("timestamp") <= _now()),
     Rule("event_user_known", "events", "An event's user is in the users table.", lambda _: nw.col("user_known")),
     Rule("event_item_known", "events", "An event's product is in the items table.", lambda _: nw.col("item_known")),
-    Rule("event_after_signup", "events", "Nobody buys before they sign up.",
+    Rule("event_after_signup", "events", "No event lies before its user's sign-up.",
          lambda _: nw.col("local_day") >= nw.col("signup_date")),
     Rule("quantity_possible", "events", "A quantity lies between 1 and validate.max_quantity.",
          lambda p: (nw.col("quantity") >= 1) & (nw.col("quantity") <= p.max_quantity)),
@@ -98,7 +98,10 @@ RULES = (
          severity="warning"),
 )  # fmt: skip
 # The contract of the validated tables (`schemas.contract`): ids, types and times are there, and ids are unique.
-INDISPENSABLE = {rule.name for rule in RULES if rule.name.endswith(("_present", "_unique"))} | {"event_type_known"}
+INDISPENSABLE = {rule.name for rule in RULES if rule.name.endswith(("_present", "_unique"))} | {
+    "event_type_known",
+    "rating_possible",
+}
 
 
 def rules(params: Validate) -> list[Rule]:
@@ -200,7 +203,7 @@ def report(
 ) -> dict[str, Any]:
     """The quality report (reports/metrics/quality.json).
 
-    The score of a table is the share of its judged rows that pass every error rule; judged are all delivered rows
+    The score of a table is 100 x rows that pass every error rule / rows judged; judged are all delivered rows
     but excluded ones and duplicates, and a line that could not be read is judged and fails. Overall: the lowest table.
 
     Raises
@@ -218,10 +221,15 @@ def report(
                 f"{table}: {row['landed']} rows landed, but {n_placed} are accounted for. Rows were lost or doubled."
             )
         n_judged = row["good"] + row["quarantined"] + row["rejected"]
-        row["score"] = row["good"] / n_judged if n_judged else 1.0
+        row["score"] = 100 * row["good"] / n_judged if n_judged else 100.0
         tables[table] = row
     score = min(row["score"] for row in tables.values())
-    return {"score": score, "min_quality": params.min_quality, "tables": tables, "rules": _rule_counts(judged, params)}
+    return {
+        "score": score,
+        "min_score": 100 * params.min_quality,
+        "tables": tables,
+        "rules": _rule_counts(judged, params),
+    }
 
 
 def _rule_counts(judged: dict[str, Judged], params: Validate) -> list[dict[str, Any]]:
@@ -245,10 +253,11 @@ def gate(quality: dict[str, Any]) -> None:
     for table, row in quality["tables"].items():
         if not row["good"]:
             raise GateError(f"{table}: none of {row['delivered']} delivered rows is good; {_costliest(quality)}.")
-    if quality["score"] < quality["min_quality"]:
+    if quality["score"] < quality["min_score"]:
         raise GateError(
-            f"The quality score is {quality['score']:.2%}, below validate.min_quality = {quality['min_quality']:.1%}; "
-            f"{_costliest(quality)}. Mend the feed (data/quarantine says which rows), or the rule in params.yaml."
+            f"The quality score is {quality['score']:.2f} %, below validate.min_quality = "
+            f"{quality['min_score']:.1f} %; {_costliest(quality)}. "
+            "Mend the feed (data/quarantine says which rows), or the rule in params.yaml."
         )
 
 
@@ -303,17 +312,21 @@ def _usable(judged: Judged) -> pl.DataFrame:
 
 
 def derive(events: pl.DataFrame, table: str) -> pl.DataFrame:
-    """One row per id in the events: numbers by their median, words by the most frequent value (ties: the first)."""
+    """One row per id in the events; every other column is the first value that its events tell.
+
+    The first, not the most frequent: it was known from then on, so it tells nothing of the future at any later cut.
+    """
     key = KEYS[table]
     known = {name.split(".")[1]: name for name in events.columns if name.startswith(f"{table}.")}
     columns = []
     for name, dtype in TABLES[table].items():
         if name in known:
-            value = pl.col(known[name]).drop_nulls()
-            columns.append((value.median() if dtype.is_numeric() else value.mode().sort().first()).alias(name))
+            columns.append(pl.col(known[name]).drop_nulls().first().alias(name))
         elif name != key:
             columns.append(pl.lit(None, dtype).alias(name))
-    return events.group_by(key).agg(columns).cast(TABLES[table]).select(list(TABLES[table]))
+    return (
+        events.sort("timestamp", "event_id").group_by(key).agg(columns).cast(TABLES[table]).select(list(TABLES[table]))
+    )
 
 
 def _now() -> datetime:

@@ -50,7 +50,7 @@ def reason_kinds(suggested: pl.DataFrame) -> pl.DataFrame:
     kind = (
         pl.when(pl.col("reason").str.starts_with("You chose")).then(pl.lit("chosen before"))
         .when(pl.col("reason").str.contains("chose this too")).then(pl.lit("chosen together"))
-        .otherwise(pl.lit("favourite of the shop"))
+        .otherwise(pl.lit("popular in the shop"))
     )  # fmt: skip
     return suggested.group_by(kind=kind).agg(n=pl.len()).sort("n", "kind", descending=[True, False])
 
@@ -71,7 +71,7 @@ def _sentence() -> pl.Expr:
     times = pl.when(pl.col("n_orders") == 1).then(pl.lit("once")).otherwise(pl.format("{} times", "n_orders"))
     own = pl.format("You chose this {} before, last on {}.", times, last)
     together = pl.format("{} customers who chose {} chose this too.", "n_together", "because_name")
-    sells = pl.format("A favourite of the shop: {} customers chose it.", pl.col("buyers").fill_null(0))
+    sells = pl.format("Popular in the shop: {} customers chose it.", pl.col("buyers").fill_null(0))
     return (
         pl.when(pl.col("n_orders") > 0).then(own).when(pl.col("n_together") > 1).then(together).otherwise(sells)
     )  # fmt: skip

@@ -36,8 +36,8 @@ class Exclusion(Strict):
 class Table(Strict):
     """Where one table comes from. `columns` maps our name to the delivered one.
 
-    A `derived` table has no files: its rows are the distinct ids of the events, its columns the most frequent values
-    (numbers: the median) of what the events' files say about them.
+    A `derived` table has no files: its rows are the distinct ids of the events, its columns the first value that the
+    events' files tell of it.
     """
 
     kind: Literal["csv", "json", "jsonl", "parquet", "derived"]

@@ -18,7 +18,7 @@ import nbformat
 import polars as pl
 from traitlets.config import Config
 
-from recomart_lib import index_page, ingest, lake, params, paths, quality, report, shops
+from recomart_lib import index_page, ingest, lake, params, paths, quality, report, shops, training
 from recomart_lib.config import suggestion
 from recomart_lib.errors import UserError
 from recomart_lib.params import Params
@@ -79,6 +79,7 @@ def check(name: str, notebook: nbformat.NotebookNode) -> dict[str, Any]:
     everything = params.load()
     shop = shops.load(everything.base.shop)
     quality.rules(everything.validate_)
+    training.check(everything.train)
     if name == "01_ingest":
         ingest.check(shop, paths.place(everything.base.source))
     elif not paths.place(paths.RAW, f"source={shop.name}").is_dir():
@@ -111,7 +112,8 @@ def declared_parameters(notebook: nbformat.NotebookNode) -> dict[str, Any]:
 
 def _execute(name: str, parameters: dict[str, Any]) -> tuple[nbformat.NotebookNode, str | None]:
     """The executed notebook, and what stopped it, in one sentence (None: nothing)."""
-    import papermill  # two seconds of imports, and a mistake in params.yaml should be told at once
+    import papermill  # two seconds of imports: a mistake in params.yaml should be told at once
+    from nbclient.exceptions import DeadKernelError
 
     output = paths.output(paths.REPORTS, f"{name}.ipynb")
     error = None
@@ -127,6 +129,8 @@ def _execute(name: str, parameters: dict[str, Any]) -> tuple[nbformat.NotebookNo
             progress_bar=sys.stderr.isatty(),
             config=Config({"KernelManager": {"transport": TRANSPORT}}),
         )
+    except (DeadKernelError, TimeoutError) as problem:
+        error = f"the notebook's kernel died ({problem}); most often the machine had no memory left"
     except papermill.PapermillExecutionError as problem:
         known = problem.ename in ("UserError", "GateError")
         error = problem.evalue if known else f"{problem.ename}: {problem.evalue}"

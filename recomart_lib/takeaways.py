@@ -6,6 +6,7 @@ Each function returns Markdown. Words that came from data pass through `safe`: t
 from __future__ import annotations
 
 import html
+import math
 import re
 from typing import Any
 
@@ -77,11 +78,12 @@ def days_covered(days: pl.DataFrame) -> str:
 
 def quality(report: dict[str, Any]) -> str:
     """The score against the gate."""
-    score, gate = report["score"], report["min_quality"]
+    score, gate = report["score"], report["min_score"]
+    shown = f"{math.floor(score * 10 + 1e-6) / 10:.1f} %"  # rounded down: 94.99 must not look like a passed gate
     lowest = min(report["tables"], key=lambda table: report["tables"][table]["score"])
     verdict = "the gate is open" if score >= gate else "**the pipeline stops here**"
     return (
-        f"**The quality score is {percent(score)}** (lowest table: {lowest}); the gate asks for {percent(gate)}: {verdict}. "
+        f"**The quality score is {shown}** (lowest table: {lowest}); the gate asks for {gate:.1f} %: {verdict}. "
         f"The score is the share of judged rows that pass every error rule."
     )
 
@@ -267,12 +269,26 @@ def champion(table: pl.DataFrame, protocol: str) -> str:
         return f"Protocol *{protocol}*: nobody can be judged."
     first, second = rows.row(0, named=True), rows.row(1, named=True)
     clear = first["ndcg@10_ci"][0] > second["ndcg@10_ci"][1]
-    lead = "their intervals do not overlap" if clear else "their intervals overlap: see the paired test"
+    lead = "their intervals do not overlap" if clear else "their intervals overlap: the paired tests below tell more"
     return (
         f"**Protocol *{protocol}*: {first['model']} leads with ndcg@10 {first['ndcg@10']:.4f} "
         f"({first['ndcg@10_ci'][0]:.4f} to {first['ndcg@10_ci'][1]:.4f})**, before {second['model']} "
         f"({second['ndcg@10']:.4f}); {lead}."
     )
+
+
+def compared(test: pl.DataFrame, protocol: str) -> str:
+    """Which models are better, worse or not to be told apart from the chosen one, by paired tests (Holm, 5 %)."""
+    sure = test.filter(pl.col("p_holm") < 0.05)
+    groups = {
+        "better": sure.filter(pl.col("difference") > 0),
+        "worse": sure.filter(pl.col("difference") < 0),
+        "not to be told apart": test.join(sure, on="model", how="anti"),
+    }
+    named = [f"{word}: {', '.join(rows['model'])}" for word, rows in groups.items() if rows.height]
+    if not named:
+        return f"Protocol *{protocol}*: there is no other model to compare with."
+    return f"**Protocol *{protocol}*, beside {test['reference'][0]}** (chosen on valid): {'; '.join(named)}."
 
 
 def rating_model(errors: dict[str, dict[str, float]], metrics: dict[str, dict[str, Any]]) -> str:

@@ -12,6 +12,7 @@ import polars as pl
 from tqdm.auto import tqdm
 
 from recomart_lib import metrics, models, splits
+from recomart_lib.errors import UserError
 from recomart_lib.models.base import Model, TrainData
 from recomart_lib.models.ranking import recommend
 from recomart_lib.params import Train
@@ -29,6 +30,28 @@ def candidates(train: Train, seed: int) -> dict[str, list[dict[str, Any]]]:
            "learning_rate": train.svd_learning_rate, "reg": train.svd_reg}  # fmt: skip
     asked = {"random": {}, **train.models, "svd": svd}
     return {name: [_seeded(name, choice, seed) for choice in _grid(hyper)] for name, hyper in asked.items()}
+
+
+def check(train: Train) -> None:
+    """Everything about `train.models` that can be known without data.
+
+    Raises
+    ------
+    UserError
+        If a model or hyper-parameter does not exist, a value is out of range, a list of candidates is empty, or the
+        floor (popularity) that others are compared with is missing.
+    """
+    for name, hyper in train.models.items():
+        if name in ("svd", "random"):
+            raise UserError(f"params.yaml: train.models.{name}: always fitted; svd is set by train.svd_*. Take it out.")
+        for key, value in hyper.items():
+            if value == []:
+                raise UserError(f"params.yaml: train.models.{name}.{key} is an empty list: nothing would be tried.")
+    if "popularity" not in train.models:
+        raise UserError("params.yaml: train.models lacks popularity, which every other model is compared with.")
+    for name, choices in candidates(train, seed=0).items():
+        for hyper in choices:
+            models.create(name, **hyper)
 
 
 def _grid(hyper: dict[str, Any]) -> Iterator[dict[str, Any]]:

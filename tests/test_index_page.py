@@ -111,9 +111,9 @@ def metrics(root, evil=""):
         "all": {"als": {**scores, "ndcg@10": 0.1}, f"ease{evil}": scores}, "novel": {"ease": scores},
         "users": {"test_users": 3000}, "targets": [target, missed], "chosen": {"all": f"ease{evil}", "novel": "ease"},
     })  # fmt: skip
-    counts = {"delivered": 12345, "good": 12000, "score": 0.9496}
+    counts = {"delivered": 12345, "good": 12000, "score": 94.96}
     rule = {"table": "users", "rule": f"age{evil}", "severity": "error", "sentence": f"age{evil}", "n_failed": 3}
-    quality = {"score": 0.9496, "min_quality": 0.95, "tables": {f"users{evil}": counts}, "rules": [rule]}
+    quality = {"score": 94.96, "min_score": 95.0, "tables": {f"users{evil}": counts}, "rules": [rule]}
     write(root / "reports/metrics/quality.json", quality)
     write(root / "reports/metrics/headline.json", {"model": "ease", "all": scores, "novel": {}})
     write(root / "reports/metrics/data.json", {"title": f"Shop{evil}", "n_events": 54321, "first": f"2025{evil}"})

@@ -167,11 +167,11 @@ def test_expected_exclusions_are_counted_and_not_judged():
 def test_the_score_is_that_of_the_lowest_table_and_unreadable_lines_count():
     tables = landed(items=[ITEM | {"item_id": "b"}, ITEM | {"item_id": "c", "price": -1.0}], events=[EVENT])
     found = report(tables, rejected=1)
-    assert found["tables"]["users"]["score"] == 1
-    assert found["tables"]["items"]["score"] == pytest.approx(2 / 3)
+    assert found["tables"]["users"]["score"] == 100
+    assert found["tables"]["items"]["score"] == pytest.approx(200 / 3)
     assert found["tables"]["events"] == {"landed": 2, "rejected": 1, "delivered": 3, "excluded": 0, "duplicates": 1,
-                                         "good": 1, "quarantined": 0, "score": 0.5}  # fmt: skip
-    assert found["score"] == 0.5
+                                         "good": 1, "quarantined": 0, "score": 50}  # fmt: skip
+    assert found["score"] == 50
 
 
 def test_rows_that_vanish_are_noticed():
@@ -206,7 +206,7 @@ def test_the_gate_opens_at_the_limit_and_names_what_costs_most_below_it():
     quality.gate(report(tables, min_quality=0.2))
     with pytest.raises(GateError) as caught:
         quality.gate(report(tables, min_quality=0.21))
-    assert "The quality score is 20.00%, below validate.min_quality = 21.0%" in str(caught.value)
+    assert "The quality score is 20.00 %, below validate.min_quality = 21.0 %" in str(caught.value)
     assert "users.age_possible (3 rows), users.signup_not_in_future (1 rows)." in str(caught.value).replace(
         "; Mend", "."
     )
@@ -232,14 +232,15 @@ def test_tables_that_are_not_delivered_are_derived_from_good_events():
     where = shop(users=Table(kind="derived"), items=Table(kind="derived"))
     valid = quality.validated(judge({"events": table}, where))
     assert valid["users"].select("user_id", "country", "age").rows() == [("u1", "DE", None)]
-    assert valid["items"].select("item_id", "price", "name").rows() == [("a", 2.0, None)]
+    assert valid["items"].select("item_id", "price", "name").rows() == [("a", 1.0, None)]
     assert valid["events"].columns == list(schemas.EVENTS)
 
 
-def test_of_two_values_as_frequent_the_first_is_taken():
-    table = rows("events", EVENT, EVENT | {"event_id": "e2"})
-    derived = quality.derive(table.with_columns(pl.Series("items.name", ["Zinc", "Anvil"])), "items")
-    assert derived["name"].to_list() == ["Anvil"]
+def test_later_events_do_not_change_what_is_derived():
+    names = ["Zinc", "Anvil", "Anvil"]
+    later = [EVENT | {"event_id": f"e{n}", "timestamp": EVENT["timestamp"] + timedelta(days=n)} for n in (2, 3)]
+    table = rows("events", EVENT, *later).with_columns(pl.Series("items.name", names))
+    assert quality.derive(table.reverse(), "items")["name"].to_list() == ["Zinc"]
 
 
 def test_an_id_in_quarantine_that_events_know_keeps_all_but_the_cell_to_blame():

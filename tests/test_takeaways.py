@@ -82,7 +82,7 @@ def report(score: float, **table: int) -> dict:
     rule = {"table": "users", "rule": "age_possible", "severity": "error", "n_failed": table.get("quarantined", 0)}
     return {
         "score": score,
-        "min_quality": 0.95,
+        "min_score": 95.0,
         "tables": {"users": places | table | {"score": score}},
         "rules": [rule],
     }
@@ -130,7 +130,7 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
         (takeaways.gone([]), takeaways.gone(["events/<b>.csv"]), "still in the source folder", "events/&lt;b&gt;.csv"),
         (takeaways.days_covered(days(1, 2)), takeaways.days_covered(days(1, 0, 3)),
          "No day is empty", "1 day of 3 without an event (33.3 %); the first is 2024-01-02"),
-        (takeaways.quality(report(0.95)), takeaways.quality(report(0.94)),
+        (takeaways.quality(report(95.0)), takeaways.quality(report(94.99)),
          "the gate is open", "the pipeline stops here"),
         (takeaways.costliest(report(1)), takeaways.costliest(report(1, quarantined=2)),
          "No rule of severity error is broken",

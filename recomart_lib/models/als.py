@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from recomart_lib.models.base import ArrayModel, TrainData, at_least
+from recomart_lib.models.base import ArrayModel, TrainData, at_least, popularity_where_silent
 
 
 @dataclass(eq=False)
@@ -16,7 +16,7 @@ class Als(ArrayModel):
     """score(u, i) = p(u) . q(i), minimising sum c(u, i) (x(u, i) - p(u) . q(i))^2 + reg (|p|^2 + |q|^2).
 
     X is the binary relevant matrix; the confidence c is `alpha` where x = 1, else 1. A user without history has
-    p = 0 and scores 0 everywhere.
+    p = 0: popularity decides.
 
     Source: Hu, Koren, Volinsky, Collaborative filtering for implicit feedback datasets, ICDM 2008; implicit.
     """
@@ -39,8 +39,10 @@ class Als(ArrayModel):
             )  # fmt: skip
             solver.fit(data.relevant, show_progress=False)
         self.arrays = {"user_factors": solver.user_factors, "item_factors": solver.item_factors}
+        self.arrays["popularity"] = data.popularity()
         return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """(len(users), n_items); see the class."""
-        return self.arrays["user_factors"][users].astype(np.float64) @ self.arrays["item_factors"].astype(np.float64).T
+        factors = self.arrays["user_factors"][users].astype(np.float64), self.arrays["item_factors"].astype(np.float64)
+        return popularity_where_silent(factors[0] @ factors[1].T, self.arrays["popularity"])

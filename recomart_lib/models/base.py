@@ -21,6 +21,7 @@ from recomart_lib.schemas import INTERACTIONS
 
 CARD_FILE = "model.json"
 ARRAYS_FILE = "arrays.npz"
+SILENT = 1e-9  # the largest score of an item of which a model knows nothing
 SPARSE_PARTS = ("data", "indices", "indptr", "shape")
 BROKEN = (OSError, EOFError, LookupError, AttributeError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 Arrays = dict[str, "np.ndarray | sparse.csr_matrix"]
@@ -126,6 +127,14 @@ def at_least(default: float, minimum: float) -> Any:
 def one_of(default: str, *others: str) -> Any:
     """A hyper-parameter that is one of a few words."""
     return field(default=default, metadata={"choices": (default, *others)})
+
+
+def popularity_where_silent(scores: np.ndarray, popularity: np.ndarray) -> np.ndarray:
+    """Scores in which an exact 0, where a model knows nothing of user and item, is left to the items' popularity.
+
+    Popularity (users per item) is made far smaller than any real score, so that it decides among the silent only.
+    """
+    return np.where(scores == 0, SILENT * popularity / max(popularity.max(initial=0), 1), scores)
 
 
 @dataclass(eq=False)

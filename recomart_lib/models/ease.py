@@ -10,7 +10,7 @@ from scipy.linalg import lapack
 from threadpoolctl import threadpool_limits
 
 from recomart_lib.errors import UserError
-from recomart_lib.models.base import ArrayModel, TrainData, at_least, one_of
+from recomart_lib.models.base import ArrayModel, TrainData, at_least, one_of, popularity_where_silent
 
 
 @dataclass(eq=False)
@@ -18,7 +18,7 @@ class Ease(ArrayModel):
     """score(u, :) = x(u) B, with B = argmin |X - X B|^2 + reg |B|^2 and a zero diagonal.
 
     In closed form P = (X'X + reg I)^-1, B[i, j] = -P[i, j] / P[j, j], B[j, j] = 0. X is the binary matrix of `signal`:
-    `relevant` events only, or everything `seen`. A user without history scores 0 everywhere.
+    `relevant` events only, or everything `seen`. For a user without history popularity decides.
     Time grows with n_items^3, memory with up to 20 n_items^2 bytes (0.3 GB at 3,600 items, 8 GB at 20,000).
 
     Source: Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019.
@@ -48,12 +48,13 @@ class Ease(ArrayModel):
         weights = _inverse(gram)
         weights /= -weights.diagonal().copy()
         np.fill_diagonal(weights, 0.0)
-        self.arrays = {"history": history, "weights": weights}
+        self.arrays = {"history": history, "weights": weights, "popularity": data.popularity()}
         return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """(len(users), n_items); see the class."""
-        return self.arrays["history"][users] @ self.arrays["weights"]
+        scores = self.arrays["history"][users] @ self.arrays["weights"]
+        return popularity_where_silent(scores, self.arrays["popularity"])
 
 
 def _inverse(gram: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy import sparse
 
-from recomart_lib.models.base import ArrayModel, TrainData, at_least
+from recomart_lib.models.base import ArrayModel, TrainData, at_least, popularity_where_silent
 
 
 @dataclass(eq=False)
@@ -17,7 +17,8 @@ class ItemKNN(ArrayModel):
     """score(u, i) = sum over the user's items j of cos(j, i), where i is among the nearest neighbours of j.
 
     Cosine of the items' columns in the binary relevant matrix. As implicit counts, an item is the first of its own
-    `n_neighbours`. A user without history scores 0 everywhere.
+    `n_neighbours`. Items near to nothing in the history, and
+    users without one, are ranked by popularity behind the others.
 
     Source: Sarwar et al., Item-based collaborative filtering, WWW 2001; implicit's CosineRecommender.
     """
@@ -35,9 +36,10 @@ class ItemKNN(ArrayModel):
             neighbours.fit(data.relevant, show_progress=False)
         similarity = sparse.csr_matrix(neighbours.similarity, dtype=np.float64)
         similarity.sort_indices()
-        self.arrays = {"history": data.relevant, "similarity": similarity}
+        self.arrays = {"history": data.relevant, "similarity": similarity, "popularity": data.popularity()}
         return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """(len(users), n_items); see the class."""
-        return (self.arrays["history"][users] @ self.arrays["similarity"]).toarray()
+        scores = (self.arrays["history"][users] @ self.arrays["similarity"]).toarray()
+        return popularity_where_silent(scores, self.arrays["popularity"])
