@@ -288,5 +288,10 @@ def test_online_retail_gives_the_known_answers(tmp_path):
     for (protocol, model), values in published.items():
         ours = [found[protocol][model][f"{name}@10"] for name in ("precision", "recall", "ndcg", "hit_rate")]
         assert [round(value, 4) for value in ours] == list(values), (protocol, model)
+    headline = json.loads((project / "reports/metrics/headline.json").read_text())
+    kept = json.loads((ROOT / "docs/results/online_retail.json").read_text())
+    for protocol in ("all", "novel"):
+        assert headline[protocol]["model"] == kept[protocol]["model"]
+        assert headline[protocol]["ndcg@10"] == pytest.approx(kept[protocol]["ndcg@10"], abs=1e-6)
     assert found["users"]["evaluated_all"] == 1_340
     assert found["users"]["evaluated_novel"] == 1_246
