@@ -91,6 +91,11 @@ def newest(raw: Path, shop: str, table: str) -> dict[str, Manifest]:
     return dict(sorted(latest.items()))
 
 
+def last_landing(raw: Path, shop: str, tables: list[str]) -> datetime:
+    """When the newest file of these tables was landed (UTC)."""
+    return max(datetime.fromisoformat(m["landed_at"]) for table in tables for m in manifests(raw, shop, table))
+
+
 def read(raw: Path, shop: str, table: str) -> pl.DataFrame:
     """The newest version of every landed file of a table, in the order of file name and line.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import narwhals as nw
@@ -64,8 +64,9 @@ RULES = (
     Rule("user_id_unique", "users", "No two different rows share a user id.", _first_of_its_key),
     Rule("age_possible", "users", "An age lies between 0 and validate.max_age years.",
          lambda p: (nw.col("age") >= 0) & (nw.col("age") <= p.max_age), blames="age"),
-    Rule("signup_not_in_future", "users", "Nobody signs up tomorrow.", lambda _: nw.col("signup_date") <= _today(),
-         blames="signup_date"),
+    # a day is local, and the earliest time zone is 14 hours ahead of UTC
+    Rule("signup_not_in_future", "users", "Nobody signs up tomorrow.",
+         lambda _: nw.col("signup_date") <= nw.col("now").dt.offset_by("14h").dt.date(), blames="signup_date"),
     Rule("item_id_present", "items", "A product has an id.", _present("item_id")),
     Rule("item_id_unique", "items", "No two different rows share a product id.", _first_of_its_key),
     Rule("item_price_possible", "items", "A product's price is positive and at most validate.max_price.",
@@ -78,7 +79,8 @@ RULES = (
     Rule("event_type_known", "events", f"An event is one of {', '.join(EVENT_TYPES)}.",
          lambda _: nw.col("event_type").is_in(EVENT_TYPES) & ~nw.col("event_type").is_null()),
     Rule("timestamp_present", "events", "An event has a time.", _present("timestamp")),
-    Rule("timestamp_not_in_future", "events", "No event lies in the future.", lambda _: nw.col("timestamp") <= _now()),
+    Rule("timestamp_not_in_future", "events", "No event lies in the future.",
+         lambda _: nw.col("timestamp") <= nw.col("now")),
     Rule("event_user_known", "events", "An event's user is in the users table.", lambda _: nw.col("user_known")),
     Rule("event_item_known", "events", "An event's product is in the items table.", lambda _: nw.col("item_known")),
     Rule("event_after_signup", "events", "No event lies before its user's sign-up.",
@@ -124,13 +126,17 @@ def rules(params: Validate) -> list[Rule]:
     return [rule for rule in tuned if rule.severity != "off"]
 
 
-def judge(shop: Shop, landed: dict[str, pl.DataFrame], params: Validate) -> dict[str, Judged]:
-    """Judge every delivered table; derived ones are made from good events (`derive`) and need no judging."""
+def judge(shop: Shop, landed: dict[str, pl.DataFrame], params: Validate, now: datetime) -> dict[str, Judged]:
+    """Judge every delivered table; derived ones are made from good events (`derive`) and need no judging.
+
+    What lies after `now` lies in the future. It is the last landing, not the clock's time: the same lake is
+    judged alike on any day.
+    """
     users, items = landed.get("users"), landed.get("items")
     judged = {}
     for table, rows in landed.items():
         kept, excluded, duplicates = _set_aside(rows, shop, table)
-        context = _with_context(kept, shop, table, users, items)
+        context = _with_context(kept, shop, table, users, items).with_columns(now=pl.lit(now))
         chosen = [rule for rule in rules(params) if rule.table == table]
         found = failures(context, chosen, params)
         judged[table] = _split(table, kept, found, chosen, {"excluded": excluded, "duplicates": duplicates})
@@ -327,12 +333,3 @@ def derive(events: pl.DataFrame, table: str) -> pl.DataFrame:
     return (
         events.sort("timestamp", "event_id").group_by(key).agg(columns).cast(TABLES[table]).select(list(TABLES[table]))
     )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _today() -> date:
-    """The latest day that any shop's clock shows now: sign-up days are local."""
-    return (_now() + timedelta(hours=14)).date()

@@ -39,7 +39,7 @@ def landed(**more: list[dict]) -> dict[str, pl.DataFrame]:
 
 
 def judge(tables: dict[str, pl.DataFrame], where: Shop | None = None, **settings_: object) -> dict[str, quality.Judged]:
-    return quality.judge(where or shop(), tables, Validate(**settings_))
+    return quality.judge(where or shop(), tables, Validate(**settings_), NOW)
 
 
 def report(tables: dict[str, pl.DataFrame], rejected: int = 0, **settings_: object) -> dict:
@@ -288,7 +288,7 @@ def test_landed_is_good_and_quarantined_and_duplicates_and_excluded(events, gues
     where = shop(events=spec) if delivers_users else shop(events=spec, users=Table(kind="derived"))
     tables = landed() | {"events": rows("events", *events)}
     tables = tables if delivers_users else {name: table for name, table in tables.items() if name != "users"}
-    judged = quality.judge(where, tables, Validate())
+    judged = quality.judge(where, tables, Validate(), NOW)
     assert sum(judged["events"].counts.values()) == len(events)
     quality.report(judged, tables, dict.fromkeys(tables, 0), Validate())
     valid = quality.validated(judged)

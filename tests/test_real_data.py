@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -60,7 +60,7 @@ def test_cancellations_of_online_retail_are_returns(landed):
 
 
 def test_online_retail_is_split_as_in_the_known_answers(landed):
-    judged = quality.judge(ONLINE_RETAIL, {"events": landed}, Validate())
+    judged = quality.judge(ONLINE_RETAIL, {"events": landed}, Validate(), datetime.now(UTC))
     quality.gate(quality.report(judged, {"events": landed}, {"events": 0}, Validate()))
     assert judged["events"].counts["excluded"] == 135_080
     valid = quality.validated(judged)
@@ -91,7 +91,7 @@ def test_movielens_is_read_with_its_latin_1_titles(real_data):
     assert tables["events"].select("user_id", "item_id").n_unique() == 100_000
     assert tables["events"]["timestamp"].min().date() == date(1997, 9, 20)
     assert "Misérables, Les (1995)" in tables["items"]["name"]
-    judged = quality.judge(shop, tables, Validate())
+    judged = quality.judge(shop, tables, Validate(), datetime.now(UTC))
     assert {table: result.counts["good"] for table, result in judged.items()} == {
         "users": 943,
         "items": 1_682,
