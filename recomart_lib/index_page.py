@@ -53,6 +53,8 @@ def build(root: Path) -> Path:
 def _gather(root: Path) -> Facts:
     """All that the page shows."""
     metrics = {name: _read(root / paths.METRICS / f"{name}.json") for name in METRICS}
+    if "min_score" not in metrics["quality"]:
+        metrics["quality"] = {}  # of an older version: as good as missing
     sidecars = {path.stem: _read(path) for path in sorted((root / paths.SIDECARS).glob("*.json"))}
     stages = _stages(root, sidecars)
     return {
