@@ -212,6 +212,20 @@ def test_a_typo_is_told_before_any_kernel(project):
     assert "Traceback" not in done.stderr
 
 
+def test_a_kernel_that_dies_leaves_its_report(project):
+    path = project / "notebooks/03_explore.ipynb"
+    good = path.read_text()
+    notebook = nbformat.reads(good, as_version=4)
+    notebook.cells[4].source = "import os\nos.kill(os.getpid(), 9)"
+    path.write_text(nbformat.writes(notebook))
+    done = run(project, "recomart", "stage", "03_explore", check=False)
+    path.write_text(good)
+    assert done.returncode == 1
+    assert "kernel died" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "kernel died" in (project / "reports/03_explore.html").read_text()
+
+
 def test_a_dirty_shop_stops_at_the_gate_and_leaves_its_report(project):
     change(project, validate={"min_quality": 0.999})
     done = run(project, "dvc", "repro", check=False)
