@@ -75,10 +75,10 @@ AS_CSV = lines("u1,a,2024-01-01 12:00:00,2.5,3")
     ("name", "kind", "content"),
     [
         ("f.csv", "csv", AS_CSV),
-        ("f.csv.gz", "csv", gzip.compress(AS_CSV.encode())),
+        ("f.csv.gz", "csv", gzip.compress(AS_CSV.encode(), mtime=0)),
         ("f.json", "json", json.dumps([RECORD])),
         ("f.jsonl", "jsonl", json.dumps(RECORD) + "\n\n"),
-        ("f.jsonl.gz", "jsonl", gzip.compress(json.dumps(RECORD).encode())),
+        ("f.jsonl.gz", "jsonl", gzip.compress(json.dumps(RECORD).encode(), mtime=0)),
         ("f.parquet", "parquet", parquet(**{name: [value] for name, value in RECORD.items()})),
     ],
 )
@@ -321,7 +321,7 @@ def test_a_day_stays_the_day_even_where_its_midnight_does_not_exist(read, zone):
     ("name", "kind", "content"),
     [("f.csv", "csv", ""), ("f.csv", "csv", HEADER), ("f.csv", "csv", HEADER + "\r\n"), ("f.json", "json", ""),
      ("f.json", "json", "[]"), ("f.jsonl", "jsonl", ""), ("f.jsonl", "jsonl", "\n\n"),
-     ("f.csv.gz", "csv", gzip.compress(b"")), ("f.parquet", "parquet", parquet(**{name: [] for name in RECORD}))],
+     ("f.csv.gz", "csv", gzip.compress(b"", mtime=0)), ("f.parquet", "parquet", parquet(**{name: [] for name in RECORD}))],
 )  # fmt: skip
 def test_a_file_without_records_has_no_rows_and_is_no_error(read, name, kind, content):
     delivered = read(content, name, kind=kind)
@@ -344,7 +344,7 @@ def test_a_missing_column_is_told_with_file_column_and_the_nearest_name(read, na
     )
 
 
-BROKEN_GZIP = bytearray(gzip.compress(AS_CSV.encode() * 50))
+BROKEN_GZIP = bytearray(gzip.compress(AS_CSV.encode() * 50, mtime=0))
 BROKEN_GZIP[12] ^= 0xFF
 BROKEN_GZIP[15] ^= 0x55
 
@@ -354,7 +354,7 @@ BROKEN_GZIP[15] ^= 0x55
     [
         ("f.csv", "csv", "who,who,what,at,price,n\n"),
         ("f.csv.gz", "csv", AS_CSV),
-        ("f.csv.gz", "csv", gzip.compress(AS_CSV.encode() * 50)[:-20]),
+        ("f.csv.gz", "csv", gzip.compress(AS_CSV.encode() * 50, mtime=0)[:-20]),
         ("f.csv.gz", "csv", bytes(BROKEN_GZIP)),
         ("f.json", "json", '[{"who": 1'),
         ("f.json", "json", '{"who": 1}'),
