@@ -49,7 +49,8 @@ def _sentence(model: type[BaseModel], error: dict[str, Any]) -> str:
     if error["type"] == "missing":
         return f"  {key}: this key is required and missing."
     found = "" if isinstance(error["input"], dict) else f"; found {error['input']!r}"
-    return f"  {key}: {error['msg'].removeprefix('Value error, ')}{found}."
+    key = f"{key}: " if key else ""  # a mistake between two keys belongs to neither
+    return f"  {key}{error['msg'].removeprefix('Value error, ')}{found}."
 
 
 def _names_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -45,7 +45,7 @@ def new_project(folder: Path) -> Path:
         if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("tests/", "reports/metrics/")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    change(folder, simulate=SMALL, evaluate={"n_bootstrap": 50}, train={"k": 12, "models": {
+    change(folder, simulate=SMALL, evaluate={"n_bootstrap": 50}, train={"k": 20, "models": {
         "popularity": {}, "recent_popularity": {}, "own_history": {}, "own_history_decayed": {},
         "item_knn": {"n_neighbours": [20]}, "ease": {"reg": [50, 200]}, "als": {"n_factors": 8}}})  # fmt: skip
     run(folder, "git", "init", "-q")
