@@ -321,7 +321,8 @@ def test_a_day_stays_the_day_even_where_its_midnight_does_not_exist(read, zone):
     ("name", "kind", "content"),
     [("f.csv", "csv", ""), ("f.csv", "csv", HEADER), ("f.csv", "csv", HEADER + "\r\n"), ("f.json", "json", ""),
      ("f.json", "json", "[]"), ("f.jsonl", "jsonl", ""), ("f.jsonl", "jsonl", "\n\n"),
-     ("f.csv.gz", "csv", gzip.compress(b"", mtime=0)), ("f.parquet", "parquet", parquet(**dict.fromkeys(RECORD, [])))],
+     ("f.csv.gz", "csv", gzip.compress(b"", mtime=0)),
+     ("f.parquet", "parquet", parquet(**{name: [] for name in RECORD}))],
 )  # fmt: skip
 def test_a_file_without_records_has_no_rows_and_is_no_error(read, name, kind, content):
     delivered = read(content, name, kind=kind)
