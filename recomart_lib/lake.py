@@ -102,11 +102,16 @@ def read(raw: Path, shop: str, table: str) -> pl.DataFrame:
     Raises
     ------
     UserError
-        If nothing was landed.
+        If nothing was landed, or a landed file is missing.
     """
     landed = [raw / manifest["path"] for manifest in newest(raw, shop, table).values()]
     if not landed:
         raise UserError(f"{raw}: nothing was landed for {shop}/{table}. Run stage 01_ingest first.")
+    if missing := [path for path in landed if not path.exists()]:
+        raise UserError(
+            f"{len(missing)} landed file(s) are gone, the first: {missing[0]}. Restore them, or delete the manifests "
+            "(.json) beside them and ingest again."
+        )
     return pl.concat((pl.read_parquet(path, hive_partitioning=False) for path in landed), how="diagonal")
 
 

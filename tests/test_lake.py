@@ -116,3 +116,10 @@ def test_the_manifest_beside_the_file_is_the_one_returned(land, raw):
     manifest = land("f", "x", event(1))
     assert json.loads((raw / manifest["path"]).with_suffix(".json").read_text()) == manifest
     assert not list(raw.rglob("*.tmp"))
+
+
+def test_a_landed_file_that_is_gone_is_named(land, raw):
+    path = raw / land("f", "x", event(1))["path"]
+    path.unlink()
+    with pytest.raises(UserError, match=path.name):
+        lake.read(raw, "s", "events")
