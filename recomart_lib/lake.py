@@ -3,9 +3,9 @@
     data/raw/source=<shop>/type=<table>/date=<YYYY-MM-DD>/<content hash>.parquet (+ .json, + .rejects.parquet)
 
 One delivered file is landed as one Parquet file, in the partition of the day that most of its rows speak of (tables
-without times: the day of landing). The hash covers the file's name (its path in the source
-folder), its bytes and its declaration in the shop file. The same
-content again is recognised and skipped; a changed file is a new version: readers see the newest, the old one stays.
+without times: the day of landing). The hash covers the file's name (its path in the source folder), its bytes and its
+declaration in the shop file. The same content again is recognised and skipped; a changed file is a new version:
+readers see the newest, the old one stays.
 """
 
 from __future__ import annotations

@@ -295,12 +295,12 @@ def validated(judged: dict[str, Judged]) -> dict[str, pl.DataFrame]:
 
 def _table_of(table: str, judged: dict[str, Judged], events: pl.DataFrame) -> pl.DataFrame:
     key, columns = KEYS[table], list(TABLES[table])
-    rows = derive(events, table)
-    for better in (_usable(judged[table]), judged[table].good) if table in judged else ():
-        known = better.select(columns)
-        needed = known if better is judged[table].good else known.join(rows, on=key, how="semi")
-        rows = pl.concat([needed, rows.join(needed, on=key, how="anti")])
-    return rows.select(columns).sort(key)
+    derived = derive(events, table)
+    if table not in judged:
+        return derived.sort(key)
+    usable = _usable(judged[table]).join(derived, on=key, how="semi")
+    best_first = [judged[table].good.select(columns), usable.select(columns), derived]
+    return pl.concat(best_first).unique(key, keep="first", maintain_order=True).sort(key)
 
 
 def _usable(judged: Judged) -> pl.DataFrame:

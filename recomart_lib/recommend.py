@@ -13,7 +13,7 @@ from scipy import sparse
 from recomart_lib.models.base import Model, TrainData
 from recomart_lib.models.ranking import recommend
 from recomart_lib.schemas import RECOMMENDATIONS
-from recomart_lib.training import Tables, cold_list, decode
+from recomart_lib.training import Tables, cold_list, decode, mask_of
 
 BLOCK = 1_024
 
@@ -22,9 +22,10 @@ def for_everybody(
     model: Model, bestsellers: Model, data: TrainData, window: Tables, users: pl.DataFrame, protocol: str, k: int
 ) -> pl.DataFrame:
     """One row per suggestion: user_id, item_id, score, rank, model. Users without history get the bestsellers."""
-    mask = data.relevant if protocol == "novel" else None
     everyone = window["users"].get_column("user_idx").to_numpy()
-    warm = decode(recommend(model, everyone, k, mask, progress=True), window).with_columns(model=pl.lit(model.name))
+    warm = decode(recommend(model, everyone, k, mask_of(data, protocol), progress=True), window).with_columns(
+        model=pl.lit(model.name)
+    )
     cold = users.select("user_id").join(window["users"], on="user_id", how="anti")
     shown = cold.join(cold_list(bestsellers, window, k), how="cross").with_columns(model=pl.lit(bestsellers.name))
     columns = list(RECOMMENDATIONS)
@@ -110,5 +111,5 @@ def _strongest(history: sparse.csr_matrix, together: sparse.csr_matrix) -> tuple
 
 def _buyers(data: TrainData, window: Tables) -> pl.DataFrame:
     """One row per item: item_id, buyers (distinct users with a relevant event)."""
-    buyers = np.asarray(data.relevant.sum(axis=0)).ravel().astype(np.int64)
+    buyers = data.popularity().astype(np.int64)
     return window["items"].sort("item_idx").select("item_id", buyers=pl.Series(buyers))

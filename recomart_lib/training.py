@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
+from scipy.sparse import csr_matrix
 from tqdm.auto import tqdm
 
 from recomart_lib import metrics, models, splits
@@ -119,12 +120,16 @@ def fit(window: Tables, cut: datetime, parameters: dict[str, dict[str, Any]]) ->
     return {name: models.create(name, **hyper).fit(data) for name, hyper in names}
 
 
+def mask_of(data: TrainData, protocol: str) -> csr_matrix | None:
+    """What a protocol forbids, (n_users, n_items): in *novel* all that the user already had, in *all* nothing."""
+    return data.relevant if protocol == "novel" else None
+
+
 def lists(model: Model, data: TrainData, window: Tables, protocol: str, k: int) -> pl.DataFrame:
     """The model's top k for every user that the protocol judges: user_id, item_id, score, rank, model, protocol."""
     judged = splits.relevant(window["answers"], protocol).select("user_id").unique()
     users = window["users"].join(judged, on="user_id", how="semi").get_column("user_idx").to_numpy()
-    mask = data.relevant if protocol == "novel" else None
-    found = recommend(model, users, k, mask)
+    found = recommend(model, users, k, mask_of(data, protocol))
     return decode(found, window).with_columns(model=pl.lit(model.name), protocol=pl.lit(protocol))
 
 

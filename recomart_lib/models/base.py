@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
@@ -138,7 +139,7 @@ def popularity_where_silent(scores: np.ndarray, popularity: np.ndarray) -> np.nd
 
 
 @dataclass(eq=False)
-class ArrayModel:
+class ArrayModel(ABC):
     """A model whose fields are its hyper-parameters, and whose fitted state is a few named arrays.
 
     `save` leaves a JSON card and an uncompressed npz: no pickles, so that a file from elsewhere cannot run code.
@@ -162,9 +163,9 @@ class ArrayModel:
         """The hyper-parameters, as `models.create` takes them."""
         return {name: getattr(self, name) for name in self.hyper_names()}
 
+    @abstractmethod
     def score(self, users: np.ndarray) -> np.ndarray:
         """See `Model.score`."""
-        raise NotImplementedError
 
     def save(self, folder: Path) -> None:
         """Write model.json and arrays.npz; the same model gives the same bytes."""
