@@ -18,6 +18,10 @@ repro: setup ## run what is out of date; another shop: make repro SHOP=online_re
 	$(if $(SHOP)$(SOURCE),@recomart shop use $(SHOP) $(if $(SOURCE),--source "$(SOURCE)"))
 	@dvc repro
 
+fetch: setup ## ask a shop's API again (DVC cannot see into it), then run what is out of date
+	@dvc repro --single-item --force 01_ingest
+	@dvc repro
+
 reports: setup ## print where the reports are, and open them where there is a desktop
 	@recomart reports
 
@@ -27,17 +31,22 @@ lab: setup ## open JupyterLab
 test: setup ## all tests but the slow ones, under 20 minutes
 	@pytest -m "not slow" -n 2 --dist loadfile
 
-test-slow: setup ## the slow tests
+test-slow: setup .venv/.spark ## the slow tests (they install PySpark, half a gigabyte)
 	@pytest -m slow
+.venv/.spark: .venv/.installed requirements-spark.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-spark.lock
+	@touch $@
 
 lint: setup ## ruff, and notebooks without outputs
 	@ruff check . && ruff format --check . && nbstripout --verify notebooks/*.ipynb
 
 lock: ## write requirements.lock anew (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-header --no-annotate --quiet --output-file requirements.lock
+	uv pip compile pyproject.toml --extra spark --universal --python-version 3.11 --no-header --no-annotate --quiet --constraints requirements.lock --output-file requirements-spark.all
+	grep -E '^(py4j|pyspark)==' requirements-spark.all > requirements-spark.lock && rm requirements-spark.all
 
 clean: ## delete data and reports that the pipeline made; source files and the DVC cache stay
-	@rm -rf data/raw data/validated data/quarantine data/prepared data/features data/feature_store data/models data/recommendations
+	@rm -rf data/raw data/validated data/quarantine data/history data/prepared data/features data/feature_store data/models data/recommendations
 	@rm -rf reports/*.html reports/*.ipynb reports/profiles reports/sidecars
 
-.PHONY: help setup repro reports lab test test-slow lint lock clean
+.PHONY: help setup repro fetch reports lab test test-slow lint lock clean

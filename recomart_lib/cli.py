@@ -10,12 +10,14 @@ from typing import Annotated
 
 import typer
 
-from recomart_lib import params, paths, shops
+from recomart_lib import cli_data, params, paths, shops
 from recomart_lib.errors import UserError
 
 app = typer.Typer(help="RecoMart: from a shop's files to recommendations that can be trusted.", no_args_is_help=True)
 shop_app = typer.Typer(help="The shop whose data is used.", no_args_is_help=True)
 app.add_typer(shop_app, name="shop")
+app.add_typer(cli_data.lake_app, name="lake")
+app.add_typer(cli_data.quarantine_app, name="quarantine")
 
 
 @app.command()
@@ -104,6 +106,8 @@ def shop_use(
     before = params.load().base
     shop = shops.load(name or before.shop)
     folder = source or (paths.SOURCE / shop.name)
+    if shop.api:
+        paths.place(folder).mkdir(parents=True, exist_ok=True)  # stage 01 fetches the tables into it
     if not shop.simulated and not paths.place(folder).is_dir():
         raise UserError(f"There is no folder {folder}. Say where the files of '{shop.name}' lie: SOURCE=<folder>")
     yaml = YAML()

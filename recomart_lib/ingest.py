@@ -3,55 +3,90 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 from tqdm.auto import tqdm
 
-from recomart_lib import lake, shops
+from recomart_lib import lake, repair, shops
 from recomart_lib.errors import UserError
+from recomart_lib.params import Ingest
 from recomart_lib.shops import Shop
-from recomart_lib.sources import files
+from recomart_lib.sources import files, rest
 
 log = logging.getLogger(__name__)
 
-COUNTS = ("rows_delivered", "rows_landed", "rows_rejected")
+COUNTS = ("rows_delivered", "rows_landed", "rows_rejected", "times_ambiguous")
+FETCHED = {
+    "table": pl.String,
+    "url": pl.String,
+    "records": pl.Int64,
+    "pages": pl.Int64,
+    "requests": pl.Int64,
+    "retries": pl.Int64,
+    "waited_s": pl.Float64,
+    "seconds": pl.Float64,
+}
 
 
 def check(shop: Shop, source: Path) -> None:
     """What can be known before anything is read: the files are there and their headers hold the mapped columns.
+
+    Of a table behind an API it is known whether its secret is set.
 
     Raises
     ------
     UserError
         Naming the file, the key and what was expected.
     """
+    rest.check(shop)
     for table in shop.delivered:
+        if shop.table(table).kind == "rest":
+            continue
         for file in shops.files(shop, table, source):
             if names := files.header(file, shop.table(table)):
                 files.check_columns(file, shop, table, names)
 
 
-def ingest(shop: Shop, source: Path, raw: Path, max_rejected: float) -> pl.DataFrame:
-    """Land all files of a shop that are new or changed.
+def fetch(shop: Shop, source: Path, patience: Ingest) -> pl.DataFrame:
+    """Ask the shop's API for its tables, each into one file of the source folder; other tables are files already.
+
+    Returns
+    -------
+    DataFrame
+        One row per table of kind rest: table, url, records, pages, requests, retries, waited_s, seconds.
+    """
+    tables = [table for table in shop.delivered if shop.table(table).kind == "rest"]
+    fetched = [rest.download(shop, table, source, patience) for table in tables]
+    return pl.DataFrame([asdict(answer) for answer in fetched], schema=FETCHED)
+
+
+def ingest(shop: Shop, source: Path, raw: Path, settings: Ingest, replay: Path | None = None) -> pl.DataFrame:
+    """Land all files of a shop that are new or changed, and what `recomart quarantine replay` left in `replay`.
 
     Returns
     -------
     DataFrame
         One row per delivered file: table, file, day (of its partition), rows_delivered, rows_landed, rows_rejected,
-        bytes, first, last, state
+        times_ambiguous, bytes, first, last, state
         (landed: a new file; new version: the file changed; known: nothing to do).
     """
+    lake.sweep(raw)
     done = []
     for table in shop.delivered:
-        known, found = lake.newest(raw, shop.name, table), shops.files(shop, table, source)
-        names = [_name(file, source) for file in found]
-        land = partial(_ingest_file, shop=shop, table=table, raw=raw, max_rejected=max_rejected)
-        with ThreadPoolExecutor() as threads:
-            landed = threads.map(land, found, names, map(known.get, names))
-            done += tqdm(landed, desc=f"landing {table}", total=len(found), unit="file", disable=None)
+        known = lake.newest(raw, shop.name, table)
+        jobs = [_Job(file, _name(file, source), files.chunks) for file in shops.files(shop, table, source)]
+        jobs += [_Job(file, f"replay/{file.name}", repair.pieces) for file in repair.waiting(replay, shop, table)]
+        land = partial(_land, known=known, shop=shop, table=table, raw=raw, max_rejected=settings.max_rejected)
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            landed = threads.map(land, jobs)
+            done += tqdm(landed, desc=f"landing {table}", total=len(jobs), unit="file", disable=None)
     day = pl.col("path").str.extract(r"date=(\d{4}-\d{2}-\d{2})").str.to_date().alias("day")
     columns = ["table", "file", "day", *COUNTS, "bytes", "first", "last", "state"]
     return pl.DataFrame(done, infer_schema_length=None).with_columns(day).select(columns)
@@ -79,7 +114,8 @@ def no_longer_delivered(shop: Shop, source: Path, raw: Path) -> list[str]:
     gone = []
     for table in shop.delivered:
         here = {_name(file, source) for file in shops.files(shop, table, source)}
-        gone += [f"{table}/{name}" for name in lake.newest(raw, shop.name, table) if name not in here]
+        landed = lake.newest(raw, shop.name, table).items()
+        gone += [f"{table}/{name}" for name, m in landed if name not in here and not lake.is_repair(m)]
     return gone
 
 
@@ -88,30 +124,40 @@ def _name(file: Path, source: Path) -> str:
     return file.relative_to(source).as_posix()
 
 
-def _ingest_file(
-    file: Path, name: str, known: lake.Manifest | None, shop: Shop, table: str, raw: Path, max_rejected: float
+class _Job(NamedTuple):
+    """One file to land: where it lies, what it is called, and what reads it."""
+
+    file: Path
+    name: str
+    read: Callable[..., Iterator[lake.Piece]]
+
+
+def _land(
+    job: _Job, known: dict[str, lake.Manifest], shop: Shop, table: str, raw: Path, max_rejected: float
 ) -> lake.Manifest:
-    sha256 = lake.content_hash(file, name, _declaration(shop, table))
-    if known and known["sha256"] == sha256:
-        return {**known, "state": "known"}
-    delivered = files.read(file, shop, table, name)
-    _refuse_unreadable(name, delivered, max_rejected)
-    manifest = lake.land(raw, shop.name, table, file, name, sha256, delivered.rows, delivered.rejects)
-    log.info("%s: %s rows landed, %s rejected", name, manifest["rows_landed"], manifest["rows_rejected"])
-    return {**manifest, "state": "new version" if known else "landed"}
+    sha256 = lake.content_hash(job.file, job.name, _declaration(shop, table))
+    before = known.get(job.name)
+    if before and before["sha256"] == sha256:
+        return {"times_ambiguous": 0, **before, "state": "known"}
+    with lake.landing(raw, job.read(job.file, shop, table, job.name), shop.time_zone) as found:
+        _refuse_unreadable(job.name, found, max_rejected)
+        manifest = lake.commit(found, raw, shop.name, table, job.file, job.name, sha256)
+    log.info("%s: %s rows landed, %s rejected", job.name, manifest["rows_landed"], manifest["rows_rejected"])
+    return {**manifest, "state": "new version" if before else "landed"}
 
 
 def _declaration(shop: Shop, table: str) -> str:
     """All of the shop file that decides how this table is read."""
-    return f"{shop.time_zone} {shop.table(table).model_dump_json()} {files.mapped_columns(shop, table)}"
+    spec = shop.table(table).model_dump_json(exclude={"exclude", "groups"})
+    return f"{shop.time_zone} {spec} {files.mapped_columns(shop, table)}"
 
 
-def _refuse_unreadable(name: str, delivered: files.Delivered, max_rejected: float) -> None:
-    n_rejected, n_rows = delivered.rejects.height, delivered.rows.height + delivered.rejects.height
-    if n_rejected > max_rejected * n_rows:
-        first = delivered.rejects.row(0, named=True)
+def _refuse_unreadable(name: str, found: lake.Landing, max_rejected: float) -> None:
+    n_lines = found.n_rows + found.n_rejects
+    if found.n_rejects > max_rejected * n_lines:
+        first = found.first_reject or {}
         raise UserError(
-            f"{name}: {n_rejected} of {n_rows} lines could not be read, more than ingest.max_rejected = "
+            f"{name}: {found.n_rejects} of {n_lines} lines could not be read, more than ingest.max_rejected = "
             f"{max_rejected}. Are separator, encoding, decimal and timestamp_format right in the shop file? "
             f"First: line {first['source_line']}, {first['reason']}."
         )

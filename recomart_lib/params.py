@@ -41,6 +41,9 @@ class Simulate(Section):
 
 class Ingest(Section):
     max_rejected: float = Field(0.2, ge=0, le=1)
+    timeout_s: float = Field(30, gt=0)
+    max_attempts: int = Field(8, ge=1)
+    retry_budget_s: float = Field(300, gt=0)
 
 
 class Validate(Section):
@@ -48,6 +51,14 @@ class Validate(Section):
     max_age: int = Field(120, ge=1)
     max_price: float = Field(100_000, gt=0)
     max_quantity: int = Field(100_000, ge=1)
+    max_late_days: int = Field(1, ge=0)
+    max_price_spread: float = Field(8, gt=0)
+    drift_window: int = Field(28, ge=2)
+    drift_min_rows: int = Field(100, ge=1)
+    drift_volume: float = Field(3, gt=1)
+    drift_nulls: float = Field(0.1, gt=0, le=1)
+    drift_psi: float = Field(0.25, gt=0)
+    drift_ks: float = Field(0.25, gt=0, le=1)
     profile_max_rows: int = Field(5_000, ge=1)
     rules: dict[str, Literal["error", "warning", "off"]] = {}
 

@@ -7,11 +7,12 @@ import os
 import warnings
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 
-def profile(table: pl.DataFrame, title: str, path: Path, max_rows: int, seed: int) -> str:
-    """Write a profiling report; a table of more than `max_rows` rows is sampled, and the report's title says so.
+def profile(source: Path, title: str, path: Path, max_rows: int, seed: int) -> str:
+    """Write a profiling report of a Parquet file; of more than `max_rows` rows a sample is read, and the title says so.
 
     Returns
     -------
@@ -22,9 +23,13 @@ def profile(table: pl.DataFrame, title: str, path: Path, max_rows: int, seed: in
     warnings.filterwarnings("ignore", module="data_profiling")
     from data_profiling import ProfileReport  # four seconds of imports: only here
 
-    if table.height > max_rows:
-        title = f"{title}: a sample of {max_rows:,} of {table.height:,} rows"
-        table = table.sample(max_rows, seed=seed, shuffle=False)
+    lazy = pl.scan_parquet(source)
+    height = lazy.select(pl.len()).collect().item()
+    if height > max_rows:
+        title = f"{title}: a sample of {max_rows:,} of {height:,} rows"
+        chosen = pl.Series(np.sort(np.random.default_rng(seed).choice(height, max_rows, replace=False)))
+        lazy = lazy.with_row_index("row").filter(pl.col("row").is_in(chosen.cast(pl.UInt32).implode())).drop("row")
+    table = lazy.collect()
     # words are escaped here: the report prints some of them as they are
     frame = table.with_columns(pl.col(pl.String).map_elements(html.escape, return_dtype=pl.String)).to_pandas()
     for name, dtype in table.schema.items():

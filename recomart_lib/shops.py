@@ -33,25 +33,72 @@ class Exclusion(Strict):
     reason: str
 
 
+class Group(Strict):
+    """Rows that people ask about: those in which `column` starts with `starts_with`. They are counted, and no more."""
+
+    column: str
+    starts_with: str
+    meaning: str
+
+
+class Pagination(Strict):
+    """How an API cuts a table into pages.
+
+    page: `parameter` counts pages from `first`. offset: `parameter` counts records. cursor: `next` is the key of the
+    answer that holds the next value of `parameter`. link: the header `Link` names the next page. none: one answer.
+    """
+
+    style: Literal["page", "offset", "cursor", "link", "none"] = "none"
+    parameter: str = "page"
+    first: int = 1
+    next: str = "next"
+    size_parameter: str | None = None
+    size: int = Field(500, ge=1)
+
+
+class Auth(Strict):
+    """A header whose value comes from an environment variable: secrets are never in a file."""
+
+    env: str
+    header: str = "Authorization"
+    prefix: str = "Bearer "
+
+
+class Api(Strict):
+    """The REST API behind tables of `kind: rest`; a table's `path` is appended to `url`.
+
+    `records` and `total` are the keys of an answer that hold its records and the number of all records; without
+    `records` the answer is the list itself, without `total` completeness rests on the pages alone.
+    """
+
+    url: str = Field(pattern=r"^https?://")
+    records: str | None = None
+    total: str | None = None
+    pagination: Pagination = Pagination()
+    auth: Auth | None = None
+
+
 class Table(Strict):
     """Where one table comes from. `columns` maps our name to the delivered one.
 
     A `derived` table has no files: its rows are the distinct ids of the events, its columns the first value that the
-    events' files tell of it.
+    events' files tell of it. A `rest` table is fetched from the shop's `api` into one file of JSON Lines.
     """
 
-    kind: Literal["csv", "json", "jsonl", "parquet", "derived"]
+    kind: Literal["csv", "json", "jsonl", "parquet", "rest", "derived"]
     path: str | None = None
     columns: dict[str, str] = {}
     separator: str = Field(",", min_length=1, max_length=1)
     encoding: str = "utf-8"
     decimal: Literal[".", ","] = "."
     timestamp_format: str | None = None
+    ambiguous_times: Literal["first", "second", "reject"] = "first"
     header: list[str] | None = None
     event_type: EventType | None = None
     event_values: dict[str, EventType] = {}
     negative_quantity: Literal["return"] | None = None
     exclude: dict[str, Exclusion] = {}
+    groups: dict[str, Group] = {}
 
     @field_validator("encoding")
     @classmethod
@@ -94,6 +141,7 @@ class Shop(Strict):
     cut: str
     horizon_days: Annotated[int, Field(ge=1)] | Literal["auto"]
     relevant_events: list[Literal["view", "cart", "purchase", "rating"]] = Field(min_length=1)
+    api: Api | None = None
     tables: dict[Literal["users", "items", "events"], Table]
 
     @field_validator("cut", mode="before")
@@ -111,6 +159,8 @@ class Shop(Strict):
         problems = [problem for name, table in self.tables.items() for problem in _unmapped(name, table)]
         if "events" not in self.tables or self.tables["events"].kind == "derived":
             problems.append("tables.events is required: without events there is nothing to learn from")
+        if not self.api and any(table.kind == "rest" for table in self.tables.values()):
+            problems.append("api is required: a table of kind rest needs to know its url")
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -146,7 +196,17 @@ def _unmapped(name: str, table: Table) -> list[str]:
         for label, rule in table.exclude.items()
         if rule.missing not in table.columns
     ]
+    problems += [
+        f"tables.{name}.groups.{label}.column: '{group.column}' is not a mapped column of text. "
+        + suggestion(group.column, _texts(name, table))
+        for label, group in table.groups.items()
+        if group.column not in _texts(name, table)
+    ]
     return problems
+
+
+def _texts(name: str, table: Table) -> list[str]:
+    return [column for column in table.columns if str(TABLES[name].get(column)) == "String"]
 
 
 def load(name: str) -> Shop:
@@ -171,7 +231,7 @@ def files(shop: Shop, table: str, source: Path) -> list[Path]:
     UserError
         If the folder or the files are not there.
     """
-    pattern = shop.table(table).path
+    pattern = f"{table}.jsonl" if shop.table(table).kind == "rest" else shop.table(table).path
     if not source.is_dir():
         raise UserError(
             f"base.source: there is no folder {source}. Say where the files of shop '{shop.name}' lie: "

@@ -18,7 +18,7 @@ import nbformat
 import polars as pl
 from traitlets.config import Config
 
-from recomart_lib import index_page, ingest, lake, params, paths, quality, report, shops, training
+from recomart_lib import index_page, ingest, lake, params, paths, report, rulebook, shops, training
 from recomart_lib.config import suggestion
 from recomart_lib.errors import UserError
 from recomart_lib.params import Params
@@ -78,7 +78,7 @@ def check(name: str, notebook: nbformat.NotebookNode) -> dict[str, Any]:
     """
     everything = params.load()
     shop = shops.load(everything.base.shop)
-    quality.rules(everything.validate_)
+    rulebook.rules(everything.validate_)
     training.check(everything.train)
     if name == "01_ingest":
         ingest.check(shop, paths.place(everything.base.source))

@@ -88,13 +88,91 @@ def quality(report: dict[str, Any]) -> str:
     )
 
 
-def exclusions(declared: list[tuple[str, str, str]], report: dict[str, Any]) -> str:
-    """What the shop file leaves out, and why: (table, name, reason) of each exclusion."""
-    if not declared:
-        return "The shop file excludes nothing."
-    n = sum(row["excluded"] for row in report["tables"].values())
-    reasons = "; ".join(f"{safe(name)} ({table}): {safe(reason)}" for table, name, reason in declared)
-    return f"**{plural(n, 'row')} excluded by the shop file**, counted and not judged: {reasons}."
+def asked_about(asked: pl.DataFrame) -> str:
+    """What the shop file sets aside or asks about: `asked` has table, name, meaning, rows, the places, and became."""
+    if not asked.height:
+        return "The shop file excludes nothing, and asks about no group of rows."
+    sentences = []
+    for row in asked.iter_rows(named=True):
+        if row["good"] is None:
+            fate = "excluded by the shop file, counted and not judged"
+        else:
+            places = [
+                f"{number(row[place])} {place}" for place in ("quarantined", "duplicates", "excluded") if row[place]
+            ]
+            fate = "; ".join([f"{number(row['good'])} good ({row['became']})" if row["good"] else "none good", *places])
+        sentences.append(
+            f"**{safe(row['name'])}: {plural(row['rows'], 'row')} of {row['table']}**, {fate}: {safe(row['meaning'])}."
+        )
+    return bullets(*sentences)
+
+
+def fetched(tables: pl.DataFrame) -> str:
+    """What an API gave, and how patient one had to be: one row per fetched table."""
+    if not tables.height:
+        return "No API is asked: all tables come in files."
+    n, retries = tables.get_column("records").sum(), tables.get_column("retries").sum()
+    trouble = "No request had to be repeated." if not retries else (
+        f"{plural(retries, 'request')} had to be repeated, with {number(tables.get_column('waited_s').sum())} s of waiting.")  # fmt: skip
+    return f"**The API gave {plural(n, 'record')} in {plural(tables.get_column('pages').sum(), 'page')}.** {trouble}"
+
+
+def ambiguous(files: pl.DataFrame, time_zone: str) -> str:
+    """Local times that the end of summer time repeats."""
+    n = files.get_column("times_ambiguous").sum()
+    if not n:
+        return ""
+    return (
+        f"**{plural(n, 'local time')} in {plural(files.filter(pl.col('times_ambiguous') > 0).height, 'file')} can mean two "
+        f"moments**, for the clocks of {safe(time_zone)} go back; the shop file says which is meant (ambiguous_times)."
+    )
+
+
+def score_by_run(known: pl.DataFrame) -> str:
+    """The score of this state of lake and rules beside the one before it."""
+    if known.height < 2:
+        return "This is the first state of lake and rules that was judged: there is nothing to compare with yet."
+    change = known.get_column("score")[-1] - known.get_column("score")[-2]
+    how = "as high as" if abs(change) < 0.005 else f"{abs(change):.2f} points {'above' if change > 0 else 'below'}"
+    return f"**The newest of {known.height} judged states of lake and rules scores {how} the one before it.**"
+
+
+def score_by_drop(history: pl.DataFrame, gate: float) -> str:
+    """How many daily drops lie below the gate: `history` has day, score (0 to 100) and n (rows judged)."""
+    if not history.height:
+        return "No daily drop was judged: there is no score by day."
+    below = history.filter(pl.col("score") < gate).height
+    worst = history.sort("score", "day").row(0, named=True)
+    share = f"{plural(below, 'drop')} of {history.height:,} {'lies' if below == 1 else 'lie'}" if below else (
+        f"None of {plural(history.height, 'daily drop')} lies")  # fmt: skip
+    shown = math.floor(worst["score"] * 10 + 1e-6) / 10  # rounded down, as in `quality`
+    return (
+        f"**{share} below the gate of {gate:.1f} %.** The lowest is that of {worst['day']}: {shown:.1f} % of "
+        f"{plural(worst['n'], 'row')}."
+    )
+
+
+def drifted(table: pl.DataFrame) -> str:
+    """Which daily drops differ from those before them; `table` is that of `drift.drifts`."""
+    if not table.height:
+        return "Drift was not judged: a drop is compared with those before it, and there must be seven at least."
+    flagged = table.filter("flagged")
+    n_judged = table.get_column("day").n_unique()
+    measures = ", ".join(table.get_column("measure").unique(maintain_order=True))
+    if not flagged.height:
+        return f"**None of {plural(n_judged, 'judged drop')} differs much from those before it** ({measures})."
+    n_flagged = flagged.get_column("day").n_unique()
+    counts = ", ".join(
+        f"{measure} {n:,}" for measure, n in flagged.group_by("measure", maintain_order=True).len("n").iter_rows()
+    )
+    worst = "; ".join(
+        f"{row['day']} {row['measure']} {row['value']:.2f} (threshold {row['threshold']:.2f}; {safe(row['detail'][:80])})"
+        for row in flagged.sort("severity", "day", descending=[True, False]).head(3).iter_rows(named=True)
+    )
+    return (
+        f"**{n_flagged:,} of {plural(n_judged, 'judged drop')} {'differs' if n_flagged == 1 else 'differ'} much from those "
+        f"before {'it' if n_flagged == 1 else 'them'}**, by measure: {counts}. The worst: {worst}."
+    )
 
 
 def costliest(report: dict[str, Any], severity: str = "error") -> str:
@@ -110,12 +188,13 @@ def costliest(report: dict[str, Any], severity: str = "error") -> str:
 def reconciled(report: dict[str, Any]) -> str:
     """Where all rows went."""
     sums = {key: sum(row[key] for row in report["tables"].values()) for key in
-            ("delivered", "rejected", "landed", "good", "quarantined", "duplicates", "excluded")}  # fmt: skip
+            ("delivered", "rejected", "landed", "repaired", "good", "quarantined", "duplicates", "excluded")}  # fmt: skip
+    repaired = f" {number(sums['repaired'])} of the rows were repaired and landed again." if sums["repaired"] else ""
     return (
         f"**All {number(sums['landed'])} landed rows are accounted for**: {number(sums['good'])} good + "
         f"{number(sums['quarantined'])} quarantined + {number(sums['duplicates'])} duplicates + "
         f"{number(sums['excluded'])} excluded. {number(sums['rejected'])} of {number(sums['delivered'])} delivered rows "
-        "could not be read."
+        f"could not be read.{repaired}"
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ import polars as pl
 import pytest
 import yaml
 
-from recomart_lib import schemas, shops
-from recomart_lib.shops import Shop
+from recomart_lib import cli, lake, schemas, shops
+from recomart_lib.shops import Shop, Table
 
 ROOT = Path(__file__).resolve().parents[1]
 USERS = "id,joined,sex,age,land\nu1,2024-01-01,F,30,DE\nu2,2024-01-02,m,40,FR\nu3,2024-01-03,,,\n"
@@ -87,6 +88,40 @@ def rows(table: str, *records: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(raw, schema={**columns, **schemas.PROVENANCE})
 
 
+@dataclass(frozen=True)
+class Piece:
+    """What a reader hands to the lake: rows, rejects, and how many times could mean two moments."""
+
+    rows: pl.DataFrame
+    rejects: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=schemas.REJECTS))
+    n_ambiguous: int = 0
+
+
+def unreadable(name: str, n: int) -> pl.DataFrame:
+    """`n` lines of a file that could not be read."""
+    lines = [(name, 1000 + line, f"raw {line}", "not a record") for line in range(n)]
+    return pl.DataFrame(lines, schema=schemas.REJECTS, orient="row")
+
+
+def land(raw: Path, table: str, *pieces: Piece, name: str = "f", shop: str = "x", text: str = "") -> lake.Manifest:
+    """Land a file of this name, whose bytes are `text` (its name, by default), as these pieces."""
+    raw.mkdir(parents=True, exist_ok=True)
+    file = raw.parent / "delivered"
+    file.write_text(text or name)
+    with lake.landing(raw, pieces) as found:
+        return lake.commit(found, raw, shop, table, file, name, lake.content_hash(file, name, "declared"))
+
+
+def full_shop(zone: str = "UTC", mapped: bool = True, **tables: Table) -> Shop:
+    """A shop that delivers all columns (`mapped=False`: events without an id of their own)."""
+    declared = {}
+    for name, columns in schemas.TABLES.items():
+        kept = {column: column for column in columns if mapped or column != "event_id"}
+        declared[name] = tables.get(name) or Table(kind="csv", path="*", columns=kept)
+    keys = {"name": "x", "title": "X", "currency": "EUR", "time_zone": zone, "simulated": False, "cut": "auto"}
+    return Shop(**keys, horizon_days="auto", relevant_events=["purchase"], tables=declared)
+
+
 @pytest.fixture
 def tiny_shop() -> Callable[..., TinyShop]:
     """`tiny_shop(folder, users=.., items=.., events=.., **keys)` writes a shop: texts of files, keys of its YAML."""
@@ -102,6 +137,20 @@ def tiny_shop() -> Callable[..., TinyShop]:
         return TinyShop(shops.read(file), source, file)
 
     return write
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """call("shop", "use", ...) -> (exit status, what was printed, what was complained of)."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["recomart", *words])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        said = capsys.readouterr()
+        return stopped.value.code or 0, said.out, said.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

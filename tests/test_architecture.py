@@ -21,14 +21,16 @@ STAGES = list(stage.STAGES)
 # A module may import modules of its own or a lower layer; the lowest comes first.
 LAYERS = [
     {"errors", "paths", "schemas"},
-    {"colours", "config", "metrics", "takeaways", "lake", "tables", "explore", "profiling"},
-    {"params", "plots", "shops"},
-    {"sources.files", "simulator", "splits", "quality"},
-    {"ingest", "prepare", "features"},
+    {"colours", "config", "metrics", "takeaways", "parquet", "tables", "explore", "profiling"},
+    {"params", "plots", "shops", "lake"},
+    {"sources.files", "simulator", "splits", "rulebook", "context", "derived", "drift", "history"},
+    {"judging", "repair"},
+    {"ingest", "quality", "prepare", "features"},
     {"feature_store", "models", "models.base", "models.ranking"},
     {"evaluation"},
     {"training", "recommend", "report", "index_page"},
     {"stage"},
+    {"cli_data"},
     {"cli"},
 ]
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-from recomart_lib import cli, params
+from recomart_lib import params
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -21,20 +20,6 @@ def project(tmp_path, monkeypatch) -> Path:
     shutil.copytree(ROOT / "shops", tmp_path / "shops")
     monkeypatch.setenv("RECOMART_ROOT", str(tmp_path))
     return tmp_path
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """call("shop", "use", ...) -> (exit status, what was printed, what was complained of)."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["recomart", *words])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        said = capsys.readouterr()
-        return stopped.value.code or 0, said.out, said.err
-
-    return run
 
 
 def test_shop_use_writes_params_and_keeps_comments(project, call):

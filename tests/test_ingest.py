@@ -9,6 +9,7 @@ from conftest import DECLARED, EVENTS, USERS
 
 from recomart_lib import ingest, lake, shops
 from recomart_lib.errors import UserError
+from recomart_lib.params import Ingest
 
 HEAD = EVENTS.splitlines()[0] + "\n"
 
@@ -23,7 +24,7 @@ def land(tiny, tmp_path):
     """Ingest the tiny shop: file -> state."""
 
     def states(max_rejected: float = 0.2) -> dict[str, str]:
-        files = ingest.ingest(tiny.shop, tiny.source, tmp_path / "raw", max_rejected)
+        files = ingest.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest(max_rejected=max_rejected))
         return dict(files.select("file", "state").iter_rows())
 
     return states
@@ -40,7 +41,7 @@ def snapshot(folder):
 
 
 def test_all_files_are_landed_and_counted(tiny, tmp_path):
-    files = ingest.ingest(tiny.shop, tiny.source, tmp_path / "raw", 0.2)
+    files = ingest.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest())
     counted = files.select("table", "file", "rows_delivered", "rows_landed", "rows_rejected", "state").rows()
     assert counted == [
         ("users", "users.csv", 3, 3, 0, "landed"),
@@ -79,7 +80,7 @@ def test_a_touched_file_is_known(land, tiny):
 def test_a_changed_declaration_reads_the_same_bytes_again(land, tiny, tmp_path):
     land()
     london = tiny.shop.model_copy(update={"time_zone": "Europe/London"})
-    assert set(ingest.ingest(london, tiny.source, tmp_path / "raw", 0.2)["state"]) == {"new version"}
+    assert set(ingest.ingest(london, tiny.source, tmp_path / "raw", Ingest())["state"]) == {"new version"}
 
 
 def test_equal_files_are_all_landed_and_all_known(land, tiny):
@@ -96,7 +97,7 @@ def test_files_of_one_name_in_two_folders_are_two_files(tmp_path, tiny_shop):
         (tiny.source / f"day={day}").mkdir()
         (tiny.source / f"day={day}" / "part.csv").write_text(HEAD + line + "\n")
     for expected in ("landed", "known"):
-        files = ingest.ingest(tiny.shop, tiny.source, tmp_path / "raw", 0.2)
+        files = ingest.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest())
         assert files["file"].to_list()[2:] == ["day=0/part.csv", "day=1/part.csv"]
         assert set(files["state"]) == {expected}
     assert lake.read(tmp_path / "raw", "tiny", "events")["event_id"].to_list() == ["e1", "e2"]
@@ -119,7 +120,7 @@ def test_unreadable_lines_are_kept_up_to_a_share_and_refused_above_it(land, tiny
     ):
         land(max_rejected=0.1)
     assert land(max_rejected=0.2)["events.csv"] == "landed"
-    assert lake.rejects(tmp_path / "raw", "tiny", "events").row(0)[:3] == ("events.csv", 7, "broken")
+    assert lake.landed(tmp_path / "raw", "tiny", "events").unreadable.row(0)[:3] == ("events.csv", 7, "broken")
     assert len(event_ids()) == 5
 
 
@@ -156,11 +157,11 @@ def test_check_finds_a_missing_file(tiny):
 def test_days_without_a_drop_are_counted_as_zero(tiny, tmp_path):
     (tiny.source / "events.csv").write_text(HEAD + "e1,u1,a,view,2024-02-01 10:00:00,,,,\n")
     (tiny.source / "events-2.csv").write_text(HEAD + "e2,u1,a,view,2024-02-04 10:00:00,,,,\n")
-    days = ingest.per_day(ingest.ingest(tiny.shop, tiny.source, tmp_path / "raw", 0.2))
+    days = ingest.per_day(ingest.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest()))
     assert days.rows() == [(date(2024, 2, n), count) for n, count in ((1, 1), (2, 0), (3, 0), (4, 1))]
 
 
 def test_two_shops_share_a_lake(land, tiny, tmp_path):
     land()
     other = shops.Shop.model_validate({**tiny.shop.model_dump(), "name": "other"})
-    assert set(ingest.ingest(other, tiny.source, tmp_path / "raw", 0.2)["state"]) == {"landed"}
+    assert set(ingest.ingest(other, tiny.source, tmp_path / "raw", Ingest())["state"]) == {"landed"}

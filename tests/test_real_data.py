@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 from conftest import ROOT
 
-from recomart_lib import ingest, lake, prepare, quality, shops, splits
-from recomart_lib.params import Prepare, Validate
+from recomart_lib import ingest, judging, lake, prepare, quality, shops, splits
+from recomart_lib.params import Ingest, Prepare, Validate
 from recomart_lib.shops import Shop
 from recomart_lib.sources import files
 
@@ -32,12 +33,27 @@ def read(shop: Shop, table: str, source: Path) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def landed(real_data, tmp_path_factory) -> pl.DataFrame:
-    """Online Retail, as 02_validate finds it in the lake."""
-    raw = tmp_path_factory.mktemp("raw")
-    landed = ingest.ingest(ONLINE_RETAIL, real_data / "online_retail", raw, 0.0)
+def raw(real_data, tmp_path_factory) -> Path:
+    """A lake with Online Retail."""
+    raw = tmp_path_factory.mktemp("lake") / "raw"
+    landed = ingest.ingest(ONLINE_RETAIL, real_data / "online_retail", raw, Ingest(max_rejected=0))
     assert landed.height == 305
+    return raw
+
+
+@pytest.fixture(scope="module")
+def landed(raw) -> pl.DataFrame:
+    """Online Retail, as 02_validate finds it in the lake."""
     return lake.read(raw, "online_retail", "events")
+
+
+@pytest.fixture(scope="module")
+def validated(raw) -> tuple[dict[str, Any], Path]:
+    """The quality report of Online Retail, and the folder of its validated tables."""
+    found = {"events": lake.landed(raw, "online_retail", "events")}
+    valid, held = raw.parent / "validated", raw.parent / "quarantine"
+    counts, _ = judging.judge(ONLINE_RETAIL, found, Validate(), datetime.now(UTC), valid, held)
+    return quality.report(counts, found, Validate()), valid
 
 
 def test_online_retail_is_read_to_the_last_row(landed):
@@ -59,11 +75,39 @@ def test_cancellations_of_online_retail_are_returns(landed):
     assert landed["quantity"].min() >= 0
 
 
-def test_online_retail_is_split_as_in_the_known_answers(landed):
-    judged = quality.judge(ONLINE_RETAIL, {"events": landed}, Validate(), datetime.now(UTC))
-    quality.gate(quality.report(judged, {"events": landed}, {"events": 0}, Validate()))
-    assert judged["events"].counts["excluded"] == 135_080
-    valid = quality.validated(judged)
+def test_nothing_of_online_retail_is_unexplained(validated):
+    report, _ = validated
+    quality.gate(report)
+    events = report["tables"]["events"]
+    assert events["landed"] == 541_909
+    assert events["exclusions"] == {"guest_sale": 135_080}
+    assert events["good"] + events["quarantined"] + events["duplicates"] + events["excluded"] == 541_909
+    assert (events["rejected"], events["duplicates"], events["quarantined"]) == (0, 5_225, 40)
+    asked = quality.asked_about(ONLINE_RETAIL, report).filter(pl.col("name") == "cancellation").row(0, named=True)
+    assert asked["rows"] == 9_288 == sum(asked[place] for place in judging.PLACES)
+    assert asked["became"] == f"{asked['good']:,} return"
+    assert sum(rule["n_failed"] for rule in report["rules"] if rule["severity"] == "error") == 40
+
+
+@pytest.mark.slow
+def test_online_retail_day_by_day_makes_the_same_lake(real_data, raw, tmp_path):
+    """305 drops, each landed by itself: only the new file is landed, and the end is as if all had come at once."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for day in sorted((real_data / "online_retail").glob("*.csv")):
+        (source / day.name).symlink_to(day)
+        files = ingest.ingest(ONLINE_RETAIL, source, tmp_path / "raw", Ingest(max_rejected=0))
+        assert files.filter(pl.col("state") != "known")["file"].to_list() == [day.name]
+    assert (files.height, files["rows_landed"].sum()) == (305, 541_909)
+    assert files["day"].dt.strftime("%F.csv").to_list() == files["file"].to_list()
+    assert lake.fingerprint(tmp_path / "raw", "online_retail", ["events"]) == lake.fingerprint(
+        raw, "online_retail", ["events"])  # fmt: skip
+    assert lake.read(tmp_path / "raw", "online_retail", "events").equals(lake.read(raw, "online_retail", "events"))
+    assert lake.verify(tmp_path / "raw").is_empty()
+
+
+def test_online_retail_is_split_as_in_the_known_answers(validated):
+    valid = {table: pl.read_parquet(validated[1] / f"{table}.parquet") for table in ("events", "items")}
     events = prepare.clean_events(valid["events"], valid["items"], Prepare())
     purchases = events.filter(pl.col("event_type") == "purchase")
     _, test = splits.windows(ONLINE_RETAIL, events["timestamp"].max(), 7)
@@ -74,7 +118,7 @@ def test_online_retail_is_split_as_in_the_known_answers(landed):
     }  # fmt: skip
 
 
-def test_movielens_is_read_with_its_latin_1_titles(real_data):
+def test_movielens_is_read_with_its_latin_1_titles(real_data, tmp_path):
     genres = [f"genre{n}" for n in range(19)]
     shop = rating_shop(
         events={"kind": "csv", "path": "u.data", "separator": "\t", "header": ["user", "item", "stars", "at"],
@@ -86,13 +130,16 @@ def test_movielens_is_read_with_its_latin_1_titles(real_data):
                "header": ["id", "title", "released", "video", "url", *genres],
                "columns": {"item_id": "id", "name": "title"}},
     )  # fmt: skip
-    tables = {table: read(shop, table, real_data / "ml-100k") for table in shop.delivered}
+    ingest.ingest(shop, real_data / "ml-100k", tmp_path / "raw", Ingest(max_rejected=0))
+    landed = {table: lake.landed(tmp_path / "raw", "ratings", table) for table in shop.delivered}
+    tables = {table: found.read() for table, found in landed.items()}
     assert {table: rows.height for table, rows in tables.items()} == {"users": 943, "items": 1_682, "events": 100_000}
     assert tables["events"].select("user_id", "item_id").n_unique() == 100_000
     assert tables["events"]["timestamp"].min().date() == date(1997, 9, 20)
     assert "Misérables, Les (1995)" in tables["items"]["name"]
-    judged = quality.judge(shop, tables, Validate(), datetime.now(UTC))
-    assert {table: result.counts["good"] for table, result in judged.items()} == {
+    held = tmp_path / "quarantine"
+    counts, _ = judging.judge(shop, landed, Validate(), datetime.now(UTC), tmp_path / "validated", held)
+    assert {table: found["good"] for table, found in counts.items()} == {
         "users": 943,
         "items": 1_682,
         "events": 100_000,

@@ -1,0 +1,143 @@
+"""`recomart lake` and `recomart quarantine`: look at what was landed and held back, and bring rows back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from recomart_lib import lake, params, paths, repair, shops
+from recomart_lib.config import suggestion
+from recomart_lib.errors import UserError
+from recomart_lib.schemas import TABLES
+
+lake_app = typer.Typer(help="What was landed in data/raw.", no_args_is_help=True)
+quarantine_app = typer.Typer(help="Rows and lines that are held back, and their way back.", no_args_is_help=True)
+
+ShopName = Annotated[str | None, typer.Option(help="A shop; default: the one in params.yaml.")]
+Rows = Annotated[int, typer.Option(help="How many rows to show.", min=1)]
+REPAIR = Path("data/repair")
+
+
+@lake_app.command("show")
+def lake_show(
+    name: Annotated[
+        str | None, typer.Argument(help="A table, a file's name, a day, or the first digits of a hash.")
+    ] = None,
+    shop: ShopName = None,
+    rows: Rows = 20,
+) -> None:
+    """List tables; the partitions and versions of one table or day; or the manifest of one file.
+
+    Examples: recomart lake show, recomart lake show events, recomart lake show 2025-03-01, recomart lake show users.csv
+    """
+    raw, shop = paths.place(paths.RAW), shop or params.load().base.shop
+    landed = _versions(raw, shop)
+    if not landed.height:
+        raise UserError(f"Nothing of shop '{shop}' was landed yet. Run: dvc repro 01_ingest")
+    if name is None:
+        _print(_by_table(landed), rows)
+        return
+    asked = (pl.col("table") == name) | (pl.col("file") == name) | (pl.col("date").cast(pl.String) == name)
+    found = landed.filter(asked | pl.col("version").str.starts_with(name))
+    if not found.height:
+        known = [*TABLES, *landed.get_column("file").unique(maintain_order=True).to_list()]
+        raise UserError(f"The lake holds nothing of '{name}'. {suggestion(name, known)[:300]}")
+    if found.get_column("path").n_unique() == 1:
+        manifest = lake.manifest_of((raw / found.get_column("path")[0]).with_suffix(".json"))
+        typer.echo(json.dumps(manifest, indent=1, ensure_ascii=False))
+    else:
+        _print(found.drop("path"), rows)
+
+
+def _versions(raw: Path, shop: str) -> pl.DataFrame:
+    """One row per landed file and version, the read ones marked: table, date, file, version, rows, ..., path."""
+    records = []
+    for table in TABLES:
+        read = {manifest["path"] for manifest in lake.newest(raw, shop, table).values()}
+        records += [
+            {"table": table, "date": lake.day_of(m), "file": m["file"], "version": m["sha256"][:16],
+             "rows": m["rows_landed"], "rejected": m["rows_rejected"], "landed_at": m["landed_at"][:19],
+             "read": m["path"] in read, "path": m["path"]}
+            for m in lake.manifests(raw, shop, table)
+        ]  # fmt: skip
+    return pl.DataFrame(records, infer_schema_length=None)
+
+
+def _by_table(landed: pl.DataFrame) -> pl.DataFrame:
+    return landed.group_by("table", maintain_order=True).agg(
+        files=pl.col("file").n_unique(),
+        versions=pl.len(),
+        rows=pl.col("rows").filter("read").sum(),
+        rejected=pl.col("rejected").filter("read").sum(),
+        first_day=pl.col("date").min(),
+        last_day=pl.col("date").max(),
+    )
+
+
+@lake_app.command("verify")
+def lake_verify() -> None:
+    """Recompute the hash of every landed file, of all shops and versions; exit status 1 if one has changed."""
+    raw = paths.place(paths.RAW)
+    problems = lake.verify(raw)
+    n_files = len(list(raw.glob("source=*/type=*/date=*/*.json")))
+    if problems.height:
+        lines = [f"  {path} {problem}" for path, problem in problems.iter_rows()]
+        raise UserError(f"{problems.height} problem(s) in the lake ({n_files} landed files):\n" + "\n".join(lines[:50]))
+    typer.echo(f"{n_files} landed files are as they were landed.")
+
+
+@quarantine_app.command("show")
+def quarantine_show(
+    table: Annotated[str | None, typer.Argument(help=f"One of {', '.join(TABLES)}.")] = None,
+    rule: Annotated[str | None, typer.Option(help="Only rows whose reasons name this.")] = None,
+    rows: Rows = 20,
+) -> None:
+    """Count what is held back by its reasons; of one table, show the rows with file and line."""
+    quarantine = paths.place(paths.QUARANTINE)
+    if table is None:
+        _print(repair.summary(quarantine), rows)
+        return
+    if table not in TABLES:
+        raise UserError(f"There is no table '{table}'. {suggestion(table, list(TABLES))}")
+    held = repair.held(quarantine, table).drop(lake.VERSION)
+    held = held.filter(pl.col(repair.REASONS).str.contains(rule, literal=True)) if rule else held
+    _print(held.select(name for name in held.columns if held.get_column(name).null_count() < held.height), rows)
+
+
+@quarantine_app.command("export")
+def quarantine_export(
+    folder: Annotated[Path, typer.Argument(help="Where to write <table>.csv.")] = REPAIR,
+) -> None:
+    """Write what is held back to CSV files, to be mended in any editor or spreadsheet."""
+    written = repair.export(paths.place(paths.QUARANTINE), paths.place(folder))
+    for table, n_rows in written.items():
+        typer.echo(f"{folder / table}.csv: {n_rows:,} rows")
+    typer.echo(f"Mend them, delete the rows that stay, then: recomart quarantine replay {folder}" if written
+               else "The quarantine is empty.")  # fmt: skip
+
+
+@quarantine_app.command("replay")
+def quarantine_replay(
+    folder: Annotated[Path, typer.Argument(help="The folder of the mended files.")] = REPAIR,
+    unchanged: Annotated[bool, typer.Option("--unchanged", help="Send all held rows again as they are.")] = False,
+) -> None:
+    """Send mended rows through data/replay: the next run lands them in place of the delivered ones and judges them."""
+    shop = shops.load(params.load().base.shop)
+    raw, quarantine, waiting = (paths.place(place) for place in (paths.RAW, paths.QUARANTINE, paths.REPLAY))
+    mended = None if unchanged else paths.place(folder)
+    for table, (n_rows, n_blank) in repair.replay(shop, raw, quarantine, waiting, mended).items():
+        stay = f"; {n_blank:,} unreadable lines were not filled in and stay" if n_blank else ""
+        typer.echo(f"{table}: {n_rows:,} rows wait in {paths.REPLAY}{stay}")
+    typer.echo("Land and judge them: dvc repro")
+
+
+def _print(table: pl.DataFrame, rows: int) -> None:
+    style = {"tbl_cols": -1, "tbl_rows": rows, "tbl_width_chars": 200, "fmt_str_lengths": 60}
+    with pl.Config(tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, **style):
+        typer.echo(str(table.head(rows)))
+    if table.height > rows:
+        typer.echo(f"... and {table.height - rows:,} more; --rows shows more")

@@ -1,0 +1,55 @@
+"""The validated users and items: good rows, and rows that are made of what good events tell."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from recomart_lib.rulebook import RULES
+from recomart_lib.schemas import KEYS, TABLES
+
+
+def derive(events: pl.DataFrame, table: str) -> pl.DataFrame:
+    """One row per id in the events; every other column is the first value that its events tell.
+
+    The first, not the most frequent: it was known from then on, so it tells nothing of the future at any later cut.
+    """
+    known = {name.split(".")[1]: name for name in events.columns if name.startswith(f"{table}.")}
+    columns = {
+        name: pl.col(known[name]) if name in known else pl.lit(None, dtype)
+        for name, dtype in TABLES[table].items()
+        if name != KEYS[table]
+    }
+    return first_told([events.sort("timestamp", "event_id").select(KEYS[table], **columns)], KEYS[table]).cast(
+        TABLES[table]
+    )
+
+
+def first_told(parts: list[pl.DataFrame], key: str) -> pl.DataFrame:
+    first = pl.concat(parts).group_by(key, maintain_order=True).agg(pl.all().drop_nulls().first())
+    return first.select(parts[0].columns)
+
+
+def table_of(
+    table: str, good: pl.DataFrame | None, quarantined: pl.DataFrame | None, derived: pl.DataFrame
+) -> pl.DataFrame:
+    """The validated users or items."""
+    key, columns = KEYS[table], list(TABLES[table])
+    best_first = [derived.select(columns)]
+    if good is not None and quarantined is not None:
+        usable = _usable(table, quarantined).join(derived, on=key, how="semi")
+        best_first = [good.select(columns), usable.select(columns), *best_first]
+    return pl.concat(best_first).unique(key, keep="first", maintain_order=True).sort(key)
+
+
+def _usable(table: str, quarantined: pl.DataFrame) -> pl.DataFrame:
+    """Quarantined rows without the cells that their broken rules blame; rows that are wrong as a whole are left out."""
+    rows, broken = quarantined, pl.col("reasons").str.split("; ")
+    for rule in RULES:
+        if rule.table == table:
+            fails = broken.list.contains(rule.name)
+            if rule.blames:
+                cell = pl.when(fails).then(None).otherwise(pl.col(rule.blames)).alias(rule.blames)
+                rows = rows.with_columns(cell)
+            else:
+                rows = rows.filter(~fails)
+    return rows

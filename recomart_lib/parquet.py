@@ -1,0 +1,64 @@
+"""Tables that do not fit in memory: one Parquet file written piece by piece, and rows scattered over bucket files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+
+class Writer:
+    """One Parquet file of many pieces, which all have the first one's columns; used with `with`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.n_rows = path, 0
+        self._writer: pq.ParquetWriter | None = None
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Append rows; an empty first piece still makes a file with its columns."""
+        import pyarrow.parquet as pq  # a quarter of a second: only where something is written
+
+        table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self.path, table.schema, compression="zstd")
+        if rows.height or not self.n_rows:
+            self._writer.write_table(table)
+        self.n_rows += rows.height
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+class Buckets:
+    """Rows scattered over files, so that rows which must be seen together are: one bucket at a time is in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._n_parts = folder, 0
+        folder.mkdir()
+
+    def scatter(self, rows: pl.DataFrame, bucket: pl.Expr | pl.Series) -> None:
+        """Put each row into the bucket of its number; within a bucket, rows stay in the order in which they came.
+
+        No rows at all make an empty bucket 0: what reads it finds the columns.
+        """
+        self._n_parts += 1
+        numbered = rows.with_columns(bucket.cast(pl.Int64).alias("bucket"))
+        parts = numbered.partition_by("bucket", as_dict=True, include_key=False) or {(0,): rows}
+        for (number,), part in parts.items():
+            part.write_parquet(self._folder / f"{number:06d}-{self._n_parts:06d}.parquet", compression="lz4")
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        """The buckets that hold rows, in the order of their numbers."""
+        for number in sorted({path.name.split("-")[0] for path in self._folder.iterdir()}):
+            parts = sorted(self._folder.glob(f"{number}-*.parquet"))
+            yield pl.concat(map(pl.read_parquet, parts), how="diagonal")

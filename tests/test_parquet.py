@@ -1,0 +1,51 @@
+"""Tables in pieces: a file is the same however it is cut, and a bucket holds what belongs together."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from recomart_lib.parquet import Buckets, Writer
+
+ROWS = pl.DataFrame(
+    {
+        "id": ["a", None, "ü", ""],
+        "at": pl.Series([1, 2, None, 3]).cast(pl.Datetime("us", "UTC")),
+        "day": pl.Series([1, None, 2, 3]).cast(pl.Date),
+        "n": [1, None, 2, 3],
+        "x": [None, 1.5, float("nan"), 2.0],
+    }
+)
+
+
+@pytest.mark.parametrize("cuts", [[0, 4], [0, 0, 1, 4], [0, 2, 2, 4]])
+def test_pieces_make_one_file_with_the_same_types(tmp_path, cuts):
+    with Writer(tmp_path / "f") as writer:
+        for start, end in pairwise(cuts):
+            writer.add(ROWS[start:end])
+    assert_frame_equal(pl.read_parquet(tmp_path / "f"), ROWS)
+    assert writer.n_rows == 4
+
+
+def test_no_rows_still_make_a_file_with_its_columns(tmp_path):
+    with Writer(tmp_path / "f") as writer:
+        writer.add(ROWS.clear())
+    assert_frame_equal(pl.read_parquet(tmp_path / "f"), ROWS.clear())
+
+
+def test_rows_of_a_bucket_stay_in_their_order(tmp_path):
+    buckets = Buckets(tmp_path / "b")
+    for rows in (pl.DataFrame({"n": [5, 1, 4]}), pl.DataFrame({"n": [3, 2, 0], "more": ["x", "y", "z"]})):
+        buckets.scatter(rows, pl.col("n") % 2)
+    assert [bucket["n"].to_list() for bucket in buckets] == [[4, 2, 0], [5, 1, 3]]
+    assert [bucket["more"].to_list() for bucket in buckets] == [[None, "y", "z"], [None, None, "x"]]
+
+
+def test_no_rows_make_one_empty_bucket(tmp_path):
+    buckets = Buckets(tmp_path / "b")
+    buckets.scatter(ROWS.clear(), pl.col("n"))
+    (only,) = buckets
+    assert_frame_equal(only, ROWS.clear())
