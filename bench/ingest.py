@@ -62,7 +62,11 @@ def day(rng: np.random.Generator, number: int, n: int) -> pl.DataFrame:
             "rating": pl.Series([None] * n, dtype=pl.Float64),
             "order_id": pl.Series(rng.integers(0, max(n // 3, 1), n)).cast(pl.String),
         }
-    ).with_columns("u" + pl.col("customer_id"), "p" + pl.col("product_id"), pl.col("timestamp").dt.strftime("%F %T"))
+    ).with_columns(
+        customer_id=pl.format("u{}", "customer_id"),
+        product_id=pl.format("p{}", "product_id"),
+        timestamp=pl.col("timestamp").dt.strftime("%F %T"),
+    )
     return pl.concat([frame[: n - n // 100], frame[: n // 100]])
 
 

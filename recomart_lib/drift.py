@@ -175,8 +175,8 @@ def drifts(observed: Observed, params: Validate) -> pl.DataFrame:
     DataFrame
         One row per drop and measure that could be judged, by day and in the order above: day, measure, value,
         threshold (the limit of params, or the chance level where that is higher; for a small volume its inverse),
-        usual, detail (what changed, with words from the data), severity (value / threshold, or threshold / value
-        for a small volume) and flagged (severity > 1). No row for the first `MIN_PRECEDING` drops.
+        usual, detail (what changed, with words from the data), severity (value / threshold, for the volume that of
+        their logarithms) and flagged (severity > 1). No row for the first `MIN_PRECEDING` drops.
     """
     days = observed.volume.get_column(DAY)
     judges = _judges(observed, days)
@@ -187,8 +187,8 @@ def drifts(observed: Observed, params: Validate) -> pl.DataFrame:
         if (finding := judge(place, slice(max(place - params.drift_window, 0), place), params))
     ]
     table = pl.DataFrame(found, schema=DRIFTS, orient="row")
-    ratio = pl.col("value") / pl.col("threshold")
-    severity = pl.when((pl.col("measure") == "volume") & (pl.col("value") < 1)).then(1 / ratio).otherwise(ratio)
+    of_logs = pl.col("value").log() / pl.col("threshold").log()  # twice and half the rows are as far from the usual
+    severity = pl.when(pl.col("measure") == "volume").then(of_logs).otherwise(pl.col("value") / pl.col("threshold"))
     return table.with_columns(severity=severity).with_columns(flagged=pl.col("severity") > 1)
 
 

@@ -49,6 +49,8 @@ def write_json(content: dict[str, Any], *parts: Path | str) -> None:
 
 def show(table: pl.DataFrame, rows: int = 20) -> HTML:
     """The first rows of a table as people want to see them in a notebook: plain numbers, and words escaped in HTML."""
+    if not table.height:
+        return HTML("<p>No rows.</p>")
     frame = table.head(rows).to_pandas()
     whole = {name: "{:,}".format for name, dtype in table.schema.items() if dtype.is_integer()}
     text = frame.to_html(index=False, border=0, na_rep="", formatters=whole, float_format=_short, max_rows=None)

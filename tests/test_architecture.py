@@ -23,7 +23,18 @@ LAYERS = [
     {"errors", "paths", "schemas"},
     {"colours", "config", "metrics", "takeaways", "parquet", "tables", "explore", "profiling"},
     {"params", "plots", "shops", "lake"},
-    {"sources.files", "simulator", "splits", "rulebook", "context", "derived", "drift", "history"},
+    {
+        "sources.files",
+        "sources.rest",
+        "simulator",
+        "simulator_api",
+        "splits",
+        "rulebook",
+        "context",
+        "derived",
+        "drift",
+        "history",
+    },
     {"judging", "repair"},
     {"ingest", "quality", "prepare", "features"},
     {"feature_store", "models", "models.base", "models.ranking"},
@@ -104,6 +115,8 @@ def test_evaluation_reads_tables_and_never_imports_models():
         ("surprise", {"models.svd"}),
         ("implicit", {"models.als", "models.item_knn"}),
         ("data_profiling", {"profiling"}),
+        ("httpx", {"sources.rest"}),
+        ("tenacity", {"sources.rest"}),
     ],
 )
 def test_only_one_place_knows_a_package(package, allowed):
