@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -12,6 +13,8 @@ import typer
 
 from recomart_lib import cli_data, params, paths, shops
 from recomart_lib.errors import UserError
+
+API_TOKEN = "RECOMART_API_TOKEN"  # as in shops/simulated_api.yaml
 
 app = typer.Typer(help="RecoMart: from a shop's files to recommendations that can be trusted.", no_args_is_help=True)
 shop_app = typer.Typer(help="The shop whose data is used.", no_args_is_help=True)
@@ -32,20 +35,62 @@ def stage(name: Annotated[str, typer.Argument(help="A notebook's name, like 05_f
 
 
 @app.command()
-def simulate() -> None:
-    """Write the files of the simulated shop (params.yaml: simulate); does nothing for any other shop."""
+def simulate(
+    serve_api: Annotated[bool, typer.Option("--serve-api", help="Serve the files as a REST API until Ctrl-C.")] = False,
+    port: Annotated[int, typer.Option(help="Where the API listens, on this computer only.", min=0, max=65535)] = 8765,
+    fault: Annotated[list[str] | None, typer.Option(help="A fault of the API and its rate, like drop=0.1.")] = None,
+) -> None:
+    """Write the files of the simulated shop (params.yaml: simulate); does nothing for any other shop.
+
+    With --serve-api they are served, whichever shop is in use, and written first only if there are none.
+    """
+    if serve_api:
+        _serve_api(port, fault or [])
+        return
+    if fault:
+        raise UserError("--fault is for the API: it needs --serve-api.")
     everything = params.load()
     folder = paths.place(paths.SOURCE, "simulated")
     folder.mkdir(parents=True, exist_ok=True)
     if not shops.load(everything.base.shop).simulated:
         typer.echo(f"Shop '{everything.base.shop}' is not simulated: nothing to do.")
         return
+    _write_simulated(everything, folder)
+
+
+def _write_simulated(everything: params.Params, folder: Path) -> None:
     from recomart_lib import simulator
 
     counts = simulator.simulate(everything.simulate, everything.base.seed, folder)
     written = [f"{counts[name]:,} {name}" for name in ("users", "products", "transactions")]
     damaged = sum(count for name, count in counts.items() if "." in name and not name.endswith(".late"))
     typer.echo(f"{', '.join(written)} written to {folder}; {damaged:,} rows are damaged on purpose.")
+
+
+def _serve_api(port: int, faults: list[str]) -> None:
+    """The simulated shop's files, written first if there are none, as an API; whichever shop is in use."""
+    from recomart_lib import simulator_api
+
+    everything, folder, token = params.load(), paths.place(paths.SOURCE, "simulated"), os.environ.get(API_TOKEN)
+    rates = simulator_api.rates_of(dict(map(_rate, faults)))
+    if not all((folder / name).exists() for name in ("users.csv", "products.json", "transactions")):
+        _write_simulated(everything, folder)
+    with simulator_api.serve(folder, port=port, token=token, faults=rates, seed=everything.base.seed) as server:
+        typer.echo("http://{}:{} serves {}. Ctrl-C stops it.".format(*server.server_address, ", ".join(server.tables)))
+        typer.echo(f"It asks for the token in {API_TOKEN}." if token else f"It is open: {API_TOKEN} is not set here.")
+        word = "<the same token>" if token else "any-word"
+        typer.echo(f"In another terminal: {API_TOKEN}={word} make repro SHOP=simulated_api")
+        typer.echo("(api.url in shops/simulated_api.yaml must say this address.)")
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+
+
+def _rate(fault: str) -> tuple[str, float]:
+    name, _, rate = fault.partition("=")
+    try:
+        return name, float(rate)
+    except ValueError:
+        raise UserError(f"--fault {fault}: write a fault and its rate, like drop=0.1.") from None
 
 
 @app.command()

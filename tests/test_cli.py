@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -48,6 +54,45 @@ def test_a_mistake_is_one_message_and_status_1(project, call, words, complaint):
     assert status == 1
     assert complaint in err
     assert "Traceback" not in err
+
+
+def test_the_simulated_shop_is_served_whichever_shop_is_in_use(project):
+    yaml = (project / "params.yaml").read_text().replace("shop: simulated", "shop: online_retail")
+    for size in ("n_users: 10000", "n_items: 5000", "n_orders: 35000", "n_days: 365"):
+        yaml = yaml.replace(size, size.split()[0] + " 40")
+    (project / "params.yaml").write_text(yaml)
+    words = [sys.executable, "-m", "recomart_lib.cli", "simulate", "--serve-api", "--port", "0", "--fault", "error=1"]
+    environment = {**os.environ, "RECOMART_API_TOKEN": "abc"}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as server:
+        try:
+            written, address = server.stdout.readline(), server.stdout.readline().split()[0]
+            asks, how = server.stdout.readline(), server.stdout.readline()
+            with urlopen(address) as answer:
+                assert set(json.load(answer)["tables"]) == {"users", "products", "transactions"}
+            with urlopen(Request(f"{address}/faults", headers={"Authorization": "Bearer abc"})) as answer:
+                assert json.load(answer)["error"] == 1
+        finally:
+            server.send_signal(signal.SIGINT)
+        complaints = server.communicate(timeout=30)[1]
+    assert "rows are damaged on purpose" in written
+    assert "It asks for the token in RECOMART_API_TOKEN" in asks
+    assert "make repro SHOP=simulated_api" in how
+    assert (server.returncode, complaints) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--fault", "drop=0.1"], "--fault is for the API"),
+        (["--serve-api", "--fault", "drop"], "write a fault and its rate, like drop=0.1"),
+        (["--serve-api", "--fault", "dorp=0.1"], "Did you mean 'drop'?"),
+        (["--serve-api", "--fault", "drop=7"], "not a rate between 0 and 1"),
+    ],
+)
+def test_a_wrong_fault_is_one_message(project, call, words, complaint):
+    status, _, err = call("simulate", *words)
+    assert status == 1
+    assert complaint in err
 
 
 def test_shop_check_shows_mapped_rows(project, call):

@@ -78,7 +78,7 @@ def ran(done: subprocess.CompletedProcess) -> list[str]:
 def results(project: Path) -> dict[str, bytes]:
     """All that must be equal after a forced rerun: metrics, models, tables and normalised notebooks."""
     kept = [*project.glob("reports/metrics/*"), *project.glob("reports/*.ipynb")]
-    for folder in ("validated", "quarantine", "prepared", "features", "models", "recommendations"):
+    for folder in ("validated", "quarantine", "history", "prepared", "features", "models", "recommendations"):
         kept += [path for path in (project / "data" / folder).rglob("*") if path.is_file()]
     return {path.relative_to(project).as_posix(): path.read_bytes() for path in kept}
 
@@ -189,6 +189,7 @@ def test_a_file_landed_between_runs_survives(project):
     assert "01_ingest" in executed
     assert extra.exists()
     assert drop.exists()
+    extra.unlink()  # it has no manifest
 
 
 def test_a_forced_rerun_gives_equal_results(project):
@@ -199,6 +200,26 @@ def test_a_forced_rerun_gives_equal_results(project):
     # 01 tells how many files were new since the last run
     different = [name for name in before if before[name] != after[name] and name != "reports/01_ingest.ipynb"]
     assert not different
+
+
+def test_a_quarantined_row_is_mended_and_lands(project):
+    before = json.loads((project / "reports/metrics/quality.json").read_text())["tables"]["events"]
+    run(project, "recomart", "quarantine", "export")
+    path = project / "data/repair/events.csv"
+    held = pl.read_csv(path, infer_schema=False)
+    held.filter(pl.col("reasons") == "quantity_possible").with_columns(quantity=pl.lit("1")).write_csv(path)
+    for table in ("users", "items"):
+        (project / f"data/repair/{table}.csv").unlink()
+    run(project, "recomart", "quarantine", "replay")
+    assert ran(run(project, "dvc", "repro"))[:2] == ["01_ingest", "02_validate"]
+    after = json.loads((project / "reports/metrics/quality.json").read_text())["tables"]["events"]
+    n_mended = after["repaired"]
+    assert n_mended > 0
+    assert (after["good"] - before["good"], before["quarantined"] - after["quarantined"]) == (n_mended, n_mended)
+    assert after["landed"] == before["landed"]
+    run(project, "recomart", "lake", "verify")
+    states = (project / "data/history/quality.jsonl").read_text().splitlines()
+    assert len(states) == len(set(states)) >= 2
 
 
 def test_a_typo_is_told_before_any_kernel(project):

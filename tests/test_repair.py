@@ -98,7 +98,13 @@ def test_mended_rows_take_the_place_of_the_delivered_ones(project):
 
 
 def test_an_unreadable_line_can_be_filled_in(project):
-    cells = {"event_id": "e8", "user_id": "u1", "item_id": "b", "event_type": "view", "timestamp": "2024-02-09T10:00Z"}
+    cells = {
+        "event_id": "e8",
+        "user_id": "u1",
+        "item_id": "b",
+        "event_type": "view",
+        "timestamp": "2024-02-09T10:00:00Z",
+    }
     project.mend("events", **{"3 cells": cells})
     assert project.replay()["events"] == (3, 0)
     assert places(project.run()) == (8, 0, 8, 3, 6, 2)
