@@ -19,26 +19,22 @@ def derive(events: pl.DataFrame, table: str) -> pl.DataFrame:
         for name, dtype in TABLES[table].items()
         if name != KEYS[table]
     }
-    return first_told([events.sort("timestamp", "event_id").select(KEYS[table], **columns)], KEYS[table]).cast(
-        TABLES[table]
-    )
+    ordered = events.sort("timestamp", "event_id").select(KEYS[table], **columns)
+    return first_told([ordered], KEYS[table]).cast(TABLES[table])
 
 
 def first_told(parts: list[pl.DataFrame], key: str) -> pl.DataFrame:
+    """One row per id of tables in the order of time: of every column the first value that is told."""
     first = pl.concat(parts).group_by(key, maintain_order=True).agg(pl.all().drop_nulls().first())
     return first.select(parts[0].columns)
 
 
-def table_of(
-    table: str, good: pl.DataFrame | None, quarantined: pl.DataFrame | None, derived: pl.DataFrame
-) -> pl.DataFrame:
-    """The validated users or items."""
+def completed(table: str, good: pl.DataFrame, quarantined: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """The good rows, and one row for each id that only good events know (`told`): its own, as far as it is usable."""
     key, columns = KEYS[table], list(TABLES[table])
-    best_first = [derived.select(columns)]
-    if good is not None and quarantined is not None:
-        usable = _usable(table, quarantined).join(derived, on=key, how="semi")
-        best_first = [good.select(columns), usable.select(columns), *best_first]
-    return pl.concat(best_first).unique(key, keep="first", maintain_order=True).sort(key)
+    usable = _usable(table, quarantined).join(told, on=key, how="semi")
+    best_first = [good.select(columns), usable.select(columns), told.select(columns)]
+    return pl.concat(best_first).unique(key, keep="first", maintain_order=True)
 
 
 def _usable(table: str, quarantined: pl.DataFrame) -> pl.DataFrame:

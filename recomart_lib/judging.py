@@ -89,9 +89,10 @@ def judge(
     with tempfile.TemporaryDirectory(dir=validated.parent, prefix=".judging-") as desk:
         counts, observed, told = _judge_events(shop, landed, people, facts, params, Path(desk), validated, quarantine)
     for table in ("users", "items"):
-        found = judged.get(table)
-        rows = derived.table_of(table, found and found.good, found and found.quarantined, told[table])
-        contract(table).validate(rows).write_parquet(validated / f"{table}.parquet")
+        rows = told[table]
+        if table in judged:
+            rows = derived.completed(table, judged[table].good, judged[table].quarantined, rows)
+        contract(table).validate(rows.sort(KEYS[table])).write_parquet(validated / f"{table}.parquet")
     for table, result in judged.items():
         _with_versions(result.quarantined, landed[table]).write_parquet(quarantine / f"{table}.parquet")
     _rejected(landed).write_parquet(quarantine / "rejected.parquet")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import date
 
 import pytest
 from conftest import DECLARED, EVENTS, USERS
 
-from recomart_lib import ingest, lake, shops
+from recomart_lib import ingest, lake, shops, simulator, simulator_api
 from recomart_lib.errors import UserError
-from recomart_lib.params import Ingest
+from recomart_lib.params import Ingest, Simulate
+from recomart_lib.sources import rest
 
 HEAD = EVENTS.splitlines()[0] + "\n"
 
@@ -165,3 +167,37 @@ def test_two_shops_share_a_lake(land, tiny, tmp_path):
     land()
     other = shops.Shop.model_validate({**tiny.shop.model_dump(), "name": "other"})
     assert set(ingest.ingest(other, tiny.source, tmp_path / "raw", Ingest())["state"]) == {"landed"}
+
+
+SMALL = Simulate(n_users=60, n_items=40, n_orders=200, n_days=30)
+
+
+def test_an_api_gives_the_same_tables_as_the_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECOMART_API_TOKEN", "secret")
+    (tmp_path / "files").mkdir()
+    simulator.simulate(SMALL, 1, tmp_path / "files")
+    raw = tmp_path / "raw"
+    ingest.ingest(shops.load("simulated"), tmp_path / "files", raw, Ingest())
+    server = simulator_api.serve(tmp_path / "files", "127.0.0.1", 0, "secret", {"busy": 0.1, "drop": 0.1}, 1)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(rest, "_sleep", lambda seconds: None)
+    shop = shops.load("simulated_api")
+    shop = shop.model_copy(
+        update={"api": shop.api.model_copy(update={"url": f"http://127.0.0.1:{server.server_port}"})}
+    )
+    ingest.check(shop, tmp_path / "fetched")
+    fetched = ingest.fetch(shop, tmp_path / "fetched", Ingest())
+    server.shutdown()
+    assert fetched["table"].to_list() == ["users", "items", "events"]
+    ingest.ingest(shop, tmp_path / "fetched", raw, Ingest())
+    for table in shop.delivered:
+        one, other = (lake.landed(raw, name, table) for name in ("simulated", "simulated_api"))
+        assert one.read().drop(lake.PLACE).equals(other.read().drop(lake.PLACE))
+        assert one.unreadable["reason"].to_list() == other.unreadable["reason"].to_list()
+        assert one.height > 30
+
+
+def test_check_asks_for_the_secret_before_anything_else(tmp_path, monkeypatch):
+    monkeypatch.delenv("RECOMART_API_TOKEN", raising=False)
+    with pytest.raises(UserError, match="RECOMART_API_TOKEN"):
+        ingest.check(shops.load("simulated_api"), tmp_path)
