@@ -95,7 +95,10 @@ def run_pandas(folder: Path) -> dict[str, float]:
     items = pd.read_json(folder / "source" / "products.json")["product_id"]
     names = {"transaction_id": "event_id", "customer_id": "user_id", "product_id": "item_id", "action": "event_type",
              "unit_price": "price"}  # fmt: skip
-    parts = [pd.read_csv(path) for path in sorted((folder / "source" / "transactions").glob("*.csv"))]
+    parts = [
+        pd.read_csv(path, dtype_backend="pyarrow")
+        for path in sorted((folder / "source" / "transactions").glob("*.csv"))
+    ]
     rows = pd.concat(parts, ignore_index=True).rename(columns=names)
     n_rows = len(rows)
     rows["timestamp"] = pd.to_datetime(rows["timestamp"], utc=True)
@@ -133,7 +136,7 @@ def pandas_context(rows, users, items):
         price_spreads_off=(log_price - usual).abs() / spread,
         days_late=0,
         local_day=rows["timestamp"].dt.normalize(),
-        signup_date=pd.NaT,
+        signup_date=pd.Timestamp(0, tz="UTC"),
     ).merge(bought, on=pair, how="left")
 
 
