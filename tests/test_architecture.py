@@ -24,8 +24,7 @@ LAYERS = [
     {"colours", "config", "metrics", "takeaways", "parquet", "tables", "explore", "profiling"},
     {"params", "plots", "shops", "lake"},
     {
-        "sources.files",
-        "sources.rest",
+        "sources",
         "simulator",
         "simulator_api",
         "splits",
@@ -85,7 +84,7 @@ def pipeline() -> dict:
 
 def layer(module: str) -> int:
     for place, names in enumerate(LAYERS):
-        if module in names or module.split(".")[0] in names & {"models"}:
+        if module in names or module.split(".")[0] in names & {"models", "sources"}:
             return place
     raise AssertionError(f"recomart_lib.{module} has no place in LAYERS")
 
