@@ -129,7 +129,7 @@ def pandas_context(rows, users, items):
     spread = (log_price - usual).abs().groupby(rows["item_id"]).transform("median").mul(1.4826).clip(lower=0.1)
     return rows.assign(
         row_id=rows.index,
-        nth_of_key=rows.groupby("event_id").cumcount(),
+        first_of_key=~rows["event_id"].duplicated(),
         now=pd.Timestamp.now("UTC"),
         user_known=rows["user_id"].isin(users["user_id"]),
         item_known=rows["item_id"].isin(items),

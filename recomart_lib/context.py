@@ -148,14 +148,14 @@ def with_days(events: pl.DataFrame, facts: Facts) -> pl.DataFrame:
 
 
 def with_context(rows: pl.DataFrame, table: str, facts: Facts) -> pl.DataFrame:
-    """Add what rules read: nth_of_key (0: the first row of its id), now; to events, which have their days already
+    """Add what rules read: first_of_key (is it the first row of its id?), now; to events, which have their days already
     (`with_days`), also what `Facts` says of them.
 
     `rows` holds all rows of each id that it holds, in the order in which they were delivered.
     """
     key = KEYS[table]
     rows = rows.with_columns(
-        nth_of_key=pl.when(pl.col(key).is_not_null()).then(pl.int_range(pl.len()).over(key)),
+        first_of_key=pl.when(pl.col(key).is_not_null()).then(pl.col(key).is_first_distinct()),
         # a day is local, and the earliest time zone is 14 hours ahead of UTC
         last_day=pl.lit(facts.now).dt.offset_by("14h").dt.date(),
         now=pl.lit(facts.now),

@@ -9,7 +9,7 @@ from recomart_lib.schemas import KEYS, TABLES
 
 
 def derive(events: pl.DataFrame, table: str) -> pl.DataFrame:
-    """One row per id in the events; every other column is the first value that its events tell.
+    """One row per id in the events, which come in the order of time; of other columns the first value that they tell.
 
     The first, not the most frequent: it was known from then on, so it tells nothing of the future at any later cut.
     """
@@ -19,8 +19,7 @@ def derive(events: pl.DataFrame, table: str) -> pl.DataFrame:
         for name, dtype in TABLES[table].items()
         if name != KEYS[table]
     }
-    ordered = events.sort("timestamp", "event_id").select(KEYS[table], **columns)
-    return first_told([ordered], KEYS[table]).cast(TABLES[table])
+    return first_told([events.select(KEYS[table], **columns)], KEYS[table]).cast(TABLES[table])
 
 
 def first_told(parts: list[pl.DataFrame], key: str) -> pl.DataFrame:

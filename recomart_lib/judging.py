@@ -187,8 +187,16 @@ def _without_duplicates(rows: pl.DataFrame, shop: Shop, table: str) -> tuple[pl.
         # an id that we made from file and line says nothing about the row
         content.remove(KEYS[table])
     numbered = rows.with_row_index("row_id").with_columns(pl.col("row_id").cast(pl.Int64))
-    first = numbered.unique(content, keep="first", maintain_order=True)
-    again = numbered.join(first.select("row_id"), on="row_id", how="anti", maintain_order="left")
+    # to compare whole rows is dear: only those of one identity can be equal
+    alike = numbered.filter(_identity(shop, table).is_duplicated())
+    again = alike.join(
+        alike.unique(content, keep="first").select("row_id"), on="row_id", how="anti", maintain_order="left"
+    )
+    first = (
+        numbered.join(again.select("row_id"), on="row_id", how="anti", maintain_order="left")
+        if again.height
+        else numbered
+    )
     return first, again.with_columns(place=pl.lit("duplicates"))
 
 

@@ -49,7 +49,7 @@ def _present(column: str) -> Callable[[Validate], nw.Expr]:
 
 
 def _first_of_its_key(_: Validate) -> nw.Expr:
-    return nw.col("nth_of_key") == 0
+    return nw.col("first_of_key")
 
 
 RULES = (

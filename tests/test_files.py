@@ -9,6 +9,7 @@ import json
 from datetime import date, datetime, time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import polars as pl
 import pytest
@@ -18,8 +19,8 @@ from hypothesis import strategies as st
 
 from recomart_lib.errors import UserError
 from recomart_lib.schemas import EVENTS, PROVENANCE, USERS
-from recomart_lib.shops import Shop
-from recomart_lib.sources import files
+from recomart_lib.shops import Shop, Table
+from recomart_lib.sources import csv_records, files, json_records, parquet_records
 
 HEADER = "who,what,at,price,n"
 COLUMNS = {"user_id": "who", "item_id": "what", "timestamp": "at", "price": "price", "quantity": "n"}
@@ -34,7 +35,18 @@ def shop(zone: str = "UTC", table: str = "events", **spec: object) -> Shop:
     if table != "events":
         declared[table] = {"kind": "csv", "path": "*", **spec}
     keys = {"name": "x", "title": "X", "currency": "EUR", "time_zone": zone, "simulated": False, "cut": "auto"}
-    return Shop(**keys, horizon_days="auto", relevant_events=["purchase"], tables=declared)
+    keys |= {"horizon_days": "auto", "relevant_events": ["purchase"], "api": {"url": "http://localhost"}}
+    return Shop(**keys, tables=declared)
+
+
+@pytest.fixture
+def in_small_pieces(monkeypatch):
+    """Pieces of a line or two: what a file of many gigabytes meets."""
+    monkeypatch.setattr(csv_records, "BLOCK", 1)
+    monkeypatch.setattr(csv_records, "MAX_RECORD_LINES", 4)
+    monkeypatch.setattr(json_records, "BLOCK", 1)
+    monkeypatch.setattr(json_records, "OBJECTS", 1)
+    monkeypatch.setattr(parquet_records, "ROWS", 1)
 
 
 @pytest.fixture
@@ -79,7 +91,9 @@ AS_CSV = lines("u1,a,2024-01-01 12:00:00,2.5,3")
         ("f.json", "json", json.dumps([RECORD])),
         ("f.jsonl", "jsonl", json.dumps(RECORD) + "\n\n"),
         ("f.jsonl.gz", "jsonl", gzip.compress(json.dumps(RECORD).encode(), mtime=0)),
+        ("f.jsonl", "rest", json.dumps(RECORD)),
         ("f.parquet", "parquet", parquet(**{name: [value] for name, value in RECORD.items()})),
+        ("f.parquet.gz", "parquet", gzip.compress(parquet(**{name: [value] for name, value in RECORD.items()}))),
     ],
 )
 def test_every_kind_of_file_gives_the_same_row(read, name, kind, content):
@@ -288,6 +302,7 @@ def test_event_values_are_translated_and_others_kept(read):
         ("UTC", "1424615980123", "epoch_s", None),
         ("UTC", "9223372036854775807", "epoch_s", None),
         ("UTC", "2011-03-27", "epoch_s", None),
+        ("Europe/London", "01.07.2011 09:00 +0530", "%d.%m.%Y %H:%M %z", utc(2011, 7, 1, 3, 30)),
     ],
 )  # fmt: skip
 def test_times_become_utc_or_a_reject(read, zone, written, form, moment):
@@ -413,6 +428,145 @@ def test_a_file_may_be_called_by_its_place_in_the_source_folder(tmp_path):
     assert rows.select("event_id", "source_file").row(0) == ("2024/f.csv:2", "2024/f.csv")
 
 
+AUTUMN = "2024-10-27 01:30:00"  # 00:30 and 01:30 UTC in London
+
+
+@pytest.mark.parametrize(
+    ("which", "moment"), [("first", utc(2024, 10, 27, 0, 30)), ("second", utc(2024, 10, 27, 1, 30)), ("reject", None)]
+)
+@pytest.mark.parametrize("form", [None, "%Y-%m-%d %H:%M:%S"])
+def test_the_shop_says_which_moment_a_time_means_that_occurs_twice(read, which, moment, form):
+    content = lines("u1,a,2024-10-26 01:30:00,1,1", f"u2,a,{AUTUMN},1,1", f"u3,a,{AUTUMN},ten,1")
+    delivered = read(content, zone="Europe/London", ambiguous_times=which, timestamp_format=form)
+    assert values(delivered, "timestamp")[1:] == ([moment] if moment else [])
+    assert delivered.n_ambiguous == (1 if moment else 0), "only what landed counts"
+    if not moment:
+        assert reasons(delivered)[3] == f"timestamp: '{AUTUMN}' occurs twice on that day (the clocks go back)"
+
+
+@pytest.mark.parametrize(
+    ("zone", "written", "form"),
+    [
+        ("UTC", AUTUMN, None),
+        ("Europe/London", AUTUMN + "Z", None),
+        ("Europe/London", AUTUMN + "+01:00", None),
+        ("Europe/London", AUTUMN + "+0100", "%Y-%m-%d %H:%M:%S%z"),
+        ("Europe/London", "1729989000", "epoch_s"),
+        ("Europe/London", "2024-10-27", None),
+    ],
+)
+def test_other_times_are_not_ambiguous(read, zone, written, form):
+    delivered = read(lines(f"u1,a,{written},1,1"), zone=zone, timestamp_format=form, ambiguous_times="reject")
+    assert (delivered.rows.height, delivered.n_ambiguous) == (1, 0)
+
+
+def test_ambiguous_times_of_parquet_are_counted_and_days_never_are(read):
+    content = parquet(who=["u1"], what=["a"], at=[datetime(2024, 10, 27, 1, 30)], price=[1.0], n=[1])
+    assert read(content, "f.parquet", kind="parquet", zone="Europe/London").n_ambiguous == 1
+    spec = {"columns": {"user_id": "id", "signup_date": "joined"}, "ambiguous_times": "reject"}
+    users = read(f"id,joined\nu1,{AUTUMN}\n", table="users", zone="Europe/London", **spec)
+    assert (values(users, "signup_date"), users.n_ambiguous) == ([date(2024, 10, 27)], 0)
+
+
+def test_a_time_that_the_clocks_skip_is_rejected_with_that_reason(read):
+    delivered = read(lines("u1,a,2011-03-27 01:30:00,1,1"), zone="Europe/London")
+    assert reasons(delivered) == {
+        2: "timestamp: '2011-03-27 01:30:00' does not exist in Europe/London: the clocks go forward"
+    }
+
+
+MANY = lines(*(f'"u{n}",a{n},2024-01-01 12:00:00,2.5,3' for n in range(5)), "", "u5,b", "u6,a,never,1,1")
+OBJECTS = [RECORD | {"who": f"u{n}"} for n in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "content", "encoding"),
+    [
+        ("f.csv", "csv", MANY.encode(), "utf-8"),
+        ("f.csv.gz", "csv", gzip.compress(MANY.encode(), mtime=0), "utf-8"),
+        ("f.csv", "csv", MANY.replace("\n", "\r\n").encode("utf-16"), "utf-16"),
+        ("f.csv", "csv", MANY.replace("a3", "é").encode("latin-1"), "latin-1"),
+        ("f.csv", "csv", MANY.replace("a3", "é").encode("latin-1"), "utf-8"),
+        ("f.json", "json", json.dumps(OBJECTS).encode(), "utf-8"),
+        ("f.jsonl", "jsonl", "\n\n".join(map(json.dumps, OBJECTS)).encode(), "utf-8"),
+        ("f.parquet", "parquet", parquet(**{name: [o[name] for o in OBJECTS] for name in RECORD}), "utf-8"),
+    ],
+    ids=["CSV", "gzip", "UTF-16", "latin-1", "damaged", "JSON", "JSON Lines", "Parquet"],
+)  # fmt: skip
+def test_pieces_are_the_whole_with_the_same_columns(tmp_path, request, name, kind, content, encoding):
+    path, declared = tmp_path / name, shop(kind=kind, encoding=encoding)
+    path.write_bytes(content)
+    whole = files.read(path, declared, "events")
+    assert len(list(files.chunks(path, declared, "events"))) == 1
+    request.getfixturevalue("in_small_pieces")
+    pieces = list(files.chunks(path, declared, "events"))
+    assert len(pieces) >= 3
+    assert {tuple(piece.rows.schema.items()) for piece in pieces} == {tuple(whole.rows.schema.items())}
+    together = files.read(path, declared, "events")
+    assert together.rows.equals(whole.rows)
+    assert together.rejects.equals(whole.rejects)
+    assert whole.rows.height + whole.rejects.height >= 5
+
+
+def test_reading_does_not_wait_for_the_end_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_records, "BLOCK", 50_000)
+    rows = [f"u{n},a,2024-01-01,{n * 7919 % 1013},1" for n in range(20_000)]
+    (tmp_path / "f.csv.gz").write_bytes(gzip.compress(lines(*rows).encode(), mtime=0)[:-20])
+    pieces = files.chunks(tmp_path / "f.csv.gz", shop(), "events")
+    assert 0 < next(pieces).rows.height < 5_000
+    with pytest.raises(UserError, match=r"f.csv.gz could not be read as csv"):
+        list(pieces)
+
+
+def test_keys_may_come_late_in_json_lines(tmp_path, in_small_pieces):
+    path, declared = tmp_path / "f.jsonl", shop(kind="jsonl")
+    without = {key: value for key, value in RECORD.items() if key != "price"}
+    path.write_text("\n".join(map(json.dumps, [without, RECORD, without, {}])))
+    assert values(files.read(path, declared, "events"), "price") == [None, 2.5, None, None]
+    assert files.header(path, declared.table("events")) == [], "what is not known yet is not said"
+    path.write_text(json.dumps(without))
+    assert files.header(path, declared.table("events")) == list(without)
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonl", "rest"])
+@pytest.mark.parametrize("key", ["price", None])
+def test_a_key_that_no_object_has_is_told_at_the_end(tmp_path, in_small_pieces, kind, key):
+    without = {name: value for name, value in RECORD.items() if key and name != key}
+    text = json.dumps([without, without]) if kind == "json" else json.dumps(without) + "\n" + json.dumps(without)
+    (tmp_path / "f").write_text(text)
+    pieces = files.chunks(tmp_path / "f", shop(kind=kind), "events")
+    assert next(pieces).rows.height == 1
+    with pytest.raises(UserError, match=r"f lacks .* 'price' \(for price\)"):
+        list(pieces)
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, "9" * 5_000])
+def test_a_json_line_that_python_cannot_read_costs_itself_only(read, line):
+    delivered = read(f"{line}\n{json.dumps(RECORD)}", "f.jsonl", kind="jsonl")
+    assert delivered.rows.height == 1
+    assert reasons(delivered)[1].startswith("not valid JSON")
+
+
+def test_a_record_may_run_over_the_end_of_a_block(read, in_small_pieces):
+    delivered = read(lines('"u\n\n1",a,2024-01-01,1,1', "u2,a,2024-01-01,1,1", '"u3","a,\n",2024-01-01,1,1'))
+    assert values(delivered, "user_id") == ["u\n\n1", "u2", "u3"]
+    assert values(delivered, "item_id") == ["a", "a", "a,"]
+    assert values(delivered, "source_line") == [2, 5, 6]
+
+
+def test_an_open_quote_is_given_up_after_some_lines(read, in_small_pieces):
+    good = [f"v{n},a,2024-01-01,1,1" for n in range(9)]
+    delivered = read(lines('"u1,a,2024-01-01,1,1', *good, '"last",a,2024-01-01,1,1'))
+    assert values(delivered, "user_id") == [*(f"v{n}" for n in range(9)), "last"]
+    assert reasons(delivered) == {2: "not a CSV record: a quote that is not closed within 4 lines"}
+
+
+def test_many_open_quotes_do_not_make_reading_slow(read):
+    n = 3 * csv_records.MAX_RECORD_LINES
+    delivered = read(lines(*['u1,a"x,"2024-01-01,1,1'] * n))
+    assert delivered.rejects.height == n
+
+
 CELL = st.one_of(
     st.sampled_from(
         ["", "u1", "1", "-2.5", "1e3", "nan", "2024-01-01", "2024-01-01T10:00:00Z", "17850.0", '"', "é", ",", "\n"]
@@ -451,6 +605,79 @@ def test_no_line_of_bytes_is_ever_lost(body):
     if '"' not in text:
         written = [n for n, line in enumerate(io.StringIO(text, newline=""), start=2) if line.strip("\r\n")]
         assert sorted(placed) == written
+
+
+def line_by_line(text: str, separator: str) -> tuple[list, list]:
+    """What CSV means here: (line, cells) of the records and (line, text, reason) of the rejects; header included."""
+    every, first, width, good, bad = list(io.StringIO(text, newline="")), 0, None, [], []
+    while first < len(every):
+        reader, cells, problem = csv.reader(every[first:], delimiter=separator, strict=True), [], None
+        try:
+            cells = next(reader)
+        except csv.Error as error:
+            problem = f"not a CSV record: {error}"
+        n = reader.line_num
+        if n > 1 and not problem and width and len(cells) != width:
+            problem = f"{len(cells)} cells over {n} lines where the header has {width}"
+        if problem:
+            cells, n = [every[first].rstrip("\r\n")], 1
+        wrong = problem or (
+            f"{len(cells)} cells where the header has {width}" if len(cells) != (width or len(cells)) else None
+        )
+        width = width or len(cells)
+        if cells and wrong and good:
+            bad.append((first + 1, separator.join(cells), wrong))
+        elif cells:
+            good.append((first + 1, cells))
+        first += n
+    return good, bad
+
+
+PIECES = [
+    "a",
+    "b",
+    '"',
+    '""',
+    "|",
+    "|",
+    "\n",
+    "\r\n",
+    "\r",
+    " ",
+    "é",
+    "\u2028",
+    "\0",
+    "\ufeff",
+    "x|y\n",
+    '"q"|"r"\n',
+    '"m\nn"|o\n',
+]
+
+
+@given(
+    st.sampled_from(["", "h|k\n", "h\n", "h|k|l\r\n", '"h"|k\r', '\n"h\n"|k\n']),
+    st.lists(st.sampled_from(PIECES), max_size=30).map("".join),
+    st.sampled_from([",", ";", "\t", "|", "^", " ", "]", "\\", "-", "§"]),
+    st.sampled_from([1, 5, 10**6]),
+)
+@settings(max_examples=300, deadline=None)
+def test_blocks_are_split_as_reading_line_by_line_does(head, body, separator, block):
+    text = (head + body).replace("|", separator).removeprefix("\ufeff")
+    spec = Table(kind="csv", path="*", separator=separator)
+    good, bad = line_by_line(text, separator)
+    names = good[0][1] if good else []
+    with TemporaryDirectory() as folder, patch.object(csv_records, "BLOCK", block):
+        path = Path(folder) / "f.csv"
+        path.write_bytes(text.encode())
+        if len(set(names)) < len(names):
+            with pytest.raises(UserError, match="two columns of the same name"):
+                list(csv_records.read(path, spec))
+            return
+        found = list(csv_records.read(path, spec))
+        assert csv_records.header(path, spec) == names
+    rows = [(line, list(cells)) for r in found for line, cells in zip(r.lines, r.cells.iter_rows(), strict=True)]
+    assert rows == good[1:]
+    assert [reject for r in found for reject in r.rejects] == bad
 
 
 JSON = st.recursive(

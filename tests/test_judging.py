@@ -14,7 +14,7 @@ from conftest import Piece, full_shop, land, rows, unreadable, utc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recomart_lib import derived, judging, lake, quality, rulebook, schemas
+from recomart_lib import judging, lake, quality, rulebook, schemas
 from recomart_lib.judging import PLACES
 from recomart_lib.params import Validate
 from recomart_lib.shops import Exclusion, Group, Shop, Table
@@ -233,7 +233,9 @@ def test_later_events_do_not_change_what_is_derived():
     names = ["Zinc", "Anvil", "Anvil"]
     later = [EVENT | {"event_id": f"e{n}", "timestamp": EVENT["timestamp"] + timedelta(days=n)} for n in (2, 3)]
     table = rows("events", EVENT, *later).with_columns(pl.Series("items.name", names))
-    assert derived.derive(table.reverse(), "items")["name"].to_list() == ["Zinc"]
+    assert judge(
+        {"events": table.reverse()}, full_shop(items=Table(kind="derived"), users=Table(kind="derived"))
+    ).valid["items"]["name"].to_list() == ["Zinc"]
 
 
 def test_an_id_in_quarantine_that_events_know_keeps_all_but_the_cell_to_blame():

@@ -1,8 +1,9 @@
 """Split CSV into records, block by block: at once where a line is a record of its own, with care everywhere else.
 
-Nearly all lines of nearly all files are *simple*: they have as many separators as the header, and a quote only where
-it encloses a whole cell without separators. Such a line is a record whatever stands around it, unless it lies inside a
-quoted cell of several lines; so only the other lines need to be walked through, one after the other.
+Nearly all lines of nearly all files stand *alone*: their quotes enclose whole cells. Such a line is a record whatever
+stands around it, unless it lies inside a quoted cell of several lines; so only the other, *odd* lines need to be walked
+through, one after the other. Of the lines that stand alone most are *simple*, too: as many separators as the header,
+none in quotes. Polars splits these, and Python's csv the rest.
 """
 
 from __future__ import annotations
@@ -84,48 +85,71 @@ def _names(lines: Lines, separator: str) -> list[str]:
 def _split(lines: Lines, names: list[str], spec: Table) -> tuple[Records, int]:
     """The records that start in the block, and how many lines they took."""
     block = _described(lines.block, spec.separator, len(names))
-    own = block.get_column("simple").to_numpy(writable=True)
-    after, numbers, careful, rejects = len(own), [], [], []
-    done = 0
+    alone, simple = (block.get_column(name).to_numpy(writable=True) for name in ("alone", "simple"))
+    found, rejects, done = [], [], 0
     for place in block.get_column("odd").arg_true().to_list():
         if place < done:
             continue  # it lies inside the record before
         done, cells, problem = _record(lines, place, spec.separator, len(names))
-        own[place + 1 : done] = False
-        if reason := problem or _problem(cells, names, spec.encoding):
-            rejects.append((lines.n_before + place + 1, printable(spec.separator.join(cells)), reason))
+        alone[place + 1 : done] = False
+        if problem:
+            rejects.append((place, cells, problem))
         else:
-            numbers.append(lines.n_before + place + 1)
-            careful.append(cells)
-    cells = _cells(block.get_column("bare").filter(pl.Series(own)), spec.separator, names)
-    places = pl.Series("line", np.flatnonzero(own) + lines.n_before + 1, dtype=pl.Int64)
-    return _in_order(cells, places, careful, numbers, rejects), max(after, done)
+            found.append((place, cells))
+    quoted = np.flatnonzero(alone & ~simple).tolist()
+    reader = csv.reader(map(lines.block.__getitem__, quoted), delimiter=spec.separator, strict=True)
+    found += zip(quoted, reader, strict=True)
+    problems = [_problem(cells, names, spec.encoding) for _, cells in found]
+    rejects += [(*record, problem) for record, problem in zip(found, problems, strict=True) if problem]
+    good = [record for record, problem in zip(found, problems, strict=True) if not problem]
+    cells, places = _in_order(block.get_column("bare"), alone & simple, good, spec.separator, names)
+    told = [(lines.n_before + 1 + p, printable(spec.separator.join(c)), reason) for p, c, reason in sorted(rejects)]
+    return Records(cells, places + (lines.n_before + 1), told), max(block.height, done)
 
 
 def _described(lines: list[str], separator: str, width: int) -> pl.DataFrame:
-    """One row per line: bare (without its end and its quotes), simple, odd (neither simple nor blank)."""
+    """One row per line: bare (without its end and its quotes), alone (a record by itself), simple, odd (not alone)."""
     try:
         text = pl.Series("line", lines, dtype=pl.String)
     except UnicodeEncodeError:
-        # a lone quote is never simple
+        # a lone quote is never a record
         text = pl.Series("line", ['"' if undecodable(line) else line for line in lines], dtype=pl.String)
-    line = pl.col("line")
+    line, mark = pl.col("line"), re.escape(separator)
+    plain, enclosed, escaped = f'[^"{mark}]*', f'"[^"{mark}]*"', '"([^"]|"")*"'
     quoted = pl.when(line.str.contains('"', literal=True)).then(line)
-    other = f'[^"{re.escape(separator)}]*'
-    enclosed = quoted.str.contains(f'^("{other}"|{other})({re.escape(separator)}("{other}"|{other}))*$')
-    separated = line.str.count_matches(separator, literal=True) == width - 1
-    # csv refuses cells that are longer
-    simple = separated & enclosed.fill_null(True) & (line.str.len_bytes() <= csv.field_size_limit()) & (line != "")
-    frame = text.to_frame().select(line.str.strip_chars_end("\r\n"))
-    return frame.select(
-        line.str.replace_all('"', "", literal=True).alias("bare"),
-        simple.alias("simple"),
-        (~simple & (line != "")).alias("odd"),
+    simple = quoted.str.contains(f"^({enclosed}|{plain})({mark}({enclosed}|{plain}))*$").fill_null(True)
+    simple &= line.str.count_matches(separator, literal=True) == width - 1
+    intricate = pl.when(~pl.col("simple")).then("quoted")
+    alone = intricate.str.contains(f"^({escaped}|{plain})({mark}({escaped}|{plain}))*$").fill_null(True)
+    alone &= line.str.len_bytes() <= csv.field_size_limit()  # csv refuses cells that are longer
+    written = line != ""
+    return (
+        text.to_frame()
+        .select(line.str.strip_chars_end("\r\n"))
+        .with_columns(quoted.alias("quoted"), simple.alias("simple"))
+        .select(
+            line.str.replace_all('"', "", literal=True).alias("bare"),
+            "simple",
+            (alone & written).alias("alone"),
+            (~alone & written).alias("odd"),
+        )
     )
 
 
-def _cells(bare: pl.Series, separator: str, names: list[str]) -> pl.DataFrame:
-    return bare.str.split_exact(separator, len(names) - 1).struct.rename_fields(names).struct.unnest()
+def _in_order(
+    bare: pl.Series, simple: np.ndarray, others: list[tuple[int, list[str]]], separator: str, names: list[str]
+) -> tuple[pl.DataFrame, pl.Series]:
+    """The cells of simple and of other records as one table, as they stand in the file, and their places."""
+    split = bare.filter(pl.Series(simple)).str.split_exact(separator, len(names) - 1)
+    cells = split.struct.rename_fields(names).struct.unnest()
+    places = pl.Series("line", np.flatnonzero(simple), dtype=pl.Int64)
+    if not others:
+        return cells, places
+    columns = zip(*(record for _, record in others), strict=True)
+    cells = pl.concat([cells, pl.DataFrame(dict(zip(names, columns, strict=True)), schema=cells.schema)])
+    places = pl.concat([places, pl.Series("line", [place for place, _ in others], dtype=pl.Int64)])
+    order = places.arg_sort()
+    return cells[order], places[order]
 
 
 def _record(lines: Lines, place: int, separator: str, width: int | None) -> tuple[int, list[str], str | None]:
@@ -154,16 +178,3 @@ def _problem(cells: list[str], names: list[str], encoding: str) -> str | None:
     if len(cells) != len(names):
         return f"{len(cells)} cells where the header has {len(names)}"
     return f"bytes that are not {encoding}" if undecodable("".join(cells)) else None
-
-
-def _in_order(
-    cells: pl.DataFrame, places: pl.Series, careful: list[list[str]], numbers: list[int], rejects: list
-) -> Records:
-    """Simple and carefully read records as one table, as they stand in the file."""
-    if not careful:
-        return Records(cells, places, rejects)
-    columns = dict(zip(cells.columns, zip(*careful, strict=True), strict=True))
-    cells = pl.concat([cells, pl.DataFrame(columns, schema=cells.schema)])
-    places = pl.concat([places, pl.Series("line", numbers, dtype=pl.Int64)])
-    order = places.arg_sort()
-    return Records(cells[order], places[order], rejects)
