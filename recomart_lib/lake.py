@@ -35,7 +35,7 @@ from recomart_lib.schemas import PROVENANCE, REJECTS
 
 Manifest = dict[str, Any]
 
-ROWS_AT_ONCE = 500_000  # what a reader of a large table has in memory
+ROWS_AT_ONCE = 250_000  # what a reader of a large table has in memory
 PLACE = list(PROVENANCE)  # where a row came from
 VERSION = "source_version"  # 16 digits of the hash of the file that a row came from
 FILES = {
