@@ -93,10 +93,10 @@ def ingest(shop: Shop, source: Path, raw: Path, settings: Ingest, replay: Path |
 
 
 def summary(files: pl.DataFrame) -> pl.DataFrame:
-    """One row per table: files, rows delivered, landed and rejected, megabytes, first and last day."""
+    """One row per table: files, rows delivered, landed and rejected, ambiguous times, megabytes, first and last day."""
     return files.group_by("table", maintain_order=True).agg(
         pl.len().alias("files"),
-        pl.col(*COUNTS).sum(),
+        *(pl.col(name).sum().alias(name.removeprefix("rows_").removeprefix("times_")) for name in COUNTS),
         (pl.col("bytes").sum() / 1e6).alias("megabytes"),
         pl.col("day").min().alias("first_day"),
         pl.col("day").max().alias("last_day"),

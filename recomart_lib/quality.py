@@ -14,7 +14,7 @@ from recomart_lib.params import Validate
 from recomart_lib.rulebook import DIMENSIONS
 from recomart_lib.shops import Shop
 
-ASKED = {"table": pl.String, "name": pl.String, "meaning": pl.String, "rows": pl.Int64}
+ASKED = {"table": pl.String, "kind": pl.String, "name": pl.String, "meaning": pl.String, "rows": pl.Int64}
 ASKED |= dict.fromkeys(PLACES, pl.Int64) | {"became": pl.String}
 
 
@@ -121,19 +121,21 @@ def asked_about(shop: Shop, report: dict[str, Any]) -> pl.DataFrame:
     Returns
     -------
     DataFrame
-        One row per exclusion or group: table, name, meaning, rows, good, quarantined, duplicates, excluded, became
-        (the event types of its good rows, with their numbers).
+        One row per exclusion or group: table, kind (exclusion or group), name, meaning, rows, good, quarantined,
+        duplicates, excluded, became (the event types of its good rows, with their numbers).
     """
     found = []
     for table, row in report["tables"].items():
         for name, rule in shop.table(table).exclude.items():
             n = row["exclusions"].get(name, 0)
-            found.append({"table": table, "name": name, "meaning": rule.reason, "rows": n, "excluded": n})
+            places = {**dict.fromkeys(PLACES, 0), "excluded": n}
+            found.append({"table": table, "kind": "exclusion", "name": name, "meaning": rule.reason, "rows": n,
+                          **places, "became": ""})  # fmt: skip
         for name, group in shop.table(table).groups.items():
             parts = [part for part in row["groups"] if part["group"] == name]
             places = {place: sum(p["n"] for p in parts if p["place"] == place) for place in PLACES}
             became = [f"{part['n']:,} {part['event_type']}" for part in parts if part["place"] == "good"]
-            found.append({"table": table, "name": name, "meaning": group.meaning, "rows": sum(places.values()),
+            found.append({"table": table, "kind": "group", "name": name, "meaning": group.meaning, "rows": sum(places.values()),
                           **places, "became": ", ".join(became)})  # fmt: skip
     return pl.DataFrame(found, schema=ASKED)
 

@@ -51,7 +51,7 @@ def show(table: pl.DataFrame, rows: int = 20) -> HTML:
     """The first rows of a table as people want to see them in a notebook: plain numbers, and words escaped in HTML."""
     if not table.height:
         return HTML("<p>No rows.</p>")
-    frame = table.head(rows).to_pandas()
+    frame = table.head(rows).with_columns(pl.col(pl.String).fill_null("")).to_pandas()
     whole = {name: "{:,}".format for name, dtype in table.schema.items() if dtype.is_integer()}
     text = frame.to_html(index=False, border=0, na_rep="", formatters=whole, float_format=_short, max_rows=None)
     more = f"<p>... and {table.height - rows:,} more rows</p>" if table.height > rows else ""

@@ -89,12 +89,12 @@ def quality(report: dict[str, Any]) -> str:
 
 
 def asked_about(asked: pl.DataFrame) -> str:
-    """What the shop file sets aside or asks about: `asked` has table, name, meaning, rows, the places, and became."""
+    """What the shop file sets aside or asks about: `asked` has table, kind, name, meaning, rows, the places, became."""
     if not asked.height:
         return "The shop file excludes nothing, and asks about no group of rows."
     sentences = []
     for row in asked.iter_rows(named=True):
-        if row["good"] is None:
+        if row["kind"] == "exclusion":
             fate = "excluded by the shop file, counted and not judged"
         else:
             places = [

@@ -561,6 +561,12 @@ def test_an_open_quote_is_given_up_after_some_lines(read, in_small_pieces):
     assert reasons(delivered) == {2: "not a CSV record: a quote that is not closed within 4 lines"}
 
 
+def test_a_cell_longer_than_csv_takes_costs_its_line(read):
+    delivered = read(lines(f"u1,{'a' * csv.field_size_limit()}a,2024-01-01,1,1", "u2,a,2024-01-01,1,1"))
+    assert values(delivered, "user_id") == ["u2"]
+    assert reasons(delivered)[2].startswith("not a CSV record: field larger than field limit")
+
+
 def test_many_open_quotes_do_not_make_reading_slow(read):
     n = 3 * csv_records.MAX_RECORD_LINES
     delivered = read(lines(*['u1,a"x,"2024-01-01,1,1'] * n))
@@ -651,6 +657,8 @@ PIECES = [
     "x|y\n",
     '"q"|"r"\n',
     '"m\nn"|o\n',
+    '"s|t"|u\n',
+    '"v ""w"""|\n',
 ]
 
 

@@ -51,7 +51,7 @@ def test_all_files_are_landed_and_counted(tiny, tmp_path):
         ("events", "events.csv", 5, 5, 0, "landed"),
     ]
     summary = ingest.summary(files).row(2, named=True)
-    assert (summary["files"], summary["rows_landed"], summary["first_day"]) == (1, 5, date(2024, 2, 1))
+    assert (summary["files"], summary["landed"], summary["first_day"]) == (1, 5, date(2024, 2, 1))
 
 
 def test_a_second_run_changes_nothing(land, tmp_path):

@@ -317,7 +317,7 @@ def test_groups_are_counted_by_what_became_of_them():
     result = judge(landed(events=[back, back, guest, dear]), where)
     asked = quality.asked_about(where, quality.report(result.counts, result.landed, Validate()))
     assert asked.select("name", "rows", "good", "quarantined", "duplicates", "excluded", "became").rows() == [
-        ("guest", 1, None, None, None, 1, None),
+        ("guest", 1, 0, 0, 0, 1, ""),
         ("cancellation", 4, 1, 1, 1, 1, "1 return"),
     ]
 

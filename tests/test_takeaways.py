@@ -184,9 +184,9 @@ def test_category_and_currency_are_made_harmless():
 
 
 def test_what_people_ask_about_is_counted_and_made_harmless():
-    guests = {"table": "events", "name": "guest", "meaning": "no <id>", "rows": 2, "excluded": 2}
+    guests = {"table": "events", "kind": "exclusion", "name": "guest", "meaning": "no <id>", "rows": 2, "excluded": 2}
     places = {"good": 3, "quarantined": 1, "duplicates": 0, "excluded": 2, "became": "3 return"}
-    group = {"table": "events", "name": "cancelled", "meaning": "C", "rows": 6, **places}
+    group = {"table": "events", "kind": "group", "name": "cancelled", "meaning": "C", "rows": 6, **places}
     said = takeaways.asked_about(pl.DataFrame([guests, group], schema=quality.ASKED)).splitlines()
     assert said[0] == (
         "- **guest: 2 rows of events**, excluded by the shop file, counted and not judged: no &lt;id&gt;."

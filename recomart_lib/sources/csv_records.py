@@ -82,29 +82,43 @@ def _names(lines: Lines, separator: str) -> list[str]:
     return []
 
 
+class _Walked:
+    """Records that Python's csv read one by one: their places, their cells one after the other, and what is none."""
+
+    def __init__(self, names: list[str], spec: Table) -> None:
+        self.names, self.spec = names, spec
+        # not a list per record: Python's garbage collector would look at each of them, again and again
+        self.places, self.cells, self.rejects = [], [], []
+
+    def add(self, place: int, cells: list[str], problem: str | None = None) -> None:
+        if problem := problem or _problem(cells, self.names, self.spec.encoding):
+            self.rejects.append((place, printable(self.spec.separator.join(cells)), problem))
+        else:
+            self.places.append(place)
+            self.cells += cells
+
+    def table(self) -> pl.DataFrame:
+        width = len(self.names)
+        return pl.DataFrame({name: self.cells[n::width] for n, name in enumerate(self.names)})
+
+
 def _split(lines: Lines, names: list[str], spec: Table) -> tuple[Records, int]:
     """The records that start in the block, and how many lines they took."""
-    block = _described(lines.block, spec.separator, len(names))
+    block, walked, done = _described(lines.block, spec.separator, len(names)), _Walked(names, spec), 0
     alone, simple = (block.get_column(name).to_numpy(writable=True) for name in ("alone", "simple"))
-    found, rejects, done = [], [], 0
     for place in block.get_column("odd").arg_true().to_list():
-        if place < done:
-            continue  # it lies inside the record before
-        done, cells, problem = _record(lines, place, spec.separator, len(names))
-        alone[place + 1 : done] = False
-        if problem:
-            rejects.append((place, cells, problem))
-        else:
-            found.append((place, cells))
+        if place >= done:  # else it lies inside the record before
+            done, cells, problem = _record(lines, place, spec.separator, len(names))
+            alone[place + 1 : done] = False
+            walked.add(place, cells, problem)
     quoted = np.flatnonzero(alone & ~simple).tolist()
     reader = csv.reader(map(lines.block.__getitem__, quoted), delimiter=spec.separator, strict=True)
-    found += zip(quoted, reader, strict=True)
-    problems = [_problem(cells, names, spec.encoding) for _, cells in found]
-    rejects += [(*record, problem) for record, problem in zip(found, problems, strict=True) if problem]
-    good = [record for record, problem in zip(found, problems, strict=True) if not problem]
-    cells, places = _in_order(block.get_column("bare"), alone & simple, good, spec.separator, names)
-    told = [(lines.n_before + 1 + p, printable(spec.separator.join(c)), reason) for p, c, reason in sorted(rejects)]
-    return Records(cells, places + (lines.n_before + 1), told), max(block.height, done)
+    for place, cells in zip(quoted, reader, strict=True):
+        walked.add(place, cells)
+    cells, places = _in_order(block.get_column("bare"), alone & simple, walked)
+    first = lines.n_before + 1
+    rejects = [(first + place, written, problem) for place, written, problem in sorted(walked.rejects)]
+    return Records(cells, places + first, rejects), max(block.height, done)
 
 
 def _described(lines: list[str], separator: str, width: int) -> pl.DataFrame:
@@ -136,18 +150,16 @@ def _described(lines: list[str], separator: str, width: int) -> pl.DataFrame:
     )
 
 
-def _in_order(
-    bare: pl.Series, simple: np.ndarray, others: list[tuple[int, list[str]]], separator: str, names: list[str]
-) -> tuple[pl.DataFrame, pl.Series]:
+def _in_order(bare: pl.Series, simple: np.ndarray, walked: _Walked) -> tuple[pl.DataFrame, pl.Series]:
     """The cells of simple and of other records as one table, as they stand in the file, and their places."""
-    split = bare.filter(pl.Series(simple)).str.split_exact(separator, len(names) - 1)
+    names = walked.names
+    split = bare.filter(pl.Series(simple)).str.split_exact(walked.spec.separator, len(names) - 1)
     cells = split.struct.rename_fields(names).struct.unnest()
     places = pl.Series("line", np.flatnonzero(simple), dtype=pl.Int64)
-    if not others:
+    if not walked.places:
         return cells, places
-    columns = zip(*(record for _, record in others), strict=True)
-    cells = pl.concat([cells, pl.DataFrame(dict(zip(names, columns, strict=True)), schema=cells.schema)])
-    places = pl.concat([places, pl.Series("line", [place for place, _ in others], dtype=pl.Int64)])
+    cells = pl.concat([cells, walked.table()])
+    places = pl.concat([places, pl.Series("line", walked.places, dtype=pl.Int64)])
     order = places.arg_sort()
     return cells[order], places[order]
 
