@@ -135,8 +135,8 @@ def asked_about(shop: Shop, report: dict[str, Any]) -> pl.DataFrame:
             parts = [part for part in row["groups"] if part["group"] == name]
             places = {place: sum(p["n"] for p in parts if p["place"] == place) for place in PLACES}
             became = [f"{part['n']:,} {part['event_type']}" for part in parts if part["place"] == "good"]
-            found.append({"table": table, "kind": "group", "name": name, "meaning": group.meaning, "rows": sum(places.values()),
-                          **places, "became": ", ".join(became)})  # fmt: skip
+            found.append({"table": table, "kind": "group", "name": name, "meaning": group.meaning,
+                          "rows": sum(places.values()), **places, "became": ", ".join(became)})  # fmt: skip
     return pl.DataFrame(found, schema=ASKED)
 
 
