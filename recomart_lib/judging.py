@@ -110,18 +110,18 @@ def _judge_events(
     quarantine: Path,
 ) -> tuple[Counts, drift.Observed, dict[str, pl.DataFrame]]:
     """Three passes over all events: scatter by id; judge, and scatter what is good by time; sort and write."""
-    by_id, by_time = Buckets(desk / "by_id"), Buckets(desk / "by_time")
     events = landed["events"]
     n_buckets = max(1, math.ceil(events.height / ROWS_AT_ONCE))
     parts, observed = [], []
-    for batch in _bar(events.batches(), "reading events", n_buckets):
-        rows = context.with_days(batch, facts)
-        observed.append(drift.observe(rows, people.get("items")))
-        kept, excluded = _without_excluded(rows, shop, "events")
-        parts.append(_counts(excluded, NO_FAILURES, [], shop, "events"))
-        by_id.scatter(kept, _identity(shop, "events") % n_buckets)
+    with Buckets(desk / "by_id") as by_id:
+        for batch in _bar(events.batches(), "reading events", n_buckets):
+            rows = context.with_days(batch, facts)
+            observed.append(drift.observe(rows, people.get("items")))
+            kept, excluded = _without_excluded(rows, shop, "events")
+            parts.append(_counts(excluded, NO_FAILURES, [], shop, "events"))
+            by_id.scatter(kept, _identity(shop, "events") % n_buckets)
     limits = _time_limits(facts.hours)
-    with Writer(quarantine / "events.parquet") as held:
+    with Writer(quarantine / "events.parquet") as held, Buckets(desk / "by_time") as by_time:
         for bucket in _bar(by_id, "judging events", n_buckets):
             judged = judge_rows(bucket, shop, "events", facts, params)
             parts.append(judged.counts)
@@ -142,8 +142,9 @@ def judge_rows(rows: pl.DataFrame, shop: Shop, table: str, facts: Facts, params:
     kept = kept.join(reasons, on="row_id", how="left", maintain_order="left")
     good = kept.filter(pl.col("reasons").is_null()).with_columns(place=pl.lit("good"))
     quarantined = kept.filter(pl.col("reasons").is_not_null()).with_columns(place=pl.lit("quarantined"))
-    everything = pl.concat([good, quarantined, duplicates, excluded], how="diagonal")
     content = _content(rows)
+    everything = pl.concat([_only_counted(part, shop, table) for part in (good, quarantined, duplicates, excluded)],
+                           how="diagonal")  # fmt: skip
     return Judged(
         good.select(*content, *PLACE),
         quarantined.select("reasons", *content, *PLACE),
@@ -200,6 +201,12 @@ def _without_duplicates(rows: pl.DataFrame, shop: Shop, table: str) -> tuple[pl.
     return first, again.with_columns(place=pl.lit("duplicates"))
 
 
+def _only_counted(rows: pl.DataFrame, shop: Shop, table: str) -> pl.DataFrame:
+    """The columns that `_counts` reads: there are as many rows as judged, and the others are heavy."""
+    counted = {*LEDGER, *GROUPS, *(group.column for group in shop.table(table).groups.values())}
+    return rows.select(name for name in rows.columns if name in counted)
+
+
 def _counts(rows: pl.DataFrame, found: pl.DataFrame, chosen: list[Rule], shop: Shop, table: str) -> Counts:
     """Count rows (with their `place`), and which rules they break."""
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in (LEDGER | GROUPS).items() if name not in rows.columns]
@@ -239,14 +246,15 @@ def _time_limits(hours: pl.DataFrame) -> pl.Series:
 
 def _write_events(by_time: Buckets, path: Path) -> dict[str, pl.DataFrame]:
     """Write the good events in the order of time and id; return what they tell of users and items (see `derived`)."""
-    told: dict[str, list[pl.DataFrame]] = {"users": [], "items": []}
+    told: dict[str, pl.DataFrame] = {}
     with Writer(path) as writer:
         for bucket in by_time:
             ordered = bucket.sort("timestamp", "event_id")
             writer.add(contract("events").validate(ordered.select(list(TABLES["events"]))))
-            for table, parts in told.items():
-                parts.append(derived.derive(ordered, table))
-    return {table: derived.first_told(parts, KEYS[table]) for table, parts in told.items()}
+            for table in ("users", "items"):
+                now = derived.derive(ordered, table)
+                told[table] = derived.first_told([told[table], now], KEYS[table]) if table in told else now
+    return told
 
 
 def _with_versions(rows: pl.DataFrame, landed: Landed) -> pl.DataFrame:

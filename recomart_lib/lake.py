@@ -31,7 +31,7 @@ import polars as pl
 from recomart_lib import __version__
 from recomart_lib.errors import UserError
 from recomart_lib.parquet import Writer
-from recomart_lib.schemas import PROVENANCE, REJECTS
+from recomart_lib.schemas import PROVENANCE, REJECTS, TABLES
 
 Manifest = dict[str, Any]
 
@@ -234,15 +234,17 @@ class Landed:
     def batches(self, columns: list[str] | None = None, size: int = ROWS_AT_ONCE) -> Iterator[pl.DataFrame]:
         """All rows, in the order of file name and line (repairs last), at most `size` at a time; at least one batch.
 
-        `columns`: only these, and where each row came from; a file may lack some.
+        All batches have the same columns: those of any file, or those of `columns` among them, and `PLACE`.
         """
         repaired = self.repairs.lazy().select(PLACE)
+        known = dict.fromkeys(name for names in self.columns for name in names)
+        names = [name for name in known if columns is None or name in {*columns, *PLACE}]
         for paths, n_rows in self._groups(size):
-            rows = _only(pl.scan_parquet(paths, hive_partitioning=False), columns)
+            rows = _with(pl.scan_parquet(paths, hive_partitioning=False), names)
             for start in range(0, max(n_rows, 1), size):
                 yield rows.slice(start, size).join(repaired, on=PLACE, how="anti", maintain_order="left").collect()
         if self.repairs.height:
-            yield _only(self.repairs.lazy(), columns).collect()
+            yield _with(self.repairs.lazy(), names).collect()
 
     def read(self) -> pl.DataFrame:
         """All rows at once: for tables that fit in memory."""
@@ -260,10 +262,12 @@ class Landed:
         yield group, n_rows
 
 
-def _only(rows: pl.LazyFrame, columns: list[str] | None) -> pl.LazyFrame:
-    """Those of the columns that there are, and where each row came from."""
-    names = rows.collect_schema().names()
-    return rows.select(name for name in names if columns is None or name in {*columns, *PLACE})
+def _with(rows: pl.LazyFrame, names: list[str]) -> pl.LazyFrame:
+    """The columns of these names, null where the rows lack one: what derived tables need may differ between files."""
+    there = rows.collect_schema().names()
+    absent = {name: name.split(".") for name in names if name not in there}
+    nulls = [pl.lit(None, TABLES[table][column]).alias(name) for name, (table, column) in absent.items()]
+    return rows.with_columns(nulls).select(names)
 
 
 def landed(raw: Path, shop: str, table: str) -> Landed:

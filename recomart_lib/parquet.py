@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
 
@@ -40,10 +42,15 @@ class Writer:
 
 
 class Buckets:
-    """Rows scattered over files, so that rows which must be seen together are: one bucket at a time is in memory."""
+    """Rows scattered over files, so that rows which must be seen together are: one bucket at a time is in memory.
+
+    Used with `with`: rows, all of the same columns, can be scattered until its end, and read after it. A bucket is one
+    file of Arrow batches: to append the thousandth costs as much as to append the first.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._n_parts = folder, 0
+        self._folder, self._files = folder, ExitStack()
+        self._writers: dict[int, pa.RecordBatchStreamWriter] = {}
         folder.mkdir()
 
     def scatter(self, rows: pl.DataFrame, bucket: pl.Expr | pl.Series) -> None:
@@ -51,14 +58,26 @@ class Buckets:
 
         No rows at all make an empty bucket 0: what reads it finds the columns.
         """
-        self._n_parts += 1
         numbered = rows.with_columns(bucket.cast(pl.Int64).alias("bucket"))
         parts = numbered.partition_by("bucket", as_dict=True, include_key=False) or {(0,): rows}
         for (number,), part in parts.items():
-            part.write_parquet(self._folder / f"{number:06d}-{self._n_parts:06d}.parquet", compression="lz4")
+            self._append(number, part.to_arrow(compat_level=pl.CompatLevel.oldest()))
+
+    def _append(self, number: int, table: pa.Table) -> None:
+        import pyarrow as pa
+
+        if number not in self._writers:
+            file = self._files.enter_context((self._folder / f"{number:06d}").open("wb"))
+            options = pa.ipc.IpcWriteOptions(compression="lz4")
+            self._writers[number] = self._files.enter_context(pa.ipc.new_stream(file, table.schema, options=options))
+        self._writers[number].write_table(table)
+
+    def __enter__(self) -> Buckets:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._files.close()
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         """The buckets that hold rows, in the order of their numbers."""
-        for number in sorted({path.name.split("-")[0] for path in self._folder.iterdir()}):
-            parts = sorted(self._folder.glob(f"{number}-*.parquet"))
-            yield pl.concat(map(pl.read_parquet, parts), how="diagonal")
+        yield from map(pl.read_ipc_stream, sorted(self._folder.iterdir()))

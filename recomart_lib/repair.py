@@ -140,7 +140,7 @@ def pieces(file: Path, shop: Shop, table: str, name: str) -> Iterator[Delivered]
 def _put(rows: pl.DataFrame, folder: Path, table: str) -> None:
     """A numbered file, so that the last repair of a row can be told."""
     folder.mkdir(parents=True, exist_ok=True)
-    number = 1 + len(list(folder.glob(f"{table}-*.parquet")))
+    number = 1 + max((int(path.name.split("-")[1]) for path in folder.glob(f"{table}-*.parquet")), default=0)
     unfinished = folder / f"{table}.tmp"
     rows.write_parquet(unfinished)
     digest = hashlib.sha256(unfinished.read_bytes()).hexdigest()[:12]

@@ -37,15 +37,14 @@ def test_no_rows_still_make_a_file_with_its_columns(tmp_path):
 
 
 def test_rows_of_a_bucket_stay_in_their_order(tmp_path):
-    buckets = Buckets(tmp_path / "b")
-    for rows in (pl.DataFrame({"n": [5, 1, 4]}), pl.DataFrame({"n": [3, 2, 0], "more": ["x", "y", "z"]})):
-        buckets.scatter(rows, pl.col("n") % 2)
+    with Buckets(tmp_path / "b") as buckets:
+        for n in ([5, 1, 4], [3, 2, 0]):
+            buckets.scatter(pl.DataFrame({"n": n}), pl.col("n") % 2)
     assert [bucket["n"].to_list() for bucket in buckets] == [[4, 2, 0], [5, 1, 3]]
-    assert [bucket["more"].to_list() for bucket in buckets] == [[None, "y", "z"], [None, None, "x"]]
 
 
 def test_no_rows_make_one_empty_bucket(tmp_path):
-    buckets = Buckets(tmp_path / "b")
-    buckets.scatter(ROWS.clear(), pl.col("n"))
+    with Buckets(tmp_path / "b") as buckets:
+        buckets.scatter(ROWS.clear(), pl.col("n"))
     (only,) = buckets
     assert_frame_equal(only, ROWS.clear())
