@@ -77,7 +77,6 @@ def ingest(shop: Shop, source: Path, raw: Path, settings: Ingest, replay: Path |
         times_ambiguous, bytes, first, last, state
         (landed: a new file; new version: the file changed; known: nothing to do).
     """
-    lake.sweep(raw)
     done = []
     for table in shop.delivered:
         known = lake.newest(raw, shop.name, table)

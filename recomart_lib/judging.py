@@ -9,7 +9,6 @@ bucket by bucket, scattered again by time, and written in order.
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +21,7 @@ from recomart_lib import context, derived, drift, rulebook
 from recomart_lib.context import Facts
 from recomart_lib.lake import PLACE, ROWS_AT_ONCE, VERSION, Landed
 from recomart_lib.params import Validate
-from recomart_lib.parquet import Buckets, Writer
+from recomart_lib.parquet import Buckets, Writer, desk
 from recomart_lib.rulebook import Rule
 from recomart_lib.schemas import KEYS, TABLES, contract
 from recomart_lib.shops import Shop
@@ -86,8 +85,8 @@ def judge(
     people = {table: landed[table].read() for table in ("users", "items") if table in landed}
     facts = context.gather(shop, landed["events"], people, now)
     judged = {table: judge_rows(rows, shop, table, facts, params) for table, rows in people.items()}
-    with tempfile.TemporaryDirectory(dir=validated.parent, prefix=".judging-") as desk:
-        counts, observed, told = _judge_events(shop, landed, people, facts, params, Path(desk), validated, quarantine)
+    with desk(validated.parent) as place:
+        counts, observed, told = _judge_events(shop, landed, people, facts, params, place, validated, quarantine)
     for table in ("users", "items"):
         rows = told[table]
         if table in judged:
@@ -105,7 +104,7 @@ def _judge_events(
     people: dict[str, pl.DataFrame],
     facts: Facts,
     params: Validate,
-    desk: Path,
+    place: Path,
     validated: Path,
     quarantine: Path,
 ) -> tuple[Counts, drift.Observed, dict[str, pl.DataFrame]]:
@@ -113,7 +112,7 @@ def _judge_events(
     events = landed["events"]
     n_buckets = max(1, math.ceil(events.height / ROWS_AT_ONCE))
     parts, observed = [], []
-    with Buckets(desk / "by_id") as by_id:
+    with Buckets(place / "by_id") as by_id:
         for batch in _bar(events.batches(), "reading events", n_buckets):
             rows = context.with_days(batch, facts)
             observed.append(drift.observe(rows, people.get("items")))
@@ -121,7 +120,7 @@ def _judge_events(
             parts.append(_counts(excluded, NO_FAILURES, [], shop, "events"))
             by_id.scatter(kept, _identity(shop, "events") % n_buckets)
     limits = _time_limits(facts.hours)
-    with Writer(quarantine / "events.parquet") as held, Buckets(desk / "by_time") as by_time:
+    with Writer(quarantine / "events.parquet") as held, Buckets(place / "by_time") as by_time:
         for bucket in _bar(by_id, "judging events", n_buckets):
             judged = judge_rows(bucket, shop, "events", facts, params)
             parts.append(judged.counts)

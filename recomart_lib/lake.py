@@ -15,9 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -30,7 +27,7 @@ import polars as pl
 
 from recomart_lib import __version__
 from recomart_lib.errors import UserError
-from recomart_lib.parquet import Writer
+from recomart_lib.parquet import Writer, desk
 from recomart_lib.schemas import PROVENANCE, REJECTS, TABLES
 
 Manifest = dict[str, Any]
@@ -46,7 +43,6 @@ FILES = {
     "n_rows": pl.Int64,
     "n_rejected": pl.Int64,
 }
-ABANDONED = 24 * 3600  # seconds after which an unfinished landing is taken for dead
 
 
 class Piece(Protocol):
@@ -102,10 +98,8 @@ def content_hash(file: Path, name: str, declaration: str) -> str:
 @contextmanager
 def landing(raw: Path, pieces: Iterable[Piece], time_zone: str = "UTC") -> Iterator[Landing]:
     """Read a file to its end, beside the lake: nothing is landed until `commit`, and nothing is left if it is not."""
-    desk = _desk(raw)
-    desk.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=desk) as folder:
-        found = Landing(Path(folder), time_zone)
+    with desk(raw.parent) as folder:
+        found = Landing(folder, time_zone)
         with Writer(found.folder / "rows") as rows, Writer(found.folder / "rejects") as rejects:
             for piece in pieces:
                 found.count(piece)
@@ -153,17 +147,6 @@ def commit(found: Landing, raw: Path, shop: str, table: str, file: Path, name: s
     (found.folder / "rows").replace(stem.with_suffix(".parquet"))
     manifest_file.replace(stem.with_suffix(".json"))
     return manifest
-
-
-def sweep(raw: Path) -> None:
-    """Delete what landings that were killed left beside the lake; a day must have passed, for others may be at work."""
-    for folder in _desk(raw).glob("*"):
-        if time.time() - folder.stat().st_mtime > ABANDONED:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _desk(raw: Path) -> Path:
-    return raw.parent / ".landing"
 
 
 def _sha256(path: Path) -> str:

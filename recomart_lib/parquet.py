@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -13,6 +16,25 @@ import polars as pl
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+
+ABANDONED = 24 * 3600  # seconds after which an unfinished file is taken for a dead process's
+
+
+@contextmanager
+def desk(folder: Path) -> Iterator[Path]:
+    """A place for unfinished files, in `folder`/.desk and so on its disk; nothing of it is left in the end.
+
+    What killed processes left there is swept away when a day has passed: others may be at work.
+    """
+    room = folder / ".desk"
+    room.mkdir(parents=True, exist_ok=True)
+    for left in room.iterdir():
+        with suppress(FileNotFoundError):  # its owner has just finished
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=room) as place:
+        yield Path(place)
 
 
 class Writer:

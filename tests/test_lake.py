@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import time
 from datetime import date
 
 import polars as pl
@@ -140,16 +138,6 @@ def test_a_landing_that_is_given_up_leaves_nothing(tmp_path, raw):
     with pytest.raises(ZeroDivisionError), lake.landing(raw, [Piece(rows("events", event(1)))]):
         raise ZeroDivisionError
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-
-
-def test_a_dead_landing_is_swept_away_after_a_day(raw):
-    for name, age in (("dead", 2 * 86_400), ("at work", 60)):
-        folder = raw.parent / ".landing" / name
-        folder.mkdir(parents=True)
-        (folder / "rows").write_text("half")
-        os.utime(folder, (time.time() - age,) * 2)
-    lake.sweep(raw)
-    assert [folder.name for folder in (raw.parent / ".landing").iterdir()] == ["at work"]
 
 
 def test_days_are_the_shops_days(tmp_path):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import time
 from itertools import pairwise
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from recomart_lib.parquet import Buckets, Writer
+from recomart_lib.parquet import Buckets, Writer, desk
 
 ROWS = pl.DataFrame(
     {
@@ -48,3 +50,14 @@ def test_no_rows_make_one_empty_bucket(tmp_path):
         buckets.scatter(ROWS.clear(), pl.col("n"))
     (only,) = buckets
     assert_frame_equal(only, ROWS.clear())
+
+
+def test_a_desk_leaves_nothing_and_sweeps_what_the_dead_left(tmp_path):
+    for name, age in (("dead", 2 * 86_400), ("at work", 60)):
+        left = tmp_path / ".desk" / name
+        left.mkdir(parents=True)
+        (left / "rows").write_text("half")
+        os.utime(left, (time.time() - age,) * 2)
+    with desk(tmp_path) as place:
+        (place / "rows").write_text("x")
+    assert [folder.name for folder in (tmp_path / ".desk").iterdir()] == ["at work"]
