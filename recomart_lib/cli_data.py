@@ -64,7 +64,9 @@ def _versions(raw: Path, shop: str) -> pl.DataFrame:
              "read": m["path"] in read, "path": m["path"]}
             for m in lake.manifests(raw, shop, table)
         ]  # fmt: skip
-    return pl.DataFrame(records, infer_schema_length=None)
+    found = pl.DataFrame(records, infer_schema_length=None)
+    by_table = pl.col("table").replace_strict({table: place for place, table in enumerate(TABLES)})
+    return found.sort(by_table, "date", "file", "landed_at") if records else found
 
 
 def _by_table(landed: pl.DataFrame) -> pl.DataFrame:

@@ -180,8 +180,7 @@ def question_of(notebook: nbformat.NotebookNode) -> str:
 def _rows(name: str, shop: Shop) -> dict[str, int]:
     """How many rows the stage left, by table."""
     if name == "01_ingest":
-        landed = {table: lake.newest(paths.place(paths.RAW), shop.name, table) for table in shop.delivered}
-        return {table: sum(m["rows_landed"] for m in files.values()) for table, files in landed.items()}
+        return {table: lake.landed(paths.place(paths.RAW), shop.name, table).height for table in shop.delivered}
     folders = {"02_validate": [paths.VALIDATED, paths.QUARANTINE], "04_prepare": [paths.PREPARED],
                "05_features": [paths.FEATURES], "06_train": [paths.MODELS],
                "08_recommend": [paths.RECOMMENDATIONS]}.get(name, [])  # fmt: skip
