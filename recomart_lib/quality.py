@@ -167,4 +167,4 @@ def _costliest(quality: dict[str, Any]) -> str:
     ]
     failed += [(row["rejected"], f"{table}.unreadable lines") for table, row in quality["tables"].items()]
     worst = [f"{name} ({count} rows)" for count, name in sorted(failed, reverse=True)[:3] if count]
-    return f"it fails most in: {', '.join(worst)}" if worst else "there are no rows at all"
+    return f"it fails most in: {', '.join(worst)}" if worst else "no row was judged"
