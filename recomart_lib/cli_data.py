@@ -59,7 +59,7 @@ def _versions(raw: Path, shop: str) -> pl.DataFrame:
     for table in TABLES:
         read = {manifest["path"] for manifest in lake.newest(raw, shop, table).values()}
         records += [
-            {"table": table, "date": lake.day_of(m), "file": m["file"], "version": m["sha256"][:16],
+            {"table": table, "date": lake.day_of(m), "file": m["file"], "version": lake.version_of(m),
              "rows": m["rows_landed"], "rejected": m["rows_rejected"], "landed_at": m["landed_at"][:19],
              "read": m["path"] in read, "path": m["path"]}
             for m in lake.manifests(raw, shop, table)

@@ -46,7 +46,7 @@ def gather(shop: Shop, events: Landed, people: dict[str, pl.DataFrame], now: dat
     columns = [*PAIR, "event_type", "timestamp", "price", *wanted_columns(shop, "events")]
     pairs, prices, hours = [], Tally("item_id", "price"), Tally("hour")
     for batch in events.batches(columns):
-        rows = batch.filter(included(shop, "events"))
+        rows = batch.filter(exclusion(shop, "events").is_null())
         pairs.append(rows.filter(pl.col("event_type") == "return").select(PAIR).unique())
         prices.add(rows.filter(pl.col("price") > 0))
         hours.add(rows.select(hour=pl.col("timestamp").dt.truncate("1h")))
@@ -83,15 +83,15 @@ class Tally:
         return pl.concat(self._parts).group_by(self._by).agg(pl.col("n").sum())
 
 
-def included(shop: Shop, table: str) -> pl.Expr:
-    """Whether a row is any of our business, as the shop file says."""
-    return pl.all_horizontal(
-        pl.lit(True), *(pl.col(rule.missing).is_not_null() for rule in shop.table(table).exclude.values())
-    )
+def exclusion(shop: Shop, table: str) -> pl.Expr:
+    """The first of the shop file's exclusions that sets a row aside; null: the row is our business."""
+    rules = shop.table(table).exclude.items()
+    named = (pl.when(pl.col(rule.missing).is_null()).then(pl.lit(name)) for name, rule in rules)
+    return pl.coalesce(pl.lit(None, pl.String), *named)
 
 
 def wanted_columns(shop: Shop, table: str) -> list[str]:
-    """The columns that `included` reads."""
+    """The columns that `exclusion` reads."""
     return [rule.missing for rule in shop.table(table).exclude.values()]
 
 
@@ -99,7 +99,7 @@ def _first_purchases(shop: Shop, events: Landed, returned: pl.DataFrame) -> pl.D
     found = [returned.select(PAIR).clear().with_columns(first_purchase=pl.lit(None, pl.Datetime("us", "UTC")))]
     if returned.height:
         for batch in events.batches([*PAIR, "event_type", "timestamp", *wanted_columns(shop, "events")]):
-            bought = batch.filter(included(shop, "events"), pl.col("event_type") == "purchase")
+            bought = batch.filter(exclusion(shop, "events").is_null(), pl.col("event_type") == "purchase")
             bought = bought.join(returned, on=PAIR, how="semi")
             found.append(bought.group_by(PAIR).agg(first_purchase=pl.col("timestamp").min()))
     return pl.concat(found).group_by(PAIR).agg(pl.col("first_purchase").min())

@@ -168,14 +168,7 @@ def _identity(shop: Shop, table: str) -> pl.Expr:
 
 def _without_excluded(rows: pl.DataFrame, shop: Shop, table: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """(rows to judge, rows that the shop file sets aside, with the first exclusion that holds)."""
-    label = pl.coalesce(
-        pl.lit(None, pl.String),
-        *(
-            pl.when(pl.col(rule.missing).is_null()).then(pl.lit(name))
-            for name, rule in shop.table(table).exclude.items()
-        ),
-    )
-    labelled = rows.with_columns(label.alias(LABEL))
+    labelled = rows.with_columns(context.exclusion(shop, table).alias(LABEL))
     aside = labelled.filter(pl.col(LABEL).is_not_null()).with_columns(place=pl.lit("excluded"))
     return labelled.filter(pl.col(LABEL).is_null()).drop(LABEL), aside
 

@@ -89,8 +89,7 @@ class Landing:
 
 def content_hash(file: Path, name: str, declaration: str) -> str:
     """The identity of a landing: the file's name, the delivered bytes, and how they are to be read."""
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256")
+    digest = _digest(file)
     digest.update(f"{name}\n{declaration}".encode())
     return digest.hexdigest()
 
@@ -150,8 +149,17 @@ def commit(found: Landing, raw: Path, shop: str, table: str, file: Path, name: s
 
 
 def _sha256(path: Path) -> str:
+    return _digest(path).hexdigest()
+
+
+def _digest(path: Path) -> Any:
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hashlib.file_digest(stream, "sha256")
+
+
+def version_of(manifest: Manifest) -> str:
+    """What a landed file is called in the lake, and what a repair of it names: 16 digits of its hash."""
+    return manifest["sha256"][:16]
 
 
 def manifests(raw: Path, shop: str, table: str) -> list[Manifest]:
@@ -231,7 +239,7 @@ class Landed:
 
     def read(self) -> pl.DataFrame:
         """All rows at once: for tables that fit in memory."""
-        return pl.concat(self.batches(), how="diagonal")
+        return pl.concat(self.batches())
 
     def _groups(self, size: int) -> Iterator[tuple[list[Path], int]]:
         """Files of the same columns that together have at most `size` rows (or one that has more), and their rows."""
@@ -270,7 +278,7 @@ def landed(raw: Path, shop: str, table: str) -> Landed:
             "(.json) beside them and ingest again."
         )
     files = {name: manifest for name, manifest in everything.items() if not is_repair(manifest)}
-    repairs = _repairs(raw, shop, table, files)
+    repairs = _repairs(raw, [manifest for manifest in everything.values() if is_repair(manifest)], files)
     unreadable = _all_rejects(raw, files)
     left = unreadable.join(repairs, on=PLACE, how="anti", maintain_order="left")
     return Landed(
@@ -286,7 +294,7 @@ def landed(raw: Path, shop: str, table: str) -> Landed:
 def _file_row(manifest: Manifest) -> tuple[object, ...]:
     counts = manifest["rows_landed"], manifest["rows_rejected"]
     daily = 2 * manifest.get("rows_of_day", 0) >= manifest["rows_landed"]
-    return manifest["file"], manifest["sha256"][:16], day_of(manifest), daily, *counts
+    return manifest["file"], version_of(manifest), day_of(manifest), daily, *counts
 
 
 def day_of(manifest: Manifest) -> date:
@@ -310,17 +318,16 @@ def is_repair(manifest: Manifest) -> bool:
     return VERSION in manifest["columns"]
 
 
-def _repairs(raw: Path, shop: str, table: str, files: dict[str, Manifest]) -> pl.DataFrame:
-    """The rows that repairs put in place of others, the last repair of a line alone; without `VERSION`.
+def _repairs(raw: Path, made: list[Manifest], files: dict[str, Manifest]) -> pl.DataFrame:
+    """The rows that repairs, the oldest first, put in place of others; the last repair of a line; without `VERSION`.
 
     A repair belongs to one version of a file: once the shop has delivered another one, it is not used any more.
     """
-    made = sorted((m for m in manifests(raw, shop, table) if is_repair(m)), key=lambda manifest: manifest["file"])
-    current = {"source_file": list(files), VERSION: [manifest["sha256"][:16] for manifest in files.values()]}
     if not made:
         return pl.DataFrame(schema=PROVENANCE)
+    current = pl.DataFrame({"source_file": list(files), VERSION: list(map(version_of, files.values()))})
     rows = pl.concat([pl.read_parquet(raw / m["path"], hive_partitioning=False) for m in made], how="diagonal")
-    rows = rows.join(pl.DataFrame(current), on=["source_file", VERSION], how="semi", maintain_order="left")
+    rows = rows.join(current, on=["source_file", VERSION], how="semi", maintain_order="left")
     return rows.unique(PLACE, keep="last", maintain_order=True).sort(PLACE).drop(VERSION)
 
 

@@ -117,7 +117,7 @@ def replay(
 
 
 def _check_current(known: pl.DataFrame, landed: dict[str, lake.Manifest], shop: Shop, table: str) -> None:
-    current = {(name, manifest["sha256"][:16]) for name, manifest in landed.items()}
+    current = {(name, lake.version_of(manifest)) for name, manifest in landed.items()}
     for file, version in known.select("source_file", VERSION).unique(maintain_order=True).iter_rows():
         if (file, version) not in current:
             raise UserError(

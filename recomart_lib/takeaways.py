@@ -79,13 +79,17 @@ def days_covered(days: pl.DataFrame) -> str:
 def quality(report: dict[str, Any]) -> str:
     """The score against the gate."""
     score, gate = report["score"], report["min_score"]
-    shown = f"{math.floor(score * 10 + 1e-6) / 10:.1f} %"  # rounded down: 94.99 must not look like a passed gate
     lowest = min(report["tables"], key=lambda table: report["tables"][table]["score"])
     verdict = "the gate is open" if score >= gate else "**the pipeline stops here**"
     return (
-        f"**The quality score is {shown}** (lowest table: {lowest}); the gate asks for {gate:.1f} %: {verdict}. "
+        f"**The quality score is {_floored(score)} %** (lowest table: {lowest}); the gate asks for {gate:.1f} %: {verdict}. "
         f"The score is the share of judged rows that pass every error rule."
     )
+
+
+def _floored(score: float) -> str:
+    """A score with one digit, rounded down: 94.99 must not look like a passed gate."""
+    return f"{math.floor(score * 10 + 1e-6) / 10:.1f}"
 
 
 def asked_about(asked: pl.DataFrame) -> str:
@@ -145,9 +149,8 @@ def score_by_drop(history: pl.DataFrame, gate: float) -> str:
     worst = history.sort("score", "day").row(0, named=True)
     share = f"{plural(below, 'drop')} of {history.height:,} {'lies' if below == 1 else 'lie'}" if below else (
         f"None of {plural(history.height, 'daily drop')} lies")  # fmt: skip
-    shown = math.floor(worst["score"] * 10 + 1e-6) / 10  # rounded down, as in `quality`
     return (
-        f"**{share} below the gate of {gate:.1f} %.** The lowest is that of {worst['day']}: {shown:.1f} % of "
+        f"**{share} below the gate of {gate:.1f} %.** The lowest is that of {worst['day']}: {_floored(worst['score'])} % of "
         f"{plural(worst['n'], 'row')}."
     )
 
