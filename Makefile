@@ -37,6 +37,9 @@ test-slow: setup .venv/.spark ## the slow tests (they install PySpark, half a gi
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-spark.lock
 	@touch $@
 
+docs: setup ## write docs/features.md anew from the definitions of the features
+	@python -m recomart_lib.features.document
+
 lint: setup ## ruff, and notebooks without outputs
 	@ruff check . && ruff format --check . && nbstripout --verify notebooks/*.ipynb
 
@@ -49,4 +52,4 @@ clean: ## delete data and reports that the pipeline made; source files and the D
 	@rm -rf data/raw data/.desk data/validated data/quarantine data/history data/prepared data/features data/feature_store data/models data/recommendations
 	@rm -rf reports/*.html reports/*.ipynb reports/profiles reports/sidecars
 
-.PHONY: help setup repro fetch reports lab test test-slow lint lock clean
+.PHONY: help setup repro fetch reports lab test test-slow docs lint lock clean

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from recomart_lib import cli_data, params, paths, shops
+from recomart_lib import cli_data, cli_features, params, paths, shops
 from recomart_lib.errors import UserError
 
 API_TOKEN = "RECOMART_API_TOKEN"  # as in shops/simulated_api.yaml
@@ -21,6 +21,7 @@ shop_app = typer.Typer(help="The shop whose data is used.", no_args_is_help=True
 app.add_typer(shop_app, name="shop")
 app.add_typer(cli_data.lake_app, name="lake")
 app.add_typer(cli_data.quarantine_app, name="quarantine")
+app.add_typer(cli_features.features_app, name="features")
 
 
 @app.command()

@@ -39,7 +39,7 @@ def lake_show(
     if not landed.height:
         raise UserError(f"Nothing of shop '{shop}' was landed yet. Run: dvc repro 01_ingest")
     if name is None:
-        _print(_by_table(landed), rows)
+        show(_by_table(landed), rows)
         return
     asked = (pl.col("table") == name) | (pl.col("file") == name) | (pl.col("date").cast(pl.String) == name)
     found = landed.filter(asked | pl.col("version").str.starts_with(name))
@@ -50,7 +50,7 @@ def lake_show(
         manifest = lake.manifest_of((raw / found.get_column("path")[0]).with_suffix(".json"))
         typer.echo(json.dumps(manifest, indent=1, ensure_ascii=False))
     else:
-        _print(found.drop("path"), rows)
+        show(found.drop("path"), rows)
 
 
 def _versions(raw: Path, shop: str) -> pl.DataFrame:
@@ -101,13 +101,13 @@ def quarantine_show(
     """Count what is held back by its reasons; of one table, show the rows with file and line."""
     quarantine = paths.place(paths.QUARANTINE)
     if table is None:
-        _print(repair.summary(quarantine), rows)
+        show(repair.summary(quarantine), rows)
         return
     if table not in TABLES:
         raise UserError(f"There is no table '{table}'. {suggestion(table, list(TABLES))}")
     held = repair.held(quarantine, table).drop(lake.VERSION)
     held = held.filter(pl.col(repair.REASONS).str.contains(rule, literal=True)) if rule else held
-    _print(held.select(name for name in held.columns if held.get_column(name).null_count() < held.height), rows)
+    show(held.select(name for name in held.columns if held.get_column(name).null_count() < held.height), rows)
 
 
 @quarantine_app.command("export")
@@ -137,7 +137,7 @@ def quarantine_replay(
     typer.echo("Land and judge them: dvc repro")
 
 
-def _print(table: pl.DataFrame, rows: int) -> None:
+def show(table: pl.DataFrame, rows: int) -> None:
     style = {"tbl_cols": -1, "tbl_rows": rows, "tbl_width_chars": 200, "fmt_str_lengths": 60}
     with pl.Config(tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, **style):
         typer.echo(str(table.head(rows)))

@@ -11,12 +11,13 @@ MODEL_COLOURS = {
     "recent_popularity": "#0072B2",
     "own_history": "#E69F00",
     "own_history_decayed": "#D55E00",
+    "repurchase": "#117733",
     "item_knn": "#009E73",
     "ease": "#CC79A7",
     "als": "#332288",
     "svd": "#882255",
 }
-SPARE_COLOURS = ("#117733", "#999933", "#AA4499", "#44AA99", "#661100", "#6699CC")
+SPARE_COLOURS = ("#999933", "#AA4499", "#44AA99", "#661100", "#6699CC")
 
 
 def colour(model: str) -> str:

@@ -1,102 +1,418 @@
-"""The versioned feature store: Feast with a SQLite registry over the feature tables. Only this module knows Feast.
+"""The versioned feature store: what stage 05 computed, registered, and read the same way for training and live use.
 
-    data/feature_store/feature_store.db   registry: entities, views, services
-    data/features/<entity>.parquet        offline store: one row per entity key and `event_timestamp`
+    feature_store.yaml                    where everything lies; Feast's own configuration
+    data/feature_store/feature_store.db   registry: entities, views, services, and our history of definitions
+    data/features/<view>.parquet          offline store: one row per key and `event_timestamp`
+    data/feature_store/online.db          online store: the newest row of each key
 
-A row's `event_timestamp` is the moment *as of* which its features were computed: they use only earlier events.
+A row's `event_timestamp` is the moment *as of* which its features were computed: they use only earlier events, so a row
+may be used from that moment on. Only this module knows Feast.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
+import shutil
+import sqlite3
+import tempfile
+import time
 import warnings
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from recomart_lib import features
+from recomart_lib import feature_history, paths
+from recomart_lib.config import read_yaml
+from recomart_lib.errors import UserError
+from recomart_lib.features.base import KEYS, Definition
+from recomart_lib.features.catalogue import DEFINITIONS, SERVICES, definitions, names
+from recomart_lib.schemas import TIMESTAMP
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
 
-SERVICE = "recommender_v1"
-PROJECT = "recomart"
+log = logging.getLogger(__name__)
+
+CONFIG = Path("feature_store.yaml")
+NEWEST = list(SERVICES)[-1]
+HISTORY = "user_history"  # a user's pairs as parallel lists: one key lookup instead of one per pair
+OLD_VIEWS = ("user_features", "item_features", "interaction_features")  # of layout 1
+STALE_S = 86_400  # a half-written online file this old belongs to a run that died
+OWNER = "recommender team"
+ABOUT = {
+    "user": "one row per user with an event",
+    "item": "one row per product with an event",
+    "interaction": "one row per user-product pair; for training (live use reads user_history)",
+    HISTORY: "one row per user: the pairs of the interaction view as parallel lists; null = NaN",
+}
 
 
-def apply(store_folder: Path, tables_folder: Path, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """Register every feature of `features.DEFINITIONS` and the service that models pin. Applying twice changes nothing.
+def open_store(root: Path | None = None) -> FeatureStore:
+    """The store that feature_store.yaml describes; its relative paths start at the root, wherever the caller is."""
+    return _store(root or paths.root(), _config(root or paths.root()))
+
+
+def apply(data_version: str, settings: dict[str, Any], root: Path | None = None, replace: bool = False) -> pl.DataFrame:
+    """Register every feature and every version of the service. Applying twice changes nothing.
+
+    Parameters
+    ----------
+    data_version
+        Of the data that the features were made of: see `feature_history.data_version`.
+    settings
+        params.yaml: features.
+    replace
+        Whether a registered version may be given other definitions; else that is refused: models pin it.
 
     Returns
     -------
     DataFrame
         One row per registered feature: view, feature, type, entity, description.
+
+    Raises
+    ------
+    UserError
+        If a registered version would change, or the registry was made by a newer version or is damaged.
     """
-    store = open_store(store_folder)
-    views = [_view(entity, table, tables_folder) for entity, table in tables.items()]
-    from feast import FeatureService
-
-    service = FeatureService(name=SERVICE, features=views, description="What version 1 of the recommender reads")
-    entities = {entity.name: entity for entity in (_entity("user_id"), _entity("item_id"))}
-    store.apply([*entities.values(), *views, service])
-    return catalogue(store)
-
-
-def open_store(folder: Path) -> FeatureStore:
-    """The store whose registry is `folder`/feature_store.db; it is made on first use."""
-    warnings.filterwarnings("ignore", category=DeprecationWarning, module="feast")
-    from feast import FeatureStore, RepoConfig  # four seconds of imports: only where the store is used
-
-    folder.mkdir(parents=True, exist_ok=True)
-    config = RepoConfig(
-        project=PROJECT,
-        provider="local",
-        registry={"registry_type": "sql", "path": f"sqlite:///{folder / 'feature_store.db'}", "cache_ttl_seconds": 0},
-        offline_store={"type": "file"},
-        online_store={"type": "sqlite", "path": str(folder / "online.db")},
-        entity_key_serialization_version=3,
-    )
-    return FeatureStore(config=config)
+    root = root or paths.root()
+    with feature_history.readable(registry_url(root)):
+        before = feature_history.prepare(registry_url(root))
+        feature_history.require_frozen(registry_url(root), SERVICES, replace)
+        store = open_store(root)
+        if before < feature_history.LAYOUT:
+            _migrate(store)
+        _register(store, data_version, root)
+        feature_history.record(registry_url(root), SERVICES, data_version, settings)
+        return catalogue(store)
 
 
 def catalogue(store: FeatureStore) -> pl.DataFrame:
     """One row per registered feature."""
     rows = [
         (view.name, field.name, str(field.dtype), ", ".join(view.entities), field.description)
-        for view in sorted(store.list_feature_views(), key=lambda view: view.name)
+        for view in sorted(store.list_feature_views(), key=lambda view: list(ABOUT).index(view.name))
         for field in view.features
     ]
     return pl.DataFrame(rows, schema=["view", "feature", "type", "entity", "description"], orient="row")
 
 
-def _entity(key: str):  # noqa: ANN202 - Feast's Entity, which is not imported at module level
-    from feast import Entity, ValueType
+def history_lists(interaction: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the `user_history` view: user_id, event_timestamp, item_id and each pair feature as lists."""
+    numbers = [pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name in names("interaction")]
+    lists = interaction.select("user_id", "event_timestamp", "item_id", *numbers)
+    return lists.sort("event_timestamp", "user_id", "item_id").group_by(
+        "user_id", "event_timestamp", maintain_order=True
+    ).all()  # fmt: skip
 
-    return Entity(name=key.removesuffix("_id"), join_keys=[key], value_type=ValueType.STRING)
+
+def materialise(as_of: datetime | None = None, root: Path | None = None) -> dict[str, int]:
+    """Bring the newest values up to `as_of` (default: all) online; view -> rows online.
+
+    With SQLite, a new file is written beside the old one and then takes its place at once: whoever reads meanwhile
+    reads the old values, a run that dies leaves them, and no reader ever meets a lock.
+    """
+    root = root or paths.root()
+    config = _config(root)
+    until = as_of or datetime.now(UTC) + timedelta(days=1)
+    if config["online_store"]["type"] != "sqlite":
+        return _materialise(open_store(root), until, root)
+    target = Path(config["online_store"]["path"])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target)
+    folder = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
+    try:
+        beside = {**config, "online_store": {**config["online_store"], "path": str(folder / target.name)}}
+        counts = _materialise(_store(root, beside), until, root)
+        (folder / target.name).replace(target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return counts
 
 
-def _view(entity: str, table: pl.DataFrame, folder: Path) -> FeatureView:
-    from feast import FeatureView, Field, FileSource
+def training_frame(spine: pl.DataFrame, service: str = NEWEST, root: Path | None = None) -> pl.DataFrame:
+    """The spine with the features of a service, as they could be known at each row's `as_of`.
 
-    described = {d.name: d for d in features.DEFINITIONS if d.entity == entity}
-    schema = [
-        Field(name=name, dtype=_feast_type(table.schema[name]), description=f"{d.formula} [{d.unit}]; null: {d.null}")
-        for name, d in described.items()
-    ]
-    source = FileSource(
-        name=f"{entity}_features", path=str(folder / f"{entity}.parquet"), timestamp_field="event_timestamp"
-    )
+    Parameters
+    ----------
+    spine
+        user_id or item_id or both, as_of (UTC), and any other columns, like a label.
+
+    Returns
+    -------
+    DataFrame
+        The same rows in the same order, with `user__x`, `item__x` and `interaction__x` behind them: of the newest
+        stored row of the key with `event_timestamp` <= as_of; null where there is none.
+
+    Raises
+    ------
+    UserError
+        If there is no such service, the spine lacks its columns, or nothing was stored yet.
+    """
+    root = root or paths.root()
+    held = definitions(service)
+    if "as_of" not in spine.columns or not {"user_id", "item_id"} & set(spine.columns):
+        raise UserError(f"A spine needs as_of, and user_id or item_id; it has {', '.join(spine.columns)}.")
+    store = _ready(root)
+    frame = spine.with_columns(pl.col("as_of").cast(TIMESTAMP))
+    for entity, keys in KEYS.items():
+        wanted = [d for d in held if d.entity == entity]
+        if wanted and set(keys) <= set(spine.columns):
+            found = _point_in_time(store, frame.select(*keys, "as_of").unique(maintain_order=True), entity, wanted)
+            frame = frame.join(found, on=[*keys, "as_of"], how="left", validate="m:1", maintain_order="left")
+    if frame.height != spine.height:
+        raise RuntimeError(f"the join returned {frame.height} rows for {spine.height}")
+    return frame
+
+
+def online_user(user_id: str, service: str = NEWEST, root: Path | None = None) -> dict[str, Any]:
+    """The live features of a user under their own names, and `as_of`; None throughout for an unknown user."""
+    wanted = [d for d in definitions(service) if d.entity == "user"]
+    store = _ready(root or paths.root())
+    answer = _ask(store, [f"user:{d.name}" for d in wanted], [{"user_id": user_id}], stamps=True)
+    return {d.name: answer[f"user__{d.name}"][0] for d in wanted} | {"as_of": answer["as_of"][0]}
+
+
+def online(
+    user_id: str, item_ids: Sequence[str] | None = None, service: str = NEWEST, root: Path | None = None
+) -> pl.DataFrame:
+    """One row per item asked for (default: those of the user's history), with the columns of `training_frame`.
+
+    Unknown users, items and pairs have nulls.
+    """
+    held = definitions(service)
+    store = _ready(root or paths.root())
+    of = {entity: [d for d in held if d.entity == entity] for entity in KEYS}
+    lists = ("item_id", *(d.name for d in of["interaction"]))
+    refs = [*(f"user:{d.name}" for d in of["user"]), *(f"{HISTORY}:{name}" for name in lists)]
+    person = _ask(store, refs, [{"user_id": user_id}])
+    pairs = _pairs(person, of["interaction"])
+    asked = list(item_ids) if item_ids is not None else pairs.get_column("item_id").to_list()
+    known = _ask(store, [f"item:{d.name}" for d in of["item"]], [{"item_id": item} for item in asked]) if asked else {}
+    columns = [pl.Series("user_id", [user_id] * len(asked), pl.String), pl.Series("item_id", asked, pl.String)]
+    for d in of["user"]:
+        columns.append(pl.Series(f"user__{d.name}", person[f"user__{d.name}"] * len(asked), d.dtype))
+    for d in of["item"]:
+        columns.append(pl.Series(f"item__{d.name}", known.get(f"item__{d.name}", []), d.dtype))
+    return pl.DataFrame(columns).join(pairs, on="item_id", how="left", maintain_order="left")
+
+
+def registry_url(root: Path) -> str:
+    """The database of the registry and of our history, as SQLAlchemy takes it."""
+    return _config(root)["registry"]["path"]
+
+
+def _config(root: Path) -> dict[str, Any]:
+    """feature_store.yaml with its SQLite places made absolute: Feast takes them from where a process started."""
+    path = root / CONFIG
+    if not path.exists():
+        raise UserError(f"{path}: no such file; it says where the feature store lies.")
+    return _parsed(root, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _parsed(root: Path, written: int) -> dict[str, Any]:
+    config = read_yaml(root / CONFIG)
+    try:
+        registry, online_store = dict(config["registry"]), dict(config["online_store"])
+        url = str(registry["path"])
+    except (KeyError, TypeError) as problem:
+        raise UserError(f"{root / CONFIG}: registry.path or online_store is missing ({problem}).") from None
+    if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
+        registry["path"] = f"sqlite:///{(root / url.removeprefix('sqlite:///')).as_posix()}"
+    if online_store.get("type") == "sqlite":
+        online_store["path"] = str(root / online_store.get("path", "data/online.db"))
+    return {**config, "registry": registry, "online_store": online_store}
+
+
+def _store(root: Path, config: dict[str, Any]) -> FeatureStore:
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module="feast")
+    from feast import FeatureStore, RepoConfig  # four seconds of imports: only where the store is used
+
+    if config["registry"]["path"].startswith("sqlite:///"):
+        place = Path(config["registry"]["path"].removeprefix("sqlite:///").partition("?")[0])
+        place.parent.mkdir(parents=True, exist_ok=True)
+    return FeatureStore(config=RepoConfig(**config, repo_path=root))
+
+
+def _ready(root: Path) -> FeatureStore:
+    """The opened store, kept as long as registry and online file are the same files; a swap is noticed."""
+    config = _config(root)
+    database = config["registry"]["path"].removeprefix("sqlite:///").partition("?")[0]
+    if config["registry"]["path"].startswith("sqlite:") and not Path(database).exists():
+        raise UserError(f"There is no feature store at {database} yet. Run: dvc repro 05_features")
+    online_file = Path(str(config["online_store"].get("path", "")))
+    seen = [(stat.st_ino, stat.st_mtime_ns) for stat in (p.stat() for p in (online_file,) if p.is_file())]
+    return _kept(root, (root / CONFIG).stat().st_mtime_ns, tuple(seen))
+
+
+@lru_cache(maxsize=4)
+def _kept(root: Path, config_time: int, online_file: tuple[tuple[int, int], ...]) -> FeatureStore:
+    return open_store(root)
+
+
+def _register(store: FeatureStore, data_version: str, root: Path) -> None:
+    from feast import Entity, FeatureService, ValueType
+
+    entities = {
+        key: Entity(name=key.removesuffix("_id"), join_keys=[key], value_type=ValueType.STRING, owner=OWNER,
+                    description=f"a {name} of the shop")
+        for key, name in (("user_id", "customer"), ("item_id", "product"))
+    }  # fmt: skip
+    views = {name: _view(name, entities, store.config.offline_store.type) for name in ABOUT}
+    services = [
+        FeatureService(
+            name=name, owner=OWNER, description=f"{len(held)} features; models pin this version",
+            features=[views[entity][[d.name for d in held if d.entity == entity]] for entity in KEYS]
+            + [views[HISTORY][["item_id", *(d.name for d in held if d.entity == "interaction")]]],
+            tags={"definitions": feature_history.digest(held), "data_version": data_version},
+        )
+        for name, held in SERVICES.items()
+    ]  # fmt: skip
+    with _quiet():
+        store.apply([*entities.values(), *views.values(), *services])
+
+
+def _view(name: str, entities: dict[str, Any], offline: str) -> FeatureView:
+    from feast import FeatureView, Field
+    from feast.types import Array, Float64, Int64, String
+
+    kinds = {pl.Int64: Int64, pl.Float64: Float64, pl.String: String}
+    entity = "interaction" if name == HISTORY else name
+    fields = [
+        Field(name=d.name, dtype=Array(Float64) if name == HISTORY else kinds[d.dtype], description=_described(d),
+              tags={"unit": d.unit, "since": f"v{d.since}", "owner": d.owner})
+        for d in DEFINITIONS
+        if d.entity == entity
+    ]  # fmt: skip
+    if name == HISTORY:
+        fields.insert(0, Field(name="item_id", dtype=Array(String), description="the products of the history"))
     return FeatureView(
-        name=f"{entity}_features",
-        entities=[_entity(key) for key in features.KEYS[entity]],
-        ttl=timedelta(0),
-        schema=schema,
-        source=source,
-        tags={"stage": "05_features"},
-    )
+        name=name, entities=[entities[key] for key in (["user_id"] if name == HISTORY else KEYS[name])],
+        ttl=timedelta(0), schema=fields, source=_source(name, offline), online=name != "interaction",
+        description=ABOUT[name], owner=OWNER, tags={"stage": "05_features"},
+    )  # fmt: skip
 
 
-def _feast_type(dtype: pl.DataType):  # noqa: ANN202 - as above
-    from feast.types import Float64, Int64, String
+def _described(d: Definition) -> str:
+    return f"{d.formula} [{d.unit}]; null: {d.null}"
 
-    return {pl.Int64: Int64, pl.Float64: Float64, pl.String: String}[dtype]
+
+def _source(name: str, offline: str) -> Any:
+    """Where a view's rows lie: the same Parquet file for Feast's file store and for Spark."""
+    path = (paths.FEATURES / f"{name}.parquet").as_posix()
+    if offline.startswith("spark"):
+        from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
+
+        return SparkSource(name=name, path=path, file_format="parquet", timestamp_field="event_timestamp")
+    from feast import FileSource
+
+    return FileSource(name=name, path=path, timestamp_field="event_timestamp")
+
+
+def _migrate(store: FeatureStore) -> None:
+    """A registry of layout 1 had other views; theirs are registered anew under today's names."""
+    old = [view.name for view in store.list_feature_views() if view.name in OLD_VIEWS]
+    for service in store.list_feature_services():
+        store.registry.delete_feature_service(service.name, store.project)
+    for name in old:
+        store.delete_feature_view(name)
+    if old:
+        log.info("the feature store's registry was of an older layout; %s were replaced", ", ".join(old))
+
+
+def _materialise(store: FeatureStore, until: datetime, root: Path) -> dict[str, int]:
+    from tqdm.auto import tqdm
+
+    views = [name for name in ABOUT if name != "interaction"]
+    counts = {}
+    if store.config.online_store.type == "sqlite":
+        _create_online(store)
+    for name in tqdm(views, desc="features go online", unit="view", disable=None):
+        newest = _newest(
+            root / paths.FEATURES / f"{name}.parquet", ["user_id"] if name == HISTORY else KEYS[name], until
+        )
+        with _quiet():  # not Feast's own `materialize`: it reads lists from Parquet twenty times slower than Polars
+            store.write_to_online_store(name, newest.to_pandas())
+        counts[name] = newest.height
+    return counts
+
+
+def _newest(path: Path, keys: list[str], until: datetime) -> pl.DataFrame:
+    """The newest row of each key up to a moment."""
+    if not path.exists():
+        raise UserError(f"{path} is missing: there are no features to bring online. Run: dvc repro 05_features")
+    rows = pl.scan_parquet(path).filter(pl.col("event_timestamp") <= until)
+    return rows.sort("event_timestamp").unique(keys, keep="last").sort(keys).collect()
+
+
+def _create_online(store: FeatureStore) -> None:
+    """The tables of a new SQLite file; Feast makes them in `apply` only, which knows the usual file."""
+    views = [view for view in store.list_feature_views() if view.online]
+    provider = store._get_provider()  # no public way
+    provider.online_store.update(store.config, [], views, [], [], partial=False)
+
+
+def _sweep(target: Path) -> None:
+    for left in target.parent.glob(f"{target.name}.*"):
+        if left.is_dir() and time.time() - left.stat().st_mtime > STALE_S:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _point_in_time(store: FeatureStore, spine: pl.DataFrame, view: str, wanted: list[Definition]) -> pl.DataFrame:
+    """The distinct (keys, as_of) for which the view has a row by then, with its features as `view__x`.
+
+    Feast is asked once per view and with distinct rows: asked for several views at once, its join de-duplicates by the
+    keys of the first; it drops what is older than the first row of its key, and here the caller's left join brings that
+    back as nulls.
+    """
+    keys = KEYS[view]
+    asked = spine.rename({"as_of": "event_timestamp"}).to_pandas()
+    with _quiet():
+        job = store.get_historical_features(asked, [f"{view}:{d.name}" for d in wanted], full_feature_names=True)
+        found = pl.from_arrow(job.to_arrow())
+    columns = {f"{view}__{d.name}": d.dtype for d in wanted}
+    if missing := [name for name in columns if name not in found.columns]:
+        raise RuntimeError(f"Feast did not return {', '.join(missing)}")
+    moment = pl.col("event_timestamp").dt.cast_time_unit("us").dt.convert_time_zone("UTC").alias("as_of")
+    return found.select(*keys, moment, *(pl.col(name).cast(dtype) for name, dtype in columns.items()))
+
+
+def _ask(
+    store: FeatureStore, refs: list[str], rows: list[dict[str, str]], stamps: bool = False
+) -> dict[str, list[Any]]:
+    """Feast's answer as lists, under `view__feature`."""
+    try:
+        answer = store.get_online_features(refs, rows, full_feature_names=True)
+    except sqlite3.OperationalError as problem:
+        raise UserError(f"The online store holds nothing yet ({problem}). Run: dvc repro 05_features") from None
+    values = answer.to_dict(include_event_timestamps=stamps)
+    if stamps:
+        seconds = values.get(f"{refs[0].replace(':', '__')}__ts", [None])
+        values["as_of"] = [datetime.fromtimestamp(s, UTC) if s else None for s in seconds]
+    return values
+
+
+def _pairs(person: dict[str, list[Any]], wanted: list[Definition]) -> pl.DataFrame:
+    """The lists of a user's history as rows: item_id and `interaction__x`."""
+    ids = person[f"{HISTORY}__item_id"][0] or []
+    columns = [pl.Series(f"interaction__{d.name}", person[f"{HISTORY}__{d.name}"][0] or [], pl.Float64) for d in wanted]
+    typed = [pl.col(f"interaction__{d.name}").fill_nan(None).cast(d.dtype) for d in wanted]
+    return pl.DataFrame([pl.Series("item_id", ids, pl.String), *columns]).with_columns(typed)
+
+
+@contextlib.contextmanager
+def _quiet():  # noqa: ANN202 - a context manager
+    """Feast prints its own progress and warns of its own internals: ours is told by tqdm and logging."""
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield

@@ -22,6 +22,7 @@ class Base(Section):
     shop: str = "simulated"
     source: str = "data/source/simulated"
     seed: int = Field(42, ge=0, lt=2**31)
+    engine: Literal["polars", "spark"] = "polars"
 
 
 class Simulate(Section):
@@ -87,6 +88,7 @@ class Features(Section):
     half_life_days: float = Field(30, gt=0)
     n_price_tiers: int = Field(4, ge=1)
     rating_prior: float = Field(5, ge=0)
+    n_last: int = Field(20, ge=2)
 
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -94,6 +96,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "recent_popularity": {"window_days": 30},
     "own_history": {},
     "own_history_decayed": {"decay_days": 60},
+    "repurchase": {"n_trees": 100, "min_pairs": [20, 100]},
     "item_knn": {"n_neighbours": [50, 200]},
     "ease": {"reg": 200, "signal": ["relevant", "seen"]},
     "als": {"n_factors": 64, "reg": 5.0, "alpha": 2.0, "n_epochs": 15},
@@ -102,6 +105,7 @@ MODELS: dict[str, dict[str, Any]] = {
 
 class Train(Section):
     k: int = Field(20, ge=1)
+    feature_service: str = "recommender_v2"
     svd_n_factors: int = Field(50, ge=1)
     svd_n_epochs: int = Field(20, ge=1)
     svd_learning_rate: float = Field(0.005, gt=0)

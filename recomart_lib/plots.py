@@ -241,6 +241,22 @@ def slices(table: pl.DataFrame, by: str, metric: str, title: str) -> Axes:
     return ax
 
 
+def signal(table: pl.DataFrame, title: str) -> Axes:
+    """One dot per feature with its 95 % interval, strongest on top; dashed: no signal. `table`: `lessons.signal`."""
+    if not table.height:
+        return nothing(f"{title}: nothing to learn from yet.")
+    _, ax = plt.subplots(figsize=(8, 0.9 + 0.28 * table.height))
+    for place, row in enumerate(table.iter_rows(named=True)):
+        ax.plot([row["low"], row["high"]], [place, place], color=ACCENT, lw=3, alpha=0.5, solid_capstyle="butt")
+        ax.plot(row["auc"], place, "o", color=ACCENT)
+    ax.axvline(0.5, color=INK, ls="--", lw=1)
+    ax.set_yticks(range(table.height), table.get_column("feature").to_list(), fontsize=8)
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    ax.set(xlabel="area under the ROC curve of the feature alone (0.5: tells nothing)", title=title)
+    return ax
+
+
 def trade_off(table: pl.DataFrame, x: str, y: str, title: str) -> Axes:
     """One dot per model: two metrics against each other."""
     if not table.height:
@@ -255,13 +271,42 @@ def trade_off(table: pl.DataFrame, x: str, y: str, title: str) -> Axes:
 
 def correlations(table: pl.DataFrame, names: Sequence[str], title: str) -> Axes:
     """Rank correlations of numeric columns that vary."""
-    numeric = [n for n in names if table.schema[n].is_numeric() and table.get_column(n).drop_nulls().n_unique() > 1]
+    numeric = varying(table, names)
     if len(numeric) < 2:
         return nothing(f"{title}: fewer than two features vary.")
     matrix = table.select(numeric).to_pandas().corr("spearman")
-    _, ax = plt.subplots(figsize=(1.8 + 0.9 * len(numeric), 1 + 0.5 * len(numeric)))
-    sns.heatmap(matrix, ax=ax, cmap="RdBu_r", vmin=-1, vmax=1, annot=True, fmt=".2f",
+    few = len(numeric) <= 8  # then there is room for the numbers themselves
+    side = 0.9 if few else 0.32
+    _, ax = plt.subplots(figsize=(3.4 + side * len(numeric), 2 + (0.5 if few else side) * len(numeric)))
+    sns.heatmap(matrix, ax=ax, cmap="RdBu_r", vmin=-1, vmax=1, annot=few, fmt=".2f",
                 cbar_kws={"label": "Spearman correlation"})  # fmt: skip
     ax.set(title=title)
-    ax.tick_params(axis="x", rotation=30)
+    ax.tick_params(axis="x", rotation=90)
+    ax.tick_params(axis="y", rotation=0)
     return ax
+
+
+def varying(table: pl.DataFrame, names: Sequence[str]) -> list[str]:
+    """The numeric columns among these that have two values or more."""
+    return [n for n in names if table.schema[n].is_numeric() and table.get_column(n).drop_nulls().n_unique() > 1]
+
+
+def distributions(table: pl.DataFrame, names: Sequence[str], units: dict[str, str], title: str) -> Axes:
+    """One small histogram per numeric column that varies, the upper 1 % in its last bar; `units` label the axes."""
+    shown = varying(table, names)
+    if not shown:
+        return nothing(f"{title}: no number varies.")
+    n_rows = -(-len(shown) // 4)
+    figure, axes = plt.subplots(n_rows, 4, figsize=(11, 0.5 + 1.75 * n_rows), squeeze=False)
+    for ax, name in zip(axes.flat, shown, strict=False):
+        known = table.get_column(name).drop_nulls().cast(pl.Float64).to_numpy()
+        top = np.quantile(known, 0.99)
+        ax.hist(np.minimum(known, top) if top > known.min() else known, bins=24, color=ACCENT, lw=0)
+        ax.set_title(name, fontsize=8)
+        ax.set_xlabel(units[name][:34], fontsize=7)
+        ax.tick_params(labelsize=6)
+    for ax in axes.flat[len(shown) :]:
+        ax.set_axis_off()
+    axes[0, 0].set_ylabel("rows", fontsize=7)
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
+    return axes[0, 0]

@@ -181,6 +181,15 @@ def overview(cuts: list[Window], parts: dict[str, dict[str, pl.DataFrame]]) -> p
     return pl.DataFrame({"": facts, **{name: [column[fact] for fact in facts] for name, column in columns.items()}})
 
 
+def cuts(facts: dict[str, Any]) -> dict[str, datetime]:
+    """The moments as of which features are stored, by name, from the facts of 04_prepare; the earliest first.
+
+    `lesson` is one horizon before `valid`: what followed it teaches models that are judged on valid.
+    """
+    valid, test, live = (datetime.fromisoformat(facts[name]) for name in ("valid_start", "cut", "live"))
+    return {"lesson": valid - timedelta(days=facts["horizon_days"]), "valid": valid, "test": test, "live": live}
+
+
 def matrix(parts: dict[str, pl.DataFrame]) -> dict[str, float]:
     """Users, items, pairs and density of the matrix that a model learns from."""
     users, items, pairs = (parts[name].height for name in ("users", "items", "interactions"))
@@ -200,6 +209,7 @@ def facts(
     return {
         "shop": shop.name,
         "title": shop.title,
+        "relevant_events": shop.relevant_events,
         "fingerprint": fingerprint,
         "n_users": valid["users"].height,
         "n_items": valid["items"].height,

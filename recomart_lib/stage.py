@@ -18,9 +18,10 @@ import nbformat
 import polars as pl
 from traitlets.config import Config
 
-from recomart_lib import index_page, ingest, lake, params, paths, report, rulebook, shops, training
+from recomart_lib import engine, index_page, ingest, lake, params, paths, report, rulebook, shops, training
 from recomart_lib.config import suggestion
 from recomart_lib.errors import UserError
+from recomart_lib.features import catalogue
 from recomart_lib.params import Params
 from recomart_lib.shops import Shop
 
@@ -80,6 +81,8 @@ def check(name: str, notebook: nbformat.NotebookNode) -> dict[str, Any]:
     shop = shops.load(everything.base.shop)
     rulebook.rules(everything.validate_)
     training.check(everything.train)
+    catalogue.definitions(everything.train.feature_service)
+    engine.check(everything.base.engine)
     if name == "01_ingest":
         ingest.check(shop, paths.place(everything.base.source))
     elif not paths.place(paths.RAW, f"source={shop.name}").is_dir():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import math
 import re
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -329,6 +330,68 @@ def nulls(table: pl.DataFrame, names: list[str]) -> str:
         return f"**No null in {plural(table.height, 'row')}.**"
     named = ", ".join(f"{name} {percent(share)}" for name, share in sorted(missing.items(), key=lambda pair: -pair[1]))
     return f"**{plural(len(missing), 'feature')} of {len(names)} have nulls**: {named}."
+
+
+def missing(described: pl.DataFrame) -> str:
+    """Which features are mostly null. `described`: see `features.profile.profile`."""
+    gaps = described.filter(pl.col("nulls") > 0).sort("nulls", "feature", descending=[True, False])
+    if not gaps.height:
+        return f"**No nulls** in {plural(described.height, 'feature')}."
+    absent = gaps.filter(pl.col("nulls") == 1).height
+    worst = ", ".join(f"{row['entity']}.{row['feature']} {percent(row['nulls'])}" for row in gaps.head(5).to_dicts())
+    tail = f" {plural(absent, 'feature')} could not be computed in this shop." if absent else ""
+    return f"**{gaps.height} of {plural(described.height, 'feature')} have nulls**, most of all {worst}.{tail}"
+
+
+def moved(described: pl.DataFrame) -> str:
+    """Which features are distributed otherwise at the test cut than at the valid cut."""
+    known = described.drop_nulls("psi")
+    if not known.height:
+        return "Drift between the cuts cannot be told: one of them knows nobody."
+    far = known.filter(pl.col("psi") >= 0.25).sort("psi", "feature", descending=[True, False])
+    if not far.height:
+        top = known.sort("psi", "feature", descending=[True, False]).row(0, named=True)
+        return f"**No feature drifts** from the valid cut to the test cut; most moved {top['entity']}.{top['feature']} (psi {number(top['psi'])})."
+    named = ", ".join(f"{row['entity']}.{row['feature']} ({number(row['psi'])})" for row in far.head(8).to_dicts())
+    return f"**{far.height} of {plural(known.height, 'feature')} drift** from the valid cut to the test cut (psi of 0.25 or more): {named}."
+
+
+def audited(name: str, as_of: datetime, table: pl.DataFrame) -> str:
+    """What the leakage audit found at a cut. `table`: see `features.audit.audit`."""
+    canary = table.filter(pl.col("feature").str.starts_with("canary"))
+    features = table.filter(~pl.col("feature").str.starts_with("canary"))
+    leaks = features.filter("leaks").height
+    latest = features.get_column("latest_event").max()
+    caught = "the canary was caught" if canary.get_column("leaks").all() else "**the canary was not caught**"
+    seen = f"latest event used: {latest:%Y-%m-%d %H:%M:%S}" if latest else "no event was used"
+    verdict = (
+        f"**{plural(leaks, 'feature')} leak**" if leaks else f"**none of {plural(features.height, 'feature')} leaks**"
+    )
+    return f"Cut *{name}* ({as_of:%Y-%m-%d %H:%M:%S} UTC): {verdict}; {seen}; {features.get_column('n_changed').sum():,} values changed with the future; {caught} ({canary.get_column('n_changed').sum():,} changed)."
+
+
+def alike(entity: str, pairs: pl.DataFrame) -> str:
+    """Which features of an entity say the same. `pairs`: see `features.profile.alike`."""
+    if not pairs.height:
+        return f"{entity}: **no two features say the same** (rank correlation of 0.95 or more)."
+    named = ", ".join(f"{row['one']} and {row['other']} ({row['correlation']:.2f})" for row in pairs.head(6).to_dicts())
+    return f"{entity}: **{plural(pairs.height, 'pair')} of features say nearly the same**: {named}."
+
+
+def freshness(last: str, live: datetime) -> str:
+    """How old the live features are."""
+    hours = (live - datetime.fromisoformat(last)).total_seconds() / 3600
+    return f"Live features are as of {live:%Y-%m-%d %H:%M:%S} UTC, {number(hours)} hours after the last event."
+
+
+def signal(table: pl.DataFrame, service: str) -> str:
+    """Which feature alone tells most about what is taken again. `table`: see `lessons.signal`."""
+    if not table.height:
+        return "**Nothing to learn from features yet**: no pair that was known at an earlier cut was, or was not, taken again."
+    top = table.row(0, named=True)
+    telling = table.filter((pl.col("low") > 0.5) | (pl.col("high") < 0.5)).height
+    way = "larger" if top["auc"] > 0.5 else "smaller"
+    return f"**{safe(top['feature'])} tells most** of {plural(table.height, 'feature')} of {service}: what is taken again has the {way} value in {percent(max(top['auc'], 1 - top['auc']))} of comparisons (AUC {top['auc']:.3f}, {top['low']:.3f} to {top['high']:.3f}); {plural(telling, 'feature')} tell something."
 
 
 def tuned(log: pl.DataFrame) -> str:

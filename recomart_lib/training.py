@@ -20,7 +20,7 @@ from recomart_lib.params import Train
 from recomart_lib.schemas import PREDICTIONS, PROTOCOLS
 
 TUNED_AT = 10  # parameters are chosen by ndcg at this list length
-SEEDED = ("als", "svd", "random")
+SEEDED = ("als", "svd", "random", "repurchase")
 COLD_MODELS = ("popularity", "recent_popularity")
 Tables = dict[str, pl.DataFrame]
 
@@ -64,20 +64,23 @@ def _seeded(name: str, hyper: dict[str, Any], seed: int) -> dict[str, Any]:
     return {**hyper, "seed": seed} if name in SEEDED else hyper
 
 
-def data_of(window: Tables, cut: datetime) -> TrainData:
-    """What a model may learn from: the interactions of a window (see `splits.split`)."""
-    return TrainData.of(window["interactions"], window["users"].height, window["items"].height, cut)
+def data_of(
+    window: Tables, cut: datetime, lesson: pl.DataFrame | None = None, features: pl.DataFrame | None = None
+) -> TrainData:
+    """What a model may learn from: the interactions of a window (see `splits.split`), with features (`lessons`)."""
+    n_users, n_items = window["users"].height, window["items"].height
+    return TrainData.of(window["interactions"], n_users, n_items, cut, lesson, features)
 
 
-def tune(window: Tables, cut: datetime, tried: dict[str, list[dict[str, Any]]]) -> pl.DataFrame:
-    """Fit every candidate on the window's past and judge it by what followed.
+def tune(data: TrainData, window: Tables, tried: dict[str, list[dict[str, Any]]]) -> pl.DataFrame:
+    """Fit every candidate on the window's past (`data`) and judge it by what followed.
 
     Returns
     -------
     DataFrame
         One row per model, candidate and protocol: model, parameters (JSON), protocol, ndcg@10 (null: nobody to judge).
     """
-    data, rows = data_of(window, cut), []
+    rows = []
     jobs = [(name, hyper) for name, choices in tried.items() for hyper in choices]
     for name, hyper in tqdm(jobs, desc="tuning on valid", unit="fit", disable=None):
         model = models.create(name, **hyper).fit(data)
@@ -113,9 +116,8 @@ def choose(log: pl.DataFrame) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def fit(window: Tables, cut: datetime, parameters: dict[str, dict[str, Any]]) -> dict[str, Model]:
+def fit(data: TrainData, parameters: dict[str, dict[str, Any]]) -> dict[str, Model]:
     """Fit every model with its chosen parameters on all that lies before the cut."""
-    data = data_of(window, cut)
     names = tqdm(parameters.items(), desc="fitting before the cut", unit="model", disable=None)
     return {name: models.create(name, **hyper).fit(data) for name, hyper in names}
 
@@ -141,12 +143,11 @@ def decode(found: pl.DataFrame, window: Tables) -> pl.DataFrame:
     )
 
 
-def all_lists(fitted: dict[str, Model], window: Tables, cut: datetime, k: int) -> pl.DataFrame:
+def all_lists(fitted: dict[str, Model], data: TrainData, window: Tables, k: int) -> pl.DataFrame:
     """The test lists of every model in both protocols, and what cold users would be shown (protocol `cold`).
 
     This is data/models/recommendations.parquet; evaluation reads nothing else of the models.
     """
-    data = data_of(window, cut)
     jobs = [(model, protocol) for model in fitted.values() for protocol in PROTOCOLS]
     parts = [lists(model, data, window, protocol, k) for model, protocol in tqdm(jobs, desc="test lists", disable=None)]
     cold = window["answers"].filter(~pl.col("warm") & pl.col("in_catalogue")).select("user_id").unique()

@@ -401,3 +401,34 @@ def test_a_user_whom_a_model_knows_nothing_of_gets_popular_items(name):
     data = TrainData.of(looked, 6, 6, CUT)
     scores = models.create(name).fit(data).score(np.array([3]))
     assert top_k(scores, 3)[0][0].tolist() == top_k(data.popularity()[None, :], 3)[0][0].tolist()
+
+
+def taught(label: list[int], now: list[float]) -> TrainData:
+    """A lesson in which a large x is taken again, and pairs of user 0 with these x now; two orders of item 0."""
+    lesson = pl.DataFrame(
+        {"as_of": [CUT - timedelta(days=30)] * len(label), "label": label, "x": [float(n) for n in range(len(label))]}
+    )
+    known = interactions([pair(0, item, n_orders=2 if item == 0 else 1) for item in range(len(now))])
+    features = known.select("user_idx", "item_idx").with_columns(x=pl.Series(now))
+    return TrainData.of(known, 1, len(now) + 1, CUT, lesson, features)
+
+
+def test_repurchase_ranks_the_own_history_by_what_was_taken_again():
+    data = taught([0] * 50 + [1] * 50, now=[10.0, 90.0, 60.0])
+    scores = models.create("repurchase", n_trees=5).fit(data).score(np.arange(1))[0]
+    assert min(scores[1], scores[2]) >= scores[0] + 1  # both look like what is taken again
+    assert scores[0] > 1 > scores[3]  # what the user never had comes last
+
+
+def test_repurchase_without_two_kinds_of_answers_is_own_history(caplog):
+    for data in (taught([0] * 30, now=[1.0, 2.0]), WORLDS["a shop"]):
+        users = np.arange(data.n_users)
+        assert np.array_equal(fitted("repurchase", data).score(users), fitted("own_history", data).score(users))
+    assert "nothing to learn from" in caplog.text
+
+
+def test_a_lesson_of_the_future_is_refused():
+    data = taught([0, 1], now=[1.0])
+    late = data.lesson.with_columns(as_of=pl.lit(CUT))
+    with pytest.raises(ValueError, match="the future has leaked in"):
+        TrainData.of(data.interactions, 1, 2, CUT, late, data.features)

@@ -1,4 +1,4 @@
-"""The models, by name. Importing this imports neither implicit nor Surprise."""
+"""The models, by name. Importing this imports neither implicit nor Surprise nor LightGBM."""
 
 from __future__ import annotations
 
@@ -14,9 +14,21 @@ from recomart_lib.models.history import OwnHistory, OwnHistoryDecayed
 from recomart_lib.models.item_knn import ItemKNN
 from recomart_lib.models.popularity import Popularity, RecentPopularity
 from recomart_lib.models.random_floor import RandomFloor
+from recomart_lib.models.repurchase import Repurchase
 from recomart_lib.models.svd import Svd
 
-CLASSES = (RandomFloor, Popularity, RecentPopularity, OwnHistory, OwnHistoryDecayed, ItemKNN, Ease, Als, Svd)
+CLASSES = (
+    RandomFloor,
+    Popularity,
+    RecentPopularity,
+    OwnHistory,
+    OwnHistoryDecayed,
+    Repurchase,
+    ItemKNN,
+    Ease,
+    Als,
+    Svd,
+)
 MODELS: dict[str, type[ArrayModel]] = {model.name: model for model in CLASSES}
 
 

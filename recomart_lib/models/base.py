@@ -32,6 +32,9 @@ Arrays = dict[str, "np.ndarray | sparse.csr_matrix"]
 class TrainData:
     """All that a model may know at a cut: one row per user-item pair (`schemas.INTERACTIONS`), and matrix views of it.
 
+    For models that read features: `lesson` (pairs at earlier cuts with their features then and a `label`) and
+    `features` (of the pairs with a relevant event, now). See `lessons`. None: no model reads features.
+
     Every view has the shape (n_users, n_items), is float64 CSR, is built once, and must not be changed in place.
     """
 
@@ -39,9 +42,19 @@ class TrainData:
     n_users: int
     n_items: int
     cut: datetime
+    lesson: pl.DataFrame | None = None
+    features: pl.DataFrame | None = None
 
     @classmethod
-    def of(cls, interactions: pl.DataFrame, n_users: int, n_items: int, cut: datetime) -> TrainData:
+    def of(
+        cls,
+        interactions: pl.DataFrame,
+        n_users: int,
+        n_items: int,
+        cut: datetime,
+        lesson: pl.DataFrame | None = None,
+        features: pl.DataFrame | None = None,
+    ) -> TrainData:
         """Check the pairs and sort them by user_idx and item_idx.
 
         Parameters
@@ -70,7 +83,9 @@ class TrainData:
                 raise ValueError(f"{column} must lie in [0, {size}): {pairs[column].min()} to {pairs[column].max()}")
         if late := pairs.filter(pl.col("last_timestamp") >= cut).height:
             raise ValueError(f"last_timestamp of {late} pairs lies at or after the cut {cut}: the future has leaked in")
-        return cls(pairs, n_users, n_items, cut)
+        if lesson is not None and (late := lesson.filter(pl.col("as_of") >= cut).height):
+            raise ValueError(f"{late} rows of the lesson are as of {cut} or later: the future has leaked in")
+        return cls(pairs, n_users, n_items, cut, lesson, features)
 
     @cached_property
     def relevant(self) -> sparse.csr_matrix:

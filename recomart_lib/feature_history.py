@@ -1,0 +1,207 @@
+"""What was registered when: versions of the feature service, their definitions, and the data behind them.
+
+Three tables of ours in the registry's database (feature_store.yaml: registry.path), beside Feast's own:
+
+    recomart_meta         key, value                                             layout of these tables
+    recomart_definitions  service, entity, name, type, formula, unit, null_meaning, reads    what a version pins
+    recomart_runs         id, applied_at, services, definitions, data_version, settings      one row per change
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+
+from recomart_lib.config import suggestion
+from recomart_lib.errors import UserError
+from recomart_lib.features.base import Definition
+
+LAYOUT = 2  # 1: views user_features, item_features, interaction_features, and none of these tables
+ADVICE = "All in it can be made again: rm -r data/feature_store, then dvc repro 05_features"
+META = sa.MetaData()
+FACTS = sa.Table("recomart_meta", META, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text))
+PINNED = sa.Table(
+    "recomart_definitions",
+    META,
+    *(sa.Column(name, sa.String(255), primary_key=True) for name in ("service", "entity", "name")),
+    *(sa.Column(name, sa.Text) for name in ("type", "formula", "unit", "null_meaning", "reads")),
+)
+RUNS = sa.Table(
+    "recomart_runs",
+    META,
+    sa.Column("id", sa.Integer, primary_key=True),
+    *(sa.Column(name, sa.Text) for name in ("applied_at", "services", "definitions", "data_version", "settings")),
+)
+WORDS = ("type", "formula", "unit", "null_meaning", "reads")
+Services = Mapping[str, tuple[Definition, ...]]
+
+
+def data_version(folder: Path) -> str:
+    """DVC's own hash of a folder (of data/prepared it stands in dvc.lock), also outside of a DVC run."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    entries = [{"md5": _md5(path), "relpath": path.relative_to(folder).as_posix()} for path in files]
+    entries.sort(key=lambda entry: entry["relpath"])
+    return hashlib.md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"
+
+
+def digest(held: Iterable[Definition]) -> str:
+    """Twelve digits that change if any definition does."""
+    words = {d.ref: d.fingerprint for d in held}
+    return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def prepare(url: str) -> int:
+    """Make our tables where they are missing; the layout that was found (LAYOUT: a new or current one).
+
+    Raises
+    ------
+    UserError
+        If a newer version of this project made the registry.
+    """
+    engine = _engine(url)
+    with engine.begin() as connection:
+        tables = set(sa.inspect(connection).get_table_names())
+        found = LAYOUT if "feature_views" not in tables else 1
+        if FACTS.name in tables:
+            found = int(connection.scalar(sa.select(FACTS.c.value).where(FACTS.c.key == "layout")) or 1)
+        if found > LAYOUT:
+            raise UserError(
+                f"The feature store's registry has layout {found}; this version of RecoMart knows {LAYOUT}. Update "
+                f"RecoMart, or start anew. {ADVICE}"
+            )
+        META.create_all(connection)
+        connection.execute(sa.delete(FACTS))
+        connection.execute(sa.insert(FACTS), {"key": "layout", "value": str(LAYOUT)})
+    return found
+
+
+def require_frozen(url: str, services: Services, replace: bool = False) -> None:
+    """A registered version must not change: models pin it. `replace` forgets what was registered.
+
+    Raises
+    ------
+    UserError
+        Naming each definition that differs, what it was, and what it is.
+    """
+    if replace:
+        with _engine(url).begin() as connection:
+            connection.execute(sa.delete(PINNED))
+        return
+    lines = []
+    for service, held in services.items():
+        before = _pinned(url, service)
+        lines += [f"  {service}: {line}" for line in _changes(before, _rows(held))] if before else []
+    if lines:
+        raise UserError(
+            "\n".join(["A registered version of the features would change:", *lines[:20]])
+            + "\nGive a changed feature a new name, or the next version (since=...). If nothing pins the version: "
+            "recomart features apply --replace"
+        )
+
+
+def record(url: str, services: Services, data_version: str, settings: dict[str, Any]) -> None:
+    """Pin the versions that are new, and append a run if anything differs from the last one."""
+    run = {
+        "services": json.dumps(list(services)),
+        "definitions": digest(d for held in services.values() for d in held),
+        "data_version": data_version,
+        "settings": json.dumps(settings, sort_keys=True),
+    }
+    with _engine(url).begin() as connection:
+        for service, held in services.items():
+            if not connection.scalar(sa.select(sa.func.count()).where(PINNED.c.service == service)):
+                rows = [
+                    {"service": service, "entity": entity, "name": name, **words}
+                    for (entity, name), words in _rows(held).items()
+                ]
+                connection.execute(sa.insert(PINNED), rows)
+        last = connection.execute(sa.select(RUNS).order_by(RUNS.c.id.desc()).limit(1)).mappings().first()
+        if last is None or any(last[key] != value for key, value in run.items()):
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            connection.execute(sa.insert(RUNS), {"applied_at": now, **run})
+
+
+def runs(url: str) -> pl.DataFrame:
+    """One row per registered change, the first one first: applied_at, services, definitions, data_version, settings."""
+    with readable(url), _engine(url).connect() as connection:
+        _require_tables(connection)
+        found = connection.execute(sa.select(RUNS).order_by(RUNS.c.id)).mappings().all()
+    columns = [column.name for column in RUNS.columns]
+    return pl.DataFrame([dict(row) for row in found], schema=columns, infer_schema_length=None)
+
+
+def diff(url: str, old: str, new: str) -> pl.DataFrame:
+    """One row per feature that differs between two registered versions: change, entity, name, what."""
+    with readable(url):
+        with _engine(url).connect() as connection:
+            _require_tables(connection)
+            known = list(connection.scalars(sa.select(PINNED.c.service).distinct().order_by(PINNED.c.service)))
+        for service in (old, new):
+            if service not in known:
+                raise UserError(f"There is no registered version '{service}'. {suggestion(service, known)}")
+        before, after = _pinned(url, old), _pinned(url, new)
+    rows = [
+        ("added" if key not in before else "removed" if key not in after else "changed", *key, what)
+        for key in sorted(before.keys() | after.keys(), key=list({**before, **after}).index)
+        if (what := _what(before.get(key), after.get(key)))
+    ]
+    return pl.DataFrame(rows, schema=dict.fromkeys(("change", "entity", "name", "what"), pl.String), orient="row")
+
+
+@contextlib.contextmanager
+def readable(url: str) -> Iterator[None]:
+    """A damaged or foreign database becomes one sentence."""
+    try:
+        yield
+    except sa.exc.DatabaseError as problem:
+        place = sa.make_url(url).render_as_string()
+        raise UserError(f"The feature store's registry {place} cannot be used: {problem.orig}. {ADVICE}") from problem
+
+
+def _engine(url: str) -> sa.Engine:
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///").partition("?")[0]).parent.mkdir(parents=True, exist_ok=True)
+    return sa.create_engine(url)
+
+
+def _require_tables(connection: sa.Connection) -> None:
+    if not sa.inspect(connection).has_table(RUNS.name):
+        raise UserError("Nothing is registered yet. Run: dvc repro 05_features (or: recomart features apply)")
+
+
+def _rows(held: Iterable[Definition]) -> dict[tuple[str, str], dict[str, str]]:
+    return {
+        (d.entity, d.name): {("null_meaning" if key == "null" else key): text for key, text in d.fingerprint.items()}
+        for d in held
+    }
+
+
+def _pinned(url: str, service: str) -> dict[tuple[str, str], dict[str, str]]:
+    with _engine(url).connect() as connection:
+        rows = connection.execute(sa.select(PINNED).where(PINNED.c.service == service)).mappings().all()
+    return {(row["entity"], row["name"]): {word: row[word] for word in WORDS} for row in rows}
+
+
+def _changes(before: dict, after: dict) -> list[str]:
+    return [f"{entity}.{name}: {what}" for entity, name in {**before, **after}
+            if (what := _what(before.get((entity, name)), after.get((entity, name))))]  # fmt: skip
+
+
+def _what(before: dict[str, str] | None, after: dict[str, str] | None) -> str:
+    """What differs, in words; empty if nothing does."""
+    if before is None or after is None:
+        return (after or before or {}).get("formula", "") + ("" if after else " (no longer there)")
+    return "; ".join(f"{word}: {before[word]} -> {after[word]}" for word in WORDS if before[word] != after[word])
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "md5").hexdigest()

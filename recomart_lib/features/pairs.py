@@ -1,0 +1,177 @@
+"""What is known about a user and an item together.
+
+Computed for the pairs that are asked for: by default those with a view, cart, purchase or rating; a ranker asks for its
+candidates, which may have none.
+"""
+
+from __future__ import annotations
+
+import narwhals as nw
+
+from recomart_lib.features.base import (
+    KEYS,
+    NUMBER,
+    POSITIVE,
+    WHOLE,
+    Feature,
+    Group,
+    Past,
+    days,
+    decimal,
+    group,
+    orders,
+    scores,
+    share,
+    whole,
+)
+from recomart_lib.features.items import repeats
+from recomart_lib.prepare import UNKNOWN
+
+PAIR = KEYS["interaction"]
+LN_HALF = -0.6931471805599453
+NEVER_BOUGHT = "the user never bought it"
+
+
+@group(
+    "interaction",
+    Feature("implicit_score", NUMBER, "sum of the pair's event weights (params: prepare.weight_*)", "points",
+            "the pair has no event", since=1),
+    Feature("recency_weight", NUMBER, "0.5 ^ (days since the pair's last event / half-life)", "0-1",
+            "the pair has no event", since=1),
+    Feature("days_since_last_event", NUMBER, "days since the pair's last view, cart, purchase or rating", "days",
+            "the pair has no event"),
+    reads=POSITIVE,
+)  # fmt: skip
+def strength(past: Past) -> nw.LazyFrame:
+    """How strong is the interest, and how fresh?"""
+    weights = past.events.with_columns(score=whole(nw.col("weight")))
+    sums = weights.group_by(PAIR).agg(nw.col("score").sum(), last=nw.col("time").max())
+    age = past.days_since("last")
+    return sums.select(
+        *PAIR, implicit_score=decimal(nw.col("score")), days_since_last_event=age,
+        recency_weight=(age / past.settings.half_life_days * LN_HALF).exp(),
+    )  # fmt: skip
+
+
+def _count(kind: str) -> Group:
+    """The number of a pair's events of one type, as a group of its own: null in a shop that has none of them."""
+    feature = Feature(f"{kind}_count", WHOLE, f"number of the pair's events of type {kind}", "events",
+                      f"the shop has no {kind} events", empty=0)  # fmt: skip
+
+    @group("interaction", feature, reads=(kind,))
+    def count(past: Past) -> nw.LazyFrame:
+        return past.events.group_by(PAIR).agg(**{feature.name: nw.len().cast(nw.Int64)})
+
+    return count
+
+
+@group(
+    "interaction",
+    Feature("average_rating", NUMBER, "mean of the user's ratings of the product", "stars, 1-5", "not rated"),
+    reads=("rating",),
+)
+def rating(past: Past) -> nw.LazyFrame:
+    """Did the user like it?"""
+    stars = past.events.with_columns(stars=whole(nw.col("rating"))).group_by(PAIR)
+    sums = stars.agg(nw.col("stars").sum(), n=nw.col("stars").count())
+    return sums.select(*PAIR, average_rating=share(decimal(nw.col("stars")), nw.col("n")))
+
+
+@group(
+    "interaction",
+    Feature("order_count", WHOLE, "distinct orders of the user that hold the product", "orders",
+            "the shop has no purchases", empty=0),
+    Feature("days_since_last_order", NUMBER, "days since the last of them", "days", NEVER_BOUGHT),
+    Feature("basket_share", NUMBER, "share of the user's orders that hold the product", "share",
+            NEVER_BOUGHT),
+    Feature("cycle_of_pair", NUMBER, "days since the last order / usual interval between the pair's orders",
+            "ratio, 1 = due", "fewer than two orders"),
+    Feature("cycle_of_user", NUMBER, "days since the pair's last order / usual interval between the user's orders",
+            "ratio, 1 = due", f"{NEVER_BOUGHT}, or ordered once only"),
+    Feature("cycle_of_item", NUMBER, "days since the last order / usual interval after which people buy it again",
+            "ratio, 1 = due", f"{NEVER_BOUGHT}, or nobody bought it twice"),
+    reads=("purchase",),
+)  # fmt: skip
+def cycle(past: Past) -> nw.LazyFrame:
+    """Is it time to buy it again? Intervals: (last order - first order) / (orders - 1)."""
+    pairs = _spans(orders(past, *PAIR), *PAIR)
+    users = _spans(orders(past, "user_id"), "user_id").select("user_id", of_user="interval", user_orders="n")
+    items = repeats.build(past).select("item_id", of_item="repurchase_interval_days")
+    joined = pairs.join(users, on="user_id", how="left").join(items, on="item_id", how="left")
+    joined = joined.with_columns(since=past.days_since("last"))
+    return joined.select(
+        *PAIR, order_count="n", days_since_last_order="since",
+        basket_share=share(nw.col("n"), nw.col("user_orders")),
+        cycle_of_pair=share(nw.col("since"), nw.col("interval")),
+        cycle_of_user=share(nw.col("since"), nw.col("of_user")),
+        cycle_of_item=share(nw.col("since"), nw.col("of_item")),
+    )  # fmt: skip
+
+
+def _spans(made: nw.LazyFrame, *by: str) -> nw.LazyFrame:
+    """Per `by`: n (orders), last (time of the last), interval (days; null for one order)."""
+    spans = made.group_by(*by).agg(n=nw.len().cast(nw.Int64), first=nw.col("time").min(), last=nw.col("time").max())
+    return spans.with_columns(interval=share(days(nw.col("last") - nw.col("first")), nw.col("n") - 1))
+
+
+@group(
+    "interaction",
+    Feature("affinity", NUMBER, "share of the user's implicit score that lies in the item's category", "share",
+            "the user's score is 0", since=1),
+    Feature("content_similarity", NUMBER,
+            "cosine of the product's category and brand with the user's implicit score by category and brand", "0-1",
+            "neither is known, or the user's score is 0"),
+    reads=POSITIVE,
+)  # fmt: skip
+def content(past: Past) -> nw.LazyFrame:
+    """Is it like what the user likes? 'unknown' is like nothing."""
+    shares = {word: _shares(past, word) for word in ("category", "brand")}
+    known = [table.filter(nw.col(word) != UNKNOWN).select("user_id", part="part") for word, table in shares.items()]
+    squares = nw.concat(known).with_columns(square=whole(nw.col("part") * nw.col("part"), 15))
+    norms = squares.group_by("user_id").agg(norm=nw.col("square").sum())
+    pairs = past.pairs.join(past.items.select("item_id", "category", "brand"), on="item_id", how="left")
+    for word, table in shares.items():
+        pairs = pairs.join(table.rename({"part": f"of_{word}"}), on=["user_id", word], how="left")
+    pairs = pairs.join(norms, on="user_id", how="left").with_columns(nw.col("of_category", "of_brand").fill_null(0.0))
+    flags = {word: (nw.col(word) != UNKNOWN).cast(nw.Int64) for word in shares}
+    match = flags["category"] * nw.col("of_category") + flags["brand"] * nw.col("of_brand")
+    length = (decimal(nw.col("norm"), 15) * (flags["category"] + flags["brand"])).sqrt()
+    return pairs.select(*PAIR, affinity="of_category", content_similarity=share(match, length))
+
+
+def _shares(past: Past, word: str) -> nw.LazyFrame:
+    """`part` of the user's implicit score per user and category or brand; null where the user's score is 0."""
+    table = scores(past, "user_id", word)
+    totals = table.group_by("user_id").agg(total=nw.col("score").sum())
+    parts = table.join(totals, on="user_id")
+    return parts.select("user_id", word, part=share(nw.col("score"), nw.col("total")))
+
+
+@group(
+    "interaction",
+    Feature("copurchase_similarity", NUMBER,
+            "largest cosine of its buyers with those of another product that the user bought: "
+            "common buyers / sqrt(buyers x buyers); a user counts by the last features.n_last products bought",
+            "0-1", "the user bought nothing else"),
+    reads=("purchase",),
+)  # fmt: skip
+def copurchase(past: Past) -> nw.LazyFrame:
+    """Do people who bought what the user bought buy it, too?"""
+    bought = past.events.group_by(PAIR).agg(last=nw.col("time").max()).with_columns(
+        one=nw.lit(1), back=-nw.col("last")
+    )  # fmt: skip
+    place = nw.col("one").cum_sum().over("user_id", order_by=["back", "item_id"])
+    recent = bought.with_columns(place=place).filter(nw.col("place") <= past.settings.n_last).select(PAIR)
+    others = recent.rename({"item_id": "other"})
+    counts = recent.join(others, on="user_id").filter(nw.col("item_id") != nw.col("other"))
+    counts = counts.group_by("item_id", "other").agg(both=nw.len())
+    buyers = recent.group_by("item_id").agg(n=nw.len())
+    links = counts.join(buyers, on="item_id").join(buyers.rename({"item_id": "other", "n": "m"}), on="other")
+    product = (nw.col("n") * nw.col("m")).cast(nw.Float64).sqrt()
+    links = links.select("item_id", "other", link=nw.col("both").cast(nw.Float64) / product)
+    asked = past.pairs.join(others, on="user_id").filter(nw.col("item_id") != nw.col("other"))
+    found = asked.join(links, on=["item_id", "other"], how="left").with_columns(nw.col("link").fill_null(0.0))
+    return found.group_by(PAIR).agg(copurchase_similarity=nw.col("link").max())
+
+
+GROUPS = (strength, *(_count(kind) for kind in POSITIVE), rating, cycle, content, copurchase)

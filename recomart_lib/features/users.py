@@ -1,0 +1,258 @@
+"""What is known about a user."""
+
+from __future__ import annotations
+
+import narwhals as nw
+
+from recomart_lib.features.base import (
+    ANY,
+    MONEY,
+    NUMBER,
+    POSITIVE,
+    WHOLE,
+    WORD,
+    Feature,
+    Past,
+    best,
+    days,
+    decimal,
+    group,
+    is_kind,
+    orders,
+    scores,
+    share,
+    whole,
+)
+
+NO_TASTE = "no view, cart, purchase or rating"
+
+
+@group(
+    "user",
+    Feature("activity_count", WHOLE, "number of the user's events", "events", since=1),
+    Feature("tenure_days", NUMBER, "days since sign-up; without one, since the first event", "days", since=1),
+    Feature("days_since_last_event", NUMBER, "days since the user's last event", "days"),
+    reads=ANY,
+)
+def activity(past: Past) -> nw.LazyFrame:
+    """How much, since when, until when."""
+    counts = past.events.group_by("user_id").agg(
+        activity_count=nw.len().cast(nw.Int64), first=nw.col("time").min(), last=nw.col("time").max()
+    )
+    joined = counts.join(past.users.select("user_id", "signup"), on="user_id", how="left")
+    return joined.with_columns(start=nw.coalesce("signup", "first")).select(
+        "user_id", "activity_count", tenure_days=past.days_since("start"), days_since_last_event=past.days_since("last")
+    )
+
+
+@group(
+    "user",
+    Feature("age_group", WORD, "group of the user's age", "years, or 'unknown'", since=1),
+    Feature("gender", WORD, "as the shop says", "word, or 'unknown'", since=1),
+    Feature("country", WORD, "as the shop says", "word, or 'unknown'", since=1),
+    reads=(),
+)
+def demographics(past: Past) -> nw.LazyFrame:
+    """What the shop's own table says, as of today: such feeds keep no history."""
+    return past.users.select("user_id", "age_group", "gender", "country")
+
+
+@group(
+    "user",
+    Feature("average_rating", NUMBER, "mean of the user's ratings", "stars, 1-5", "gave no rating", since=1),
+    Feature("rating_count", WHOLE, "number of the user's ratings", "ratings", "the shop has no ratings", empty=0),
+    reads=("rating",),
+)
+def ratings(past: Past) -> nw.LazyFrame:
+    """How much the user likes things."""
+    stars = past.events.with_columns(stars=whole(nw.col("rating"))).group_by("user_id")
+    sums = stars.agg(nw.col("stars").sum(), rating_count=nw.col("stars").count().cast(nw.Int64))
+    return sums.select(
+        "user_id", "rating_count", average_rating=share(decimal(nw.col("stars")), nw.col("rating_count"))
+    )
+
+
+@group(
+    "user",
+    Feature("purchase_ratio", NUMBER, "purchases / (views + carts + purchases)", "share", "only ratings or returns",
+            since=1),
+    reads=("view", "cart", "purchase"),
+)  # fmt: skip
+def funnel(past: Past) -> nw.LazyFrame:
+    """Looking or buying?"""
+    counts = past.events.with_columns(bought=is_kind("purchase")).group_by("user_id")
+    counts = counts.agg(nw.col("bought").sum(), n=nw.len())
+    return counts.select("user_id", purchase_ratio=share(nw.col("bought"), nw.col("n")))
+
+
+@group(
+    "user",
+    Feature("events_30d", WHOLE, "views, carts, purchases and ratings of the last 30 days", "events", empty=0),
+    Feature("weekend_share", NUMBER, "share of views, carts, purchases and ratings on Saturday or Sunday, local days",
+            "share", NO_TASTE),
+    Feature("item_breadth", WHOLE, "distinct products viewed, put in a cart, bought or rated", "products", empty=0),
+    reads=POSITIVE,
+)  # fmt: skip
+def rhythm(past: Past) -> nw.LazyFrame:
+    """Active lately? At week-ends? In how many things interested?"""
+    flags = past.events.with_columns(
+        recent=past.in_last(30).cast(nw.Int64), weekend=(nw.col("weekday") >= 6).cast(nw.Int64)
+    )
+    counts = flags.group_by("user_id").agg(
+        events_30d=nw.col("recent").sum(), weekend=nw.col("weekend").sum(), n=nw.len(),
+        item_breadth=nw.col("item_id").n_unique().cast(nw.Int64),
+    )  # fmt: skip
+    return counts.select("user_id", "events_30d", "item_breadth", weekend_share=share(nw.col("weekend"), nw.col("n")))
+
+
+@group(
+    "user",
+    Feature("preferred_weekday", WHOLE, "local weekday of most views, carts, purchases and ratings (ties: the earlier)",
+            "1 = Monday .. 7", NO_TASTE),
+    reads=POSITIVE,
+)  # fmt: skip
+def weekday(past: Past) -> nw.LazyFrame:
+    """The day on which the user comes."""
+    days = past.events.group_by("user_id", "weekday").agg(score=nw.len().cast(nw.Int64))
+    return best(days, "user_id", "weekday").select("user_id", preferred_weekday="weekday")
+
+
+@group(
+    "user",
+    Feature("preferred_hour", WHOLE, "local hour of most views, carts, purchases and ratings (ties: the earlier)",
+            "0-23", NO_TASTE),
+    reads=POSITIVE,
+)  # fmt: skip
+def hour(past: Past) -> nw.LazyFrame:
+    """The hour at which the user comes."""
+    hours = past.events.group_by("user_id", "hour").agg(score=nw.len().cast(nw.Int64))
+    return best(hours, "user_id", "hour").select("user_id", preferred_hour="hour")
+
+
+@group(
+    "user",
+    Feature("preferred_category", WORD, "category with the largest implicit score (ties: the first by name)",
+            "category", NO_TASTE, since=1),
+    Feature("preferred_category_share", NUMBER, "that category's share of the user's implicit score", "share",
+            "the user's score is 0"),
+    Feature("second_category", WORD, "category with the second largest implicit score (ties: by name)", "category",
+            "fewer than two categories"),
+    Feature("second_category_share", NUMBER, "that category's share of the user's implicit score", "share",
+            "fewer than two categories, or the user's score is 0"),
+    Feature("category_breadth", WHOLE, "distinct categories of those products", "categories", empty=0),
+    reads=POSITIVE,
+)  # fmt: skip
+def categories(past: Past) -> nw.LazyFrame:
+    """What the user likes, and how strongly."""
+    table = scores(past, "user_id", "category")
+    totals = table.group_by("user_id").agg(total=nw.col("score").sum(), category_breadth=nw.len().cast(nw.Int64))
+    second = best(table, "user_id", "category", 2).rename({"category": "second_category", "score": "second"})
+    joined = best(table, "user_id", "category").join(totals, on="user_id").join(second, on="user_id", how="left")
+    return joined.select(
+        "user_id", "second_category", "category_breadth", preferred_category="category",
+        preferred_category_share=share(nw.col("score"), nw.col("total")),
+        second_category_share=share(nw.col("second"), nw.col("total")),
+    )  # fmt: skip
+
+
+@group(
+    "user",
+    Feature("preferred_brand", WORD, "brand with the largest implicit score (ties: the first by name)", "brand",
+            NO_TASTE),
+    Feature("preferred_brand_share", NUMBER, "that brand's share of the user's implicit score", "share",
+            "the user's score is 0"),
+    reads=POSITIVE,
+)  # fmt: skip
+def brands(past: Past) -> nw.LazyFrame:
+    """The brand that the user likes."""
+    table = scores(past, "user_id", "brand")
+    totals = table.group_by("user_id").agg(total=nw.col("score").sum())
+    joined = best(table, "user_id", "brand").join(totals, on="user_id")
+    return joined.select(
+        "user_id", preferred_brand="brand", preferred_brand_share=share(nw.col("score"), nw.col("total"))
+    )
+
+
+@group(
+    "user",
+    Feature("order_count", WHOLE, "distinct orders (a purchase without an order id is one)", "orders",
+            "the shop has no purchases", empty=0),
+    Feature("days_since_last_order", NUMBER, "days since the first line of the last order", "days", "never bought"),
+    Feature("order_interval_days", NUMBER, "(last order - first order) / (orders - 1)", "days",
+            "fewer than two orders"),
+    reads=("purchase",),
+)  # fmt: skip
+def buying(past: Past) -> nw.LazyFrame:
+    """How often does the user buy?"""
+    totals = orders(past, "user_id").group_by("user_id").agg(
+        order_count=nw.len().cast(nw.Int64), first=nw.col("time").min(), last=nw.col("time").max()
+    )  # fmt: skip
+    return totals.select(
+        "user_id", "order_count", days_since_last_order=past.days_since("last"),
+        order_interval_days=share(days(nw.col("last") - nw.col("first")), nw.col("order_count") - 1),
+    )  # fmt: skip
+
+
+@group(
+    "user",
+    Feature("basket_size", NUMBER, "distinct products per order, mean over the user's orders", "products",
+            "never bought"),
+    reads=("purchase",),
+)  # fmt: skip
+def baskets(past: Past) -> nw.LazyFrame:
+    """How many things at once?"""
+    sizes = orders(past, "user_id", "item_id").group_by("user_id", "order").agg(n=nw.len())
+    sums = sizes.group_by("user_id").agg(lines=nw.col("n").sum(), orders=nw.len())
+    return sums.select("user_id", basket_size=share(nw.col("lines"), nw.col("orders")))
+
+
+@group(
+    "user",
+    Feature("spend", NUMBER, "sum of quantity x price of the purchases", "the shop's currency",
+            "never bought, or no price is known"),
+    Feature("price_level", NUMBER, "price / median price of the category's purchases, mean over the user's purchases",
+            "ratio, 1 = usual", "never bought, or no price is known"),
+    reads=("purchase",),
+)  # fmt: skip
+def spending(past: Past) -> nw.LazyFrame:
+    """How much money, and is it for the cheaper or the dearer things of a category?"""
+    lines = past.events.filter(~nw.col("price").is_null())
+    lines = lines.join(past.items.select("item_id", "category"), on="item_id", how="left")
+    usual = lines.group_by("category").agg(usual=nw.col("price").median())
+    lines = lines.join(usual, on="category", how="left").with_columns(
+        amount=whole(nw.col("price") * nw.col("quantity"), MONEY), level=whole(share(nw.col("price"), nw.col("usual")))
+    )
+    sums = lines.group_by("user_id").agg(nw.col("amount").sum(), nw.col("level").sum(), n=nw.col("level").count())
+    return sums.select(
+        "user_id", spend=decimal(nw.col("amount"), MONEY), price_level=share(decimal(nw.col("level")), nw.col("n"))
+    )
+
+
+@group(
+    "user",
+    Feature(
+        "return_rate",
+        NUMBER,
+        "pieces returned / pieces bought",
+        "share; above 1 if older purchases came back",
+        "never bought, or the shop has no returns",
+    ),
+    reads=("purchase", "return"),
+    needs=("return",),
+)
+def returning(past: Past) -> nw.LazyFrame:
+    """Does the user send things back?"""
+    return returned(past, "user_id").select("user_id", return_rate="rate")
+
+
+def returned(past: Past, key: str) -> nw.LazyFrame:
+    """`rate`: pieces returned / pieces bought, per user or per product."""
+    pieces = past.events.with_columns(
+        came_back=is_kind("return") * nw.col("quantity"), bought=is_kind("purchase") * nw.col("quantity")
+    )
+    sums = pieces.group_by(key).agg(nw.col("came_back").sum(), nw.col("bought").sum())
+    return sums.select(key, rate=share(nw.col("came_back"), nw.col("bought")))
+
+
+GROUPS = (activity, demographics, ratings, funnel, rhythm, weekday, hour, categories, brands, buying, baskets, spending,
+          returning)  # fmt: skip
