@@ -59,6 +59,7 @@ def get(
     person = feature_store.online_user(user, service)
     if person["as_of"] is None:
         typer.echo(f"Nothing is known of user '{user}': no event by the last run, or no such user.")
+        return
     typer.echo("\n".join(f"{name + ':':<26}{'' if value is None else value}" for name, value in person.items()))
     pairs = feature_store.online(user, item, service)
     columns = [name for name in pairs.columns if name.startswith("interaction__")]

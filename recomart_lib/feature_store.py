@@ -19,7 +19,7 @@ import sqlite3
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -84,12 +84,11 @@ def apply(data_version: str, settings: dict[str, Any], root: Path | None = None,
     with feature_history.readable(registry_url(root)):
         before = feature_history.prepare(registry_url(root))
         feature_history.require_frozen(registry_url(root), SERVICES, replace)
-        store = open_store(root)
         if before < feature_history.LAYOUT:
-            _migrate(store)
-        _register(store, data_version, root)
+            _migrate(open_store(root))
+        _register(root, data_version)
         feature_history.record(registry_url(root), SERVICES, data_version, settings)
-        return catalogue(store)
+        return catalogue(open_store(root))
 
 
 def catalogue(store: FeatureStore) -> pl.DataFrame:
@@ -118,20 +117,14 @@ def materialise(as_of: datetime | None = None, root: Path | None = None) -> dict
     reads the old values, a run that dies leaves them, and no reader ever meets a lock.
     """
     root = root or paths.root()
-    config = _config(root)
     until = as_of or datetime.now(UTC) + timedelta(days=1)
-    if config["online_store"]["type"] != "sqlite":
+    target = _online_file(root)
+    if target is None:
         return _materialise(open_store(root), until, root)
-    target = Path(config["online_store"]["path"])
-    target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target)
-    folder = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
-    try:
-        beside = {**config, "online_store": {**config["online_store"], "path": str(folder / target.name)}}
-        counts = _materialise(_store(root, beside), until, root)
-        (folder / target.name).replace(target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with _beside(root, target) as (store, new_file):
+        counts = _materialise(store, until, root)
+        new_file.replace(target)
     return counts
 
 
@@ -163,6 +156,7 @@ def training_frame(spine: pl.DataFrame, service: str = NEWEST, root: Path | None
     for entity, keys in KEYS.items():
         wanted = [d for d in held if d.entity == entity]
         if wanted and set(keys) <= set(spine.columns):
+            _require_features(root / paths.FEATURES / f"{entity}.parquet")
             found = _point_in_time(store, frame.select(*keys, "as_of").unique(maintain_order=True), entity, wanted)
             frame = frame.join(found, on=[*keys, "as_of"], how="left", validate="m:1", maintain_order="left")
     if frame.height != spine.height:
@@ -173,7 +167,7 @@ def training_frame(spine: pl.DataFrame, service: str = NEWEST, root: Path | None
 def online_user(user_id: str, service: str = NEWEST, root: Path | None = None) -> dict[str, Any]:
     """The live features of a user under their own names, and `as_of`; None throughout for an unknown user."""
     wanted = [d for d in definitions(service) if d.entity == "user"]
-    store = _ready(root or paths.root())
+    store = _live(root or paths.root())
     answer = _ask(store, [f"user:{d.name}" for d in wanted], [{"user_id": user_id}], stamps=True)
     return {d.name: answer[f"user__{d.name}"][0] for d in wanted} | {"as_of": answer["as_of"][0]}
 
@@ -186,7 +180,7 @@ def online(
     Unknown users, items and pairs have nulls.
     """
     held = definitions(service)
-    store = _ready(root or paths.root())
+    store = _live(root or paths.root())
     of = {entity: [d for d in held if d.entity == entity] for entity in KEYS}
     lists = ("item_id", *(d.name for d in of["interaction"]))
     refs = [*(f"user:{d.name}" for d in of["user"]), *(f"{HISTORY}:{name}" for name in lists)]
@@ -240,23 +234,42 @@ def _store(root: Path, config: dict[str, Any]) -> FeatureStore:
     return FeatureStore(config=RepoConfig(**config, repo_path=root))
 
 
-def _ready(root: Path) -> FeatureStore:
-    """The opened store, kept as long as registry and online file are the same files; a swap is noticed."""
+def _live(root: Path) -> FeatureStore:
+    """The opened store for reading online, kept as long as its file is the same; a swap is noticed."""
+    target = _online_file(root)
+    if target is None:
+        return _ready(root)
+    try:
+        stat = target.stat()
+    except FileNotFoundError:
+        raise UserError(f"Nothing is online: {target} is missing. Run: dvc repro 05_features") from None
+    return _ready(root, (stat.st_ino, stat.st_mtime_ns))
+
+
+def _ready(root: Path, online_version: tuple[int, int] | None = None) -> FeatureStore:
+    """The opened store; a UserError if nothing was ever registered."""
     config = _config(root)
     database = config["registry"]["path"].removeprefix("sqlite:///").partition("?")[0]
     if config["registry"]["path"].startswith("sqlite:") and not Path(database).exists():
         raise UserError(f"There is no feature store at {database} yet. Run: dvc repro 05_features")
-    online_file = Path(str(config["online_store"].get("path", "")))
-    seen = [(stat.st_ino, stat.st_mtime_ns) for stat in (p.stat() for p in (online_file,) if p.is_file())]
-    return _kept(root, (root / CONFIG).stat().st_mtime_ns, tuple(seen))
+    return _kept(root, (root / CONFIG).stat().st_mtime_ns, online_version)
 
 
 @lru_cache(maxsize=4)
-def _kept(root: Path, config_time: int, online_file: tuple[tuple[int, int], ...]) -> FeatureStore:
+def _kept(root: Path, config_time: int, online_version: tuple[int, int] | None) -> FeatureStore:
     return open_store(root)
 
 
-def _register(store: FeatureStore, data_version: str, root: Path) -> None:
+def _register(root: Path, data_version: str) -> None:
+    target = _online_file(root)
+    if target is None:
+        _apply(open_store(root), data_version)
+        return
+    with _beside(root, target) as (store, _):  # Feast would make empty online tables; only `materialise` makes them
+        _apply(store, data_version)
+
+
+def _apply(store: FeatureStore, data_version: str) -> None:
     from feast import Entity, FeatureService, ValueType
 
     entities = {
@@ -322,6 +335,7 @@ def _migrate(store: FeatureStore) -> None:
         store.registry.delete_feature_service(service.name, store.project)
     for name in old:
         store.delete_feature_view(name)
+        store.registry.delete_data_source(name, store.project)
     if old:
         log.info("the feature store's registry was of an older layout; %s were replaced", ", ".join(old))
 
@@ -345,10 +359,33 @@ def _materialise(store: FeatureStore, until: datetime, root: Path) -> dict[str, 
 
 def _newest(path: Path, keys: list[str], until: datetime) -> pl.DataFrame:
     """The newest row of each key up to a moment."""
-    if not path.exists():
-        raise UserError(f"{path} is missing: there are no features to bring online. Run: dvc repro 05_features")
+    _require_features(path)
     rows = pl.scan_parquet(path).filter(pl.col("event_timestamp") <= until)
     return rows.sort("event_timestamp").unique(keys, keep="last").sort(keys).collect()
+
+
+def _require_features(path: Path) -> None:
+    if not path.exists():
+        raise UserError(f"{path} is missing: no features were computed yet. Run: dvc repro 05_features")
+
+
+def _online_file(root: Path) -> Path | None:
+    """The SQLite file of the online store; None where the online store is another one."""
+    config = _config(root)["online_store"]
+    return Path(config["path"]) if config.get("type") == "sqlite" else None
+
+
+@contextlib.contextmanager
+def _beside(root: Path, target: Path) -> Iterator[tuple[FeatureStore, Path]]:
+    """The store with another, new online file, which is deleted in the end if it was not moved."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
+    config = _config(root)
+    try:
+        path = folder / target.name
+        yield _store(root, {**config, "online_store": {**config["online_store"], "path": str(path)}}), path
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _create_online(store: FeatureStore) -> None:
@@ -372,13 +409,18 @@ def _point_in_time(store: FeatureStore, spine: pl.DataFrame, view: str, wanted: 
     back as nulls.
     """
     keys = KEYS[view]
+    columns = {f"{view}__{d.name}": d.dtype for d in wanted}
+    nothing = pl.DataFrame(schema={**dict.fromkeys(keys, pl.String), "as_of": TIMESTAMP, **columns})
+    if not spine.height:  # Feast cannot ask for nothing
+        return nothing
     asked = spine.rename({"as_of": "event_timestamp"}).to_pandas()
     with _quiet():
         job = store.get_historical_features(asked, [f"{view}:{d.name}" for d in wanted], full_feature_names=True)
         found = pl.from_arrow(job.to_arrow())
-    columns = {f"{view}__{d.name}": d.dtype for d in wanted}
     if missing := [name for name in columns if name not in found.columns]:
         raise RuntimeError(f"Feast did not return {', '.join(missing)}")
+    if not found.height:  # then Feast knows no types, either
+        return nothing
     moment = pl.col("event_timestamp").dt.cast_time_unit("us").dt.convert_time_zone("UTC").alias("as_of")
     return found.select(*keys, moment, *(pl.col(name).cast(dtype) for name, dtype in columns.items()))
 
@@ -389,8 +431,8 @@ def _ask(
     """Feast's answer as lists, under `view__feature`."""
     try:
         answer = store.get_online_features(refs, rows, full_feature_names=True)
-    except sqlite3.OperationalError as problem:
-        raise UserError(f"The online store holds nothing yet ({problem}). Run: dvc repro 05_features") from None
+    except sqlite3.OperationalError as problem:  # a file of an older layout
+        raise UserError(f"The online store cannot be read ({problem}). Run: dvc repro 05_features") from problem
     values = answer.to_dict(include_event_timestamps=stamps)
     if stamps:
         seconds = values.get(f"{refs[0].replace(':', '__')}__ts", [None])

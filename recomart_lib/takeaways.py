@@ -381,7 +381,8 @@ def alike(entity: str, pairs: pl.DataFrame) -> str:
 def freshness(last: str, live: datetime) -> str:
     """How old the live features are."""
     hours = (live - datetime.fromisoformat(last)).total_seconds() / 3600
-    return f"Live features are as of {live:%Y-%m-%d %H:%M:%S} UTC, {number(hours)} hours after the last event."
+    lag = f"{number(hours)} hours after the last event" if hours > 0.01 else "right after the last event"
+    return f"**Live features are as of {live:%Y-%m-%d %H:%M:%S} UTC**, {lag}."
 
 
 def signal(table: pl.DataFrame, service: str) -> str:

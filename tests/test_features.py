@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from math import hypot, log, sqrt
 
+import narwhals as nw
 import polars as pl
 import pytest
-from conftest import rows, utc
+from conftest import ROOT, rows, utc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recomart_lib import features, prepare
+from recomart_lib import engine, feature_history, prepare
 from recomart_lib.errors import UserError
+from recomart_lib.features import catalogue, document
+from recomart_lib.features import compute as computing
+from recomart_lib.features.base import KEYS
 from recomart_lib.params import Features, Prepare
 
 AS_OF = utc(2024, 2, 1)
@@ -38,21 +43,28 @@ HISTORY = [
 ]
 
 
-def compute(history, users=USERS, items=ITEMS, params=PARAMS, as_of=AS_OF) -> dict[str, pl.DataFrame]:
-    """Feature tables of (user, item, type, time, more) events, prepared as 04_prepare does."""
+def world(history, users=USERS, items=ITEMS, zone="UTC") -> engine.World:
+    """The world of (user, item, type, time, more) events, prepared as 04_prepare does."""
     records = [
         {"event_id": f"e{n}", "user_id": user, "item_id": item, "event_type": kind, "timestamp": moment} | more
         for n, (user, item, kind, moment, more) in enumerate(history)
     ]
-    catalogue = rows("items", *items)
-    events = prepare.clean_events(rows("events", *records), catalogue, Prepare())
+    products = rows("items", *items)
+    events = prepare.clean_events(rows("events", *records), products, Prepare())
     people = prepare.clean_users(rows("users", *users))
-    return features.compute(events, people, prepare.clean_items(catalogue), as_of, params)
+    return engine.world(events.lazy(), people.lazy(), prepare.clean_items(products).lazy(), zone)
+
+
+def compute(
+    history, users=USERS, items=ITEMS, params=PARAMS, as_of=AS_OF, zone="UTC", pairs=None
+) -> dict[str, pl.DataFrame]:
+    """The feature tables of such a world."""
+    return computing.compute(world(history, users, items, zone), as_of, params, pairs)
 
 
 def row(tables: dict[str, pl.DataFrame], entity: str, *key: str) -> dict:
     """One row of a feature table by its key, without its moment."""
-    wanted = [pl.col(name) == value for name, value in zip(features.KEYS[entity], key, strict=True)]
+    wanted = [pl.col(name) == value for name, value in zip(KEYS[entity], key, strict=True)]
     return tables[entity].drop("event_timestamp").filter(*wanted).row(0, named=True)
 
 
@@ -71,7 +83,8 @@ def made() -> dict[str, pl.DataFrame]:
     ],
 )  # fmt: skip
 def test_user_features(made, key, expected):
-    assert row(made, "user", key) == pytest.approx(expected | {"user_id": key})
+    found = row(made, "user", key)
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +99,8 @@ def test_user_features(made, key, expected):
     ],
 )  # fmt: skip
 def test_item_features(made, key, expected):
-    assert row(made, "item", key) == pytest.approx(expected | {"item_id": key})
+    found = row(made, "item", key)
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -108,14 +122,14 @@ def test_interaction_features(made, user, item, score, days, affinity):
 
 def test_tables_hold_keys_moment_and_the_defined_features_in_order(made):
     for entity, table in made.items():
-        assert table.columns == [*features.KEYS[entity], "event_timestamp", *features.names(entity)]
-        assert table.equals(table.sort(features.KEYS[entity]))
+        assert table.columns == [*KEYS[entity], "event_timestamp", *catalogue.names(entity)]
+        assert table.equals(table.sort(KEYS[entity]))
         assert set(table["event_timestamp"]) == {AS_OF}
-        assert not table.select(features.KEYS[entity]).is_duplicated().any()
-        for definition in features.DEFINITIONS:
+        assert not table.select(KEYS[entity]).is_duplicated().any()
+        for definition in catalogue.DEFINITIONS:
             if definition.entity == entity and definition.null == "never":
                 assert table[definition.name].null_count() == 0
-    assert {d.entity for d in features.DEFINITIONS} == set(made)
+    assert {d.entity for d in catalogue.DEFINITIONS} == set(made)
 
 
 @pytest.mark.parametrize(("moment", "used"), [(AS_OF - timedelta(microseconds=1), 1), (AS_OF, 0)])
@@ -138,24 +152,6 @@ LATER = st.tuples(
 def test_nothing_from_the_cut_on_changes_a_feature(later):
     made, again = compute(HISTORY), compute([*HISTORY, *later])
     assert all(made[entity].equals(again[entity]) for entity in made)
-
-
-def test_the_same_comparison_catches_a_feature_that_leaks(monkeypatch):
-    monkeypatch.setattr(features, "before", lambda events, as_of: events.filter(pl.col("timestamp") <= as_of))
-    with_later = compute([*HISTORY, ("u1", "a", "view", AS_OF, {})])
-    assert [entity for entity, table in compute(HISTORY).items() if not table.equals(with_later[entity])] == [
-        "user", "interaction",
-    ]  # fmt: skip
-
-
-def test_the_latest_event_used_is_before_the_moment(monkeypatch):
-    events = rows("events", {"timestamp": AS_OF - timedelta(days=1)}, {"timestamp": AS_OF})
-    assert features.latest_event_used(events, AS_OF) == AS_OF - timedelta(days=1)
-    with pytest.raises(UserError, match="No event lies before 2024-01-31 00:00"):
-        features.latest_event_used(events, AS_OF - timedelta(days=1))
-    monkeypatch.setattr(features, "before", lambda events, as_of: events)
-    with pytest.raises(UserError, match="Leak"):
-        features.latest_event_used(events, AS_OF)
 
 
 def test_the_first_of_equal_categories_by_name_is_preferred():
@@ -230,3 +226,199 @@ def test_the_affinity_of_a_user_whose_score_is_zero_is_null():
 
 def test_no_history_gives_empty_tables():
     assert all(table.is_empty() for table in compute([]).values())
+
+
+# what a ranking model lives on, worked by hand ----------------------------------------------------------------------
+
+SHOP = [
+    {"item_id": "a", "category": "tools", "brand": "Acme", "price": 10.0},
+    {"item_id": "b", "category": "tools", "price": 20.0},
+    {"item_id": "c", "category": "food", "brand": "Best", "price": 7.0},
+]
+BOUGHT = [
+    ("u1", "a", "purchase", utc(2024, 1, 1), {"price": 10.0, "quantity": 2, "order_id": "o1"}),  # a Monday
+    ("u1", "b", "purchase", utc(2024, 1, 1), {"price": 20.0, "quantity": 1, "order_id": "o1"}),
+    ("u1", "a", "purchase", utc(2024, 1, 11), {"price": 12.0, "quantity": 1, "order_id": "o2"}),
+    ("u1", "a", "purchase", utc(2024, 1, 31), {"price": 8.0, "quantity": 1}),  # no order id: an order of its own
+    ("u1", "a", "return", utc(2024, 1, 31, 12), {"price": 8.0, "quantity": 1}),
+    ("u2", "a", "purchase", utc(2024, 1, 21), {"price": 10.0, "quantity": 1, "order_id": "o3"}),  # a Sunday
+    ("u2", "c", "purchase", utc(2024, 1, 21), {"price": 7.0, "quantity": 1, "order_id": "o3"}),
+    ("u3", "c", "view", utc(2024, 1, 25, 13), {}),
+]
+A1 = 5 * (1 + log(2)) + 5 + 5  # implicit score of u1 and a: three purchases, one of them of two pieces
+NORM = hypot(A1 + 5, A1)  # u1: tools and Acme; b's brand is unknown
+
+
+@pytest.fixture(scope="module")
+def bought() -> dict[str, pl.DataFrame]:
+    return compute(BOUGHT, users=[{"user_id": user} for user in ("u1", "u2", "u3")], items=SHOP)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("u1", {"order_count": 3, "days_since_last_order": 1, "order_interval_days": 30 / 2, "basket_size": 4 / 3,
+                "spend": 60, "price_level": (1 + 2 + 1.2 + 0.8) / 4, "return_rate": 1 / 5, "days_since_last_event": 0.5,
+                "events_30d": 2, "weekend_share": 0, "item_breadth": 2, "category_breadth": 1, "preferred_weekday": 1,
+                "preferred_hour": 0, "preferred_category": "tools", "preferred_category_share": 1,
+                "second_category": None, "second_category_share": None, "preferred_brand": "Acme",
+                "preferred_brand_share": A1 / (A1 + 5), "rating_count": None}),
+        ("u2", {"order_count": 1, "days_since_last_order": 11, "order_interval_days": None, "basket_size": 2,
+                "spend": 17, "price_level": 1, "return_rate": 0, "weekend_share": 1, "preferred_weekday": 7,
+                "preferred_category": "food", "preferred_category_share": 0.5, "second_category": "tools",
+                "second_category_share": 0.5, "category_breadth": 2, "preferred_brand": "Acme"}),
+        ("u3", {"order_count": 0, "days_since_last_order": None, "basket_size": None, "spend": None,
+                "price_level": None, "return_rate": None, "events_30d": 1, "preferred_hour": 13}),
+    ],
+)  # fmt: skip
+def test_what_a_user_is_like(bought, key, expected):
+    found = row(bought, "user", key)
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [  # prices of a: 10, 12, 8, 8 (returned), 10; the last is 8
+        ("a", {"order_count": 4, "repeat_rate": 1 / 2, "repurchase_interval_days": 30 / 2, "popularity": 2,
+               "popularity_7d": 1, "popularity_30d": 2, "popularity_90d": 2, "popularity_trend": 3, "price": 8,
+               "price_vs_usual": 0.8, "discount": 0.2, "price_vs_category": 10 / 15, "return_rate": 1 / 5,
+               "age_days": 31, "days_since_last_event": 0.5, "events_30d": 3}),
+        ("b", {"order_count": 1, "repeat_rate": 0, "repurchase_interval_days": None, "popularity_30d": 0,
+               "popularity_90d": 1, "popularity_trend": 0, "price_vs_usual": 1, "discount": 0,
+               "price_vs_category": 20 / 15, "return_rate": 0, "events_30d": 0, "view_to_cart_rate": None}),
+        ("c", {"order_count": 1, "days_since_last_event": 6 + 11 / 24, "conversion_rate": 0, "view_to_cart_rate": 0,
+               "cart_to_purchase_rate": None, "rating_count": None, "average_rating": None}),
+    ],
+)  # fmt: skip
+def test_what_an_item_is_like(bought, key, expected):
+    found = row(bought, "item", key)
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("user", "item", "expected"),
+    [
+        ("u1", "a", {"purchase_count": 3, "order_count": 3, "days_since_last_order": 1, "days_since_last_event": 1,
+                     "basket_share": 1, "cycle_of_pair": 1 / 15, "cycle_of_user": 1 / 15, "cycle_of_item": 1 / 15,
+                     "copurchase_similarity": 1 / sqrt(2), "view_count": 0, "cart_count": None, "rating_count": None,
+                     "content_similarity": (2 * A1 + 5) / (NORM * sqrt(2)), "affinity": 1}),
+        ("u1", "b", {"purchase_count": 1, "basket_share": 1 / 3, "cycle_of_pair": None, "cycle_of_user": 31 / 15,
+                     "cycle_of_item": None, "copurchase_similarity": 1 / sqrt(2),
+                     "content_similarity": (A1 + 5) / NORM}),
+        ("u2", "a", {"cycle_of_pair": None, "cycle_of_user": None, "cycle_of_item": 11 / 15, "affinity": 0.5}),
+        ("u3", "c", {"view_count": 1, "purchase_count": 0, "order_count": 0, "basket_share": None,
+                     "copurchase_similarity": None, "content_similarity": 1}),
+    ],
+)  # fmt: skip
+def test_what_is_between_a_user_and_an_item(bought, user, item, expected):
+    found = row(bought, "interaction", user, item)
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+def test_pairs_can_be_asked_for_that_have_no_event_yet():
+    asked = pl.DataFrame({"user_id": ["u1", "u1", "ghost"], "item_id": ["c", "a", "a"]})
+    made = compute(BOUGHT, items=SHOP, pairs=asked)["interaction"]
+    assert made.select("user_id", "item_id").rows() == [("ghost", "a"), ("u1", "a"), ("u1", "c")]
+    new = row({"interaction": made}, "interaction", "u1", "c")
+    assert (new["purchase_count"], new["implicit_score"], new["affinity"]) == (0, None, 0)
+    assert new["copurchase_similarity"] == pytest.approx(1 / sqrt(2))  # through a; nobody has b and c
+    assert new["content_similarity"] == 0
+    known = compute(BOUGHT, items=SHOP)["interaction"].filter(user_id="u1", item_id="a")
+    assert made.filter(user_id="u1", item_id="a").equals(known)
+    ghost = row({"interaction": made}, "interaction", "ghost", "a")
+    assert (ghost["affinity"], ghost["copurchase_similarity"], ghost["purchase_count"]) == (None, None, 0)
+
+
+def test_co_purchases_count_the_products_bought_last():
+    days = [("u", item, "purchase", utc(2024, 1, day), {}) for day, item in ((1, "a"), (2, "b"), (3, "c"))]
+    other = [("v", item, "purchase", utc(2024, 1, 9), {}) for item in ("a", "b")]
+    made = compute([*days, *other], items=SHOP, params=Features(n_last=2))["interaction"]
+    # u counts for b and c only, v for a and b: buyers a 1, b 2, c 1; common: a-b 1 (v), b-c 1 (u)
+    found = {(u, i): value for u, i, value in made.select("user_id", "item_id", "copurchase_similarity").iter_rows()}
+    assert found["u", "a"] == pytest.approx(1 / sqrt(2))
+    assert found["u", "b"] == pytest.approx(1 / sqrt(2))
+    assert found["v", "a"] == pytest.approx(1 / sqrt(2))
+
+
+@pytest.mark.parametrize(("name", "days"), [("popularity_7d", 7), ("popularity_30d", 30), ("popularity_90d", 90)])
+def test_windows_hold_their_first_moment(name, days):
+    for moment, counted in ((AS_OF - timedelta(days=days), 1), (AS_OF - timedelta(days=days, microseconds=1), 0)):
+        assert compute([("u", "a", "purchase", moment, {})])["item"][name].to_list() == [counted]
+
+
+@pytest.mark.parametrize(
+    ("zone", "weekday", "hour"), [("UTC", 7, 23), ("Europe/Berlin", 1, 0), ("America/New_York", 7, 18)]
+)
+def test_weekdays_and_hours_are_local(zone, weekday, hour):
+    made = compute([("u", "a", "view", utc(2024, 1, 7, 23, 30), {})], zone=zone)
+    found = row(made, "user", "u")
+    assert (found["preferred_weekday"], found["preferred_hour"]) == (weekday, hour)
+
+
+def test_of_equally_frequent_days_the_earlier_is_preferred():
+    seen = [("u", "a", "view", utc(2024, 1, day, hour), {}) for day, hour in ((3, 20), (2, 9))]
+    found = row(compute(seen), "user", "u")
+    assert (found["preferred_weekday"], found["preferred_hour"]) == (2, 9)
+
+
+def test_without_a_kind_of_event_its_features_are_null_for_everybody():
+    made = compute([("u", "a", "view", utc(2024, 1, 1), {})], items=[{"item_id": "a"}])
+    lacking = {(d.entity, d.name) for d in catalogue.DEFINITIONS if d.reads and "view" not in d.reads}
+    nulls = {
+        (entity, name) for entity, table in made.items() for name in catalogue.names(entity)
+        if table[name].null_count() == table.height
+    }  # fmt: skip
+    assert lacking <= nulls
+    assert {("user", "order_count"), ("item", "popularity"), ("interaction", "purchase_count")} <= nulls
+    assert ("user", "activity_count") not in nulls
+
+
+def test_the_order_of_rows_does_not_matter_to_the_last_bit():
+    noisy = [
+        (f"u{n % 7}", "abc"[n % 3], ("purchase", "view", "rating")[n % 5 % 3], utc(2024, 1, 1 + n % 28, n % 24),
+         {"price": 0.1 * n + 0.07, "quantity": 1 + n % 3, "rating": 1 + n % 41 / 10, "order_id": f"o{n // 2}"})
+        for n in range(300)
+    ]  # fmt: skip
+    first = world(noisy)
+    shuffled = first.events.to_native().collect().sample(fraction=1, shuffle=True, seed=3)
+    again = engine.World(nw.from_native(shuffled.lazy()), first.users, first.items)
+    made, other = (computing.compute(one, AS_OF, PARAMS) for one in (first, again))
+    assert all(made[entity].equals(other[entity]) for entity in made)
+
+
+# the catalogue -------------------------------------------------------------------------------------------------------
+
+# Models pin these versions: a definition that they hold must not change. Give the changed feature a new name, or a new
+# `since`, which makes the next version; then add its digest here.
+RELEASED = {"recommender_v1": "85831a0f723a", "recommender_v2": "de787e7c7731"}
+
+
+@pytest.mark.parametrize("service", RELEASED)
+def test_released_versions_are_frozen(service):
+    assert feature_history.digest(catalogue.SERVICES[service]) == RELEASED[service]
+    assert list(catalogue.SERVICES) == list(RELEASED)
+
+
+def test_every_definition_says_all_and_names_are_unique():
+    for d in catalogue.DEFINITIONS:
+        assert all((d.formula, d.unit, d.null, d.owner))
+    refs = [d.ref for d in catalogue.DEFINITIONS]
+    assert len(refs) == len(set(refs))
+    assert len(catalogue.SERVICES["recommender_v1"]) == 17
+
+
+def test_unknown_names_suggest_the_near_ones():
+    assert [d.ref for d in catalogue.find("average_rating")] == [
+        "user.average_rating", "item.average_rating", "interaction.average_rating",
+    ]  # fmt: skip
+    assert [d.ref for d in catalogue.find("item.price")] == ["item.price"]
+    with pytest.raises(UserError, match="Did you mean 'order_count'"):
+        catalogue.find("ordercount")
+    with pytest.raises(UserError, match=r"Did you mean 'user\.spend'"):
+        catalogue.find("user.spent")
+    with pytest.raises(UserError, match="Did you mean 'recommender_v1'"):
+        catalogue.definitions("recommender1")
+
+
+def test_the_document_is_made_of_the_definitions():
+    assert (ROOT / document.FILE).read_text(encoding="utf-8") == document.markdown(), "run: make docs"

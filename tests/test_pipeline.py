@@ -46,8 +46,9 @@ def new_project(folder: Path) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     change(folder, simulate=SMALL, evaluate={"n_bootstrap": 50}, train={"k": 20, "models": {
-        "popularity": {}, "recent_popularity": {}, "own_history": {}, "own_history_decayed": {}, "repurchase": {"n_trees": 20},
-        "item_knn": {"n_neighbours": [20]}, "ease": {"reg": [50, 200]}, "als": {"n_factors": 8}}})  # fmt: skip
+        "popularity": {}, "recent_popularity": {}, "own_history": {}, "own_history_decayed": {},
+        "repurchase": {"n_trees": 20}, "item_knn": {"n_neighbours": [20]}, "ease": {"reg": [50, 200]},
+        "als": {"n_factors": 8}}})  # fmt: skip
     run(folder, "git", "init", "-q")
     run(folder, "git", "add", "-A")
     identity = ("-c", "user.name=Tester", "-c", "user.email=tester@example.com")

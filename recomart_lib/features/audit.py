@@ -82,7 +82,7 @@ def canary(world: World) -> Group:
     """A feature that does what none may: it looks at the whole world instead of the past that it is given."""
     feature = Feature(CANARY, WHOLE, "pieces of it that are ever bought: a planted leak", "pieces", empty=0)
 
-    @group("item", feature, reads=("purchase",))
+    @group("item", feature, reads=("purchase",), needs=())
     def peek(past: Past) -> nw.LazyFrame:
         bought = world.events.filter(nw.col("event_type") == "purchase")
         return bought.group_by("item_id").agg(**{CANARY: nw.col("quantity").sum().cast(nw.Int64)})

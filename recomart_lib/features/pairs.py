@@ -120,23 +120,26 @@ def _spans(made: nw.LazyFrame, *by: str) -> nw.LazyFrame:
             "the user's score is 0", since=1),
     Feature("content_similarity", NUMBER,
             "cosine of the product's category and brand with the user's implicit score by category and brand", "0-1",
-            "neither is known, or the user's score is 0"),
+            "the product's words or the user's are all unknown, or the user's score is 0"),
     reads=POSITIVE,
 )  # fmt: skip
 def content(past: Past) -> nw.LazyFrame:
     """Is it like what the user likes? 'unknown' is like nothing."""
     shares = {word: _shares(past, word) for word in ("category", "brand")}
-    known = [table.filter(nw.col(word) != UNKNOWN).select("user_id", part="part") for word, table in shares.items()]
+    known = [table.filter(nw.col(word) != UNKNOWN).select("user_id", "part") for word, table in shares.items()]
     squares = nw.concat(known).with_columns(square=whole(nw.col("part") * nw.col("part"), 15))
     norms = squares.group_by("user_id").agg(norm=nw.col("square").sum())
+    likers = scores(past, "user_id").select("user_id", total="score")
     pairs = past.pairs.join(past.items.select("item_id", "category", "brand"), on="item_id", how="left")
+    pairs = pairs.join(likers, on="user_id", how="left").join(norms, on="user_id", how="left")
     for word, table in shares.items():
         pairs = pairs.join(table.rename({"part": f"of_{word}"}), on=["user_id", word], how="left")
-    pairs = pairs.join(norms, on="user_id", how="left").with_columns(nw.col("of_category", "of_brand").fill_null(0.0))
+    pairs = pairs.with_columns(nw.col("of_category", "of_brand").fill_null(0.0))
     flags = {word: (nw.col(word) != UNKNOWN).cast(nw.Int64) for word in shares}
     match = flags["category"] * nw.col("of_category") + flags["brand"] * nw.col("of_brand")
     length = (decimal(nw.col("norm"), 15) * (flags["category"] + flags["brand"])).sqrt()
-    return pairs.select(*PAIR, affinity="of_category", content_similarity=share(match, length))
+    affinity = nw.when(nw.col("total") > 0).then(nw.col("of_category"))
+    return pairs.select(*PAIR, affinity=affinity, content_similarity=share(match, length))
 
 
 def _shares(past: Past, word: str) -> nw.LazyFrame:
