@@ -1,0 +1,192 @@
+"""All features as of a moment, and the feature store: seconds and peak memory, beside plain pandas, in one run.
+
+    python bench/features.py                  # 1, 5 and 20 million events; then the store
+    python bench/features.py --millions 1     # only that, and the store
+    python bench/features.py --spark 1        # also on Spark, local[2], for so many millions
+
+The shop is made up: 100,000 users and 20,000 products, both with long tails, five types of events, orders of about three
+lines. `recomart` computes the features of `docs/features.md` with Polars, `pandas` the same ones as
+bench/pandas_features.py has them, from the same Parquet files. Each runs in a process of its own; memory is that
+process's peak (of Spark: Python and JVM together).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+ROOT = Path(__file__).resolve().parents[1]
+N_USERS, N_ITEMS = 100_000, 20_000
+START, AS_OF = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 12, 1, tzinfo=UTC)
+N_CALLS = 1_000
+
+
+def make_shop(folder: Path, n: int) -> None:
+    """events, users and items as 04_prepare leaves them."""
+    rng = np.random.default_rng(0)
+    user = (N_USERS * rng.beta(0.6, 2.5, n)).astype(int)
+    item = (N_ITEMS * rng.beta(0.5, 3, n)).astype(int)
+    kind = rng.choice(["view", "cart", "purchase", "return", "rating"], n, p=[0.62, 0.15, 0.17, 0.01, 0.05])
+    second = np.sort(rng.integers(0, 365 * 86_400, n))
+    quantity = rng.integers(1, 4, n)
+    weights = {"view": 1.0, "cart": 3.0, "purchase": 5.0, "return": 0.0, "rating": 0.0}
+    events = pl.DataFrame(
+        {
+            "event_id": np.arange(n),
+            "user_id": user,
+            "item_id": item,
+            "event_type": kind,
+            "timestamp": pl.Series(second * 1_000_000 + int(START.timestamp() * 1e6)).cast(pl.Datetime("us", "UTC")),
+            "quantity": quantity,
+            "price": 1.0 + item % 90 + second % 5 / 10,
+            "rating": np.where(kind == "rating", rng.integers(1, 6, n), np.nan),
+            "order_id": user * 400 + second // 86_400,
+        }
+    ).with_columns(
+        pl.format("e{}", "event_id").alias("event_id"), pl.format("u{}", "user_id").alias("user_id"),
+        pl.format("i{}", "item_id").alias("item_id"), pl.format("o{}", "order_id").alias("order_id"),
+        pl.col("rating").fill_nan(None),
+        weight=pl.col("event_type").replace_strict(weights) * (1 + pl.col("quantity").log()),
+    )  # fmt: skip
+    events.write_parquet(folder / "events.parquet")
+    ids = pl.DataFrame({"n": np.arange(N_USERS)})
+    people = {"signup_date": pl.lit(START.date()), "age_group": pl.lit("35-44"), "gender": pl.lit("f")}
+    ids.select(
+        pl.format("u{}", "n").alias("user_id"), country=pl.format("c{}", pl.col("n") % 20), **people
+    ).write_parquet(folder / "users.parquet")
+    pl.DataFrame({"n": np.arange(N_ITEMS)}).select(
+        pl.format("i{}", "n").alias("item_id"), category=pl.format("c{}", pl.col("n") % 40),
+        brand=pl.format("b{}", pl.col("n") % 150), price=1.0 + pl.col("n") % 90,
+    ).write_parquet(folder / "items.parquet")  # fmt: skip
+
+
+def run_recomart(folder: Path, engine: str = "polars") -> dict[str, float]:
+    from recomart_lib import engine as engines
+    from recomart_lib.features.compute import compute
+    from recomart_lib.params import Features
+
+    made = compute(engines.scan(folder, "UTC", engine), AS_OF, Features())
+    return {"pairs": made["interaction"].height, "check": float(made["user"]["spend"].sum())}
+
+
+def run_spark(folder: Path) -> dict[str, float]:
+    os.environ["PYSPARK_SUBMIT_ARGS"] = "--master local[2] --driver-memory 12g pyspark-shell"
+    return run_recomart(folder, "spark")
+
+
+def run_pandas(folder: Path) -> dict[str, float]:
+    import pandas as pd
+    from pandas_features import compute
+
+    from recomart_lib.params import Features
+
+    tables = (pd.read_parquet(folder / f"{name}.parquet") for name in ("events", "users", "items"))
+    made = compute(*tables, AS_OF, Features())
+    return {"pairs": len(made["interaction"]), "check": float(made["user"]["spend"].sum())}
+
+
+def run_store(folder: Path) -> dict[str, float]:
+    """A store of this shop: what goes online in which time, point-in-time join, and single calls."""
+    from recomart_lib import engine, feature_store, paths
+    from recomart_lib.features.compute import compute
+    from recomart_lib.params import Features
+
+    shutil.copy(ROOT / feature_store.CONFIG, folder)
+    world = engine.scan(folder, "UTC")
+    cuts = [AS_OF - timedelta(days=30), AS_OF]
+    made = [compute(world, cut, Features()) for cut in cuts]
+    tables = {entity: pl.concat([one[entity] for one in made]) for entity in made[0]}
+    tables[feature_store.HISTORY] = feature_store.history_lists(tables["interaction"])
+    (folder / paths.FEATURES).mkdir(parents=True)
+    for name, table in tables.items():
+        table.write_parquet(folder / paths.FEATURES / f"{name}.parquet")
+    feature_store.apply("bench", {}, folder)
+    result, started = {}, time.perf_counter()
+    feature_store.materialise(root=folder)
+    result["materialise_s"] = time.perf_counter() - started
+    keys = tables["interaction"].select("user_id", "item_id", as_of="event_timestamp")
+    spine = keys.sample(1_000_000, with_replacement=True, seed=1)
+    started = time.perf_counter()
+    assert feature_store.training_frame(spine, root=folder).height == spine.height
+    result["join_1m_s"] = time.perf_counter() - started
+    users = made[-1]["user"]["user_id"].sample(N_CALLS, seed=2).to_list()
+    items = made[-1]["item"]["item_id"].sample(10, seed=3).to_list()
+    result |= _latency("user", lambda user: feature_store.online_user(user, root=folder), users)
+    return result | _latency("user_and_10_items", lambda user: feature_store.online(user, items, root=folder), users)
+
+
+def _latency(name: str, ask, users: list[str]) -> dict[str, float]:
+    ask(users[0])
+    times = []
+    for user in users:
+        started = time.perf_counter()
+        ask(user)
+        times.append(1_000 * (time.perf_counter() - started))
+    return {f"{name}_median_ms": float(np.median(times)), f"{name}_p99_ms": float(np.quantile(times, 0.99))}
+
+
+RUNS = {"recomart": run_recomart, "pandas": run_pandas, "spark": run_spark, "store": run_store}
+
+
+def measured(what: str, folder: Path) -> dict[str, float]:
+    """One run in a process of its own."""
+    command = [sys.executable, __file__, "--run", what, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    if done.returncode:
+        return {"error": done.returncode, "text": done.stderr[-300:]}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def line(millions: float, what: str, result: dict[str, float]) -> str:
+    if "error" in result:
+        return f"| {millions:g} M | {what} | failed ({result['error']}) | | |"
+    return (f"| {millions:g} M | {what} | {result['seconds']:.1f} | {result['peak_mib']:,.0f} | "
+            f"{result['pairs']:,.0f} |")  # fmt: skip
+
+
+def write(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--millions", type=float, nargs="*", default=[1, 5, 20])
+    parser.add_argument("--spark", type=float, nargs="*", default=[], help="also on Spark, for so many millions")
+    parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.run:
+        started = time.perf_counter()
+        result = RUNS[options.run[0]](Path(options.run[1]))
+        result["seconds"] = time.perf_counter() - started
+        peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        result["peak_mib"] = (sum(peaks) if options.run[0] == "spark" else peaks[0]) / 1024
+        write("\n" + json.dumps(result))
+        return
+    write("| events | with | s | peak MiB | pairs |\n|---|---|---|---|---|")
+    for millions in options.millions:
+        with tempfile.TemporaryDirectory() as name:
+            make_shop(Path(name), int(millions * 1e6))
+            for what in ("recomart", "pandas", *(["spark"] if millions in options.spark else [])):
+                write(line(millions, what, measured(what, Path(name))))
+    with tempfile.TemporaryDirectory() as name:
+        make_shop(Path(name), 1_000_000)
+        write("\nThe store of 1 M events, two moments:\n")
+        for key, value in measured("store", Path(name)).items():
+            write(f"- {key}: {value:.2f}" if isinstance(value, float) else f"- {key}: {value}")
+
+
+if __name__ == "__main__":
+    main()
