@@ -4,7 +4,7 @@
     python bench/features.py --millions 1     # only that, and the store
     python bench/features.py --spark 1        # also on Spark, local[2], for so many millions
 
-The shop is made up: 100,000 users and 20,000 products, both with long tails, five types of events, orders of about three
+The shop is made up: 100,000 users and 20,000 products, both with long tails, five types of events, orders of a few
 lines. `recomart` computes the features of `docs/features.md` with Polars, `pandas` the same ones as
 bench/pandas_features.py has them, from the same Parquet files. Each runs in a process of its own; memory is that
 process's peak (of Spark: Python and JVM together).

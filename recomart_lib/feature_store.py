@@ -277,7 +277,7 @@ def _apply(store: FeatureStore, data_version: str) -> None:
                     description=f"a {name} of the shop")
         for key, name in (("user_id", "customer"), ("item_id", "product"))
     }  # fmt: skip
-    views = {name: _view(name, entities, store.config.offline_store.type) for name in ABOUT}
+    views = {name: _view(name, entities, store) for name in ABOUT}
     services = [
         FeatureService(
             name=name, owner=OWNER, description=f"{len(held)} features; models pin this version",
@@ -291,7 +291,7 @@ def _apply(store: FeatureStore, data_version: str) -> None:
         store.apply([*entities.values(), *views.values(), *services])
 
 
-def _view(name: str, entities: dict[str, Any], offline: str) -> FeatureView:
+def _view(name: str, entities: dict[str, Any], store: FeatureStore) -> FeatureView:
     from feast import FeatureView, Field
     from feast.types import Array, Float64, Int64, String
 
@@ -307,7 +307,7 @@ def _view(name: str, entities: dict[str, Any], offline: str) -> FeatureView:
         fields.insert(0, Field(name="item_id", dtype=Array(String), description="the products of the history"))
     return FeatureView(
         name=name, entities=[entities[key] for key in (["user_id"] if name == HISTORY else KEYS[name])],
-        ttl=timedelta(0), schema=fields, source=_source(name, offline), online=name != "interaction",
+        ttl=timedelta(0), schema=fields, source=_source(name, store), online=name != "interaction",
         description=ABOUT[name], owner=OWNER, tags={"stage": "05_features"},
     )  # fmt: skip
 
@@ -316,16 +316,17 @@ def _described(d: Definition) -> str:
     return f"{d.formula} [{d.unit}]; null: {d.null}"
 
 
-def _source(name: str, offline: str) -> Any:
-    """Where a view's rows lie: the same Parquet file for Feast's file store and for Spark."""
-    path = (paths.FEATURES / f"{name}.parquet").as_posix()
-    if offline.startswith("spark"):
+def _source(name: str, store: FeatureStore) -> Any:
+    """Where a view's rows lie: one Parquet file, but a name per store, so that a registry can move between stores."""
+    path = paths.FEATURES / f"{name}.parquet"
+    if store.config.offline_store.type.startswith("spark"):
         from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
 
-        return SparkSource(name=name, path=path, file_format="parquet", timestamp_field="event_timestamp")
+        place = str(store.config.repo_path / path)  # Spark does not know the project's root
+        return SparkSource(name=f"{name}_spark", path=place, file_format="parquet", timestamp_field="event_timestamp")
     from feast import FileSource
 
-    return FileSource(name=name, path=path, timestamp_field="event_timestamp")
+    return FileSource(name=f"{name}_file", path=path.as_posix(), timestamp_field="event_timestamp")
 
 
 def _migrate(store: FeatureStore) -> None:
