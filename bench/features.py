@@ -83,7 +83,14 @@ def run_recomart(folder: Path, engine: str = "polars") -> dict[str, float]:
 
 def run_spark(folder: Path) -> dict[str, float]:
     os.environ["PYSPARK_SUBMIT_ARGS"] = "--master local[2] --driver-memory 12g pyspark-shell"
-    return run_recomart(folder, "spark")
+    result = run_recomart(folder, "spark")
+    from pyspark import SparkContext
+
+    gateway = SparkContext._gateway
+    gateway.shutdown()
+    gateway.proc.stdin.close()  # so the JVM ends, and its peak is known
+    gateway.proc.wait()
+    return result
 
 
 def run_pandas(folder: Path) -> dict[str, float]:

@@ -13,6 +13,8 @@ from typing import Any
 
 import polars as pl
 
+DRIFTED = 0.25  # the usual reading of a population stability index
+
 
 def safe(text: object) -> str:
     """Text from data, made harmless in Markdown and HTML."""
@@ -322,16 +324,6 @@ def cut(description: dict[str, Any], name: str) -> str:
     )
 
 
-def nulls(table: pl.DataFrame, names: list[str]) -> str:
-    """Which features are mostly missing."""
-    shares = {name: table.get_column(name).null_count() / max(table.height, 1) for name in names}
-    missing = {name: share for name, share in shares.items() if share > 0}
-    if not missing:
-        return f"**No null in {plural(table.height, 'row')}.**"
-    named = ", ".join(f"{name} {percent(share)}" for name, share in sorted(missing.items(), key=lambda pair: -pair[1]))
-    return f"**{plural(len(missing), 'feature')} of {len(names)} have nulls**: {named}."
-
-
 def missing(described: pl.DataFrame) -> str:
     """Which features are mostly null. `described`: see `features.profile.profile`."""
     gaps = described.filter(pl.col("nulls") > 0).sort("nulls", "feature", descending=[True, False])
@@ -348,12 +340,12 @@ def moved(described: pl.DataFrame) -> str:
     known = described.drop_nulls("psi")
     if not known.height:
         return "Drift between the cuts cannot be told: one of them knows nobody."
-    far = known.filter(pl.col("psi") >= 0.25).sort("psi", "feature", descending=[True, False])
+    far = known.filter(pl.col("psi") >= DRIFTED).sort("psi", "feature", descending=[True, False])
     if not far.height:
         top = known.sort("psi", "feature", descending=[True, False]).row(0, named=True)
         return f"**No feature drifts** from the valid cut to the test cut; most moved {top['entity']}.{top['feature']} (psi {number(top['psi'])})."
     named = ", ".join(f"{row['entity']}.{row['feature']} ({number(row['psi'])})" for row in far.head(8).to_dicts())
-    return f"**{far.height} of {plural(known.height, 'feature')} drift** from the valid cut to the test cut (psi of 0.25 or more): {named}."
+    return f"**{far.height} of {plural(known.height, 'feature')} drift** from the valid cut to the test cut (psi of {DRIFTED} or more): {named}."
 
 
 def audited(name: str, as_of: datetime, table: pl.DataFrame) -> str:

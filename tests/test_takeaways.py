@@ -119,6 +119,29 @@ def card(*verdicts: str) -> pl.DataFrame:
     return pl.DataFrame({"protocol": ["all"] * len(verdicts), "verdict": list(verdicts)})
 
 
+def described(nulls: float, psi: float | None) -> pl.DataFrame:
+    return pl.DataFrame({"entity": ["user"], "feature": ["spend"], "nulls": [nulls], "psi": [psi]},
+                        schema_overrides={"psi": pl.Float64})  # fmt: skip
+
+
+def audited(leaks: bool, canary_leaks: bool) -> str:
+    table = pl.DataFrame({"feature": ["spend", "canary_x"], "leaks": [leaks, canary_leaks],
+                          "latest_event": [utc(2024, 1, 1), None], "n_changed": [3 * leaks, 7]})  # fmt: skip
+    return takeaways.audited("test", utc(2024, 1, 2), table)
+
+
+def aucs(*found: tuple[float, float, float]) -> pl.DataFrame:
+    rows = [("user__<spend>", *one, 9) for one in found]
+    return pl.DataFrame(rows, schema={"feature": pl.String, "auc": pl.Float64, "low": pl.Float64, "high": pl.Float64,
+                                      "n": pl.Int64}, orient="row")  # fmt: skip
+
+
+def same(*correlations: float) -> str:
+    columns = {"one": pl.String, "other": pl.String, "correlation": pl.Float64}
+    table = pl.DataFrame([("a", "b", one) for one in correlations], schema=columns, orient="row")
+    return takeaways.alike("user", table)
+
+
 COUNTS = pl.DataFrame({"n": [8, 1, 1]})
 WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_users": 3}
 
@@ -143,8 +166,6 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
          "own history will be hard to beat", "lists must bring something new"),
         (takeaways.cut(WINDOW, "test"), takeaways.cut(WINDOW | {"users_in_window": 0}, "test"),
          "5 of 9 users can be judged", "Nobody does anything relevant in the test window"),
-        (takeaways.nulls(pl.DataFrame({"a": [1, 2]}), ["a"]), takeaways.nulls(pl.DataFrame({"a": [1, None]}), ["a"]),
-         "No null in 2 rows", "1 feature of 1 have nulls**: a 50.0 %"),
         (takeaways.champion(ranked(0.3, (0.26, 0.34)), "all"), takeaways.champion(ranked(0.3, (0.24, 0.36)), "all"),
          "do not overlap", "their intervals overlap"),
         (takeaways.champion(ranked(0.3, (0.26, 0.34)), "all"), takeaways.champion(ranked(0.1, (0.0, 0.2)), "all"),
@@ -155,6 +176,25 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
          "2 of 2 met, 1 of them surely", "1 of 2 met, 0 of them surely"),
         (takeaways.stars(pl.DataFrame({"stars": [1.0, 5.0], "n": [1, 3]})), takeaways.stars(explore.ratings(NO_EVENTS)),
          "4 ratings, 4.00 stars on average**; 75.0 % are 4 stars", "This shop has no ratings"),
+        (takeaways.missing(described(0, 0)), takeaways.missing(described(0.5, 0)),
+         "No nulls** in 1 feature", "1 of 1 feature have nulls**, most of all user.spend 50.0 %."),
+        (takeaways.missing(described(0.5, 0)), takeaways.missing(described(1, 0)),
+         "user.spend 50.0 %.", "1 feature could not be computed in this shop"),
+        (takeaways.moved(described(0, 0.249)), takeaways.moved(described(0, 0.25)),
+         "No feature drifts", "1 of 1 feature drift** from the valid cut to the test cut (psi of 0.25 or more): user"),
+        (takeaways.moved(described(0, 0.1)), takeaways.moved(described(0, None)),
+         "No feature drifts", "cannot be told: one of them knows nobody"),
+        (audited(False, True), audited(True, True),
+         "none of 1 feature leaks**; latest event used: 2024-01-01 00:00:00; 0 values", "1 feature leak**"),
+        (audited(False, True), audited(False, False), "the canary was caught", "the canary was not caught"),
+        (same(), same(-0.97), "no two features say the same", "1 pair of features say nearly the same**: a and b (-0"),
+        (takeaways.freshness("2024-01-01T00:00:00+00:00", utc(2024, 1, 1)),
+         takeaways.freshness("2024-01-01T00:00:00+00:00", utc(2024, 1, 1, 5)), "right after the last", "5 hours after"),
+        (takeaways.signal(aucs((0.7, 0.6, 0.8)), "v1"), takeaways.signal(aucs((0.3, 0.2, 0.6)), "v1"),
+         "the larger value in 70.0 % of comparisons (AUC 0.700, 0.600 to 0.800); 1 feature tell something",
+         "the smaller value in 70.0 % of comparisons (AUC 0.300, 0.200 to 0.600); 0 features tell something"),
+        (takeaways.signal(aucs((0.7, 0.6, 0.8)), "v1"), takeaways.signal(aucs(), "v1"),
+         "&lt;spend&gt;", "Nothing to learn from features yet"),
     ],
 )  # fmt: skip
 def test_a_sentence_turns_round_with_the_numbers(said, otherwise, words, other_words):
@@ -241,7 +281,6 @@ def test_prices_name_the_half_and_the_missing():
         lambda: takeaways.category_structure(explore.categories(NO_EVENTS, rows("items"), 5), "EUR"),
         lambda: takeaways.prices(rows("items"), "EUR"),
         lambda: takeaways.density(explore.sparsity(NO_EVENTS)),
-        lambda: takeaways.nulls(pl.DataFrame({"a": []}), ["a"]),
         lambda: takeaways.champion(ranked(0.3, (0, 1)).clear(), "all"),
         lambda: takeaways.rating_model({}, {}),
         lambda: takeaways.targets(card().cast({"verdict": pl.String})),

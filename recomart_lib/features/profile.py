@@ -13,7 +13,6 @@ from recomart_lib.features.catalogue import names
 from recomart_lib.plots import varying
 
 N_BINS = 10  # bins of equal size, as of the earlier cut
-STABLE, DRIFTED = 0.1, 0.25  # the usual reading of a population stability index
 
 Tables = dict[str, pl.DataFrame]
 
