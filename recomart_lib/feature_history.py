@@ -45,8 +45,16 @@ Services = Mapping[str, tuple[Definition, ...]]
 
 
 def data_version(folder: Path) -> str:
-    """DVC's own hash of a folder (of data/prepared it stands in dvc.lock), also outside of a DVC run."""
+    """DVC's own hash of a folder (of data/prepared it stands in dvc.lock), also outside of a DVC run.
+
+    Raises
+    ------
+    UserError
+        If the folder is missing or empty: then there is no data that features could be of.
+    """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
+    if not files:
+        raise UserError(f"There is no data in {folder} that features could be made of. Run: dvc repro 04_prepare")
     entries = [{"md5": _md5(path), "relpath": path.relative_to(folder).as_posix()} for path in files]
     entries.sort(key=lambda entry: entry["relpath"])
     return hashlib.md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"
@@ -131,8 +139,7 @@ def record(url: str, services: Services, data_version: str, settings: dict[str, 
 
 def runs(url: str) -> pl.DataFrame:
     """One row per registered change, the first one first: applied_at, services, definitions, data_version, settings."""
-    with readable(url), _engine(url).connect() as connection:
-        _require_tables(connection)
+    with readable(url), _registered(url) as connection:
         found = connection.execute(sa.select(RUNS).order_by(RUNS.c.id)).mappings().all()
     columns = [column.name for column in RUNS.columns]
     return pl.DataFrame([dict(row) for row in found], schema=columns, infer_schema_length=None)
@@ -141,8 +148,7 @@ def runs(url: str) -> pl.DataFrame:
 def diff(url: str, old: str, new: str) -> pl.DataFrame:
     """One row per feature that differs between two registered versions: change, entity, name, what."""
     with readable(url):
-        with _engine(url).connect() as connection:
-            _require_tables(connection)
+        with _registered(url) as connection:
             known = list(connection.scalars(sa.select(PINNED.c.service).distinct().order_by(PINNED.c.service)))
         for service in (old, new):
             if service not in known:
@@ -166,15 +172,27 @@ def readable(url: str) -> Iterator[None]:
         raise UserError(f"The feature store's registry {place} cannot be used: {problem.orig}. {ADVICE}") from problem
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite database; None for another one."""
+    return Path(url.removeprefix("sqlite:///").partition("?")[0]) if url.startswith("sqlite:///") else None
+
+
 def _engine(url: str) -> sa.Engine:
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///").partition("?")[0]).parent.mkdir(parents=True, exist_ok=True)
+    if file := sqlite_file(url):
+        file.parent.mkdir(parents=True, exist_ok=True)
     return sa.create_engine(url)
 
 
-def _require_tables(connection: sa.Connection) -> None:
-    if not sa.inspect(connection).has_table(RUNS.name):
-        raise UserError("Nothing is registered yet. Run: dvc repro 05_features (or: recomart features apply)")
+@contextlib.contextmanager
+def _registered(url: str) -> Iterator[sa.Connection]:
+    """A connection for reading our tables; a UserError, and no new file, where there are none."""
+    nothing = UserError("Nothing is registered yet. Run: dvc repro 05_features (or: recomart features apply)")
+    if (file := sqlite_file(url)) and not file.exists():
+        raise nothing
+    with _engine(url).connect() as connection:
+        if not sa.inspect(connection).has_table(RUNS.name):
+            raise nothing
+        yield connection
 
 
 def _rows(held: Iterable[Definition]) -> dict[tuple[str, str], dict[str, str]]:

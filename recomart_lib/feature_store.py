@@ -228,9 +228,9 @@ def _store(root: Path, config: dict[str, Any]) -> FeatureStore:
     warnings.filterwarnings("ignore", category=DeprecationWarning, module="feast")
     from feast import FeatureStore, RepoConfig  # four seconds of imports: only where the store is used
 
-    if config["registry"]["path"].startswith("sqlite:///"):
-        place = Path(config["registry"]["path"].removeprefix("sqlite:///").partition("?")[0])
-        place.parent.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("feast").setLevel(logging.WARNING)  # its own progress is not ours
+    if file := feature_history.sqlite_file(config["registry"]["path"]):
+        file.parent.mkdir(parents=True, exist_ok=True)
     return FeatureStore(config=RepoConfig(**config, repo_path=root))
 
 
@@ -248,10 +248,9 @@ def _live(root: Path) -> FeatureStore:
 
 def _ready(root: Path, online_version: tuple[int, int] | None = None) -> FeatureStore:
     """The opened store; a UserError if nothing was ever registered."""
-    config = _config(root)
-    database = config["registry"]["path"].removeprefix("sqlite:///").partition("?")[0]
-    if config["registry"]["path"].startswith("sqlite:") and not Path(database).exists():
-        raise UserError(f"There is no feature store at {database} yet. Run: dvc repro 05_features")
+    file = feature_history.sqlite_file(registry_url(root))
+    if file and not file.exists():
+        raise UserError(f"There is no feature store at {file} yet. Run: dvc repro 05_features")
     return _kept(root, (root / CONFIG).stat().st_mtime_ns, online_version)
 
 

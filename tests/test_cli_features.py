@@ -14,6 +14,7 @@ def root(tmp_path_factory):
     folder = new_root(tmp_path_factory.mktemp("cli"))
     (folder / "params.yaml").write_text("base: {shop: simulated}\n")
     (folder / "data/prepared").mkdir(parents=True)
+    (folder / "data/prepared/events.parquet").write_bytes(b"some data")
     write(folder)
     feature_store.apply("data1", SETTINGS, folder)
     feature_store.materialise(root=folder)
@@ -67,6 +68,29 @@ def test_apply_says_what_is_registered(said):
     text = said("apply")
     assert "user: 28 features" in text
     assert "recommender_v1, recommender_v2" in text
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        (("get", "--user", "u1"), "Nothing is online"),
+        (("history",), "Nothing is registered yet"),
+        (("diff", "recommender_v1", "recommender_v2"), "Nothing is registered yet"),
+        (("apply",), "There is no data in"),
+    ],
+    ids=["get", "history", "diff", "apply"],
+)
+def test_before_the_first_run_each_command_says_what_to_run_and_leaves_no_file(
+    call, tmp_path, monkeypatch, command, hint
+):
+    folder = new_root(tmp_path)
+    (folder / "params.yaml").write_text("base: {shop: simulated}\n")
+    monkeypatch.setenv("RECOMART_ROOT", str(folder))
+    status, _, complaint = call("features", *command)
+    assert status == 1
+    assert hint in complaint
+    assert "Run: dvc repro" in complaint
+    assert not (folder / "data").exists()
 
 
 @pytest.mark.parametrize(
