@@ -11,6 +11,7 @@ import typer
 from recomart_lib import feature_history, feature_store, params, paths
 from recomart_lib.cli_data import show
 from recomart_lib.features import catalogue
+from recomart_lib.takeaways import number, plural
 
 features_app = typer.Typer(help="The features and their store.", no_args_is_help=True)
 
@@ -53,18 +54,37 @@ def get(
     user: Annotated[str, typer.Option(help="A user id.")],
     item: Annotated[list[str] | None, typer.Option(help="Products; default: those of the user's history.")] = None,
     service: Service = feature_store.NEWEST,
-    rows: Rows = 20,
+    products: Annotated[int, typer.Option(help="How many products of the history to show.", min=1)] = 6,
 ) -> None:
-    """The live features of a user, and of the user with each product, from the online store."""
+    """The live features of a user, and of the user with each product, from the online store.
+
+    Of the history, the products with the largest implicit score are shown first.
+    """
     person = feature_store.online_user(user, service)
     if person["as_of"] is None:
         typer.echo(f"Nothing is known of user '{user}': no event by the last run, or no such user.")
         return
-    typer.echo("\n".join(f"{name + ':':<26}{'' if value is None else value}" for name, value in person.items()))
-    pairs = feature_store.online(user, item, service)
-    columns = [name for name in pairs.columns if name.startswith("interaction__")]
-    typer.echo(f"\n{pairs.height} products:")
-    show(pairs.select("item_id", pl.col(columns).name.replace("^interaction__", "")), rows)
+    typer.echo("\n".join(f"{name + ':':<26}{_word(value)}" for name, value in person.items()))
+    pairs = feature_store.online(user, list(dict.fromkeys(item)) if item else None, service)
+    pairs = pairs.select("item_id", pl.col("^interaction__.*$").name.replace("^interaction__", ""))
+    if not item:
+        typer.echo(f"\n{plural(pairs.height, 'product')} in the history; those with the largest implicit score:")
+        pairs = pairs.sort("implicit_score", "item_id", descending=[True, False], nulls_last=True).head(products)
+    show(_upright(pairs), pairs.width)
+
+
+def _upright(pairs: pl.DataFrame) -> pl.DataFrame:
+    """One row per feature, one column per product."""
+    features = [name for name in pairs.columns if name != "item_id"]
+    words = {row["item_id"]: [_word(row[name]) for name in features] for row in pairs.iter_rows(named=True)}
+    return pl.DataFrame({"": features, **words})  # no id is empty
+
+
+def _word(value: object) -> str:
+    """A feature's value as people read it; nothing for a null."""
+    if isinstance(value, int | float):
+        return number(value)
+    return "" if value is None else str(value)
 
 
 @features_app.command("history")

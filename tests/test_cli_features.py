@@ -54,6 +54,7 @@ def test_get_shows_a_user_and_the_history(said):
     one = said("get", "--user", "u4", "--item", "i2")
     assert "i2" in one
     assert "i4" not in one
+    assert said("get", "--user", "u4", "--item", "i2", "--item", "i2") == one
     assert "Nothing is known of user 'ghost'" in said("get", "--user", "ghost")
 
 
