@@ -169,7 +169,8 @@ def readable(url: str) -> Iterator[None]:
         yield
     except sa.exc.DatabaseError as problem:
         place = sa.make_url(url).render_as_string()
-        raise UserError(f"The feature store's registry {place} cannot be used: {problem.orig}. {ADVICE}") from problem
+        advice = ADVICE if sqlite_file(url) else "feature_store.yaml (registry.path) says where it is."
+        raise UserError(f"The feature store's registry {place} cannot be used: {problem.orig}. {advice}") from problem
 
 
 def sqlite_file(url: str) -> Path | None:

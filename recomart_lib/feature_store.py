@@ -14,6 +14,8 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -211,7 +213,7 @@ def _config(root: Path) -> dict[str, Any]:
 
 @lru_cache(maxsize=4)
 def _parsed(root: Path, written: int) -> dict[str, Any]:
-    config = read_yaml(root / CONFIG)
+    config = _filled(read_yaml(root / CONFIG), root / CONFIG)
     try:
         registry, online_store = dict(config["registry"]), dict(config["online_store"])
         url = str(registry["path"])
@@ -222,6 +224,20 @@ def _parsed(root: Path, written: int) -> dict[str, Any]:
     if online_store.get("type") == "sqlite":
         online_store["path"] = str(root / online_store.get("path", "data/online.db"))
     return {**config, "registry": registry, "online_store": online_store}
+
+
+def _filled(value: Any, path: Path) -> Any:
+    """The value with each `${NAME}` replaced by that environment variable, as Feast's own commands do: for secrets."""
+    if isinstance(value, dict):
+        return {key: _filled(one, path) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_filled(one, path) for one in value]
+    if not isinstance(value, str):
+        return value
+    filled = os.path.expandvars(value)
+    if unset := re.search(r"\$\{(\w+)\}", filled):
+        raise UserError(f"{path}: the environment variable {unset[1]} is not set.")
+    return filled
 
 
 def _store(root: Path, config: dict[str, Any]) -> FeatureStore:

@@ -407,6 +407,17 @@ def test_the_data_version_is_the_hash_of_dvc(tmp_path):
     assert feature_history.data_version(tmp_path) == "0c047ea4bc0d189647797966fff1d626.dir"
 
 
+def test_secrets_come_from_the_environment(tmp_path, monkeypatch):
+    root = new_root(tmp_path / "root")
+    config = root / feature_store.CONFIG
+    config.write_text(config.read_text().replace("sqlite:///data/", "sqlite:///${STORE_PLACE}/"))
+    monkeypatch.delenv("STORE_PLACE", raising=False)
+    with pytest.raises(UserError, match=r"feature_store.yaml: the environment variable STORE_PLACE is not set"):
+        feature_store.registry_url(root)
+    monkeypatch.setenv("STORE_PLACE", "elsewhere")
+    assert "/root/elsewhere/feature_store/feature_store.db" in feature_store.registry_url(root)
+
+
 def test_a_configuration_without_its_keys_is_told(tmp_path):
     root = new_root(tmp_path / "root")
     with pytest.raises(UserError, match="no such file"):
