@@ -25,7 +25,7 @@ from recomart_lib.errors import UserError
 from recomart_lib.features.base import Definition
 
 LAYOUT = 2  # 1: views user_features, item_features, interaction_features, and none of these tables
-ADVICE = "All in it can be made again: rm -r data/feature_store, then dvc repro 05_features"
+ADVICE = "All but the history of runs can be made again: rm -r data/feature_store, then dvc repro 05_features"
 META = sa.MetaData()
 FACTS = sa.Table("recomart_meta", META, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text))
 PINNED = sa.Table(
@@ -69,6 +69,8 @@ def digest(held: Iterable[Definition]) -> str:
 def prepare(url: str) -> int:
     """Make our tables where they are missing; the layout that was found (LAYOUT: a new or current one).
 
+    The layout is written by `record`, when all is done: a run that dies before is done again.
+
     Raises
     ------
     UserError
@@ -86,28 +88,25 @@ def prepare(url: str) -> int:
                 f"RecoMart, or start anew. {ADVICE}"
             )
         META.create_all(connection)
-        connection.execute(sa.delete(FACTS))
-        connection.execute(sa.insert(FACTS), {"key": "layout", "value": str(LAYOUT)})
     return found
 
 
 def require_frozen(url: str, services: Services, replace: bool = False) -> None:
-    """A registered version must not change: models pin it. `replace` forgets what was registered.
+    """A registered version must not change or vanish: models pin it. `replace` lets it.
 
     Raises
     ------
     UserError
         Naming each definition that differs, what it was, and what it is.
     """
-    if replace:
-        with _engine(url).begin() as connection:
-            connection.execute(sa.delete(PINNED))
-        return
-    lines = []
-    for service, held in services.items():
-        before = _pinned(url, service)
-        lines += [f"  {service}: {line}" for line in _changes(before, _rows(held))] if before else []
-    if lines:
+    with _engine(url).connect() as connection:
+        known = list(connection.scalars(sa.select(PINNED.c.service).distinct().order_by(PINNED.c.service)))
+    lines = [
+        f"  {service}: {line}"
+        for service in known
+        for line in _changes(_pinned(url, service), _rows(services.get(service, ())))
+    ]
+    if lines and not replace:
         raise UserError(
             "\n".join(["A registered version of the features would change:", *lines[:20]])
             + "\nGive a changed feature a new name, or the next version (since=...). If nothing pins the version: "
@@ -115,8 +114,8 @@ def require_frozen(url: str, services: Services, replace: bool = False) -> None:
         )
 
 
-def record(url: str, services: Services, data_version: str, settings: dict[str, Any]) -> None:
-    """Pin the versions that are new, and append a run if anything differs from the last one."""
+def record(url: str, services: Services, data_version: str, settings: dict[str, Any], replace: bool = False) -> None:
+    """Pin the versions that are new (`replace`: all), and append a run if anything differs from the last one."""
     run = {
         "services": json.dumps(list(services)),
         "definitions": digest(d for held in services.values() for d in held),
@@ -124,6 +123,11 @@ def record(url: str, services: Services, data_version: str, settings: dict[str, 
         "settings": json.dumps(settings, sort_keys=True),
     }
     with _engine(url).begin() as connection:
+        if connection.scalar(sa.select(FACTS.c.value).where(FACTS.c.key == "layout")) != str(LAYOUT):
+            connection.execute(sa.delete(FACTS))
+            connection.execute(sa.insert(FACTS), {"key": "layout", "value": str(LAYOUT)})
+        if replace:
+            connection.execute(sa.delete(PINNED))
         for service, held in services.items():
             if not connection.scalar(sa.select(sa.func.count()).where(PINNED.c.service == service)):
                 rows = [
@@ -169,6 +173,8 @@ def readable(url: str) -> Iterator[None]:
         yield
     except sa.exc.DatabaseError as problem:
         place = sa.make_url(url).render_as_string()
+        if "locked" in str(problem.orig):
+            raise UserError(f"{place} is being written by another process ({problem.orig}). Try again.") from problem
         advice = ADVICE if sqlite_file(url) else "feature_store.yaml (registry.path) says where it is."
         raise UserError(f"The feature store's registry {place} cannot be used: {problem.orig}. {advice}") from problem
 

@@ -83,13 +83,14 @@ def apply(data_version: str, settings: dict[str, Any], root: Path | None = None,
         If a registered version would change, or the registry was made by a newer version or is damaged.
     """
     root = root or paths.root()
+    (root / paths.FEATURE_STORE).mkdir(parents=True, exist_ok=True)  # DVC awaits it, wherever the stores are
     with feature_history.readable(registry_url(root)):
         before = feature_history.prepare(registry_url(root))
         feature_history.require_frozen(registry_url(root), SERVICES, replace)
         if before < feature_history.LAYOUT:
             _migrate(open_store(root))
         _register(root, data_version)
-        feature_history.record(registry_url(root), SERVICES, data_version, settings)
+        feature_history.record(registry_url(root), SERVICES, data_version, settings, replace)
         return catalogue(open_store(root))
 
 
@@ -181,6 +182,8 @@ def online(
 
     Unknown users, items and pairs have nulls.
     """
+    if isinstance(item_ids, str):
+        raise UserError(f"item_ids is a list of products, like ['{item_ids}'].")
     held = definitions(service)
     store = _live(root or paths.root())
     of = {entity: [d for d in held if d.entity == entity] for entity in KEYS}

@@ -352,11 +352,12 @@ def test_versions_are_compared(made):
         feature_history.diff(url, "recomender_v1", "recommender_v2")
 
 
-def test_a_registry_of_the_first_layout_is_migrated(tmp_path, caplog):
+def old_root(folder: Path) -> Path:
+    """A store as layout 1 registered it."""
     from feast import Entity, FeatureService, FeatureView, Field, FileSource, ValueType
     from feast.types import Int64
 
-    root = new_root(tmp_path / "root")
+    root = new_root(folder / "root")
     write(root)
     store = feature_store.open_store(root)
     entity = Entity(name="user", join_keys=["user_id"], value_type=ValueType.STRING)
@@ -364,6 +365,11 @@ def test_a_registry_of_the_first_layout_is_migrated(tmp_path, caplog):
     view = FeatureView(name="user_features", entities=[entity], ttl=timedelta(0), source=source,
                        schema=[Field(name="activity_count", dtype=Int64)])  # fmt: skip
     store.apply([entity, view, FeatureService(name="recommender_v1", features=[view])])
+    return root
+
+
+def test_a_registry_of_the_first_layout_is_migrated(tmp_path, caplog):
+    root = old_root(tmp_path)
     with caplog.at_level("INFO"):
         feature_store.apply("a", SETTINGS, root)
     assert "user_features" in caplog.text
@@ -372,6 +378,46 @@ def test_a_registry_of_the_first_layout_is_migrated(tmp_path, caplog):
     assert "user_features" not in {source.name for source in store.list_data_sources()}
     feature_store.materialise(root=root)
     assert feature_store.online_user("u4", root=root)["as_of"] == SECOND
+
+
+def test_a_migration_that_died_is_done_by_the_next_run(tmp_path, monkeypatch):
+    root = old_root(tmp_path)
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(feature_store, "_migrate", killed)
+        feature_store.apply("a", SETTINGS, root)
+    feature_store.apply("a", SETTINGS, root)
+    assert {view.name for view in feature_store.open_store(root).list_feature_views()} == set(feature_store.ABOUT)
+
+
+def killed(store: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_replacement_that_died_leaves_versions_frozen(tmp_path, monkeypatch):
+    root = new_root(tmp_path / "root")
+    feature_store.apply("a", SETTINGS, root)
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(feature_store, "_apply", lambda store, version: killed(store))
+        feature_store.apply("a", SETTINGS, root, replace=True)
+    monkeypatch.setattr(feature_store, "SERVICES", {"recommender_v1": feature_store.SERVICES["recommender_v1"]})
+    with pytest.raises(UserError, match=r"recommender_v2: .*no longer there"):
+        feature_store.apply("a", SETTINGS, root)
+
+
+def test_a_lock_is_no_damage(tmp_path, monkeypatch):
+    root = new_root(tmp_path / "root")
+    config = root / feature_store.CONFIG
+    config.write_text(config.read_text().replace("timeout=60", "timeout=0.1"))
+    feature_store.apply("a", SETTINGS, root)
+    with sqlite3.connect(database(root), isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(UserError, match=r"another process.*Try again"):
+            feature_history.runs(feature_store.registry_url(root))
+
+
+def test_one_product_in_the_place_of_a_list_is_told(made):
+    with pytest.raises(UserError, match=r"item_ids is a list of products, like \['i1'\]"):
+        feature_store.online("u4", "i1", root=made[0])
 
 
 def test_a_registry_of_a_newer_version_is_refused_with_advice(tmp_path):
