@@ -17,7 +17,6 @@ import json
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,8 +25,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from own_process import ROOT, measured
 
-ROOT = Path(__file__).resolve().parents[1]
 N_USERS, N_ITEMS = 100_000, 20_000
 START, AS_OF = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 12, 1, tzinfo=UTC)
 N_CALLS = 1_000
@@ -147,15 +146,6 @@ def _latency(name: str, ask, users: list[str]) -> dict[str, float]:
 RUNS = {"recomart": run_recomart, "pandas": run_pandas, "spark": run_spark, "store": run_store}
 
 
-def measured(what: str, folder: Path) -> dict[str, float]:
-    """One run in a process of its own."""
-    command = [sys.executable, __file__, "--run", what, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    if done.returncode:
-        return {"error": done.returncode, "text": done.stderr[-300:]}
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def line(millions: float, what: str, result: dict[str, float]) -> str:
     if "error" in result:
         return f"| {millions:g} M | {what} | failed ({result['error']}) | | |"
@@ -187,11 +177,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             make_shop(Path(name), int(millions * 1e6))
             for what in ("recomart", "pandas", *(["spark"] if millions in options.spark else [])):
-                write(line(millions, what, measured(what, Path(name))))
+                write(line(millions, what, measured(__file__, what, Path(name))))
     with tempfile.TemporaryDirectory() as name:
         make_shop(Path(name), 1_000_000)
         write("\nThe store of 1 M events, two moments:\n")
-        for key, value in measured("store", Path(name)).items():
+        for key, value in measured(__file__, "store", Path(name)).items():
             write(f"- {key}: {value:.2f}" if isinstance(value, float) else f"- {key}: {value}")
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from own_process import ROOT, measured
 
-ROOT = Path(__file__).resolve().parents[1]
 N_USERS, N_ITEMS, ROWS_PER_FILE = 100_000, 20_000, 50_000
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -140,21 +139,12 @@ def pandas_context(rows, users, items):
     ).merge(bought, on=pair, how="left")
 
 
-def measured(what: str, folder: Path) -> dict[str, float]:
-    """One run in a process of its own."""
-    command = [sys.executable, __file__, "--run", what, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    if done.returncode:
-        return {"error": done.returncode, "text": done.stderr[-300:]}
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def line(n_rows: int, n_files: int, what: str) -> str:
     """One row of the table; the two must agree on what is good."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_shop(folder / "source", n_rows, n_files)
-        result = measured(what, folder)
+        result = measured(__file__, what, folder)
     if "error" in result:
         return f"| {n_rows / 1e6:g} M | {n_files:,} | {what} | failed ({result['error']}) | | | | |"
     speed = n_rows / result["seconds"]

@@ -53,7 +53,7 @@ def show_features(
 def get(
     user: Annotated[str, typer.Option(help="A user id.")],
     item: Annotated[list[str] | None, typer.Option(help="Products; default: those of the user's history.")] = None,
-    service: Service = feature_store.NEWEST,
+    service: Service = catalogue.NEWEST,
     products: Annotated[int, typer.Option(help="How many products of the history to show.", min=1)] = 6,
 ) -> None:
     """The live features of a user, and of the user with each product, from the online store.

@@ -16,10 +16,7 @@ import io
 import logging
 import os
 import re
-import shutil
 import sqlite3
-import tempfile
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -32,8 +29,9 @@ import polars as pl
 from recomart_lib import feature_history, paths
 from recomart_lib.config import read_yaml
 from recomart_lib.errors import UserError
-from recomart_lib.features.base import KEYS, Definition
-from recomart_lib.features.catalogue import DEFINITIONS, SERVICES, definitions, names
+from recomart_lib.features.base import KEYS, OWNER, Definition
+from recomart_lib.features.catalogue import DEFINITIONS, NEWEST, SERVICES, definitions, names
+from recomart_lib.parquet import desk
 from recomart_lib.schemas import TIMESTAMP
 
 if TYPE_CHECKING:
@@ -42,11 +40,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONFIG = Path("feature_store.yaml")
-NEWEST = list(SERVICES)[-1]
 HISTORY = "user_history"  # a user's pairs as parallel lists: one key lookup instead of one per pair
+VIEW_KEYS = {**KEYS, HISTORY: ["user_id"]}
 OLD_VIEWS = ("user_features", "item_features", "interaction_features")  # of layout 1
-STALE_S = 86_400  # a half-written online file this old belongs to a run that died
-OWNER = "recommender team"
 ABOUT = {
     "user": "one row per user with an event",
     "item": "one row per product with an event",
@@ -124,7 +120,6 @@ def materialise(as_of: datetime | None = None, root: Path | None = None) -> dict
     target = _online_file(root)
     if target is None:
         return _materialise(open_store(root), until, root)
-    _sweep(target)
     with _beside(root, target) as (store, new_file):
         counts = _materialise(store, until, root)
         new_file.replace(target)
@@ -324,7 +319,7 @@ def _view(name: str, entities: dict[str, Any], store: FeatureStore) -> FeatureVi
     if name == HISTORY:
         fields.insert(0, Field(name="item_id", dtype=Array(String), description="the products of the history"))
     return FeatureView(
-        name=name, entities=[entities[key] for key in (["user_id"] if name == HISTORY else KEYS[name])],
+        name=name, entities=[entities[key] for key in VIEW_KEYS[name]],
         ttl=timedelta(0), schema=fields, source=_source(name, store), online=name != "interaction",
         description=ABOUT[name], owner=OWNER, tags={"stage": "05_features"},
     )  # fmt: skip
@@ -367,9 +362,7 @@ def _materialise(store: FeatureStore, until: datetime, root: Path) -> dict[str, 
     if store.config.online_store.type == "sqlite":
         _create_online(store)
     for name in tqdm(views, desc="features go online", unit="view", disable=None):
-        newest = _newest(
-            root / paths.FEATURES / f"{name}.parquet", ["user_id"] if name == HISTORY else KEYS[name], until
-        )
+        newest = _newest(root / paths.FEATURES / f"{name}.parquet", VIEW_KEYS[name], until)
         with _quiet():  # not Feast's own `materialize`: it reads lists from Parquet twenty times slower than Polars
             store.write_to_online_store(name, newest.to_pandas())
         counts[name] = newest.height
@@ -397,14 +390,10 @@ def _online_file(root: Path) -> Path | None:
 @contextlib.contextmanager
 def _beside(root: Path, target: Path) -> Iterator[tuple[FeatureStore, Path]]:
     """The store with another, new online file, which is deleted in the end if it was not moved."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
     config = _config(root)
-    try:
+    with desk(target.parent) as folder:
         path = folder / target.name
         yield _store(root, {**config, "online_store": {**config["online_store"], "path": str(path)}}), path
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _create_online(store: FeatureStore) -> None:
@@ -412,12 +401,6 @@ def _create_online(store: FeatureStore) -> None:
     views = [view for view in store.list_feature_views() if view.online]
     provider = store._get_provider()  # no public way
     provider.online_store.update(store.config, [], views, [], [], partial=False)
-
-
-def _sweep(target: Path) -> None:
-    for left in target.parent.glob(f"{target.name}.*"):
-        if left.is_dir() and time.time() - left.stat().st_mtime > STALE_S:
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def _point_in_time(store: FeatureStore, spine: pl.DataFrame, view: str, wanted: list[Definition]) -> pl.DataFrame:

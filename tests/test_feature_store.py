@@ -283,11 +283,12 @@ def test_killed_half_way_leaves_the_old_values_and_a_rerun_completes(tmp_path):
     victim.join()
     assert victim.exitcode == -signal.SIGKILL
     assert feature_store.online_user("u5", root=root)["spend"] == stored(old, "user", SECOND, "u5")["spend"]
-    (left,) = (root / "data/feature_store").glob("online.db.*")
+    desk = root / "data/feature_store/.desk"
+    (left,) = desk.iterdir()
     os.utime(left, (0, 0))
     feature_store.materialise(root=root)
     assert feature_store.online_user("u5", root=root)["spend"] == stored(new, "user", SECOND, "u5")["spend"]
-    assert not list((root / "data/feature_store").glob("online.db.*")), "what the dead run left is swept after a day"
+    assert not list(desk.iterdir()), "what the dead run left is swept after a day"
 
 
 # the registry --------------------------------------------------------------------------------------------------------
@@ -461,7 +462,7 @@ def test_secrets_come_from_the_environment(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"feature_store.yaml: the environment variable STORE_PLACE is not set"):
         feature_store.registry_url(root)
     monkeypatch.setenv("STORE_PLACE", "elsewhere")
-    assert "/root/elsewhere/feature_store/feature_store.db" in feature_store.registry_url(root)
+    assert str(root / "elsewhere/feature_store/feature_store.db") in feature_store.registry_url(root)
 
 
 def test_a_configuration_without_its_keys_is_told(tmp_path):

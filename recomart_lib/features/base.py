@@ -21,6 +21,7 @@ Entity = Literal["user", "item", "interaction"]
 KEYS: dict[str, list[str]] = {"user": ["user_id"], "item": ["item_id"], "interaction": ["user_id", "item_id"]}
 WHOLE, NUMBER, WORD = pl.Int64, pl.Float64, pl.String
 MICROSECONDS_PER_DAY = 86_400_000_000
+OWNER = "recommender team"
 DECIMALS, MONEY = 9, 4  # see `whole`: amounts are large, and have few decimals
 ANY = EVENT_TYPES
 # What a user did that says "I like this"; a return says the opposite.
@@ -42,7 +43,7 @@ class Feature:
     null: str = "never"
     empty: int | None = None
     since: int = 2
-    owner: str = "recommender team"
+    owner: str = OWNER
 
 
 @dataclass(frozen=True)

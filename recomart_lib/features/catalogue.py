@@ -17,11 +17,12 @@ DEFINITIONS: tuple[Definition, ...] = tuple(
     if g.entity == entity
     for f in g.features
 )
-NEWEST = max(definition.since for definition in DEFINITIONS)
 # Feature service -> the definitions that models which pin it read.
 SERVICES: dict[str, tuple[Definition, ...]] = {
-    f"recommender_v{n}": tuple(d for d in DEFINITIONS if d.since <= n) for n in range(1, NEWEST + 1)
+    f"recommender_v{n}": tuple(d for d in DEFINITIONS if d.since <= n)
+    for n in range(1, max(d.since for d in DEFINITIONS) + 1)
 }
+NEWEST = list(SERVICES)[-1]
 
 
 def names(entity: str) -> list[str]:
