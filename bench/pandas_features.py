@@ -34,10 +34,11 @@ def days(as_of, moments):
 
 
 def favourite(table, by, place=0):
-    """Per user the value of `by` with the largest score, its score, and the user's total."""
+    """Per user the known value of `by` with the largest score (or the next, ...), and its share of the user's score."""
     sums = table.groupby(["user_id", by])["weight"].sum().round(9).reset_index()
     sums = sums.sort_values(["user_id", "weight", by], ascending=[True, False, True])
     total = sums.groupby("user_id")["weight"].sum()
+    sums = sums[sums[by] != "unknown"]
     row = sums.groupby("user_id").nth(place).set_index("user_id")
     share = row["weight"] / total.reindex(row.index)
     return row[by], share.where(total.reindex(row.index) > 0)
@@ -57,7 +58,10 @@ def user_features(past, users, as_of, kinds):
     out["average_rating"] = stars.mean()
     out["rating_count"] = stars.count().reindex(out.index).fillna(0) if "rating" in kinds else np.nan
     funnel = past[past["event_type"].isin(["view", "cart", "purchase"])]
-    out["purchase_ratio"] = (funnel["event_type"] == "purchase").groupby(funnel["user_id"]).mean()
+    if "purchase" in kinds:
+        out["purchase_ratio"] = (funnel["event_type"] == "purchase").groupby(funnel["user_id"]).mean()
+    else:
+        out["purchase_ratio"] = np.nan
     liked = past[past["event_type"].isin(POSITIVE)]
     by_liker = liked.groupby("user_id")
     recent = liked[liked["timestamp"] >= as_of - 30 * DAY].groupby("user_id").size()
@@ -69,7 +73,8 @@ def user_features(past, users, as_of, kinds):
     out["preferred_hour"], _ = favourite(ones, "hour")
     out["preferred_category"], out["preferred_category_share"] = favourite(liked, "category")
     out["second_category"], out["second_category_share"] = favourite(liked, "category", 1)
-    out["category_breadth"] = by_liker["category"].nunique().reindex(out.index).fillna(0)
+    named = liked[liked["category"] != "unknown"]
+    out["category_breadth"] = named.groupby("user_id")["category"].nunique().reindex(out.index).fillna(0)
     out["preferred_brand"], out["preferred_brand_share"] = favourite(liked, "brand")
     bought = past[past["event_type"] == "purchase"]
     made = bought.groupby(["user_id", "order"])["timestamp"].min().groupby("user_id").agg(["size", "min", "max"])
@@ -124,7 +129,7 @@ def item_features(past, items, as_of, settings, kinds):
     did = did.reindex(columns=["view", "cart", "purchase"], fill_value=False)
     for name, step, goal in (("conversion_rate", "view", "purchase"), ("view_to_cart_rate", "view", "cart"),
                              ("cart_to_purchase_rate", "cart", "purchase")):  # fmt: skip
-        out[name] = did[did[step]][goal].groupby("item_id").mean()
+        out[name] = did[did[step]][goal].groupby("item_id").mean() if goal in kinds else np.nan
     priced = past[past["price"].notna()]
     median = priced.groupby("item_id")["price"].median()
     category = out["category"].reindex(median.index)
@@ -185,7 +190,7 @@ def add_content(out, liked):
         mine = words[word].reindex(item).to_numpy()
         value = part.reindex(pd.MultiIndex.from_arrays([user, mine])).to_numpy()
         if word == "category":
-            out["affinity"] = value
+            out["affinity"] = np.where(mine != "unknown", value, np.nan)
         named = part[part.index.get_level_values(1) != "unknown"]
         squares = squares.add((named**2).groupby(level=0).sum(), fill_value=0)
         match, known = match + np.where(mine != "unknown", value, 0), known + (mine != "unknown")

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 Engine = Literal["polars", "spark"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class World:
-    """Prepared tables on an engine.
+    """Prepared tables on an engine. Only the leakage audit changes one, and changes it back (see `features.audit`).
 
     events: as 04_prepare leaves them, but instead of `timestamp` with `time` (microseconds since 1970, UTC), `weekday`
     (1 = Monday .. 7) and `hour` (0-23), both in the shop's time zone. users: with `signup` (microseconds since 1970,

@@ -26,22 +26,20 @@ def weigh(events: pl.DataFrame, params: Prepare) -> pl.DataFrame:
     return nw.from_native(events).with_columns(weight=kind * damped).to_native()
 
 
-def clean_events(events: pl.DataFrame, items: pl.DataFrame, params: Prepare) -> pl.DataFrame:
-    """Events with every quantity (missing: 1) and price (missing: the item's) filled, and weighed.
+def clean_events(events: pl.DataFrame, params: Prepare) -> pl.DataFrame:
+    """Events in the order of time and id, with every quantity (missing: 1) and price filled, and weighed.
+
+    A missing price is the one that the item's last event told; null where none did before. The items table is not
+    asked: its prices are today's, and features as of an earlier moment must not know them.
 
     A rating shop's ratings weigh as `prepare.weight_rating` says; where ratings only follow purchases they would count
     the same liking twice, so they weigh nothing there.
     """
-    prices = nw.from_native(items.select("item_id", item_price="price"))
-    filled = (
-        nw.from_native(events)
-        .join(prices, on="item_id", how="left")
-        .with_columns(quantity=nw.col("quantity").fill_null(1), price=nw.coalesce("price", "item_price"))
-        .drop("item_price")
-    ).to_native()
-    has_purchases = filled.get_column("event_type").eq("purchase").any()
+    told_before = nw.col("price").fill_null(strategy="forward").over("item_id", order_by=["timestamp", "event_id"])
+    filled = nw.from_native(events).with_columns(quantity=nw.col("quantity").fill_null(1), price=told_before)
+    has_purchases = (filled.get_column("event_type") == "purchase").any()
     weights = params.model_copy(update={"weight_rating": 0.0}) if has_purchases else params
-    return weigh(filled, weights).sort("timestamp", "event_id")
+    return weigh(filled.to_native(), weights).sort("timestamp", "event_id")
 
 
 def clean_users(users: pl.DataFrame) -> pl.DataFrame:

@@ -108,6 +108,18 @@ def test_evaluation_reads_tables_and_never_imports_models():
     assert not any(name.startswith("models") for name in closure(modules()["evaluation"].read_text()))
 
 
+@pytest.mark.parametrize("entity", ["users", "items", "pairs"])
+def test_feature_functions_reach_nothing_but_the_past_that_they_are_given(entity):
+    source = modules()[f"features.{entity}"].read_text()
+    assert local_imports(source) <= {"features.base", "features.users", "features.items", "prepare"}
+    assert not {"polars", "pathlib", "pyarrow", "pandas"} & {
+        name.name if isinstance(node, ast.Import) else node.module
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in node.names
+    }
+
+
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [

@@ -22,7 +22,7 @@ def test_the_world_has_integer_times_and_local_hours():
         "event_type": "view",
         "timestamp": utc(2024, 3, 31, 1, 30),
     }
-    events = prepare.clean_events(rows("events", event), rows("items", {"item_id": "a"}), params.Prepare())
+    events = prepare.clean_events(rows("events", event), params.Prepare())
     users = prepare.clean_users(rows("users", {"user_id": "u", "signup_date": utc(1970, 1, 2).date()}))
     world = engine.world(events.lazy(), users.lazy(), prepare.clean_items(rows("items")).lazy(), "Europe/Berlin")
     found = engine.collect(world.events).row(0, named=True)
@@ -62,7 +62,7 @@ def prepared(folder: Path) -> None:
                              "price": n / 4 + 1} for n in range(60)))  # fmt: skip
     users = rows("users", *({"user_id": f"u{n}", "signup_date": utc(2020, 1, 1 + n % 28).date() if n % 3 else None}
                             for n in range(150)))  # fmt: skip
-    tables = {"events": prepare.clean_events(rows("events", *records), items, params.Prepare()),
+    tables = {"events": prepare.clean_events(rows("events", *records), params.Prepare()),
               "users": prepare.clean_users(users), "items": prepare.clean_items(items)}  # fmt: skip
     for name, table in tables.items():
         table.write_parquet(folder / f"{name}.parquet")

@@ -11,6 +11,7 @@ from test_features import AS_OF, BOUGHT, HISTORY, PARAMS, SHOP, world
 from recomart_lib import engine
 from recomart_lib.errors import UserError
 from recomart_lib.features import audit, catalogue, compute
+from recomart_lib.features.base import WHOLE, Feature, group
 
 LATER = [("u1", "c", "purchase", AS_OF, {}), ("u9", "a", "view", utc(2024, 3, 1), {})]
 
@@ -60,8 +61,24 @@ def test_a_cut_that_lets_its_own_moment_in_is_caught(monkeypatch):
     assert "user.order_count: the latest event it was given is of 2024-02-01 00:00:00" in str(told.value)
 
 
+def test_a_feature_that_reaches_the_world_past_what_it_is_given_is_caught():
+    shop = world([*BOUGHT, *LATER], items=SHOP)
+
+    @group("user", Feature("ever", WHOLE, "events ever", "events", empty=0), reads=("view",), needs=())
+    def leaking(past):
+        return shop.events.group_by("user_id").agg(ever=nw.len().cast(nw.Int64))
+
+    groups = (*catalogue.GROUPS, leaking)
+    made = compute.compute(shop, AS_OF, PARAMS, groups=groups)
+    table = audit.audit(shop, AS_OF, PARAMS, made, groups)
+    assert table.filter("leaks")["feature"].to_list() == ["ever", audit.CANARY]
+    with pytest.raises(UserError, match=r"1 feature\(s\) see the future:\n  user.ever: "):
+        audit.require_no_leak(table)
+    assert engine.collect(shop.events).height == len([*BOUGHT, *LATER]), "the world is as it was"
+
+
 def test_an_audit_that_cannot_see_says_so(monkeypatch):
-    monkeypatch.setattr(audit, "changed_future", lambda world, as_of: world)
+    monkeypatch.setattr(audit, "changed_future", lambda world, as_of: world.events)
     with pytest.raises(UserError, match="The leakage audit is blind"):
         audit.require_no_leak(audited([*BOUGHT, *LATER]))
 
@@ -75,7 +92,7 @@ def test_the_other_future_leaves_the_past_alone():
     shop = world([*BOUGHT, *LATER], items=SHOP)
     moment = pl.Series([AS_OF]).dt.epoch("us")[0]
     before, after = (
-        engine.collect(one.events).sort("event_id", "time") for one in (shop, audit.changed_future(shop, AS_OF))
+        engine.collect(events).sort("event_id", "time") for events in (shop.events, audit.changed_future(shop, AS_OF))
     )
     assert before.filter(pl.col("time") < moment).equals(after.filter(pl.col("time") < moment))
     future = after.filter(pl.col("time") >= moment)

@@ -38,7 +38,7 @@ def events() -> pl.DataFrame:
         {"event_id": f"e{n}", "user_id": user, "item_id": item, "event_type": kind, "timestamp": moment}
         for n, (user, item, kind, moment) in enumerate(HAPPENED)
     ]
-    return prepare.clean_events(rows("events", *records), rows("items", {"item_id": "a"}), Prepare())
+    return prepare.clean_events(rows("events", *records), Prepare())
 
 
 @pytest.fixture(autouse=True)

@@ -11,14 +11,13 @@ from conftest import rows, utc
 from recomart_lib import prepare
 from recomart_lib.params import Prepare
 
-ITEMS = rows("items", {"item_id": "a", "price": 9.0}, {"item_id": "b"})
 
 
 def cleaned(*events: dict, **weights: float) -> pl.DataFrame:
     whole = [
         {"event_id": f"e{n}", "item_id": "a", "timestamp": utc(2024, 1, 1), **event} for n, event in enumerate(events)
     ]
-    return prepare.clean_events(rows("events", *whole), ITEMS, Prepare(**weights))
+    return prepare.clean_events(rows("events", *whole), Prepare(**weights))
 
 
 @pytest.mark.parametrize(
@@ -39,10 +38,11 @@ def test_weights_come_from_the_parameters():
     assert cleaned({"event_type": "view"}, weight_view=2)["weight"].to_list() == [2.0]
 
 
-def test_a_missing_price_is_the_items_and_a_missing_quantity_one():
-    events = cleaned({"price": 8.0, "quantity": 2}, {}, {"item_id": "b"}, {"item_id": "unheard of"})
-    assert events["price"].to_list() == [8.0, 9.0, None, None]
-    assert events["quantity"].to_list() == [2, 1, 1, 1]
+def test_a_missing_price_is_the_last_that_was_told_and_a_missing_quantity_one():
+    first, last = {"timestamp": utc(2023, 1, 1)}, {"timestamp": utc(2025, 1, 1), "price": 7.0}
+    events = cleaned({"price": 8.0, "quantity": 2}, {}, {"item_id": "b"}, first, last)
+    assert events["price"].to_list() == [None, 8.0, 8.0, None, 7.0]
+    assert events["quantity"].to_list() == [1, 2, 1, 1, 1]
 
 
 def test_events_are_sorted_by_time_and_id():
@@ -97,6 +97,6 @@ def test_filled_tells_what_was_missing_before_and_is_now():
 
 
 def test_cleaning_empty_tables_gives_empty_tables():
-    assert prepare.clean_events(rows("events"), ITEMS, Prepare()).is_empty()
+    assert prepare.clean_events(rows("events"), Prepare()).is_empty()
     assert prepare.clean_users(rows("users")).is_empty()
     assert prepare.clean_items(rows("items")).is_empty()

@@ -1,12 +1,15 @@
 """Does any feature see the future? Asked of the functions themselves, from outside, before their values are used.
 
 Two questions to every feature: when was the latest event that its function was given? And does a value change if every
-event from `as_of` on is another one? A planted feature that peeks must be caught, or the audit itself is blind.
+event from `as_of` on is another one? The world itself is changed for the second question, so that a function that
+reaches it by another way than the past that it is given meets the other future, too. A planted feature that does so must
+be caught, or the audit itself is blind.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import contextlib
+from collections.abc import Iterator
 from datetime import datetime
 
 import narwhals as nw
@@ -39,14 +42,15 @@ def audit(
         One row per feature and one for the canary: entity, feature, latest_event (that its function was given; null:
         it reads no events, or there are none), n_changed (rows whose value is another one where the future is), leaks.
     """
-    peeking = compute(world, as_of, settings, groups=(canary(world),))
-    other = changed_future(world, as_of)
-    again = compute(other, as_of, settings, groups=(*groups, canary(other)))
+    planted = canary(world)
+    peeking = compute(world, as_of, settings, groups=(planted,))
+    with another_future(world, as_of):
+        again = compute(world, as_of, settings, groups=(*groups, planted))
     latest = _latest_given(world, as_of, settings)
     rows = []
-    for one in (*groups, canary(world)):
+    for one in (*groups, planted):
         given = max((latest[kind] for kind in one.reads if kind in latest), default=None)
-        before = (peeking if one.features[0].name == CANARY else made)[one.entity]
+        before = (peeking if one is planted else made)[one.entity]
         for feature in one.features:
             n_changed = _n_changed(before, again[one.entity], KEYS[one.entity], feature.name)
             rows.append((one.entity, feature.name, given, n_changed, n_changed > 0 or _not_before(given, as_of)))
@@ -90,8 +94,19 @@ def canary(world: World) -> Group:
     return peek
 
 
-def changed_future(world: World, as_of: datetime) -> World:
-    """The same past, and another future: each event from `as_of` on becomes a dear purchase of one product by one user.
+@contextlib.contextmanager
+def another_future(world: World, as_of: datetime) -> Iterator[None]:
+    """Inside, the world has the same past, and another future."""
+    events = world.events
+    world.events = changed_future(world, as_of)
+    try:
+        yield
+    finally:
+        world.events = events
+
+
+def changed_future(world: World, as_of: datetime) -> nw.LazyFrame:
+    """The events with the same past; each from `as_of` on becomes a dear purchase of one product by one user.
 
     Copies of the last events of the past are among them, so that there is a future after the live moment, too.
     """
@@ -106,7 +121,7 @@ def changed_future(world: World, as_of: datetime) -> World:
         user_id=nw.lit(user), item_id=nw.lit(item), event_type=nw.lit("purchase"), quantity=nw.col("quantity") + 7,
         price=nw.lit(12345.0), rating=nw.lit(1.0), weight=nw.col("weight") + 99.0, order_id=nw.lit("an order to come"),
     )  # fmt: skip
-    return replace(world, events=nw.concat([past, future.select(past.collect_schema().names())]))
+    return nw.concat([past, future.select(past.collect_schema().names())])
 
 
 def _latest_given(world: World, as_of: datetime, settings: Features) -> dict[str, int]:

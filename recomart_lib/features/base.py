@@ -69,6 +69,10 @@ class Past:
         """The events of these types."""
         return self.events.filter(nw.col("event_type").is_in(kinds))
 
+    def where(self, kind: str, count: nw.Expr) -> nw.Expr:
+        """The count, or 0 in a shop that has had no event of this type: a share of it is null (see `share`)."""
+        return count if kind in self.kinds else count * 0
+
     def in_last(self, n_days: int) -> nw.Expr:
         """True for events in [as_of - n_days, as_of)."""
         return nw.col("time") >= self.as_of - n_days * MICROSECONDS_PER_DAY

@@ -106,11 +106,11 @@ def repeats(past: Past) -> nw.LazyFrame:
 @group(
     "item",
     Feature("conversion_rate", NUMBER, "distinct buyers who viewed it / distinct viewers", "share",
-            "nobody viewed it", since=1),
+            "nobody viewed it, or the shop has no purchases", since=1),
     Feature("view_to_cart_rate", NUMBER, "distinct viewers who put it in a cart / distinct viewers", "share",
-            "nobody viewed it"),
+            "nobody viewed it, or the shop has no carts"),
     Feature("cart_to_purchase_rate", NUMBER, "distinct users with it in a cart who bought it / users with it in a cart",
-            "share", "nobody put it in a cart"),
+            "share", "nobody put it in a cart, or the shop has no purchases"),
     reads=("view", "cart", "purchase"),
 )  # fmt: skip
 def conversion(past: Past) -> nw.LazyFrame:
@@ -125,9 +125,9 @@ def conversion(past: Past) -> nw.LazyFrame:
     sums = did.group_by("item_id").agg(*(nw.col(step).sum() for step in steps))
     return sums.select(
         "item_id",
-        conversion_rate=share(nw.col("view_purchase"), nw.col("view")),
-        view_to_cart_rate=share(nw.col("view_cart"), nw.col("view")),
-        cart_to_purchase_rate=share(nw.col("cart_purchase"), nw.col("cart")),
+        conversion_rate=share(nw.col("view_purchase"), past.where("purchase", nw.col("view"))),
+        view_to_cart_rate=share(nw.col("view_cart"), past.where("cart", nw.col("view"))),
+        cart_to_purchase_rate=share(nw.col("cart_purchase"), past.where("purchase", nw.col("cart"))),
     )
 
 

@@ -117,7 +117,7 @@ def _spans(made: nw.LazyFrame, *by: str) -> nw.LazyFrame:
 @group(
     "interaction",
     Feature("affinity", NUMBER, "share of the user's implicit score that lies in the item's category", "share",
-            "the user's score is 0", since=1),
+            "the product's category is unknown, or the user's score is 0", since=1),
     Feature("content_similarity", NUMBER,
             "cosine of the product's category and brand with the user's implicit score by category and brand", "0-1",
             "the product's words or the user's are all unknown, or the user's score is 0"),
@@ -138,7 +138,7 @@ def content(past: Past) -> nw.LazyFrame:
     flags = {word: (nw.col(word) != UNKNOWN).cast(nw.Int64) for word in shares}
     match = flags["category"] * nw.col("of_category") + flags["brand"] * nw.col("of_brand")
     length = (decimal(nw.col("norm"), 15) * (flags["category"] + flags["brand"])).sqrt()
-    affinity = nw.when(nw.col("total") > 0).then(nw.col("of_category"))
+    affinity = nw.when((nw.col("total") > 0) & (nw.col("category") != UNKNOWN)).then(nw.col("of_category"))
     return pairs.select(*PAIR, affinity=affinity, content_similarity=share(match, length))
 
 

@@ -23,8 +23,11 @@ from recomart_lib.features.base import (
     share,
     whole,
 )
+from recomart_lib.prepare import UNKNOWN
 
 NO_TASTE = "no view, cart, purchase or rating"
+NO_CATEGORY = f"{NO_TASTE} of a product with a known category"
+NO_BRAND = f"{NO_TASTE} of a product with a known brand"
 
 
 @group(
@@ -74,9 +77,10 @@ def ratings(past: Past) -> nw.LazyFrame:
 
 @group(
     "user",
-    Feature("purchase_ratio", NUMBER, "purchases / (views + carts + purchases)", "share", "only ratings or returns",
-            since=1),
+    Feature("purchase_ratio", NUMBER, "purchases / (views + carts + purchases)", "share",
+            "only ratings or returns, or the shop has no purchases", since=1),
     reads=("view", "cart", "purchase"),
+    needs=("purchase",),
 )  # fmt: skip
 def funnel(past: Past) -> nw.LazyFrame:
     """Looking or buying?"""
@@ -135,23 +139,24 @@ def _commonest(past: Past, part: str) -> nw.LazyFrame:
 
 @group(
     "user",
-    Feature("preferred_category", WORD, "category with the largest implicit score (ties: the first by name)",
-            "category", NO_TASTE, since=1),
+    Feature("preferred_category", WORD, "known category with the largest implicit score (ties: the first by name)",
+            "category", NO_CATEGORY, since=1),
     Feature("preferred_category_share", NUMBER, "that category's share of the user's implicit score", "share",
-            "the user's score is 0"),
-    Feature("second_category", WORD, "category with the second largest implicit score (ties: by name)", "category",
-            "fewer than two categories"),
+            f"{NO_CATEGORY}, or the user's score is 0"),
+    Feature("second_category", WORD, "known category with the second largest implicit score (ties: by name)",
+            "category", "fewer than two known categories"),
     Feature("second_category_share", NUMBER, "that category's share of the user's implicit score", "share",
-            "fewer than two categories, or the user's score is 0"),
-    Feature("category_breadth", WHOLE, "distinct categories of those products", "categories", empty=0),
+            "fewer than two known categories, or the user's score is 0"),
+    Feature("category_breadth", WHOLE, "distinct known categories of those products", "categories", empty=0),
     reads=POSITIVE,
 )  # fmt: skip
 def categories(past: Past) -> nw.LazyFrame:
     """What the user likes, and how strongly."""
-    table = scores(past, "user_id", "category")
-    totals = table.group_by("user_id").agg(total=nw.col("score").sum(), category_breadth=nw.len().cast(nw.Int64))
+    table, totals = _known(past, "category")
+    breadth = table.group_by("user_id").agg(category_breadth=nw.len().cast(nw.Int64))
     second = best(table, "user_id", "category", 2).rename({"category": "second_category", "score": "second"})
-    joined = best(table, "user_id", "category").join(totals, on="user_id").join(second, on="user_id", how="left")
+    joined = best(table, "user_id", "category").join(totals, on="user_id").join(breadth, on="user_id")
+    joined = joined.join(second, on="user_id", how="left")
     return joined.select(
         "user_id", "second_category", "category_breadth", preferred_category="category",
         preferred_category_share=share(nw.col("score"), nw.col("total")),
@@ -161,20 +166,25 @@ def categories(past: Past) -> nw.LazyFrame:
 
 @group(
     "user",
-    Feature("preferred_brand", WORD, "brand with the largest implicit score (ties: the first by name)", "brand",
-            NO_TASTE),
+    Feature("preferred_brand", WORD, "known brand with the largest implicit score (ties: the first by name)", "brand",
+            NO_BRAND),
     Feature("preferred_brand_share", NUMBER, "that brand's share of the user's implicit score", "share",
-            "the user's score is 0"),
+            f"{NO_BRAND}, or the user's score is 0"),
     reads=POSITIVE,
 )  # fmt: skip
 def brands(past: Past) -> nw.LazyFrame:
     """The brand that the user likes."""
-    table = scores(past, "user_id", "brand")
-    totals = table.group_by("user_id").agg(total=nw.col("score").sum())
+    table, totals = _known(past, "brand")
     joined = best(table, "user_id", "brand").join(totals, on="user_id")
     return joined.select(
         "user_id", preferred_brand="brand", preferred_brand_share=share(nw.col("score"), nw.col("total"))
     )
+
+
+def _known(past: Past, word: str) -> tuple[nw.LazyFrame, nw.LazyFrame]:
+    """The user's score by category or brand, where it is known; and `total`, the user's score with the unknown."""
+    table = scores(past, "user_id", word)
+    return table.filter(nw.col(word) != UNKNOWN), table.group_by("user_id").agg(total=nw.col("score").sum())
 
 
 @group(
