@@ -105,11 +105,11 @@ def run_pandas(folder: Path) -> dict[str, float]:
 
 def run_store(folder: Path) -> dict[str, float]:
     """A store of this shop: what goes online in which time, point-in-time join, and single calls."""
-    from recomart_lib import engine, feature_store, paths
+    from recomart_lib import engine, feature_config, feature_store, paths
     from recomart_lib.features.compute import compute
     from recomart_lib.params import Features
 
-    shutil.copy(ROOT / feature_store.CONFIG, folder)
+    shutil.copy(ROOT / feature_config.FILE, folder)
     world = engine.scan(folder, "UTC")
     cuts = [AS_OF - timedelta(days=30), AS_OF]
     made = [compute(world, cut, Features()) for cut in cuts]
@@ -130,7 +130,8 @@ def run_store(folder: Path) -> dict[str, float]:
     users = made[-1]["user"]["user_id"].sample(N_CALLS, seed=2).to_list()
     items = made[-1]["item"]["item_id"].sample(10, seed=3).to_list()
     result |= _latency("user", lambda user: feature_store.online_user(user, root=folder), users)
-    return result | _latency("user_and_10_items", lambda user: feature_store.online(user, items, root=folder), users)
+    result |= _latency("user_and_10_items", lambda user: feature_store.online(user, items, root=folder), users)
+    return result | _latency("user_and_history", lambda user: feature_store.online(user, root=folder), users)
 
 
 def _latency(name: str, ask, users: list[str]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from recomart_lib import feature_history, feature_store, params, paths
+from recomart_lib import feature_config, feature_history, feature_store, paths
 from recomart_lib.cli_data import show
 from recomart_lib.features import catalogue
 from recomart_lib.takeaways import number, plural
@@ -24,11 +24,11 @@ def apply(
     replace: Annotated[bool, typer.Option("--replace", help="Let registered versions change, knowingly.")] = False,
 ) -> None:
     """Register entities, views and service versions, as stage 05_features does; nothing is computed."""
-    version = feature_history.data_version(paths.place(paths.PREPARED))
-    registered = feature_store.apply(version, params.load().features.model_dump(), replace=replace)
+    made_of = feature_store.made_of()
+    registered = feature_store.apply(**made_of, replace=replace)
     views = registered.group_by("view", maintain_order=True).len()
     typer.echo(", ".join(f"{view}: {count} features" for view, count in views.iter_rows()))
-    typer.echo(f"Versions: {', '.join(catalogue.SERVICES)}. Data: {version}")
+    typer.echo(f"Versions: {', '.join(catalogue.SERVICES)}. Data: {made_of['data_version']}")
 
 
 @features_app.command("show")
@@ -90,7 +90,7 @@ def _word(value: object) -> str:
 @features_app.command("history")
 def history(rows: Rows = 20) -> None:
     """What was registered when: versions, definitions, data and settings; one row per change."""
-    found = feature_history.runs(feature_store.registry_url(paths.root()))
+    found = feature_history.runs(feature_config.registry_url(paths.root()))
     shown = found.tail(rows).with_columns(
         services=pl.col("services").map_elements(lambda text: ", ".join(json.loads(text)), pl.String)
     )
@@ -104,5 +104,5 @@ def diff(
     rows: Rows = 200,
 ) -> None:
     """How two registered versions differ: features added, removed, changed."""
-    found = feature_history.diff(feature_store.registry_url(paths.root()), old, new)
+    found = feature_history.diff(feature_config.registry_url(paths.root()), old, new)
     show(found, rows) if found.height else typer.echo(f"{old} and {new} hold the same features.")

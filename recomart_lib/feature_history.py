@@ -2,7 +2,7 @@
 
 Three tables of ours in the registry's database (feature_store.yaml: registry.path), beside Feast's own:
 
-    recomart_meta         key, value                                             layout of these tables
+    recomart_meta         key, value                       layout (of these tables), state (see `feature_store.apply`)
     recomart_definitions  service, entity, name, type, formula, unit, null_meaning, reads    what a version pins
     recomart_runs         id, applied_at, services, definitions, data_version, settings      one row per change
 """
@@ -78,16 +78,39 @@ def prepare(url: str) -> int:
     """
     engine = _engine(url)
     with engine.begin() as connection:
-        tables = set(sa.inspect(connection).get_table_names())
-        found = LAYOUT if "feature_views" not in tables else 1
-        if FACTS.name in tables:
-            found = int(connection.scalar(sa.select(FACTS.c.value).where(FACTS.c.key == "layout")) or 1)
-        if found > LAYOUT:
-            raise UserError(
-                f"The feature store's registry has layout {found}; this version of RecoMart knows {LAYOUT}. Update "
-                f"RecoMart, or start anew. {ADVICE}"
-            )
+        found = _layout(connection)
         META.create_all(connection)
+    return found
+
+
+def require_layout(url: str) -> None:
+    """Whether the registry can be read. Raises UserError if nothing is registered, or another version did it."""
+    with _registered(url) as connection:
+        if _layout(connection) < LAYOUT:
+            raise UserError("The feature store's registry is of an older version. Run: dvc repro 05_features")
+
+
+def state(url: str) -> str | None:
+    """What `record` was told last of all that is registered; None where nothing is, or in another layout."""
+    if (file := sqlite_file(url)) and not file.exists():
+        return None
+    with _engine(url).connect() as connection:
+        if not sa.inspect(connection).has_table(FACTS.name) or _layout(connection) != LAYOUT:
+            return None
+        return connection.scalar(sa.select(FACTS.c.value).where(FACTS.c.key == "state"))
+
+
+def _layout(connection: sa.Connection) -> int:
+    """The layout of the registry; that of an empty database is today's. Raises UserError if it is a newer one."""
+    tables = set(sa.inspect(connection).get_table_names())
+    found = LAYOUT if "feature_views" not in tables else 1
+    if FACTS.name in tables:
+        found = int(connection.scalar(sa.select(FACTS.c.value).where(FACTS.c.key == "layout")) or 1)
+    if found > LAYOUT:
+        raise UserError(
+            f"The feature store's registry has layout {found}; this version of RecoMart knows {LAYOUT}. Update "
+            f"RecoMart, or start anew. {ADVICE}"
+        )
     return found
 
 
@@ -114,8 +137,13 @@ def require_frozen(url: str, services: Services, replace: bool = False) -> None:
         )
 
 
-def record(url: str, services: Services, data_version: str, settings: dict[str, Any], replace: bool = False) -> None:
-    """Pin the versions that are new (`replace`: all), and append a run if anything differs from the last one."""
+def record(
+    url: str, services: Services, data_version: str, settings: dict[str, Any], state: str, replace: bool = False
+) -> None:
+    """Pin the versions that are new (`replace`: all), and append a run if anything differs from the last one.
+
+    `state` is kept as it is, for whoever wants to know whether there is anything to register (see `state`).
+    """
     run = {
         "services": json.dumps(list(services)),
         "definitions": digest(d for held in services.values() for d in held),
@@ -123,9 +151,9 @@ def record(url: str, services: Services, data_version: str, settings: dict[str, 
         "settings": json.dumps(settings, sort_keys=True),
     }
     with _engine(url).begin() as connection:
-        if connection.scalar(sa.select(FACTS.c.value).where(FACTS.c.key == "layout")) != str(LAYOUT):
-            connection.execute(sa.delete(FACTS))
-            connection.execute(sa.insert(FACTS), {"key": "layout", "value": str(LAYOUT)})
+        connection.execute(sa.delete(FACTS))
+        facts = {"layout": str(LAYOUT), "state": state}
+        connection.execute(sa.insert(FACTS), [{"key": key, "value": value} for key, value in facts.items()])
         if replace:
             connection.execute(sa.delete(PINNED))
         for service, held in services.items():
@@ -187,7 +215,13 @@ def sqlite_file(url: str) -> Path | None:
 def _engine(url: str) -> sa.Engine:
     if file := sqlite_file(url):
         file.parent.mkdir(parents=True, exist_ok=True)
-    return sa.create_engine(url)
+    try:
+        return sa.create_engine(url)
+    except (sa.exc.ArgumentError, ImportError) as problem:  # no URL, an unknown database, or its driver is missing
+        raise UserError(
+            f"feature_store.yaml: registry.path cannot be used: {problem}. It is a URL like sqlite:///data/feature_store/"
+            "feature_store.db or postgresql+psycopg://...; another database than SQLite needs its driver."
+        ) from problem
 
 
 @contextlib.contextmanager

@@ -37,7 +37,7 @@ LAYERS = [
     },
     {"judging", "repair"},
     {"ingest", "quality", "prepare", "features"},
-    {"feature_history", "feature_store", "models", "models.base", "models.ranking"},
+    {"feature_config", "feature_history", "feature_store", "models", "models.base", "models.ranking"},
     {"evaluation"},
     {"training"},
     {"lessons", "recommend", "report", "index_page"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_feature_store import SETTINGS, new_root, write
+from test_feature_store import new_root, write
 
 from recomart_lib import feature_store
 from recomart_lib.features import catalogue
@@ -13,10 +13,8 @@ from recomart_lib.features import catalogue
 def root(tmp_path_factory):
     folder = new_root(tmp_path_factory.mktemp("cli"))
     (folder / "params.yaml").write_text("base: {shop: simulated}\n")
-    (folder / "data/prepared").mkdir(parents=True)
-    (folder / "data/prepared/events.parquet").write_bytes(b"some data")
     write(folder)
-    feature_store.apply("data1", SETTINGS, folder)
+    feature_store.apply(**feature_store.made_of(folder), root=folder)
     feature_store.materialise(root=folder)
     return folder
 
@@ -69,6 +67,14 @@ def test_apply_says_what_is_registered(said):
     text = said("apply")
     assert "user: 28 features" in text
     assert "recommender_v1, recommender_v2" in text
+    assert "data1" in text
+
+
+def test_apply_again_leaves_every_byte(said, root):
+    registry = root / "data/feature_store/feature_store.db"
+    before = registry.read_bytes()
+    said("apply")
+    assert registry.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -77,7 +83,7 @@ def test_apply_says_what_is_registered(said):
         (("get", "--user", "u1"), "Nothing is online"),
         (("history",), "Nothing is registered yet"),
         (("diff", "recommender_v1", "recommender_v2"), "Nothing is registered yet"),
-        (("apply",), "There is no data in"),
+        (("apply",), "no features were computed yet"),
     ],
     ids=["get", "history", "diff", "apply"],
 )

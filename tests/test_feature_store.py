@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -17,7 +18,7 @@ import polars as pl
 import pytest
 from conftest import ROOT, utc
 
-from recomart_lib import feature_history, feature_store, paths
+from recomart_lib import feature_config, feature_history, feature_store, paths
 from recomart_lib.errors import UserError
 from recomart_lib.features import catalogue
 from recomart_lib.features.base import KEYS
@@ -53,12 +54,14 @@ def write(root: Path, seed: int = 0, n_users: int = 12) -> dict[str, pl.DataFram
     for name, frame in made.items():
         (root / paths.FEATURES).mkdir(parents=True, exist_ok=True)
         frame.write_parquet(root / paths.FEATURES / f"{name}.parquet")
+    made_of = json.dumps({"data_version": "data1", "settings": SETTINGS})
+    (root / paths.FEATURES / feature_store.MADE_OF).write_text(made_of)
     return made
 
 
 def new_root(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
-    shutil.copy(ROOT / feature_store.CONFIG, folder)
+    shutil.copy(ROOT / feature_config.FILE, folder)
     return folder
 
 
@@ -311,7 +314,7 @@ def test_all_definitions_are_registered_with_their_words_and_again_changes_nothi
     assert list(services) == list(catalogue.SERVICES)
     assert services["recommender_v2"].tags["data_version"] == "data1"
     assert all(view.owner and view.description for view in store.list_feature_views())
-    assert feature_history.runs(feature_store.registry_url(root)).height == 1
+    assert feature_history.runs(feature_config.registry_url(root)).height == 1
     assert str(root).encode() not in database(root).read_bytes(), "the registry can be moved with its folder"
 
 
@@ -319,7 +322,7 @@ def test_every_change_of_data_or_settings_is_in_the_history(tmp_path):
     root = new_root(tmp_path / "root")
     for data, settings in (("a", SETTINGS), ("a", SETTINGS), ("b", SETTINGS), ("b", {"half_life_days": 7.0})):
         feature_store.apply(data, settings, root)
-    runs = feature_history.runs(feature_store.registry_url(root))
+    runs = feature_history.runs(feature_config.registry_url(root))
     assert runs["data_version"].to_list() == ["a", "b", "b"]
     assert runs["definitions"].n_unique() == 1
 
@@ -335,13 +338,13 @@ def test_a_registered_version_is_frozen(tmp_path, monkeypatch):
     assert f"{rest[-1].entity}.{rest[-1].name}" in str(told.value)
     assert "--replace" in str(told.value)
     feature_store.apply("a", SETTINGS, root, replace=True)
-    url = feature_store.registry_url(root)
+    url = feature_config.registry_url(root)
     found = feature_history.diff(url, "recommender_v2", "recommender_v1")
     assert ("changed", first.entity, first.name, f"formula: {first.formula} -> something else") in found.rows()
 
 
 def test_versions_are_compared(made):
-    url = feature_store.registry_url(made[0])
+    url = feature_config.registry_url(made[0])
     found = feature_history.diff(url, "recommender_v1", "recommender_v2")
     new = {(d.entity, d.name) for d in catalogue.DEFINITIONS if d.since == 2}
     assert set(found["change"]) == {"added"}
@@ -407,13 +410,13 @@ def test_a_replacement_that_died_leaves_versions_frozen(tmp_path, monkeypatch):
 
 def test_a_lock_is_no_damage(tmp_path, monkeypatch):
     root = new_root(tmp_path / "root")
-    config = root / feature_store.CONFIG
+    config = root / feature_config.FILE
     config.write_text(config.read_text().replace("timeout=60", "timeout=0.1"))
     feature_store.apply("a", SETTINGS, root)
     with sqlite3.connect(database(root), isolation_level=None) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(UserError, match=r"another process.*Try again"):
-            feature_history.runs(feature_store.registry_url(root))
+            feature_history.runs(feature_config.registry_url(root))
 
 
 def test_one_product_in_the_place_of_a_list_is_told(made):
@@ -437,13 +440,13 @@ def test_a_damaged_registry_is_told_with_advice(tmp_path):
     with pytest.raises(UserError, match="rm -r data/feature_store"):
         feature_store.apply("a", SETTINGS, root)
     with pytest.raises(UserError, match="rm -r data/feature_store"):
-        feature_history.runs(feature_store.registry_url(root))
+        feature_history.runs(feature_config.registry_url(root))
 
 
 def test_nothing_registered_is_told(tmp_path):
     root = new_root(tmp_path / "root")
     with pytest.raises(UserError, match="Nothing is registered yet"):
-        feature_history.runs(feature_store.registry_url(root))
+        feature_history.runs(feature_config.registry_url(root))
 
 
 def test_the_data_version_is_the_hash_of_dvc(tmp_path):
@@ -456,19 +459,145 @@ def test_the_data_version_is_the_hash_of_dvc(tmp_path):
 
 def test_secrets_come_from_the_environment(tmp_path, monkeypatch):
     root = new_root(tmp_path / "root")
-    config = root / feature_store.CONFIG
+    config = root / feature_config.FILE
     config.write_text(config.read_text().replace("sqlite:///data/", "sqlite:///${STORE_PLACE}/"))
     monkeypatch.delenv("STORE_PLACE", raising=False)
     with pytest.raises(UserError, match=r"feature_store.yaml: the environment variable STORE_PLACE is not set"):
-        feature_store.registry_url(root)
+        feature_config.registry_url(root)
     monkeypatch.setenv("STORE_PLACE", "elsewhere")
-    assert str(root / "elsewhere/feature_store/feature_store.db") in feature_store.registry_url(root)
+    assert str(root / "elsewhere/feature_store/feature_store.db") in feature_config.registry_url(root)
 
 
 def test_a_configuration_without_its_keys_is_told(tmp_path):
     root = new_root(tmp_path / "root")
     with pytest.raises(UserError, match="no such file"):
         feature_store.open_store(tmp_path / "nowhere")
-    (root / feature_store.CONFIG).write_text("project: x\nprovider: local\n")
+    (root / feature_config.FILE).write_text("project: x\nprovider: local\n")
     with pytest.raises(UserError, match=r"feature_store.yaml: .*registry"):
         feature_store.open_store(root)
+
+
+def edited(root: Path, old: str, new: str) -> Path:
+    """The root with another word in feature_store.yaml."""
+    path = root / feature_config.FILE
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return root
+
+
+REGISTRY = "sqlite:///data/feature_store/feature_store.db?timeout=60"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("type: sqlite\n  path", "type: sqlight\n  path", r"feature_store.yaml: Feast cannot open .*sqlight"),
+        ("type: file", "type: fil", r"feature_store.yaml: Feast cannot open .*fil"),
+        ("registry_type: sql", "registry_type: sq", r"feature_store.yaml: Feast cannot open .*sq"),
+        ("provider: local", "provider: loco", r"feature_store.yaml: Feast cannot open .*loco"),
+        ("type: sqlite\n  path", "type: redis\n  path", r"feature_store.yaml: Feast cannot open .*redis"),
+        (REGISTRY, "data/registry.db", "registry.path cannot be used: .*It is a URL like"),
+        (REGISTRY, "postgrsql://u:secret@localhost/x", "registry.path cannot be used: .*postgrsql"),
+        (REGISTRY, "postgresql+psycopg://u:secret@localhost/x", "registry.path cannot be used: .*psycopg"),
+    ],
+    ids=["online", "offline", "registry", "provider", "package", "no url", "database", "driver"],
+)
+def test_a_wrong_word_in_the_configuration_is_one_sentence(tmp_path, old, new, message):
+    root = edited(new_root(tmp_path / "root"), old, new)
+    with pytest.raises(UserError, match=message) as told:
+        feature_store.apply("a", SETTINGS, root)
+    assert "secret" not in str(told.value)
+
+
+def test_a_misspelt_project_is_told(tmp_path):
+    root = new_root(tmp_path / "root")
+    write(root)
+    feature_store.apply("a", SETTINGS, root)
+    feature_store.materialise(root=root)
+    edited(root, "project: recomart", "project: recomrat")
+    for read in (lambda: feature_store.online_user("u1", root=root), lambda: feature_store.materialise(root=root)):
+        with pytest.raises(UserError, match=r"nothing is registered for the project 'recomrat'\. Is its name right"):
+            read()
+
+
+def test_damaged_stores_are_told_where_they_are_read(tmp_path):
+    root = new_root(tmp_path / "root")
+    write(root)
+    feature_store.apply("a", SETTINGS, root)
+    feature_store.materialise(root=root)
+    online = root / "data/feature_store/online.db"
+    online.write_bytes(b"this is no database, and long enough to be taken for one" * 100)
+    with pytest.raises(UserError, match=r"online.db cannot be read .*Run: dvc repro 05_features"):
+        feature_store.online("u1", root=root)
+    feature_store.materialise(root=root)
+    assert feature_store.online("u1", root=root).height
+    database(root).write_bytes(b"this is no database, and long enough to be taken for one" * 100)
+    feature_store._kept.cache_clear()  # another process
+    for read in (
+        lambda: feature_store.online("u1", root=root),
+        lambda: feature_store.training_frame(spine(("u", "i", FIRST)), root=root),
+        lambda: feature_store.materialise(root=root),
+    ):
+        with pytest.raises(UserError, match=r"registry .* cannot be used: .*rm -r data/feature_store"):
+            read()
+
+
+def test_a_registry_of_the_first_layout_is_not_read(tmp_path):
+    root = old_root(tmp_path)
+    for read in (
+        lambda: feature_store.training_frame(spine(("u", "i", FIRST)), root=root),
+        lambda: feature_store.materialise(root=root),
+    ):
+        with pytest.raises(UserError, match="Run: dvc repro 05_features"):
+            read()
+
+
+def test_a_version_is_read_as_it_was_registered_whatever_the_code_says_now(tmp_path, monkeypatch):
+    root = new_root(tmp_path / "root")
+    write(root)
+    feature_store.apply("a", SETTINGS, root)
+    feature_store.materialise(root=root)
+    asked = spine(("u7", "i1", SECOND))
+    before = feature_store.training_frame(asked, "recommender_v1", root)
+    later = {"recommender_v1": catalogue.SERVICES["recommender_v1"][1:], "recommender_v3": catalogue.DEFINITIONS}
+    monkeypatch.setattr(feature_store, "SERVICES", {**catalogue.SERVICES, **later})
+    assert feature_store.training_frame(asked, "recommender_v1", root).equals(before)
+    assert feature_store.online("u7", ["i1"], "recommender_v1", root).columns == before.drop("as_of").columns
+    with pytest.raises(UserError, match=r"recommender_v3 is defined, but not registered yet. Run: dvc repro"):
+        feature_store.training_frame(asked, "recommender_v3", root)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (pl.lit("2024-01-01").alias("as_of"), "as_of is a time with a zone.*it is String"),
+        (pl.col("as_of").dt.replace_time_zone(None), "as_of is a time with a zone.*it is Datetime"),
+        (pl.col("as_of").dt.date(), "as_of is a time with a zone.*it is Date"),
+        (pl.lit(3).alias("user_id"), r"user_id is text \(String\); it is Int"),
+        (pl.lit(3).alias("item_id"), r"item_id is text \(String\); it is Int"),
+    ],
+    ids=["text", "no zone", "day", "user", "item"],
+)
+def test_a_spine_of_other_types_is_told(made, change, message):
+    with pytest.raises(UserError, match=message):
+        feature_store.training_frame(spine(("u", "i", FIRST)).with_columns(change), root=made[0])
+
+
+def test_ids_that_are_no_text_are_told(made):
+    root, _ = made
+    for read in (lambda: feature_store.online(17, root=root), lambda: feature_store.online_user(17, root=root)):
+        with pytest.raises(UserError, match=r"user_id is text, like 'C000042'; found 17 \(int\)"):
+            read()
+    with pytest.raises(UserError, match=r"item_id is text.*found None"):
+        feature_store.online("u1", ["i1", None], root=root)
+
+
+def test_registering_the_same_again_changes_no_byte_and_anything_else_is_registered(tmp_path):
+    root = new_root(tmp_path / "root")
+    feature_store.apply("a", SETTINGS, root)
+    before = database(root).read_bytes()
+    feature_store.apply("a", SETTINGS, root)
+    assert database(root).read_bytes() == before
+    feature_store.apply("b", SETTINGS, root)
+    assert feature_store.open_store(root).get_feature_service("recommender_v1").tags["data_version"] == "b"

@@ -12,7 +12,6 @@ from recomart_lib import prepare
 from recomart_lib.params import Prepare
 
 
-
 def cleaned(*events: dict, **weights: float) -> pl.DataFrame:
     whole = [
         {"event_id": f"e{n}", "item_id": "a", "timestamp": utc(2024, 1, 1), **event} for n, event in enumerate(events)

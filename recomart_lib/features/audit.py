@@ -1,9 +1,8 @@
 """Does any feature see the future? Asked of the functions themselves, from outside, before their values are used.
 
 Two questions to every feature: when was the latest event that its function was given? And does a value change if every
-event from `as_of` on is another one? The world itself is changed for the second question, so that a function that
-reaches it by another way than the past that it is given meets the other future, too. A planted feature that does so must
-be caught, or the audit itself is blind.
+event from `as_of` on is another one? For the second the world itself is changed: a function that reaches it past what
+it is given meets the other future, too. A planted feature that does so must be caught, or the audit is blind.
 """
 
 from __future__ import annotations
