@@ -14,7 +14,7 @@ from recomart_lib import models
 from recomart_lib.errors import UserError
 from recomart_lib.models.base import ARRAYS_FILE, CARD_FILE, TrainData
 from recomart_lib.models.ranking import recommend, top_k
-from recomart_lib.models.svd import ratings
+from recomart_lib.models.rating import ratings
 from recomart_lib.schemas import INTERACTIONS
 
 CUT = datetime(2025, 1, 31, tzinfo=UTC)
