@@ -69,8 +69,8 @@ class Ease(ItemToItem):
         else:
             return
         raise UserError(
-            f"ease: {n_items:,} items {limit}: they need up to {_size(need)}. Use als or item_knn instead: take ease out "
-            "of train.models."
+            f"ease: {n_items:,} items {limit}: they need up to {_size(need)}. Use als or item_knn instead: take ease "
+            "out of train.models."
         )
 
 
