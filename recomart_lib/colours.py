@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import zlib
 
-# Okabe and Ito's palette, with two of Paul Tol's: told apart with any colour vision, dark enough on white.
+# Okabe and Ito's palette, then Paul Tol's: made for any colour vision, and dark enough on white.
 MODEL_COLOURS = {
     "random": "#999999",
     "popularity": "#56B4E9",
     "recent_popularity": "#0072B2",
+    "segment_popularity": "#44AA99",
     "own_history": "#E69F00",
     "own_history_decayed": "#D55E00",
     "repurchase": "#117733",
+    "content": "#999933",
     "item_knn": "#009E73",
     "ease": "#CC79A7",
     "als": "#332288",
+    "bpr": "#AA4499",
     "svd": "#882255",
+    "svdpp": "#661100",
 }
-SPARE_COLOURS = ("#999933", "#AA4499", "#44AA99", "#661100", "#6699CC")
+SPARE_COLOURS = ("#6699CC", "#AA4466", "#888888")
 
 
 def colour(model: str) -> str:

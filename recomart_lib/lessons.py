@@ -20,7 +20,15 @@ from recomart_lib.models.repurchase import numbers
 from recomart_lib.training import Tables, data_of
 
 
-def taught(window: Tables, name: str, events: pl.DataFrame, facts: dict[str, Any], service: str) -> TrainData:
+def taught(
+    window: Tables,
+    name: str,
+    events: pl.DataFrame,
+    facts: dict[str, Any],
+    service: str,
+    users: pl.DataFrame | None = None,
+    items: pl.DataFrame | None = None,
+) -> TrainData:
     """What a model may learn from at the cut of a window: its pairs, their features, and the lessons of earlier cuts.
 
     Parameters
@@ -31,13 +39,30 @@ def taught(window: Tables, name: str, events: pl.DataFrame, facts: dict[str, Any
         Of 04_prepare (reports/metrics/data.json).
     service
         The version of the feature service that the models pin, like recommender_v2.
+    users, items
+        The prepared tables, for models that read attributes; an item's price is the one told before the cut.
     """
     cuts = splits.cuts(facts)
     moments = [moment for moment in cuts.values() if moment <= cuts[name]]
     end = datetime.fromisoformat(facts["end"])  # the live cut may lie later: the last window is as long as the others
     windows = [(start, min(after, end)) for start, after in pairwise(moments)]
     lessons = [lesson(events, start, until, facts["relevant_events"], service) for start, until in windows]
-    return data_of(window, cuts[name], pl.concat(lessons) if lessons else None, features(window, cuts[name], service))
+    learned = pl.concat(lessons) if lessons else None
+    now = features(window, cuts[name], service)
+    return data_of(window, cuts[name], learned, now, users, priced(items, events, cuts[name]))
+
+
+def priced(items: pl.DataFrame | None, events: pl.DataFrame, cut: datetime) -> pl.DataFrame | None:
+    """The items' item_id, name, category, brand, and price: of the last event before the cut that told one.
+
+    Several at that moment: the lowest. The items table's own price is today's: it may tell of the future.
+    """
+    if items is None:
+        return None
+    told = events.filter(pl.col("timestamp") < cut, pl.col("price").is_not_null())
+    last = told.filter(pl.col("timestamp") == pl.col("timestamp").max().over("item_id"))
+    prices = last.group_by("item_id").agg(pl.col("price").min())
+    return items.select("item_id", "name", "category", "brand").join(prices, on="item_id", how="left")
 
 
 def lesson(events: pl.DataFrame, start: datetime, end: datetime, relevant: list[str], service: str) -> pl.DataFrame:

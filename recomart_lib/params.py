@@ -94,12 +94,16 @@ class Features(Section):
 MODELS: dict[str, dict[str, Any]] = {
     "popularity": {},
     "recent_popularity": {"window_days": 30},
+    "segment_popularity": {"segment": "country", "prior": 20},
     "own_history": {},
     "own_history_decayed": {"decay_days": 60},
     "repurchase": {"n_trees": 100, "min_pairs": [20, 100]},
+    "content": {"decay_days": 90, "fact_weight": 0.5},
     "item_knn": {"n_neighbours": [50, 200]},
     "ease": {"reg": 200, "signal": ["relevant", "seen"]},
     "als": {"n_factors": 64, "reg": 5.0, "alpha": 2.0, "n_epochs": 15},
+    "bpr": {"n_factors": 64, "learning_rate": 0.01, "reg": 0.01, "n_epochs": 100},
+    "svdpp": {"n_factors": 20, "n_epochs": 20, "learning_rate": 0.007, "reg": 0.02},
 }
 
 

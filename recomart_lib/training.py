@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -16,11 +17,15 @@ from recomart_lib import metrics, models, splits
 from recomart_lib.errors import UserError
 from recomart_lib.models.base import Model, TrainData
 from recomart_lib.models.ranking import recommend
+from recomart_lib.models.rating import RatingModel
 from recomart_lib.params import Train
 from recomart_lib.schemas import PREDICTIONS, PROTOCOLS
 
+log = logging.getLogger(__name__)
+
 TUNED_AT = 10  # parameters are chosen by ndcg at this list length
-SEEDED = ("als", "svd", "random", "repurchase")
+SEEDED = ("als", "bpr", "svd", "svdpp", "random", "repurchase")
+FOR_RATINGS = ("svdpp",)  # from weights it would learn for minutes what is a guess anyway; svd shows that case
 COLD_MODELS = ("popularity", "recent_popularity")
 Tables = dict[str, pl.DataFrame]
 
@@ -31,6 +36,15 @@ def candidates(train: Train, seed: int) -> dict[str, list[dict[str, Any]]]:
            "learning_rate": train.svd_learning_rate, "reg": train.svd_reg}  # fmt: skip
     asked = {"random": {}, **train.models, "svd": svd}
     return {name: [_seeded(name, choice, seed) for choice in _grid(hyper)] for name, hyper in asked.items()}
+
+
+def possible(tried: dict[str, list[dict[str, Any]]], data: TrainData) -> dict[str, list[dict[str, Any]]]:
+    """The candidates without those that are made for ratings, where nobody rated before the cut."""
+    if data.interactions.get_column("rating").count():
+        return tried
+    for name in sorted(set(FOR_RATINGS) & set(tried)):
+        log.warning("%s: left out; it learns from ratings, and there are none before %s", name, data.cut.date())
+    return {name: choices for name, choices in tried.items() if name not in FOR_RATINGS}
 
 
 def check(train: Train) -> None:
@@ -65,11 +79,23 @@ def _seeded(name: str, hyper: dict[str, Any], seed: int) -> dict[str, Any]:
 
 
 def data_of(
-    window: Tables, cut: datetime, lesson: pl.DataFrame | None = None, features: pl.DataFrame | None = None
+    window: Tables,
+    cut: datetime,
+    lesson: pl.DataFrame | None = None,
+    features: pl.DataFrame | None = None,
+    users: pl.DataFrame | None = None,
+    items: pl.DataFrame | None = None,
 ) -> TrainData:
-    """What a model may learn from: the interactions of a window (see `splits.split`), with features (`lessons`)."""
+    """What a model may learn from: the interactions of a window (see `splits.split`), with features (`lessons`).
+
+    `users` and `items` tell, by user_id and item_id, attributes as they were known at the cut.
+    """
+    known = [
+        None if facts is None else window[name].join(facts, on=key, how="left")
+        for name, key, facts in (("users", "user_id", users), ("items", "item_id", items))
+    ]
     n_users, n_items = window["users"].height, window["items"].height
-    return TrainData.of(window["interactions"], n_users, n_items, cut, lesson, features)
+    return TrainData.of(window["interactions"], n_users, n_items, cut, lesson, features, *known)
 
 
 def tune(data: TrainData, window: Tables, tried: dict[str, list[dict[str, Any]]]) -> pl.DataFrame:
@@ -165,10 +191,13 @@ def cold_list(model: Model, window: Tables, k: int) -> pl.DataFrame:
     return decode(recommend(model, first, k, None), window).drop("user_id")
 
 
-def predictions(svd: Model, window: Tables, events: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
+def predictions(
+    fitted: dict[str, Model], window: Tables, events: pl.DataFrame, start: datetime, end: datetime
+) -> pl.DataFrame:
     """True and estimated ratings of the test window, for warm users and known items (`schemas.PREDICTIONS`).
 
-    Two models: `svd`, and `global_mean`, the mean of the ratings before the window. Empty where there are no ratings.
+    By the rating models among `fitted`, and by `global_mean`, the mean of the ratings before the window. Empty where
+    there are no ratings.
     """
     inside = pl.col("timestamp").is_between(start, end, closed="left") & pl.col("rating").is_not_null()
     true = events.filter(inside).group_by("user_id", "item_id").agg(pl.col("rating").mean())
@@ -176,10 +205,10 @@ def predictions(svd: Model, window: Tables, events: pl.DataFrame, start: datetim
     earlier = events.filter(pl.col("timestamp") < start).get_column("rating").drop_nulls()
     if not true.height or not len(earlier):
         return pl.DataFrame(schema=PREDICTIONS)
-    guesses = {
-        "svd": svd.estimate(true.get_column("user_idx").to_numpy(), true.get_column("item_idx").to_numpy()),
-        "global_mean": [earlier.mean()] * true.height,
-    }
+    pairs = (true.get_column("user_idx").to_numpy(), true.get_column("item_idx").to_numpy())
+    raters = {name: model for name, model in fitted.items() if isinstance(model, RatingModel)}
+    guesses = {name: model.estimate(*pairs) for name, model in raters.items()}
+    guesses["global_mean"] = [earlier.mean()] * true.height
     tables = [
         true.with_columns(estimate=pl.Series(values, dtype=pl.Float64), model=pl.lit(name))
         for name, values in guesses.items()

@@ -95,6 +95,22 @@ def test_lessons_are_described(events):
     assert lessons.describe({"test": data}).row(0) == ("test", 2, 5, 2 / 5, 1)
 
 
+def test_attributes_are_those_of_the_window_and_prices_those_told_before_the_cut():
+    told = [(utc(2024, 1, 5), 3.0), (utc(2024, 1, 9), 5.0), (utc(2024, 1, 9), 4.0), (CUTS["valid"], 9.0)]
+    records = [
+        {"event_id": f"e{n}", "user_id": "u", "item_id": "a", "event_type": "purchase", "timestamp": at, "price": price}
+        for n, (at, price) in enumerate(told)
+    ] + [{"event_id": "x", "user_id": "v", "item_id": "b", "event_type": "view", "timestamp": utc(2024, 1, 3)}]
+    events = prepare.clean_events(rows("events", *records), Prepare())
+    items = prepare.clean_items(rows("items", *[{"item_id": item, "price": 99.0} for item in "dcba"]))
+    users = prepare.clean_users(rows("users", {"user_id": "u", "country": "DE"}, {"user_id": "w"}))
+    data = lessons.taught(window(events, "valid"), "valid", events, FACTS, "recommender_v2", users, items)
+    assert data.items.select("item_idx", "name", "category", "price").rows() == [
+        (0, "a", "unknown", 4.0), (1, "b", "unknown", None)]  # fmt: skip
+    assert data.users.select("user_idx", "country").rows() == [(0, "DE"), (1, None)]
+    assert lessons.taught(window(events, "valid"), "valid", events, FACTS, "recommender_v2").items is None
+
+
 def pairs(label: list[int], **features: list[float | None]) -> pl.DataFrame:
     return pl.DataFrame({"user_id": ["u"] * len(label), "label": label, **features})
 

@@ -12,13 +12,18 @@ from scipy import sparse
 
 from recomart_lib import models
 from recomart_lib.errors import UserError
-from recomart_lib.models.base import ARRAYS_FILE, CARD_FILE, TrainData
+from recomart_lib.models import content, ease
+from recomart_lib.models.base import ARRAYS_FILE, CARD_FILE, EXPLAINED, TrainData
 from recomart_lib.models.ranking import recommend, top_k
-from recomart_lib.models.svd import ratings
+from recomart_lib.models.rating import ratings
+from recomart_lib.models.similar import SIMILAR, similar_items
 from recomart_lib.schemas import INTERACTIONS
 
 CUT = datetime(2025, 1, 31, tzinfo=UTC)
-SMALL = {"als": {"n_factors": 4, "n_epochs": 3}, "svd": {"n_factors": 4, "n_epochs": 3}}
+ITEM = {"name": pl.String, "category": pl.String, "brand": pl.String, "price": pl.Float64}
+FEW = {"n_factors": 4, "n_epochs": 3}
+SMALL = dict.fromkeys(("als", "bpr", "svd", "svdpp"), FEW)
+SAME_FOR_ALL = ("random", "popularity", "recent_popularity")  # any user may ask
 
 
 def interactions(rows: list[dict]) -> pl.DataFrame:
@@ -39,13 +44,26 @@ def pair(user: int, item: int, **values: float) -> dict:
 
 
 def shop(n_users: int = 40, n_items: int = 15, seed: int = 0) -> TrainData:
-    """Random pairs; the last user has only looked, and at one item."""
+    """Random pairs and attributes; the last user has only looked, at one item; of the first item nothing is known."""
     rng = np.random.default_rng(seed)
     rows = [
         pair(u, i, n_orders=int(rng.integers(0, 4)), weight=float(rng.integers(1, 6)), days=int(rng.integers(0, 90)))
         for u in range(n_users - 1) for i in range(n_items) if rng.random() < 0.3
     ]  # fmt: skip
-    return TrainData.of(interactions([*rows, pair(n_users - 1, 0, n_orders=0)]), n_users, n_items, CUT)
+    pairs = interactions([*rows, pair(n_users - 1, 0, n_orders=0)])
+    facts = attributes(rng, n_users, n_items)
+    return TrainData.of(pairs, n_users, n_items, CUT, **facts)
+
+
+def attributes(rng: np.random.Generator, n_users: int, n_items: int) -> dict[str, pl.DataFrame]:
+    countries = [["DE", "FR", "unknown", None][n] for n in rng.integers(0, 4, n_users)]
+    names = [f"{color} thing {n % 3}" for n, color in enumerate(rng.choice(["red", "blue"], n_items))]
+    rows = [(None, "unknown", "unknown", None), *[(name, "toys", "Acme", float(n)) for n, name in enumerate(names[1:])]]
+    items = pl.DataFrame(rows, schema=ITEM, orient="row").with_columns(
+        item_idx=pl.Series(range(n_items), dtype=pl.Int32)
+    )
+    users = pl.DataFrame({"user_idx": pl.Series(range(n_users), dtype=pl.Int32), "country": countries})
+    return {"users": users, "items": items}
 
 
 def fitted(name: str, data: TrainData) -> models.ArrayModel:
@@ -94,7 +112,18 @@ def test_contract(name, world, tmp_path):
     assert np.array_equal(loaded.score(users), scores)
 
 
-@pytest.mark.parametrize("name", ["random", "als", "svd"])
+@pytest.mark.parametrize("name", models.MODELS)
+def test_users_out_of_range_are_refused(name):
+    data = WORLDS["a shop"]
+    model = fitted(name, data)
+    with pytest.raises(IndexError, match="negative: -1"):
+        recommend(model, np.array([0, -1]), 3)
+    if name not in SAME_FOR_ALL:
+        with pytest.raises(IndexError):
+            model.score(np.array([0, data.n_users]))
+
+
+@pytest.mark.parametrize("name", ["random", "als", "bpr", "svd", "svdpp"])
 def test_the_seed_matters(name):
     data = WORLDS["a shop"]
     scores = [models.create(name, seed=seed, **SMALL.get(name, {})).fit(data).score(np.arange(3)) for seed in (1, 1, 2)]
@@ -339,8 +368,23 @@ def test_ease_equals_its_formula(signal):
 
 
 def test_ease_refuses_a_large_catalogue():
-    with pytest.raises(UserError, match="als or item_knn"):
+    with pytest.raises(UserError, match=r"15 items are more than max_items = 14: .* Use als or item_knn"):
         models.create("ease", max_items=14).fit(WORLDS["a shop"])
+
+
+def test_ease_asks_for_memory_first(monkeypatch):
+    need = 20 * 15**2  # bytes
+    monkeypatch.setattr(ease, "available_memory", lambda: need - 1)
+    with pytest.raises(
+        UserError, match=r"15 items do not fit in the 0\.0 GB of memory that are free: .* als or item_knn"
+    ):
+        models.create("ease").fit(WORLDS["a shop"])
+    monkeypatch.setattr(ease, "available_memory", lambda: need)
+    models.create("ease").fit(WORLDS["a shop"])
+
+
+def test_memory_is_a_number_of_bytes():
+    assert 10**6 < ease.available_memory() < 10**15
 
 
 def test_item_knn_equals_cosine_if_all_are_neighbours():
@@ -366,11 +410,28 @@ def test_svd_equals_surprise():
     assert svd.estimate(np.array([3]), np.array([2])) == pytest.approx([theirs.predict(3, 2).est])
 
 
-def test_svd_knows_nothing_of_users_and_items_without_rating():
+def test_svdpp_equals_surprise(tmp_path):
+    surprise = pytest.importorskip("surprise")
+    rng = np.random.default_rng(1)
+    rated = [(u, i) for u in range(12) for i in range(8) if u == 0 or rng.random() < 0.5]
+    rows = [pair(u, i, rating=float(rng.integers(1, 6))) for u, i in rated]
+    data = TrainData.of(interactions(rows), 12, 8, CUT)
+    models.create("svdpp", n_factors=3, n_epochs=5, seed=7).fit(data).save(tmp_path)
+    svdpp = models.load(tmp_path)
+    frame = data.interactions.select("user_idx", "item_idx", "rating").to_pandas()
+    train = surprise.Dataset.load_from_df(frame, surprise.Reader(rating_scale=(1, 5))).build_full_trainset()
+    theirs = surprise.SVDpp(n_factors=3, n_epochs=5, random_state=7).fit(train)
+    expected = [[theirs.predict(u, i, clip=False).est for i in range(8)] for u in range(12)]
+    assert svdpp.score(np.arange(12)) == pytest.approx(np.array(expected))
+    assert svdpp.estimate(np.array([3]), np.array([2])) == pytest.approx([theirs.predict(3, 2).est])
+
+
+@pytest.mark.parametrize("name", ["svd", "svdpp"])
+def test_rating_models_know_nothing_of_users_and_items_without_rating(name):
     data = TrainData.of(interactions([pair(0, 0, rating=5.0), pair(0, 1, rating=4.0), pair(1, 2)]), 2, 3, CUT)
-    svd = fitted("svd", data)
-    assert svd.estimate(np.array([1]), np.array([2])) == [4.5]
-    assert svd.score(np.array([1]))[0, 2] == 4.5
+    model = fitted(name, data)
+    assert model.estimate(np.array([1]), np.array([2])) == [4.5]
+    assert model.score(np.array([1]))[0, 2] == 4.5
 
 
 def test_svd_clips_estimates_but_not_scores():
@@ -380,11 +441,12 @@ def test_svd_clips_estimates_but_not_scores():
     assert svd.score(np.array([0])).max() > 5
 
 
-def test_svd_that_diverges_says_so():
+@pytest.mark.parametrize("name", ["svd", "svdpp"])
+def test_rating_models_that_diverge_say_so(name):
     rows = [pair(u, i, rating=float(1 + 4 * ((u + i) % 2))) for u in range(10) for i in range(10)]
     data = TrainData.of(interactions(rows), 10, 10, CUT)
-    with pytest.raises(UserError, match="learning_rate 50"):
-        models.create("svd", learning_rate=50.0).fit(data)
+    with pytest.raises(UserError, match=f"{name}: .* learning_rate 50"):
+        models.create(name, learning_rate=50.0).fit(data)
 
 
 def test_ratings_from_weights_are_quintiles():
@@ -394,7 +456,7 @@ def test_ratings_from_weights_are_quintiles():
     assert ratings(interactions([pair(0, 0, rating=2.0), pair(0, 1)]))["rating"].to_list() == [2]
 
 
-@pytest.mark.parametrize("name", ["als", "ease", "item_knn"])
+@pytest.mark.parametrize("name", ["als", "bpr", "content", "ease", "item_knn", "segment_popularity"])
 def test_a_user_whom_a_model_knows_nothing_of_gets_popular_items(name):
     pairs = interactions([pair(user, item) for user in range(6) for item in range(user, 6)])
     looked = pairs.with_columns(n_relevant=pl.when(pl.col("user_idx") == 3).then(0).otherwise("n_relevant"))
@@ -432,3 +494,245 @@ def test_a_lesson_of_the_future_is_refused():
     late = data.lesson.with_columns(as_of=pl.lit(CUT))
     with pytest.raises(ValueError, match="the future has leaked in"):
         TrainData.of(data.interactions, 1, 2, CUT, late, data.features)
+
+
+# popularity by segment -----------------------------------------------------------------------------------------------
+
+
+def of_countries(countries: list[str | None], rows: list[dict], n_items: int = 3) -> TrainData:
+    users = pl.DataFrame({"user_idx": range(len(countries)), "country": countries})
+    return TrainData.of(interactions(rows), len(countries), n_items, CUT, users=users)
+
+
+def test_segment_popularity_by_hand():
+    rows = [pair(0, 0), pair(1, 0), pair(2, 1), pair(3, 1), pair(3, 0, n_orders=0)]
+    data = of_countries(["DE", "DE", "FR", "FR", "FR", None], rows)
+    scores = models.create("segment_popularity", prior=2).fit(data).score(np.arange(6))
+    german = [(2 + 2 * 0.5) / 4, (0 + 2 * 0.5) / 4, 0]  # two of two active users took item 0; of all users, half
+    french = [(0 + 2 * 0.5) / 4, (2 + 2 * 0.5) / 4, 0]  # the third has no history: not counted, but served
+    assert scores == pytest.approx(np.array([german, german, french, french, french, [0.5, 0.5, 0]]))
+
+
+def test_a_large_prior_is_everybodys_popularity():
+    rows = [pair(0, 0), pair(1, 1), pair(2, 1)]
+    model = models.create("segment_popularity", prior=1e9).fit(of_countries(["DE", "FR", "FR"], rows))
+    assert order(model, 0) == [1, 0, 2]
+    assert order(models.create("segment_popularity", prior=0.1).fit(of_countries(["DE", "FR", "FR"], rows)), 0)[0] == 0
+
+
+@pytest.mark.parametrize("data", [WORLDS["only views"], WORLDS["all equal"], of_countries(["unknown"], [pair(0, 1)])])
+def test_without_segments_it_is_popularity(data):
+    everybody, popular = (fitted(name, data) for name in ("segment_popularity", "popularity"))
+    assert [order(everybody, user) for user in range(data.n_users)] == [order(popular, 0)] * data.n_users
+
+
+def test_an_attribute_that_the_shop_lacks_is_said(caplog):
+    models.create("segment_popularity", segment="city").fit(of_countries(["DE"], [pair(0, 0)]))
+    assert "no city of the users is known" in caplog.text
+
+
+# content -------------------------------------------------------------------------------------------------------------
+
+
+def catalogue(*rows: tuple) -> pl.DataFrame:
+    table = pl.DataFrame(rows, schema=ITEM, orient="row")
+    return table.with_columns(item_idx=pl.Series(range(table.height), dtype=pl.Int32))
+
+
+def test_words_of_items():
+    items = catalogue(("Red CUP, 2 x Cup", "Mugs", None, 1.0), ("unknown", "unknown", "Acme", 3.0), (None,) * 4)
+    assert content.words(items, n_price_levels=2).rows() == [
+        (1, "brand", "Acme"), (0, "category", "Mugs"), (0, "name", "2"), (0, "name", "cup"), (0, "name", "red"),
+        (1, "name", "unknown"), (0, "name", "x"), (0, "price", "1"), (1, "price", "2"),
+    ]  # fmt: skip
+
+
+def test_price_levels_of_equal_prices_are_equal():
+    items = catalogue(*[("x", None, None, price) for price in (1.0, 1.0, 1.0, 9.0)])
+    levels = content.words(items, n_price_levels=4).filter(pl.col("kind") == "price").sort("item_idx")
+    assert levels["word"].to_list() == ["2", "2", "2", "4"]
+
+
+def test_vectors_by_hand():
+    items = catalogue(("red cup", "mugs", None, None), ("red", None, None, None), (None,) * 4)
+    found = content.vectors(content.words(items, 4), 3, fact_weight=0.5).toarray()  # columns: mugs, cup, red
+    red, cup = np.log(4 / 3) + 1, np.log(4 / 2) + 1  # two and one of three items
+    first = np.array([0.5, cup / np.hypot(red, cup), red / np.hypot(red, cup)]) / np.sqrt(0.25 + 1)
+    assert found == pytest.approx(np.array([first, [0, 0, 1], [0, 0, 0]]))
+
+
+def test_facts_of_no_weight_leave_the_names():
+    items = catalogue(("red", "mugs", None, 1.0), (None, "mugs", None, 1.0))
+    assert content.vectors(content.words(items, 1), 2, fact_weight=0).toarray().tolist() == [[0, 1, 0], [0, 0, 0]]
+
+
+def test_content_ranks_what_is_like_the_recent_history_even_if_nobody_took_it():
+    items = catalogue(("red cup", *[None] * 3), ("blue bowl", *[None] * 3), ("red plate", *[None] * 3),
+                      ("blue plate", *[None] * 3), ("a spoon", *[None] * 3))  # fmt: skip
+    rows = [pair(0, 0, days=0), pair(0, 1, days=60), pair(1, 4), pair(2, 4)]
+    data = TrainData.of(interactions(rows), 4, 5, CUT, items=items)
+    model = models.create("content", decay_days=30).fit(data)
+    assert order(model, 0) == [0, 2, 1, 3, 4]  # like the cup of today before like the bowl of two months ago
+    scores = model.score(np.array([0]))[0]
+    assert scores[[0, 1]] == pytest.approx([1, np.exp(-2)])  # an own item is like itself
+    assert order(model, 3) == [4, 0, 1, 2, 3]  # no history: popularity
+
+
+def test_content_without_items_is_popularity(caplog):
+    data = WORLDS["all equal"]
+    assert order(fitted("content", data), 0) == order(fitted("popularity", data), 0)
+    assert "nothing is known of the items" in caplog.text
+
+
+# bpr -----------------------------------------------------------------------------------------------------------------
+
+
+def test_bpr_tells_two_tastes_apart():
+    rows = [pair(u, i) for u in range(20) for i in range(6) if i % 2 == u % 2 and i != u % 6]
+    model = models.create("bpr", n_factors=8, learning_rate=0.1, n_epochs=200).fit(
+        TrainData.of(interactions(rows), 20, 6, CUT)
+    )
+    assert all({item % 2 for item in order(model, user, 3)} == {user % 2} for user in range(20))
+
+
+def test_bpr_scores_as_implicit_does():
+    implicit = pytest.importorskip("implicit.cpu.bpr")
+    data = WORLDS["a shop"]
+    theirs = implicit.BayesianPersonalizedRanking(
+        factors=4, learning_rate=0.01, regularization=0.01, iterations=3, num_threads=1, random_state=0
+    )
+    theirs.fit(data.relevant, show_progress=False)
+    users = np.unique(data.relevant.nonzero()[0])  # the others are popularity's
+    expected = theirs.user_factors[users].astype(float) @ theirs.item_factors.T.astype(float)
+    assert fitted("bpr", data).score(users) == pytest.approx(expected, abs=1e-6)
+
+
+def test_what_nobody_took_comes_last_in_bpr():
+    rows = [pair(u, i) for u in range(6) for i in range(1, 5) if u != i] + [pair(6, 0, n_orders=0)]
+    model = models.create("bpr", learning_rate=0.5).fit(TrainData.of(interactions(rows), 7, 5, CUT))
+    assert [order(model, user)[-1] for user in range(7)] == [0] * 7
+
+
+# explanations --------------------------------------------------------------------------------------------------------
+
+EXPLAINERS = ("ease", "item_knn", "content")
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("name", models.MODELS)
+def test_explanations_sum_to_the_score_or_are_refused(name, world):
+    data = WORLDS[world]
+    model = fitted(name, data)
+    users, items = (grid.ravel() for grid in np.meshgrid(np.arange(data.n_users), np.arange(data.n_items)))
+    if name not in EXPLAINERS:
+        with pytest.raises(UserError, match=f"{name} cannot say"):
+            model.explain(users, items)
+        return
+    found = model.explain(users, items)
+    assert found.schema == EXPLAINED
+    sums = np.zeros((data.n_users, data.n_items))
+    np.add.at(sums, (found["user_idx"].to_numpy(), found["item_idx"].to_numpy()), found["contribution"].to_numpy())
+    assert np.abs(sums - model.score(np.arange(data.n_users))).max() <= 1e-9
+    had = data.interactions.filter(pl.col("n_relevant") > 0).select("user_idx", because_idx="item_idx")
+    assert found.join(had, on=["user_idx", "because_idx"], how="anti").is_empty()
+    per_pair = found.group_by("user_idx", "item_idx").agg(pl.col("share").abs().sum())
+    assert per_pair["share"].to_numpy() == pytest.approx(1)
+
+
+def test_explanation_by_hand():
+    data = TrainData.of(interactions([pair(0, 0), pair(0, 1), pair(1, 0), pair(1, 2), pair(2, 1)]), 4, 3, CUT)
+    model = fitted("item_knn", data)  # cosines: 0 and 1: 1 / sqrt(2 * 2); 0 and 2: 1 / sqrt(2 * 1); 1 and 2: 0
+    found = model.explain(np.array([0, 0, 3]), np.array([2, 0, 0]))
+    assert found.select("user_idx", "item_idx", "because_idx").rows() == [(0, 2, 0), (0, 0, 0), (0, 0, 1)]
+    assert found["contribution"].to_list() == pytest.approx([0.5**0.5, 1, 0.5])
+    assert found["share"].to_list() == pytest.approx([1, 2 / 3, 1 / 3])
+
+
+def test_a_contribution_may_speak_against_an_item():
+    """One takes 0 and 1, others 0 and 2: in EASE, 1 speaks against 2. The sizes of the shares sum to 1."""
+    rows = [pair(u, 0) for u in range(9)] + [pair(u, 1 + u % 2) for u in range(9)]
+    found = models.create("ease", reg=1).fit(TrainData.of(interactions(rows), 9, 3, CUT)).explain([0], [2])
+    assert found["because_idx"].to_list() == [0, 1]
+    assert found["contribution"][0] > 0 > found["contribution"][1]
+    assert found["share"].abs().sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", EXPLAINERS)
+def test_blocks_of_explanations_do_not_matter(name, monkeypatch):
+    data = WORLDS["a shop"]
+    users, items = np.arange(30), np.arange(30) % data.n_items
+    model = fitted(name, data)
+    whole = model.explain(users, items)
+    monkeypatch.setattr("recomart_lib.models.item_to_item.BLOCK", 7)
+    assert model.explain(users, items).equals(whole)
+    assert model.explain(users[:0], items[:0]).schema == EXPLAINED
+
+
+@pytest.mark.parametrize(("user", "item"), [(-1, 0), (40, 0), (0, -1), (0, 15)])
+def test_pairs_out_of_range_are_not_explained(user, item):
+    with pytest.raises(IndexError, match=r"must lie in \[0, "):
+        fitted("ease", WORLDS["a shop"]).explain(np.array([user]), np.array([item]))
+    with pytest.raises(ValueError, match="no pairs"):
+        fitted("ease", WORLDS["a shop"]).explain(np.array([0, 1]), np.array([0]))
+
+
+# similar items -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("name", models.MODELS)
+def test_similar_items_or_a_refusal(name, world):
+    data = WORLDS[world]
+    model = fitted(name, data)
+    items = np.arange(data.n_items)[::-1]
+    if name not in (*EXPLAINERS, "als", "bpr", "svd", "svdpp"):
+        with pytest.raises(UserError, match=f"{name} knows nothing of how items relate"):
+            similar_items(model, items, 3)
+        return
+    found = similar_items(model, items, data.n_items + 3)
+    assert found.schema == SIMILAR
+    assert found.filter(pl.col("item_idx") == pl.col("similar_idx")).is_empty()
+    assert found.select("item_idx", "similar_idx").is_unique().all()
+    assert (found["similarity"] > 0).all()
+    assert similar_items(model, items, 2).equals(found.filter(pl.col("rank") <= 2))
+    for wrong in (-1, data.n_items):
+        with pytest.raises(IndexError, match="item_idx must lie"):
+            similar_items(model, np.array([wrong]), 1)
+
+
+def test_similar_items_of_ease_are_the_list_of_somebody_with_that_item_alone():
+    model = fitted("ease", WORLDS["a shop"])
+    row = model.arrays["weights"][3]
+    expected = [int(i) for i in np.argsort(-row, kind="stable") if row[i] > 0]
+    found = similar_items(model, np.array([3]), 15)
+    assert found["similar_idx"].to_list() == expected
+    assert found["similarity"].to_list() == row[expected].tolist()
+
+
+def test_equally_similar_items_come_by_index():
+    rows = [pair(u, i) for u in range(3) for i in range(4)] + [pair(3, 4)]
+    data = TrainData.of(interactions(rows), 4, 5, CUT)
+    assert similar_items(fitted("item_knn", data), np.array([2]), 9)["similar_idx"].to_list() == [0, 1, 3]
+
+
+def test_similar_by_the_cosine_of_factors():
+    model = fitted("als", WORLDS["a shop"])
+    model.arrays = {**model.arrays, "item_factors": np.array([[2, 0], [1, 1], [0, 0], [-3, 0], [5, 0]], np.float32)}
+    found = similar_items(model, np.array([0, 2]), 9)
+    assert found.select("item_idx", "similar_idx", "rank").rows() == [(0, 4, 1), (0, 1, 2)]
+    assert found["similarity"].to_list() == pytest.approx([1, 0.5**0.5])
+
+
+# attributes ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("indices", [[0], [0, 1, 2], [0, 0], [1, 2], [0, None]])
+def test_attributes_have_one_row_per_index(indices):
+    users = pl.DataFrame({"user_idx": indices})
+    with pytest.raises(ValueError, match="one row for each user_idx"):
+        TrainData.of(interactions([pair(0, 0)]), 2, 1, CUT, users=users)
+
+
+def test_attributes_are_kept_in_the_order_of_their_index():
+    items = catalogue(("a", None, None, None), ("b", None, None, None))[::-1]
+    assert TrainData.of(interactions([pair(0, 0)]), 1, 2, CUT, items=items).items["name"].to_list() == ["a", "b"]

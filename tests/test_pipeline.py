@@ -48,7 +48,8 @@ def new_project(folder: Path) -> Path:
     change(folder, simulate=SMALL, evaluate={"n_bootstrap": 50}, train={"k": 20, "models": {
         "popularity": {}, "recent_popularity": {}, "own_history": {}, "own_history_decayed": {},
         "repurchase": {"n_trees": 20}, "item_knn": {"n_neighbours": [20]}, "ease": {"reg": [50, 200]},
-        "als": {"n_factors": 8}}})  # fmt: skip
+        "als": {"n_factors": 8}, "bpr": {"n_factors": 8, "n_epochs": 10}, "svdpp": {"n_epochs": 5},
+        "segment_popularity": {}, "content": {}}})  # fmt: skip
     run(folder, "git", "init", "-q")
     run(folder, "git", "add", "-A")
     identity = ("-c", "user.name=Tester", "-c", "user.email=tester@example.com")

@@ -9,25 +9,33 @@ from typing import Any
 from recomart_lib.errors import UserError
 from recomart_lib.models.als import Als
 from recomart_lib.models.base import CARD_FILE, ArrayModel, read_card
+from recomart_lib.models.bpr import Bpr
+from recomart_lib.models.content import Content
 from recomart_lib.models.ease import Ease
 from recomart_lib.models.history import OwnHistory, OwnHistoryDecayed
 from recomart_lib.models.item_knn import ItemKNN
 from recomart_lib.models.popularity import Popularity, RecentPopularity
 from recomart_lib.models.random_floor import RandomFloor
 from recomart_lib.models.repurchase import Repurchase
+from recomart_lib.models.segment_popularity import SegmentPopularity
 from recomart_lib.models.svd import Svd
+from recomart_lib.models.svdpp import SvdPlusPlus
 
 CLASSES = (
     RandomFloor,
     Popularity,
     RecentPopularity,
+    SegmentPopularity,
     OwnHistory,
     OwnHistoryDecayed,
     Repurchase,
+    Content,
     ItemKNN,
     Ease,
     Als,
+    Bpr,
     Svd,
+    SvdPlusPlus,
 )
 MODELS: dict[str, type[ArrayModel]] = {model.name: model for model in CLASSES}
 

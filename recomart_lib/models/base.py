@@ -25,6 +25,15 @@ ARRAYS_FILE = "arrays.npz"
 SILENT = 1e-9  # the largest score of an item of which a model knows nothing
 SPARSE_PARTS = ("data", "indices", "indptr", "shape")
 BROKEN = (OSError, EOFError, LookupError, AttributeError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+# One row: what one item of the user's history (because_idx) adds to the score of an item. `share` is the contribution
+# / the sum of all contributions' sizes, so that it keeps its sign: the sizes of a pair's shares sum to 1.
+EXPLAINED = {
+    "user_idx": pl.Int32,
+    "item_idx": pl.Int32,
+    "because_idx": pl.Int32,
+    "contribution": pl.Float64,
+    "share": pl.Float64,
+}
 Arrays = dict[str, "np.ndarray | sparse.csr_matrix"]
 
 
@@ -35,6 +44,9 @@ class TrainData:
     For models that read features: `lesson` (pairs at earlier cuts with their features then and a `label`) and
     `features` (of the pairs with a relevant event, now). See `lessons`. None: no model reads features.
 
+    For models that read attributes: `users` (user_idx and what is known of every user, like country) and `items`
+    (item_idx, name, category, brand, price), one row per index. None: nothing is known of them.
+
     Every view has the shape (n_users, n_items), is float64 CSR, is built once, and must not be changed in place.
     """
 
@@ -44,6 +56,8 @@ class TrainData:
     cut: datetime
     lesson: pl.DataFrame | None = None
     features: pl.DataFrame | None = None
+    users: pl.DataFrame | None = None
+    items: pl.DataFrame | None = None
 
     @classmethod
     def of(
@@ -54,6 +68,8 @@ class TrainData:
         cut: datetime,
         lesson: pl.DataFrame | None = None,
         features: pl.DataFrame | None = None,
+        users: pl.DataFrame | None = None,
+        items: pl.DataFrame | None = None,
     ) -> TrainData:
         """Check the pairs and sort them by user_idx and item_idx.
 
@@ -69,7 +85,8 @@ class TrainData:
         UserError
             If there is no pair at all: a model has nothing to learn.
         ValueError
-            If a column is missing, a pair comes twice, an index is out of range, or an event lies at or after the cut.
+            If a column is missing, a pair comes twice, an index is out of range, an event lies at or after the cut, or
+            `users` or `items` have not one row per index.
         """
         if missing := [name for name in INTERACTIONS if name not in interactions.columns]:
             raise ValueError(f"interactions lack the columns {', '.join(missing)}")
@@ -85,7 +102,8 @@ class TrainData:
             raise ValueError(f"last_timestamp of {late} pairs lies at or after the cut {cut}: the future has leaked in")
         if lesson is not None and (late := lesson.filter(pl.col("as_of") >= cut).height):
             raise ValueError(f"{late} rows of the lesson are as of {cut} or later: the future has leaked in")
-        return cls(pairs, n_users, n_items, cut, lesson, features)
+        users, items = _one_each(users, "user_idx", n_users), _one_each(items, "item_idx", n_items)
+        return cls(pairs, n_users, n_items, cut, lesson, features, users, items)
 
     @cached_property
     def relevant(self) -> sparse.csr_matrix:
@@ -135,6 +153,12 @@ class Model(Protocol):
         """Read what `save` wrote."""
 
 
+def check_index(name: str, index: np.ndarray, size: int) -> None:
+    """Raise IndexError unless all lie in [0, size): NumPy would take a negative one from the other end."""
+    if len(index) and not 0 <= index.min() <= index.max() < size:
+        raise IndexError(f"{name} must lie in [0, {size}): {index.min()} to {index.max()}")
+
+
 def at_least(default: float, minimum: float) -> Any:
     """A numeric hyper-parameter: an integer if its default is one, and never below `minimum`."""
     return field(default=default, metadata={"minimum": minimum})
@@ -182,6 +206,23 @@ class ArrayModel(ABC):
     def score(self, users: np.ndarray) -> np.ndarray:
         """See `Model.score`."""
 
+    def explain(self, users: np.ndarray, items: np.ndarray) -> pl.DataFrame:
+        """Why the model gives these distinct pairs their scores, exactly: one row per pair and item of the history.
+
+        Returns
+        -------
+        DataFrame
+            `EXPLAINED`, in the order of the pairs, the largest contribution first. Contributions sum to the score.
+
+        Raises
+        ------
+        UserError
+            If the score is no sum over the items of the user's history.
+        """
+        raise UserError(
+            f"{self.name} cannot say which items of the history made a score: ask ease, item_knn or content."
+        )
+
     def save(self, folder: Path) -> None:
         """Write model.json and arrays.npz; the same model gives the same bytes."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -227,6 +268,16 @@ def read_card(folder: Path) -> dict[str, Any]:
     if not isinstance(card, dict) or any(not isinstance(card.get(key), kind) for key, kind in wanted.items()):
         raise UserError(f"{path} is no model card: expected the keys {', '.join(wanted)}. Train the model again.")
     return card
+
+
+def _one_each(table: pl.DataFrame | None, index: str, size: int) -> pl.DataFrame | None:
+    """The table in the order of its index; ValueError unless every index has one row."""
+    if table is None:
+        return None
+    ordered = table.sort(index)
+    if not np.array_equal(ordered.get_column(index).to_numpy(), np.arange(size)):
+        raise ValueError(f"{table.height} rows of attributes are not one row for each {index} in [0, {size})")
+    return ordered
 
 
 def _probe(model: ArrayModel) -> None:

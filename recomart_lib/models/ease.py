@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
+import psutil
+from scipy import sparse
 from scipy.linalg import lapack
 from threadpoolctl import threadpool_limits
 
 from recomart_lib.errors import UserError
-from recomart_lib.models.base import ArrayModel, TrainData, at_least, one_of, popularity_where_silent
+from recomart_lib.models.base import TrainData, at_least, one_of
+from recomart_lib.models.item_to_item import ItemToItem
+
+BYTES = 20  # of memory per pair of items, while the Gram matrix is sparse and dense at once
 
 
 @dataclass(eq=False)
-class Ease(ArrayModel):
+class Ease(ItemToItem):
     """score(u, :) = x(u) B, with B = argmin |X - X B|^2 + reg |B|^2 and a zero diagonal.
 
     In closed form P = (X'X + reg I)^-1, B[i, j] = -P[i, j] / P[j, j], B[j, j] = 0. X is the binary matrix of `signal`:
@@ -35,13 +40,9 @@ class Ease(ArrayModel):
         Raises
         ------
         UserError
-            If the catalogue has more than `max_items` items.
+            If the catalogue has more than `max_items` items, or would not fit in the memory that is free now.
         """
-        if data.n_items > self.max_items:
-            raise UserError(
-                f"ease: {data.n_items:,} items are more than max_items = {self.max_items:,} and would need "
-                f"{20 * data.n_items**2 / 1e9:,.0f} GB. Use als or item_knn instead: take ease out of train.models."
-            )
+        self._check_size(data.n_items)
         history = data.relevant if self.signal == "relevant" else data.seen
         gram = (history.T @ history).toarray(order="F")
         gram[np.diag_indices_from(gram)] += self.reg
@@ -51,10 +52,35 @@ class Ease(ArrayModel):
         self.arrays = {"history": history, "weights": weights, "popularity": data.popularity()}
         return self
 
-    def score(self, users: np.ndarray) -> np.ndarray:
-        """(len(users), n_items); see the class."""
-        scores = self.arrays["history"][users] @ self.arrays["weights"]
-        return popularity_where_silent(scores, self.arrays["popularity"])
+    def through(self, history: sparse.csr_matrix) -> np.ndarray:
+        """See `ItemToItem.through`."""
+        return history @ self.arrays["weights"]
+
+    def weight(self, because: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """See `ItemToItem.weight`."""
+        return self.arrays["weights"][because, item]
+
+    def _check_size(self, n_items: int) -> None:
+        need, free = BYTES * n_items**2, available_memory()
+        if n_items > self.max_items:
+            limit = f"are more than max_items = {self.max_items:,}"
+        elif need > free:
+            limit = f"do not fit in the {_size(free)} of memory that are free"
+        else:
+            return
+        raise UserError(
+            f"ease: {n_items:,} items {limit}: they need up to {_size(need)}. Use als or item_knn instead: take ease "
+            "out of train.models."
+        )
+
+
+def available_memory() -> int:
+    """Bytes that this machine can give without swapping."""
+    return psutil.virtual_memory().available
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:,.1f} GB"
 
 
 def _inverse(gram: np.ndarray) -> np.ndarray:

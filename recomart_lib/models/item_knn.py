@@ -9,11 +9,12 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy import sparse
 
-from recomart_lib.models.base import ArrayModel, TrainData, at_least, popularity_where_silent
+from recomart_lib.models.base import TrainData, at_least
+from recomart_lib.models.item_to_item import ItemToItem
 
 
 @dataclass(eq=False)
-class ItemKNN(ArrayModel):
+class ItemKNN(ItemToItem):
     """score(u, i) = sum over the user's items j of cos(j, i), where i is among the nearest neighbours of j.
 
     Cosine of the items' columns in the binary relevant matrix. As implicit counts, an item is the first of its own
@@ -39,7 +40,10 @@ class ItemKNN(ArrayModel):
         self.arrays = {"history": data.relevant, "similarity": similarity, "popularity": data.popularity()}
         return self
 
-    def score(self, users: np.ndarray) -> np.ndarray:
-        """(len(users), n_items); see the class."""
-        scores = (self.arrays["history"][users] @ self.arrays["similarity"]).toarray()
-        return popularity_where_silent(scores, self.arrays["popularity"])
+    def through(self, history: sparse.csr_matrix) -> np.ndarray:
+        """See `ItemToItem.through`."""
+        return (history @ self.arrays["similarity"]).toarray()
+
+    def weight(self, because: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """See `ItemToItem.weight`."""
+        return np.asarray(self.arrays["similarity"][because, item]).ravel()

@@ -92,8 +92,15 @@ def recommend(
     DataFrame
         user_idx, item_idx (Int32), score (Float64), rank (Int32, 1 = best). A list is shorter than k where fewer
         items are left.
+
+    Raises
+    ------
+    IndexError
+        If a user_idx is negative (NumPy would take another user from the end).
     """
     users = np.asarray(users, dtype=np.int64)
+    if users.size and users.min() < 0:
+        raise IndexError(f"user_idx must not be negative: {users.min()}")
     starts = tqdm(range(0, len(users), block), desc=f"lists of {model.name}", unit="block",
                   disable=None if progress else True)  # fmt: skip
     parts = [_lists(model, users[start : start + block], k, mask) for start in starts]

@@ -1,0 +1,66 @@
+"""Bayesian personalised ranking: what a user took should rank above what they did not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from recomart_lib.models.base import ArrayModel, TrainData, at_least, popularity_where_silent
+
+
+@dataclass(eq=False)
+class Bpr(ArrayModel):
+    """score(u, i) = p(u) . q(i) + b(i), maximising sum ln sigmoid(score(u, i) - score(u, j)) - reg |p, q, b|^2.
+
+    By stochastic gradient descent over pairs with a relevant event (u, i) and items j that u did not take, drawn as
+    often as they are taken. An item that nobody took was never compared: it comes last. For a user without history
+    popularity decides.
+
+    Source: Rendle et al., BPR: Bayesian personalized ranking from implicit feedback, UAI 2009; implicit.
+    """
+
+    name: ClassVar[str] = "bpr"
+    n_factors: int = at_least(64, 1)
+    learning_rate: float = at_least(0.01, 1e-9)
+    reg: float = at_least(0.01, 0.0)
+    n_epochs: int = at_least(100, 1)
+    seed: int = at_least(0, 0)
+
+    def fit(self, data: TrainData) -> Self:
+        """Descend in one thread: with more, the order of the steps, and so the result, would differ in every run."""
+        users, items = np.zeros((data.n_users, self.n_factors + 1)), np.zeros((data.n_items, self.n_factors + 1))
+        if data.relevant.nnz:  # implicit cannot draw from nothing
+            users, items = self._descend(data)
+        popularity, silent = data.popularity(), data.relevant.getnnz(axis=1) == 0
+        factors, bias = items[:, :-1].copy(), items[:, -1].copy()
+        factors[popularity == 0] = 0
+        known = np.where(silent[:, None], 0, users[:, :-1])
+        bias[popularity == 0] = min(_lower_bound(known, factors, bias), 0)
+        self.arrays = {"user_factors": known, "item_factors": factors, "item_bias": bias, "silent": silent}
+        self.arrays["popularity"] = popularity
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """(len(users), n_items); see the class."""
+        a = self.arrays
+        scores = a["user_factors"][users] @ a["item_factors"].T + a["item_bias"]
+        return popularity_where_silent(np.where(a["silent"][users, None], 0, scores), a["popularity"])
+
+    def _descend(self, data: TrainData) -> tuple[np.ndarray, np.ndarray]:
+        """User factors, the last one of which is 1, and item factors, the last one of which is the bias."""
+        from implicit.cpu.bpr import BayesianPersonalizedRanking  # half a second to import: only where it is used
+
+        solver = BayesianPersonalizedRanking(
+            factors=self.n_factors, learning_rate=self.learning_rate, regularization=self.reg,
+            iterations=self.n_epochs, num_threads=1, random_state=self.seed,
+        )  # fmt: skip
+        solver.fit(data.relevant, show_progress=False)
+        return solver.user_factors.astype(np.float64), solver.item_factors.astype(np.float64)
+
+
+def _lower_bound(users: np.ndarray, items: np.ndarray, bias: np.ndarray) -> float:
+    """No score is below it: |p . q| <= |p| |q|."""
+    longest = [np.linalg.norm(factors, axis=1).max() for factors in (users, items)]
+    return float(bias.min() - longest[0] * longest[1])

@@ -1,0 +1,61 @@
+"""What most people like you take: popularity within a segment of the users."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+from scipy import sparse
+
+from recomart_lib.models.base import ArrayModel, TrainData, at_least, one_of
+from recomart_lib.prepare import UNKNOWN
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class SegmentPopularity(ArrayModel):
+    """score(u, i) = (n(s, i) + prior * n(i) / n) / (n(s) + prior), s the segment of u: an estimate of s's share.
+
+    n counts users with a relevant event: all of them, of item i, in the segment, of item i in the segment. The segment
+    is an attribute of the user, with history or without. A small segment is shrunk towards everybody's share, as if
+    `prior` users of the shop's mean taste were in it; an unknown segment (n(s) = 0) is everybody. Where nothing is
+    known of users (`TrainData.users`), this is popularity.
+
+    Source: Efron and Morris, Stein's estimator and its generalizations, 1973 (shrinkage; here towards the mean of all).
+    """
+
+    name: ClassVar[str] = "segment_popularity"
+    segment: str = one_of("country", "city", "gender", "age_group")
+    prior: float = at_least(20.0, 1e-6)
+
+    def fit(self, data: TrainData) -> Self:
+        """Count users per segment and item. Segment 0 is the unknown one."""
+        segment = self._segments(data)
+        active = data.relevant.getnnz(axis=1) > 0
+        users = np.flatnonzero(segment)
+        members = sparse.csr_matrix(
+            (np.ones(len(users)), (segment[users], users)), shape=(int(segment.max()) + 1, data.n_users)
+        )
+        self.arrays = {
+            "segment": segment, "counts": sparse.csr_matrix(members @ data.relevant), "sizes": members @ active,
+            "share": data.popularity() / max(active.sum(), 1),
+        }  # fmt: skip
+        self.arrays["counts"].sort_indices()
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """(len(users), n_items); see the class."""
+        a, segment = self.arrays, self.arrays["segment"][users]
+        return (a["counts"][segment].toarray() + self.prior * a["share"]) / (a["sizes"][segment, None] + self.prior)
+
+    def _segments(self, data: TrainData) -> np.ndarray:
+        """(n_users,) int64: 0 where the segment is unknown, else 1 + the rank of its name."""
+        if data.users is None or self.segment not in data.users.columns:
+            log.warning("segment_popularity: no %s of the users is known; everybody's popularity is kept", self.segment)
+            return np.zeros(data.n_users, dtype=np.int64)
+        words = data.users.get_column(self.segment).fill_null(UNKNOWN).to_numpy().astype(str)
+        names = np.unique(words[words != UNKNOWN])
+        return np.where(words == UNKNOWN, 0, 1 + np.searchsorted(names, words)).astype(np.int64)
