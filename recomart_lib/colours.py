@@ -17,11 +17,13 @@ MODEL_COLOURS = {
     "item_knn": "#009E73",
     "ease": "#CC79A7",
     "als": "#332288",
+    "ials": "#6699CC",
     "bpr": "#AA4499",
+    "blend": "#000000",
     "svd": "#882255",
     "svdpp": "#661100",
 }
-SPARE_COLOURS = ("#6699CC", "#AA4466", "#888888")
+SPARE_COLOURS = ("#DDAA33", "#AA4466", "#888888")
 
 
 def colour(model: str) -> str:

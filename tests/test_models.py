@@ -14,6 +14,7 @@ from recomart_lib import models
 from recomart_lib.errors import UserError
 from recomart_lib.models import content, ease
 from recomart_lib.models.base import ARRAYS_FILE, CARD_FILE, EXPLAINED, TrainData
+from recomart_lib.models.ease import together
 from recomart_lib.models.ranking import recommend, top_k
 from recomart_lib.models.rating import ratings
 from recomart_lib.models.similar import SIMILAR, similar_items
@@ -685,7 +686,7 @@ def test_similar_items_or_a_refusal(name, world):
     data = WORLDS[world]
     model = fitted(name, data)
     items = np.arange(data.n_items)[::-1]
-    if name not in (*EXPLAINERS, "als", "bpr", "svd", "svdpp"):
+    if name not in (*EXPLAINERS, "als", "ials", "bpr", "svd", "svdpp"):
         with pytest.raises(UserError, match=f"{name} knows nothing of how items relate"):
             similar_items(model, items, 3)
         return
@@ -736,3 +737,58 @@ def test_attributes_have_one_row_per_index(indices):
 def test_attributes_are_kept_in_the_order_of_their_index():
     items = catalogue(("a", None, None, None), ("b", None, None, None))[::-1]
     assert TrainData.of(interactions([pair(0, 0)]), 1, 2, CUT, items=items).items["name"].to_list() == ["a", "b"]
+
+
+# what the blend is made of -------------------------------------------------------------------------------------------
+
+
+def test_ials_minimises_its_loss():
+    data = shop()
+    model = models.create("ials", n_factors=3, reg=0.5, unobserved=0.2, n_epochs=2).fit(data)
+    users, items, x = model.arrays["user_factors"], model.arrays["item_factors"], data.relevant.toarray()
+    reg = 0.5 * np.sqrt(10_000 / data.relevant.nnz)
+
+    def loss(items: np.ndarray) -> float:
+        scores, weight = users @ items.T, reg * (x.sum(axis=0) + 0.2 * len(users))
+        return ((x * (x - scores)) ** 2).sum() + 0.2 * (scores**2).sum() + (weight * (items**2).sum(axis=1)).sum()
+
+    taken = np.flatnonzero(x.sum(axis=0))
+    for item in taken:
+        for factor in range(3):
+            for step in (-1e-4, 1e-4):
+                other = items.copy()
+                other[item, factor] += step
+                assert loss(other) > loss(items), "the items were solved last: no other factors are better"
+
+
+def test_ials_takes_better_rated_items_for_better_examples():
+    rows = [pair(0, 0, rating=5.0), pair(0, 1, rating=1.0), pair(1, 0, rating=5.0), pair(1, 1, rating=1.0)]
+    data = TrainData.of(interactions(rows), 2, 2, CUT)
+    plain, sloped = (
+        models.create("ials", n_factors=1, rating_slope=s).fit(data).score(np.array([0])) for s in (0, 0.1)
+    )
+    assert plain[0, 0] == pytest.approx(plain[0, 1])
+    assert sloped[0, 0] > sloped[0, 1] * 1.2
+
+
+def test_closeness_counts_what_was_taken_at_one_sitting():
+    at = {"last_relevant_timestamp": CUT - timedelta(days=1)}
+    rows = [pair(0, 0, **at), pair(0, 1, last_relevant_timestamp=CUT - timedelta(days=1, seconds=60)),
+            pair(1, 0, **at), pair(1, 1, **at), pair(1, 2, n_orders=0)]  # fmt: skip
+    data = TrainData.of(interactions(rows), 2, 3, CUT)
+    expected = [[2, 1 + np.exp(-0.5), 0], [1 + np.exp(-0.5), 2, 0], [0, 0, 0]]
+    assert together(data, within_seconds=120) == pytest.approx(np.array(expected))
+    near, plain = (models.create("ease", reg=1, closeness=c).fit(data).arrays["weights"] for c in (4, 0))
+    assert near[0, 1] > plain[0, 1]
+
+
+def test_a_blend_adds_up_its_parts_on_one_scale():
+    data, users = shop(), np.arange(39)
+    hyper = {"ease_weight": 0.5, "history_weight": 0.25, "n_factors": 4, "ease_reg": 50, "closeness": 1}
+    blended = models.create("blend", **hyper).fit(data).score(users)
+    parts = {"ials": {"n_factors": 4}, "ease": {"reg": 50, "closeness": 1}, "own_history_decayed": {}}
+    scores = [models.create(name, **made).fit(data).score(users) for name, made in parts.items()]
+    scaled = [(s - s.mean(axis=1, keepdims=True)) / s.std(axis=1, keepdims=True) for s in scores]
+    assert blended == pytest.approx(scaled[0] + 0.5 * scaled[1] + 0.25 * scaled[2])
+    alone = models.create("blend", ease_weight=0).fit(data)
+    assert not [name for name in alone.arrays if name.startswith("ease/")], "a part of weight 0 is not fitted"

@@ -9,10 +9,12 @@ from typing import Any
 from recomart_lib.errors import UserError
 from recomart_lib.models.als import Als
 from recomart_lib.models.base import CARD_FILE, ArrayModel, read_card
+from recomart_lib.models.blend import Blend
 from recomart_lib.models.bpr import Bpr
 from recomart_lib.models.content import Content
 from recomart_lib.models.ease import Ease
 from recomart_lib.models.history import OwnHistory, OwnHistoryDecayed
+from recomart_lib.models.ials import Ials
 from recomart_lib.models.item_knn import ItemKNN
 from recomart_lib.models.popularity import Popularity, RecentPopularity
 from recomart_lib.models.random_floor import RandomFloor
@@ -33,7 +35,9 @@ CLASSES = (
     ItemKNN,
     Ease,
     Als,
+    Ials,
     Bpr,
+    Blend,
     Svd,
     SvdPlusPlus,
 )

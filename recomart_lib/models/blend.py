@@ -1,0 +1,67 @@
+"""A blend without learning: several models, each on the scale of its own, added up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from recomart_lib.models.base import ArrayModel, TrainData, at_least, popularity_where_silent
+from recomart_lib.models.ease import Ease
+from recomart_lib.models.history import OwnHistoryDecayed
+from recomart_lib.models.ials import Ials
+
+
+@dataclass(eq=False)
+class Blend(ArrayModel):
+    """score(u, i) = sum over the parts of weight * (their score - its mean over items) / its standard deviation.
+
+    Parts: `ials` (weight 1), EASE with closeness, and the decayed own history; a part of weight 0 is not fitted. The
+    baseline of the learned ranker: what is gained without learning how to combine. A user without history: popularity.
+    """
+
+    name: ClassVar[str] = "blend"
+    ease_weight: float = at_least(0.5, 0.0)
+    history_weight: float = at_least(0.0, 0.0)
+    n_factors: int = at_least(32, 1)
+    ials_reg: float = at_least(0.07, 0.0)
+    unobserved: float = at_least(0.1, 1e-9)
+    rating_slope: float = at_least(0.0, 0.0)
+    ease_reg: float = at_least(1000.0, 1e-6)
+    closeness: float = at_least(4.0, 0.0)
+    decay_days: float = at_least(60.0, 1.0)
+    seed: int = at_least(0, 0)
+
+    def fit(self, data: TrainData) -> Self:
+        """Fit the parts."""
+        self.arrays = {"popularity": data.popularity()}
+        for part, weight in self._parts():
+            if weight:
+                fitted = part.fit(data).arrays
+                self.arrays |= {f"{part.name}/{name}": array for name, array in fitted.items()}
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """(len(users), n_items); see the class."""
+        total = np.zeros((len(users), len(self.arrays["popularity"])))
+        for part, weight in self._parts():
+            if weight:
+                prefix = f"{part.name}/"
+                part.arrays = {name.removeprefix(prefix): array for name, array in self.arrays.items()
+                               if name.startswith(prefix)}  # fmt: skip
+                total += weight * _standardised(part.score(users))
+        return popularity_where_silent(total, self.arrays["popularity"])
+
+    def _parts(self) -> list[tuple[ArrayModel, float]]:
+        ials = Ials(n_factors=self.n_factors, reg=self.ials_reg, unobserved=self.unobserved,
+                    rating_slope=self.rating_slope, seed=self.seed)  # fmt: skip
+        ease = Ease(reg=self.ease_reg, closeness=self.closeness)
+        return [(ials, 1.0), (ease, self.ease_weight), (OwnHistoryDecayed(self.decay_days), self.history_weight)]
+
+
+def _standardised(scores: np.ndarray) -> np.ndarray:
+    """Each row with mean 0 and standard deviation 1; zeros where all are equal."""
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    spread = centred.std(axis=1, keepdims=True)
+    return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-12)
