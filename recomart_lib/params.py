@@ -98,11 +98,11 @@ MODELS: dict[str, dict[str, Any]] = {
     "own_history": {},
     "own_history_decayed": {"decay_days": 60},
     "repurchase": {"n_trees": 100, "min_pairs": [20, 100]},
-    "content": {"decay_days": 90, "fact_weight": 0.5},
+    "content": {"decay_days": 60, "fact_weight": 0.25},
     "item_knn": {"n_neighbours": [50, 200]},
     "ease": {"reg": 200, "signal": ["relevant", "seen"]},
     "als": {"n_factors": 64, "reg": 5.0, "alpha": 2.0, "n_epochs": 15},
-    "bpr": {"n_factors": 64, "learning_rate": 0.01, "reg": 0.01, "n_epochs": 100},
+    "bpr": {"n_factors": 64, "learning_rate": 0.01, "reg": 0.001, "n_epochs": 50},
     "svdpp": {"n_factors": 20, "n_epochs": 20, "learning_rate": 0.007, "reg": 0.02},
 }
 

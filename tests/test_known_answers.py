@@ -150,3 +150,28 @@ def test_a_rating_model_is_not_a_ranker(movielens):
     found = judged(svd, data, pairs, mask=True)
     assert (found["ndcg"], found["precision"], found["recall"]) == pytest.approx((0.0944, 0.0891, 0.0301), abs=0.01)
     assert found["ndcg"] < 0.2524  # popularity
+
+
+@pytest.mark.slow
+def test_svdpp_rates_as_surprise_publishes():
+    """The first of the folds over which Surprise's table takes the mean: KFold(random_state=0), seed 0, defaults."""
+    path = DATA / "ml-100k" / "u.data"
+    rows = pl.read_csv(path, separator="\t", has_header=False, new_columns=["user_id", "item_id", "rating", "seconds"])
+    rows = with_index(rows).with_columns(pl.col("rating").cast(pl.Float64))
+    order = np.arange(rows.height)
+    np.random.RandomState(0).shuffle(order)
+    train, test = rows[np.sort(order[rows.height // 5 :])], rows[order[: rows.height // 5]]
+    cut = datetime(2000, 1, 1, tzinfo=UTC)
+    known = train.with_columns(
+        weight=pl.lit(1.0), n_events=1, n_relevant=1, n_orders=1,
+        last_timestamp=pl.lit(cut - timedelta(days=1)), last_relevant_timestamp=pl.lit(cut - timedelta(days=1)),
+    )  # fmt: skip
+    data = TrainData.of(known.select(*INTERACTIONS), 943, 1_682, cut)
+    svdpp = models.create("svdpp", seed=0).fit(data)
+    estimate = svdpp.estimate(test["user_idx"].to_numpy(), test["item_idx"].to_numpy())
+    found = metrics.rating_errors(
+        test.select(pl.col("user_id", "item_id").cast(pl.String), "rating").with_columns(
+            estimate=pl.Series(estimate), model=pl.lit("svdpp")
+        )
+    )["svdpp"]
+    assert (found["rmse"], found["mae"]) == pytest.approx((0.919, 0.721), abs=0.01)

@@ -600,7 +600,7 @@ def test_bpr_scores_as_implicit_does():
     implicit = pytest.importorskip("implicit.cpu.bpr")
     data = WORLDS["a shop"]
     theirs = implicit.BayesianPersonalizedRanking(
-        factors=4, learning_rate=0.01, regularization=0.01, iterations=3, num_threads=1, random_state=0
+        factors=4, learning_rate=0.01, regularization=0.001, iterations=3, num_threads=1, random_state=0
     )
     theirs.fit(data.relevant, show_progress=False)
     users = np.unique(data.relevant.nonzero()[0])  # the others are popularity's

@@ -24,8 +24,8 @@ class Bpr(ArrayModel):
     name: ClassVar[str] = "bpr"
     n_factors: int = at_least(64, 1)
     learning_rate: float = at_least(0.01, 1e-9)
-    reg: float = at_least(0.01, 0.0)
-    n_epochs: int = at_least(100, 1)
+    reg: float = at_least(0.001, 0.0)
+    n_epochs: int = at_least(50, 1)
     seed: int = at_least(0, 0)
 
     def fit(self, data: TrainData) -> Self:

@@ -32,8 +32,8 @@ class Content(ItemToItem):
     """
 
     name: ClassVar[str] = "content"
-    decay_days: float = at_least(90.0, 1.0)
-    fact_weight: float = at_least(0.5, 0.0)
+    decay_days: float = at_least(60.0, 1.0)
+    fact_weight: float = at_least(0.25, 0.0)
     n_price_levels: int = at_least(4, 1)
 
     def fit(self, data: TrainData) -> Self:
