@@ -282,7 +282,7 @@ class TestDocuments:
 
         from recomart_lib.cli import app
 
-        for words in re.findall(r"(?:^|`)recomart ([a-z]+(?: [a-z]+)?)", text, re.MULTILINE):
+        for words in re.findall(r"(?:^|`)recomart ([a-z-]+(?: [a-z]+)?)", text, re.MULTILINE):
             command = get_command(app)
             first, *rest = words.split()
             assert first in command.commands, f"recomart {words}"
