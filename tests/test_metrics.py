@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import importlib
 import math
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -103,6 +104,93 @@ def test_equals_the_slow_oracle(world, ks):
         for k in ks:
             expected = slow(list(shown), set(relevant), k)
             assert {name: row[f"{name}@{k}"] for name in metrics.NAMES} == pytest.approx(expected)
+
+
+@pytest.fixture(scope="module")
+def ranx(tmp_path_factory):
+    """ranx as plain Python: compiling its loops would take most of a minute, and these worlds are small."""
+    import numba
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(numba.config, "DISABLE_JIT", True)
+        patch.setenv("IR_DATASETS_HOME", str(tmp_path_factory.mktemp("ir")))  # else it makes a folder at home
+        return importlib.import_module("ranx")
+
+
+def scored(items: str, scores: np.ndarray) -> np.ndarray:
+    """ranx's own form of a list or of relevant items, (12, 2): id and score, best first; filled with unknown items."""
+    ids = np.append([ord(item) for item in items], -1.0 - np.arange(12 - len(items)))
+    return np.column_stack([ids, scores])
+
+
+@settings(max_examples=60, deadline=None)
+@given(world=worlds, ks=st.lists(st.integers(1, 12), min_size=1, max_size=3, unique=True))
+def test_equals_ranx(ranx, world, ks):
+    """Per user, in every metric. Three conventions differ.
+
+    - map: ranx divides by all n relevant items, not by min(k, n): ours * min(k, n) / n is equal.
+    - ndcg: its ideal is the same where relevance is 0 or 1, as here.
+    - ties, and users without a list: ranx sorts by score, equal ones in no certain order, and refuses a user without a
+      list. Our ranks are distinct, and nobody's list is zeros: here scores are -rank, and lists are filled up with
+      items that nobody likes.
+    """
+    world = {user: both for user, both in sorted(world.items()) if both[1]}
+    assume(world)
+    table = metrics.per_user(lists(**{user: both[0] for user, both in world.items()}),
+                             pairs(**{user: both[1] for user, both in world.items()}), ks)  # fmt: skip
+    qrels = np.stack([scored(liked, np.arange(12) < len(liked)) for _, liked in world.values()])
+    run = np.stack([scored(shown, -np.arange(12)) for shown, _ in world.values()])
+    names = [f"{name}@{k}" for k in ks for name in metrics.NAMES]
+    theirs = ranx.evaluate(qrels, run, names, return_mean=False)
+    n = table["n_relevant"].to_numpy()
+    for k in ks:
+        ours = table.with_columns(pl.col(f"map@{k}") * np.minimum(n, k) / n)
+        for name in metrics.NAMES:
+            assert ours[f"{name}@{k}"].to_numpy() == pytest.approx(theirs[f"{name}@{k}"]), (name, k)
+
+
+def microsoft(shown: dict[str, str], liked: dict[str, str], k: int) -> dict[str, float]:
+    """Means as in recommenders-team/recommenders 1.2.1, recommenders/evaluation/python_evaluation.py.
+
+    `precision_at_k`, `recall_at_k`, `map` and `map_at_k` average over users with both a list and a relevant item,
+    `ndcg_at_k` over all with a relevant item; if nobody has a hit, all are 0.
+    """
+    both = shown.keys() & liked.keys()
+    ranks = {user: [rank for rank, item in enumerate(shown[user][:k], 1) if item in liked[user]] for user in both}
+    if not any(ranks.values()):
+        return dict.fromkeys(("precision", "recall", "ndcg", "map", "map_at_k"), 0.0)
+    found = {"precision": 0.0, "recall": 0.0, "ndcg": 0.0, "map": 0.0, "map_at_k": 0.0}
+    for user, hits in ranks.items():
+        n, reciprocal = len(liked[user]), sum(nth / rank for nth, rank in enumerate(hits, 1))
+        ideal = sum(1 / math.log(1 + rank) for rank in range(1, min(k, n) + 1))
+        found["precision"] += len(hits) / k / len(both)
+        found["recall"] += len(hits) / n / len(both)
+        found["map"] += reciprocal / n / len(both)
+        found["map_at_k"] += reciprocal / min(n, k) / len(both)
+        found["ndcg"] += sum(1 / math.log(1 + rank) for rank in hits) / ideal / len(liked)
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(world=worlds, k=st.integers(1, 12))
+def test_equals_the_recommenders_of_microsoft(world, k):
+    """Means over users. Theirs leave users without a list out (but not of ndcg), ours count them with zeros.
+
+    Theirs has two maps: `map_at_k` divides as ours by min(k, n), `map` (also map@k in its older tables) by n. Its
+    natural logarithm in ndcg cancels out against the ideal.
+    """
+    shown, liked = ({user: both[place] for user, both in world.items() if both[place]} for place in (0, 1))
+    assume(shown.keys() & liked.keys())
+    theirs = microsoft(shown, liked, k)
+    table = metrics.per_user(lists(**shown), pairs(**liked), [k])
+    n = pl.col("n_relevant")
+    table = table.with_columns(old_map=pl.col(f"map@{k}") * pl.min_horizontal(n, k) / n)
+    assert table[f"ndcg@{k}"].mean() == pytest.approx(theirs["ndcg"])
+    listed = table.filter(pl.col("user_id").is_in(list(shown)))
+    names = {"precision": f"precision@{k}", "recall": f"recall@{k}", "map_at_k": f"map@{k}", "map": "old_map"}
+    assert {name: listed[ours].mean() for name, ours in names.items()} == pytest.approx(
+        {name: theirs[name] for name in names}
+    )
 
 
 @settings(max_examples=40, deadline=None)

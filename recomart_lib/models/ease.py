@@ -86,11 +86,11 @@ class Ease(ItemToItem):
 
 def together(data: TrainData, within_seconds: float) -> np.ndarray:
     """(n_items, n_items): see C in `Ease`; on the diagonal the number of users."""
-    pairs = data.interactions.filter(pl.col("n_relevant") > 0)
+    pairs = data.interactions.filter(pl.col("n_relevant") > 0).sort("user_idx")
     seconds = pairs.get_column("last_relevant_timestamp").dt.epoch("us").to_numpy() / 1e6
     users, items = (pairs.get_column(name).to_numpy() for name in ("user_idx", "item_idx"))
     close = np.zeros((data.n_items, data.n_items))
-    for part in np.split(np.arange(len(users)), np.flatnonzero(np.diff(users)) + 1):  # pairs are sorted by user
+    for part in np.split(np.arange(len(users)), np.flatnonzero(np.diff(users)) + 1):
         apart = np.abs(seconds[part, None] - seconds[part])
         close[np.ix_(items[part], items[part])] += np.exp(-apart / within_seconds)
     return close
