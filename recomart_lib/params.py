@@ -97,9 +97,14 @@ MODELS: dict[str, dict[str, Any]] = {
     "own_history": {},
     "own_history_decayed": {"decay_days": 60},
     "repurchase": {"n_trees": 100, "min_pairs": [20, 100]},
-    "item_knn": {"n_neighbours": [50, 200]},
-    "ease": {"reg": 200, "signal": ["relevant", "seen"]},
-    "als": {"n_factors": 64, "reg": 5.0, "alpha": 2.0, "n_epochs": 15},
+    "item_knn": {"n_neighbours": {"low": 20, "high": 200, "log": True}},
+    "ease": {"reg": {"low": 20, "high": 2000, "log": True}, "signal": ["relevant", "seen"]},
+    "als": {
+        "n_factors": 64,
+        "reg": {"low": 1.0, "high": 30.0, "log": True},
+        "alpha": {"low": 1.0, "high": 20.0, "log": True},
+        "n_epochs": 15,
+    },
 }
 
 
@@ -110,6 +115,8 @@ class Train(Section):
     svd_n_epochs: int = Field(20, ge=1)
     svd_learning_rate: float = Field(0.005, gt=0)
     svd_reg: float = Field(0.02, ge=0)
+    n_trials: int = Field(6, ge=1)
+    tune_protocol: Literal["all", "novel", "mean"] = "all"
     models: dict[str, dict[str, Any]] = MODELS
 
 
