@@ -408,8 +408,25 @@ def searched(table: pl.DataFrame) -> str:
     top = gains.sort("gain", "model", descending=[True, False]).row(0, named=True)
     return (
         f"**Searching beat the defaults in {gains.height} of {plural(tried.height, 'model')}** ({made}), most of all in "
-        f"{safe(top['model'])}: {top['defaults']:.4f} to {top['best']:.4f}. The gain is measured on the window that chose it, "
-        "so on test it will be smaller."
+        f"{safe(top['model'])}: {top['defaults']:.4f} to {top['best']:.4f}. The gain is measured on the window that chose it: "
+        "on test expect less."
+    )
+
+
+def traded(log: pl.DataFrame, best: pl.DataFrame) -> str:
+    """What the choice does in each protocol, beside the defaults. `log`, `best`: see `training.tune`, `training.best`."""
+    first = log.filter(pl.col("trial") == 0).select("model", "protocol", before="ndcg@10")
+    moved = (
+        best.filter(pl.col("trial") > 0)
+        .join(first, on=["model", "protocol"])
+        .filter(pl.col("ndcg@10") < pl.col("before"))
+    )
+    if not moved.height:
+        return "The chosen parameters are worse than the defaults in neither protocol."
+    worst = moved.sort(pl.col("before") - pl.col("ndcg@10"), descending=True).row(0, named=True)
+    return (
+        f"**The choice has a price in {plural(moved['model'].n_unique(), 'model')}**, most of all {safe(worst['model'])} in protocol "
+        f"*{worst['protocol']}*: {worst['before']:.4f} to {worst['ndcg@10']:.4f}. train.tune_protocol says which protocol decides."
     )
 
 

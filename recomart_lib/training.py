@@ -142,11 +142,13 @@ def best(log: pl.DataFrame) -> pl.DataFrame:
 
 
 def searched(log: pl.DataFrame) -> pl.DataFrame:
-    """One row per model, the best first: model, trials, defaults (the value of the first trial), best, parameters."""
-    kept = best(log).unique("model", keep="first").select("model", "parameters", best="value")
+    """One row per model, the best first: model, trials, defaults (the value of the first trial), best, the ndcg@10 of
+    the best trial in each protocol, parameters."""
+    kept = best(log).pivot(on="protocol", index=["model", "parameters", "value"], values=f"ndcg@{TUNED_AT}")
+    kept = kept.rename({"value": "best"})
     first = pl.col("value").sort_by("trial").first()
     table = log.group_by("model").agg(trials=pl.col("trial").n_unique(), defaults=first).join(kept, on="model")
-    return table.select("model", "trials", "defaults", "best", "parameters").sort(
+    return table.select("model", "trials", "defaults", "best", *PROTOCOLS, "parameters").sort(
         "best", "model", descending=[True, False], nulls_last=True
     )
 
