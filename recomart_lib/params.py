@@ -99,9 +99,15 @@ MODELS: dict[str, dict[str, Any]] = {
     "own_history_decayed": {"decay_days": 60},
     "repurchase": {"n_trees": 100, "min_pairs": [20, 100]},
     "content": {"decay_days": 60, "fact_weight": 0.25},
-    "item_knn": {"n_neighbours": [50, 200]},
-    "ease": {"reg": 200, "signal": ["relevant", "seen"]},
-    "als": {"n_factors": 64, "reg": 5.0, "alpha": 2.0, "n_epochs": 15},
+    "item_knn": {"n_neighbours": {"low": 20, "high": 200, "log": True}},
+    "ease": {"reg": {"low": 20, "high": 2000, "log": True}, "signal": ["relevant", "seen"]},
+    "als": {
+        "n_factors": 64,
+        "reg": {"low": 1.0, "high": 30.0, "log": True},
+        "alpha": {"low": 1.0, "high": 20.0, "log": True},
+        "n_epochs": 15,
+    },
+    "blend": {"history_weight": 1.0},
     "bpr": {"n_factors": 64, "learning_rate": 0.01, "reg": 0.001, "n_epochs": 50},
     "svdpp": {"n_factors": 20, "n_epochs": 20, "learning_rate": 0.007, "reg": 0.02},
 }
@@ -114,6 +120,8 @@ class Train(Section):
     svd_n_epochs: int = Field(20, ge=1)
     svd_learning_rate: float = Field(0.005, gt=0)
     svd_reg: float = Field(0.02, ge=0)
+    n_trials: int = Field(6, ge=1)
+    tune_protocol: Literal["all", "novel", "mean"] = "all"
     models: dict[str, dict[str, Any]] = MODELS
 
 

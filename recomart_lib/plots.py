@@ -257,6 +257,46 @@ def signal(table: pl.DataFrame, title: str) -> Axes:
     return ax
 
 
+def trials(log: pl.DataFrame, title: str) -> Axes:
+    """One panel per model of two trials or more: a dot per trial, a line for the best so far (`training.tune`)."""
+    values = log.filter(pl.col("value").is_not_null()).unique(["model", "trial"], keep="first").sort("model", "trial")
+    names = [name for (name,), rows in values.group_by("model", maintain_order=True) if rows.height > 1]
+    if not names:
+        return nothing(f"{title}: no model had two trials that could be judged.")
+    height = 2.3 * -(-len(names) // 2)
+    _, axes = plt.subplots(-(-len(names) // 2), 2, figsize=(8, height + 0.3), squeeze=False)
+    for ax, name in zip(axes.flat, names, strict=False):
+        rows = values.filter(pl.col("model") == name)
+        number, value = rows.get_column("trial").to_numpy(), rows.get_column("value").to_numpy()
+        ax.step(number, np.maximum.accumulate(value), where="post", color=colour(name), lw=1.5, label="best so far")
+        ax.plot(number, value, "o", color=colour(name), ms=5, label="trial")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_title(name, fontsize=9)
+    for ax in axes.flat[len(names) :]:
+        ax.set_axis_off()
+    axes[0, 0].legend(frameon=False, fontsize=8)
+    axes[0, 0].figure.suptitle(title, x=0.01, ha="left", fontsize=11, weight="bold")
+    axes[0, 0].figure.supxlabel("trial (0: the defaults)", fontsize=9)
+    axes[0, 0].figure.supylabel("ndcg@10 on valid", fontsize=9)
+    return axes[0, 0]
+
+
+def importances(table: pl.DataFrame, title: str) -> Axes:
+    """One bar per hyper-parameter in its model's colour. `table`: see `training.importances`."""
+    if not table.height:
+        return nothing(f"{title}: not enough trials to tell.")
+    _, ax = plt.subplots(figsize=(8, 0.8 + 0.28 * table.height))
+    models = table.get_column("model").to_list()
+    ax.barh(range(table.height), table.get_column("share").to_numpy(), color=[colour(model) for model in models])
+    names = [f"{model}: {name}" for model, name in zip(models, table.get_column("parameter"), strict=True)]
+    ax.set_yticks(range(table.height), names)
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    ax.set(xlabel="share in what makes trials good (sums to 100 % per model)", title=title, xlim=(0, 1))
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    return ax
+
+
 def trade_off(table: pl.DataFrame, x: str, y: str, title: str) -> Axes:
     """One dot per model: two metrics against each other."""
     if not table.height:

@@ -2,49 +2,46 @@
 
 from __future__ import annotations
 
-import itertools
+import hashlib
+import inspect
 import json
 import logging
-from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 from scipy.sparse import csr_matrix
 from tqdm.auto import tqdm
 
-from recomart_lib import metrics, models, splits
+from recomart_lib import metrics, models, spaces, splits, tuning
 from recomart_lib.errors import UserError
+from recomart_lib.models import ranking
 from recomart_lib.models.base import Model, TrainData
 from recomart_lib.models.ranking import recommend
 from recomart_lib.models.rating import RatingModel
 from recomart_lib.params import Train
 from recomart_lib.schemas import PREDICTIONS, PROTOCOLS
+from recomart_lib.spaces import Space
+from recomart_lib.tuning import Search
 
 log = logging.getLogger(__name__)
 
 TUNED_AT = 10  # parameters are chosen by ndcg at this list length
-SEEDED = ("als", "bpr", "svd", "svdpp", "random", "repurchase")
+SEEDED = ("als", "blend", "bpr", "ials", "svd", "svdpp", "random", "repurchase")
 FOR_RATINGS = ("svdpp",)  # from weights it would learn for minutes what is a guess anyway; svd shows that case
 COLD_MODELS = ("popularity", "recent_popularity")
+LOG = {"model": pl.String, "trial": pl.Int32, "parameters": pl.String, "protocol": pl.String,
+       f"ndcg@{TUNED_AT}": pl.Float64, "value": pl.Float64}  # fmt: skip
 Tables = dict[str, pl.DataFrame]
 
 
-def candidates(train: Train, seed: int) -> dict[str, list[dict[str, Any]]]:
-    """Model -> the hyper-parameters to try: all combinations of the lists in `train.models`; plus SVD, random."""
+def spaces_of(train: Train, seed: int) -> dict[str, Space]:
+    """Model -> its hyper-parameters and what is searched among them (`train.models`); plus SVD and random."""
     svd = {"n_factors": train.svd_n_factors, "n_epochs": train.svd_n_epochs,
            "learning_rate": train.svd_learning_rate, "reg": train.svd_reg}  # fmt: skip
     asked = {"random": {}, **train.models, "svd": svd}
-    return {name: [_seeded(name, choice, seed) for choice in _grid(hyper)] for name, hyper in asked.items()}
-
-
-def possible(tried: dict[str, list[dict[str, Any]]], data: TrainData) -> dict[str, list[dict[str, Any]]]:
-    """The candidates without those that are made for ratings, where nobody rated before the cut."""
-    if data.interactions.get_column("rating").count():
-        return tried
-    for name in sorted(set(FOR_RATINGS) & set(tried)):
-        log.warning("%s: left out; it learns from ratings, and there are none before %s", name, data.cut.date())
-    return {name: choices for name, choices in tried.items() if name not in FOR_RATINGS}
+    return {name: spaces.parse(name, _seeded(name, declared, seed)) for name, declared in asked.items()}
 
 
 def check(train: Train) -> None:
@@ -53,25 +50,15 @@ def check(train: Train) -> None:
     Raises
     ------
     UserError
-        If a model or hyper-parameter does not exist, a value is out of range, a list of candidates is empty, or the
-        floor (popularity) that others are compared with is missing.
+        If a model or hyper-parameter does not exist, a value is out of range, a search space is none (see `spaces`), or
+        the floor (popularity) that others are compared with is missing.
     """
-    for name, hyper in train.models.items():
-        if name in ("svd", "random"):
+    for name in ("svd", "random"):
+        if name in train.models:
             raise UserError(f"params.yaml: train.models.{name}: always fitted; svd is set by train.svd_*. Take it out.")
-        for key, value in hyper.items():
-            if value == []:
-                raise UserError(f"params.yaml: train.models.{name}.{key} is an empty list: nothing would be tried.")
     if "popularity" not in train.models:
         raise UserError("params.yaml: train.models lacks popularity, which every other model is compared with.")
-    for name, choices in candidates(train, seed=0).items():
-        for hyper in choices:
-            models.create(name, **hyper)
-
-
-def _grid(hyper: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    values = [value if isinstance(value, list) else [value] for value in hyper.values()]
-    return (dict(zip(hyper, choice, strict=True)) for choice in itertools.product(*values))
+    spaces_of(train, seed=0)
 
 
 def _seeded(name: str, hyper: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -98,23 +85,78 @@ def data_of(
     return TrainData.of(window["interactions"], n_users, n_items, cut, lesson, features, *known)
 
 
-def tune(data: TrainData, window: Tables, tried: dict[str, list[dict[str, Any]]]) -> pl.DataFrame:
-    """Fit every candidate on the window's past (`data`) and judge it by what followed.
+def searches(train: Train, data: TrainData, window: Tables, seed: int) -> list[Search]:
+    """One search per model. Other data, another space, seed, protocol or code of models: another search.
+
+    Models that are made for ratings are left out where nobody rated before the cut.
+    """
+    known, code = _digest(data, window), _code()
+    return [
+        Search(name, space, seed, train.tune_protocol, (known, code, f"ndcg@{TUNED_AT}"))
+        for name, space in spaces_of(train, seed).items()
+        if _possible(name, data)
+    ]
+
+
+def _possible(name: str, data: TrainData) -> bool:
+    if name not in FOR_RATINGS or data.interactions.get_column("rating").count():
+        return True
+    log.warning("%s: left out; it learns from ratings, and there are none before %s", name, data.cut.date())
+    return False
+
+
+def tune(data: TrainData, window: Tables, asked: list[Search], n_trials: int, file: Path) -> pl.DataFrame:
+    """Search every model's hyper-parameters on the window's past (`data`), judged by what followed.
+
+    Parameters
+    ----------
+    file
+        Where the trials are kept (`tuning.trials`): those of an earlier run are not made again.
 
     Returns
     -------
     DataFrame
-        One row per model, candidate and protocol: model, parameters (JSON), protocol, ndcg@10 (null: nobody to judge).
+        One row per model, trial and protocol: model, trial (0: the defaults), parameters (JSON), protocol, ndcg@10,
+        value (what is maximised). Null scores: nobody to judge.
     """
     rows = []
-    jobs = [(name, hyper) for name, choices in tried.items() for hyper in choices]
-    for name, hyper in tqdm(jobs, desc="tuning on valid", unit="fit", disable=None):
-        model = models.create(name, **hyper).fit(data)
-        for protocol in PROTOCOLS:
-            found = lists(model, data, window, protocol, TUNED_AT)
-            rows.append((name, json.dumps(hyper), protocol, _mean_ndcg(found, window, protocol)))
-    return pl.DataFrame(rows, schema={"model": pl.String, "parameters": pl.String, "protocol": pl.String,
-                                      f"ndcg@{TUNED_AT}": pl.Float64}, orient="row")  # fmt: skip
+    for search in asked:
+        made = tuning.trials(search, n_trials, file, _judge(search, data, window))
+        bar = tqdm(made, search.model, search.budget(n_trials), unit="trial", disable=None)
+        for trial in bar:
+            parameters = json.dumps({**search.space.fixed, **trial.params})
+            rows += [(search.model, trial.number, parameters, protocol, score, trial.value)
+                     for protocol, score in trial.scores.items()]  # fmt: skip
+    return pl.DataFrame(rows, schema=LOG, orient="row")
+
+
+def _judge(search: Search, data: TrainData, window: Tables) -> tuning.Judge:
+    def scores(params: dict[str, Any]) -> dict[str, float | None]:
+        model = models.create(search.model, **search.space.fixed, **params).fit(data)
+        return {p: _mean_ndcg(lists(model, data, window, p, TUNED_AT), window, p) for p in PROTOCOLS}
+
+    return scores
+
+
+def _digest(data: TrainData, window: Tables) -> str:
+    """Stands for the content of all tables that the scores on valid come from, and for the cut."""
+    tables = [data.interactions, data.lesson, data.features, *(window[name] for name in sorted(window))]
+    found = hashlib.sha256(data.cut.isoformat().encode())
+    for table in tables:
+        if table is not None:
+            found.update(str(table.schema).encode() + table.hash_rows(seed=0).to_numpy().tobytes())
+    return found.hexdigest()[:12]
+
+
+def _code() -> str:
+    """Stands for the code by which models are fitted and judged: corrected code is not believed old scores.
+
+    Of all models at once: some are made of others.
+    """
+    kinds = {kind for model in models.CLASSES for kind in model.__mro__ if kind.__module__.startswith("recomart")}
+    parts = {inspect.getmodule(kind) for kind in kinds} | {ranking, metrics, splits}
+    text = "".join(sorted(inspect.getsource(part) for part in parts))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _mean_ndcg(found: pl.DataFrame, window: Tables, protocol: str) -> float | None:
@@ -124,14 +166,43 @@ def _mean_ndcg(found: pl.DataFrame, window: Tables, protocol: str) -> float | No
     return metrics.per_user(found, relevant, [TUNED_AT]).get_column(f"ndcg@{TUNED_AT}").mean()
 
 
+def best(log: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `tune` of each model's best trial; of equally good ones, of the first tried."""
+    ordered = log.with_columns(pl.col("value").fill_null(0.0)).sort("value", descending=True, maintain_order=True)
+    trials = ordered.unique("model", keep="first", maintain_order=True).select("model", "trial")
+    return log.join(trials, on=["model", "trial"], how="semi", maintain_order="left")
+
+
+def searched(log: pl.DataFrame) -> pl.DataFrame:
+    """One row per model, the best first: model, trials, defaults (the value of the first trial), best, the ndcg@10 of
+    the best trial in each protocol, parameters."""
+    kept = best(log).pivot(on="protocol", index=["model", "parameters", "value"], values=f"ndcg@{TUNED_AT}")
+    kept = kept.rename({"value": "best"})
+    first = pl.col("value").sort_by("trial").first()
+    table = log.group_by("model").agg(trials=pl.col("trial").n_unique(), defaults=first).join(kept, on="model")
+    return table.select("model", "trials", "defaults", "best", *PROTOCOLS, "parameters").sort(
+        "best", "model", descending=[True, False], nulls_last=True
+    )
+
+
+def importances(log: pl.DataFrame, asked: list[Search]) -> pl.DataFrame:
+    """One row per model and hyper-parameter whose share in the model's good trials can be told (`tuning.importance`):
+    model, parameter, share (those of a model sum to 1)."""
+    rows = []
+    for search in asked:
+        trials = log.filter(pl.col("model") == search.model).unique("trial", keep="first").sort("trial")
+        found = [tuning.Trial(row["trial"], {name: json.loads(row["parameters"])[name] for name in search.space.free},
+                              row["value"], {}) for row in trials.iter_rows(named=True)]  # fmt: skip
+        rows += [(search.model, *one) for one in (tuning.importance(search.space, found) or {}).items()]
+    return pl.DataFrame(rows, schema={"model": pl.String, "parameter": pl.String, "share": pl.Float64}, orient="row")
+
+
 def choose(log: pl.DataFrame) -> dict[str, Any]:
-    """The decisions of tuning: each model's parameters (best in protocol *all*; ties: the first tried), and the best
-    model of each protocol (reports/metrics/tuning.json). The floor `random` takes no part."""
+    """The decisions of tuning: each model's parameters (its best trial), and the best model of each protocol
+    (reports/metrics/tuning.json). The floor `random` takes no part."""
     score = f"ndcg@{TUNED_AT}"
-    ordered = log.with_columns(pl.col(score).fill_null(0.0)).sort(score, descending=True, maintain_order=True)
-    best = ordered.filter(pl.col("protocol") == "all").unique("model", keep="first", maintain_order=True)
-    parameters = {row["model"]: json.loads(row["parameters"]) for row in best.iter_rows(named=True)}
-    kept = ordered.join(best, on=["model", "parameters"], how="semi", maintain_order="left")
+    kept = best(log).with_columns(pl.col(score).fill_null(0.0)).sort(score, descending=True, maintain_order=True)
+    parameters = {row["model"]: json.loads(row["parameters"]) for row in kept.iter_rows(named=True)}
     kept = kept.filter(pl.col("model") != "random")
     winners = {p: kept.filter(pl.col("protocol") == p).row(0, named=True) for p in PROTOCOLS}
     return {
@@ -140,6 +211,13 @@ def choose(log: pl.DataFrame) -> dict[str, Any]:
                              .sort("model").iter_rows(named=True)} for protocol in PROTOCOLS},
         "parameters": dict(sorted(parameters.items())),
     }  # fmt: skip
+
+
+def told(log: pl.DataFrame, asked: list[Search]) -> dict[str, dict[str, Any]]:
+    """How the parameters were found, by model: n_trials, best (the value on valid), space (empty: all was fixed)."""
+    spaces_by_name = {search.model: search.space.declared for search in asked}
+    return {row["model"]: {"n_trials": row["trials"], "best": row["best"], "space": spaces_by_name[row["model"]]}
+            for row in searched(log).sort("model").iter_rows(named=True)}  # fmt: skip
 
 
 def fit(data: TrainData, parameters: dict[str, dict[str, Any]]) -> dict[str, Model]:

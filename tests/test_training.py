@@ -1,39 +1,147 @@
-"""What is tried, and what tuning decides."""
+"""What is searched, and what tuning decides."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from conftest import rows, utc
 
-from recomart_lib import models, prepare, splits, training
+from recomart_lib import models, prepare, splits, training, tuning
 from recomart_lib.errors import UserError
+from recomart_lib.models.base import TrainData
 from recomart_lib.params import Prepare, Train
+from recomart_lib.schemas import INTERACTIONS
+
+CUT = datetime(2025, 1, 31, tzinfo=UTC)
+SEARCHED = {"popularity": {}, "ease": {"reg": {"low": 1, "high": 500, "log": True}, "signal": ["relevant", "seen"]},
+            "als": {"n_factors": 4, "n_epochs": [1, 2]}}  # fmt: skip
 
 
-def test_lists_are_combined_and_seeds_given_to_those_who_draw():
-    tried = training.candidates(
-        Train(models={"ease": {"reg": [1, 2], "signal": ["relevant", "seen"]}, "als": {}}), seed=7
-    )
-    assert [choice["reg"] for choice in tried["ease"]] == [1, 1, 2, 2]
-    assert tried["als"] == [{"seed": 7}]
-    assert tried["random"] == [{"seed": 7}]
-    assert tried["svd"][0]["n_factors"] == Train().svd_n_factors
-    assert {name for name, choices in training.candidates(Train(), seed=7).items() if choices[0].get("seed") == 7} == {
-        name for name in training.candidates(Train(), 7) if "seed" in models.MODELS[name].hyper_names()
-    }
+def ids(entity: str, n: int) -> pl.DataFrame:
+    """An encoder of n ids, like u07."""
+    names = [f"{entity[0]}{number:02}" for number in range(n)]
+    return pl.DataFrame({f"{entity}_idx": pl.Series(range(n), dtype=pl.Int32), f"{entity}_id": names})
+
+
+def window(answers: bool = True) -> dict[str, pl.DataFrame]:
+    """Sixty users of two tastes and twenty items; in the window everybody takes one more item of the own taste."""
+    rng = np.random.default_rng(0)
+    pairs = [
+        (u, i) for u in range(60) for i in range(20) if (i % 2 == u % 2 and rng.random() < 0.4) or (u + i) % 20 == 0
+    ]
+    last = CUT - timedelta(days=3)
+    rows = [{"user_idx": u, "item_idx": i, "weight": 1.0, "n_events": 1, "n_relevant": int(i % 3 > 0), "n_orders": 1,
+             "last_timestamp": last, "last_relevant_timestamp": last, "rating": None} for u, i in pairs]  # fmt: skip
+    more = [(f"u{u:02}", f"i{(u * 2 + u % 2 + 6) % 20:02}") for u in range(60 if answers else 0)]
+    columns = {"user_id": pl.String, "item_id": pl.String}
+    return {
+        "users": ids("user", 60), "items": ids("item", 20),
+        "interactions": pl.DataFrame([{name: row[name] for name in INTERACTIONS} for row in rows], schema=INTERACTIONS),
+        "answers": pl.DataFrame(more, schema=columns, orient="row").with_columns(
+            warm=pl.lit(True), in_catalogue=pl.lit(True), repeat=pl.lit(False)),
+    }  # fmt: skip
+
+
+def learned(shop: dict[str, pl.DataFrame]) -> TrainData:
+    return training.data_of(shop, CUT)
+
+
+def tuned(file: Path, answers: bool = True, **train: object) -> tuple[pl.DataFrame, list[tuning.Search]]:
+    settings = Train(**{"models": SEARCHED, "svd_n_epochs": 2, "n_trials": 6, **train})
+    shop = window(answers)
+    asked = training.searches(settings, learned(shop), shop, seed=42)
+    return training.tune(learned(shop), shop, asked, settings.n_trials, file), asked
+
+
+def test_every_model_that_draws_gets_the_seed():
+    found = training.spaces_of(Train(), seed=7)
+    drawing = {name for name in found if "seed" in models.MODELS[name].hyper_names()}
+    assert {name for name, space in found.items() if space.fixed.get("seed") == 7} == drawing
+
+
+def test_svd_and_random_are_always_there_and_seeds_given_to_those_who_draw():
+    found = training.spaces_of(Train(models={"als": {}, "ease": {"reg": [1, 2]}}), seed=7)
+    assert found["als"].fixed == found["random"].fixed == {"seed": 7}
+    assert found["ease"].free == {"reg": [1, 2]}
+    assert found["svd"].fixed["n_factors"] == Train().svd_n_factors
+
+
+def test_the_choice_is_never_worse_on_valid_than_the_defaults_and_fixed_models_are_fitted_once(tmp_path):
+    log, asked = tuned(tmp_path / "study.db")
+    table = {row["model"]: row for row in training.searched(log).iter_rows(named=True)}
+    assert {name: row["trials"] for name, row in table.items()} == {
+        "popularity": 1, "random": 1, "svd": 1, "als": 2, "ease": 6}  # fmt: skip
+    assert all(row["best"] >= row["defaults"] for row in table.values())
+    assert table["ease"]["best"] == max(log.filter(pl.col("model") == "ease")["value"])
+    chosen = training.choose(log)
+    assert chosen["parameters"]["ease"] == json.loads(table["ease"]["parameters"])
+    assert chosen["valid"]["all"]["ease"] == table["ease"]["best"]
+    assert training.told(log, asked)["ease"] == {
+        "n_trials": 6, "best": table["ease"]["best"],
+        "space": {"reg": {"low": 1.0, "high": 500.0, "log": True}, "signal": ["relevant", "seen"]}}  # fmt: skip
+    assert training.told(log, asked)["svd"]["space"] == {}
+
+
+def test_stopped_and_resumed_is_as_if_nobody_had_stopped_it(tmp_path):
+    whole, asked = tuned(tmp_path / "whole.db")
+    shop = window()
+    for search in asked[:3]:  # killed somewhere in the third model
+        judge = training._judge(search, learned(shop), shop)
+        list(islice(tuning.trials(search, 6, tmp_path / "parts.db", judge), 2))
+    resumed, _ = tuned(tmp_path / "parts.db")
+    assert resumed.equals(whole)
+    assert training.choose(resumed) == training.choose(whole)
+
+
+def test_what_is_finished_is_not_fitted_again(tmp_path, monkeypatch):
+    log, _ = tuned(tmp_path / "study.db")
+    for name in ("ease", "als", "svd", "random", "popularity"):
+        monkeypatch.setattr(models.MODELS[name], "fit", None)
+    again, _ = tuned(tmp_path / "study.db")
+    assert again.equals(log)
+
+
+def test_the_goal_decides_which_trial_is_the_best(tmp_path):
+    for goal in ("all", "novel", "mean"):
+        log, _ = tuned(tmp_path / f"{goal}.db", tune_protocol=goal)
+        scores = log.filter(pl.col("model") == "ease").pivot(on="protocol", index=["trial", "value"], values="ndcg@10")
+        wanted = pl.mean_horizontal("all", "novel") if goal == "mean" else pl.col(goal)
+        assert scores.select((pl.col("value") - wanted).abs().max()).item() < 1e-12
+
+
+def test_other_data_and_other_code_are_other_searches(monkeypatch):
+    shop = window()
+    names = [search.name for search in training.searches(Train(), learned(shop), shop, 42)]
+    fewer = {**shop, "answers": shop["answers"].head(59)}
+    assert not set(names) & {search.name for search in training.searches(Train(), learned(fewer), fewer, 42)}
+    assert names == [search.name for search in training.searches(Train(), learned(shop), window(), 42)]
+    monkeypatch.setattr(training.inspect, "getsource", lambda module: f"{module.__name__}, corrected")
+    assert not set(names) & {search.name for search in training.searches(Train(), learned(shop), shop, 42)}
+
+
+def test_where_nobody_can_be_judged_scores_are_null_and_the_defaults_stay(tmp_path):
+    log, asked = tuned(tmp_path / "study.db", answers=False, n_trials=2)
+    assert log["ndcg@10"].null_count() == log["value"].null_count() == log.height
+    assert training.choose(log)["parameters"]["ease"] == {"reg": 200.0, "signal": "relevant"}
+    assert training.told(log, asked)["ease"]["best"] is None
+    assert training.importances(log, asked).height == 0
 
 
 @pytest.mark.parametrize(
     ("models", "complaint"),
     [
         ({"popularity": {}, "eas": {}}, "did you mean ease"),
-        ({"popularity": {}, "ease": {"regg": 1}}, "did you mean reg"),
+        ({"popularity": {}, "ease": {"regg": 1}}, "Did you mean 'reg'"),
         ({"popularity": {}, "ease": {"reg": -1}}, "at least"),
         ({"popularity": {}, "ease": {"reg": []}}, "empty list"),
         ({"popularity": {}, "svd": {}}, "train.svd_"),
+        ({"popularity": {}, "ease": {"reg": {"low": 9, "high": 5}}}, "low = 9 is above high = 5"),
         ({"ease": {}}, "lacks popularity"),
     ],
 )
@@ -42,17 +150,20 @@ def test_wrong_models_are_told_without_data(models, complaint):
         training.check(Train(models=models))
 
 
-def log(*rows: tuple[str, str, str, float | None]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=["model", "parameters", "protocol", "ndcg@10"], orient="row")
+def log(*rows: tuple[str, int, str, str, float | None]) -> pl.DataFrame:
+    """Rows of `training.tune` in which the value is the score in protocol all."""
+    table = pl.DataFrame(rows, schema=["model", "trial", "parameters", "protocol", "ndcg@10"], orient="row")
+    value = pl.col("ndcg@10").filter(pl.col("protocol") == "all").first().over("model", "trial")
+    return table.with_columns(value=value).cast(training.LOG)
 
 
-def test_parameters_by_protocol_all_and_one_model_per_protocol():
+def test_parameters_by_value_and_one_model_per_protocol():
     decided = training.choose(
         log(
-            ("random", "{}", "all", 0.9), ("random", "{}", "novel", 0.9),
-            ("ease", '{"reg": 1}', "all", 0.2), ("ease", '{"reg": 1}', "novel", 0.5),
-            ("ease", '{"reg": 2}', "all", 0.3), ("ease", '{"reg": 2}', "novel", 0.4),
-            ("popularity", "{}", "all", 0.1), ("popularity", "{}", "novel", 0.45),
+            ("random", 0, "{}", "all", 0.9), ("random", 0, "{}", "novel", 0.9),
+            ("ease", 0, '{"reg": 1}', "all", 0.2), ("ease", 0, '{"reg": 1}', "novel", 0.5),
+            ("ease", 1, '{"reg": 2}', "all", 0.3), ("ease", 1, '{"reg": 2}', "novel", 0.4),
+            ("popularity", 0, "{}", "all", 0.1), ("popularity", 0, "{}", "novel", 0.45),
         )
     )  # fmt: skip
     assert decided["parameters"]["ease"] == {"reg": 2}
@@ -60,18 +171,17 @@ def test_parameters_by_protocol_all_and_one_model_per_protocol():
     assert decided["valid"]["novel"] == {"ease": 0.4, "popularity": 0.45}
 
 
-def test_where_nobody_can_be_judged_the_first_candidate_is_taken():
+def test_of_equally_good_trials_the_first_is_taken():
     decided = training.choose(
         log(
-            ("ease", '{"reg": 1}', "all", None),
-            ("ease", '{"reg": 2}', "all", None),
-            ("ease", '{"reg": 1}', "novel", None),
+            ("ease", 0, '{"reg": 1}', "all", 0.2), ("ease", 0, '{"reg": 1}', "novel", 0.1),
+            ("ease", 1, '{"reg": 2}', "all", 0.2), ("ease", 1, '{"reg": 2}', "novel", 0.3),
         )
-    )
+    )  # fmt: skip
     assert decided["parameters"]["ease"] == {"reg": 1}
 
 
-CUT = utc(2024, 2, 1)
+CUTOFF = utc(2024, 2, 1)
 
 
 def rated(*stars: tuple[str, str, float | None, int]) -> pl.DataFrame:
@@ -84,29 +194,33 @@ def rated(*stars: tuple[str, str, float | None, int]) -> pl.DataFrame:
     return prepare.clean_events(rows("events", *records), Prepare())
 
 
-def window(events: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    return splits.split(events, splits.Window("test", CUT, CUT + timedelta(days=30)), ["purchase", "rating"])
+def window_of(events: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    return splits.split(events, splits.Window("test", CUTOFF, CUTOFF + timedelta(days=30)), ["purchase", "rating"])
 
 
 def test_svdpp_is_tried_only_where_there_are_ratings(caplog):
-    tried = training.candidates(Train(), seed=1)
-    with_stars = training.data_of(window(rated(("u", "a", 4.0, 0), ("v", "b", None, 1))), CUT)
-    assert training.possible(tried, with_stars) == tried
+    def tried(events: pl.DataFrame) -> set[str]:
+        shop = window_of(events)
+        return {search.model for search in training.searches(Train(), training.data_of(shop, CUTOFF), shop, 1)}
+
+    with_stars = tried(rated(("u", "a", 4.0, 0), ("v", "b", None, 1)))
+    assert "svdpp" in with_stars
     assert not caplog.text
-    late = training.data_of(window(rated(("u", "a", None, 0), ("u", "a", 5.0, 40))), CUT)
-    assert set(tried) - set(training.possible(tried, late)) == {"svdpp"}
+    assert with_stars - tried(rated(("u", "a", None, 0), ("u", "a", 5.0, 40))) == {"svdpp"}
     assert "svdpp: left out; it learns from ratings, and there are none before 2024-02-01" in caplog.text
 
 
 def test_every_rating_model_estimates_the_test_window():
     events = rated(("u", "a", 4.0, 0), ("u", "b", 2.0, 1), ("v", "a", 3.0, 2), ("v", "b", 5.0, 40), ("v", "z", 1.0, 41),
                    ("w", "a", 1.0, 42))  # fmt: skip
-    tables = window(events)
+    tables = window_of(events)
     chosen = {"popularity": {}, "svd": {}, "svdpp": {}}
-    fitted = training.fit(training.data_of(tables, CUT), chosen)
-    found = training.predictions(fitted, tables, events, CUT, CUT + timedelta(days=30))
+    fitted = training.fit(training.data_of(tables, CUTOFF), chosen)
+    found = training.predictions(fitted, tables, events, CUTOFF, CUTOFF + timedelta(days=30))
     assert found.select("user_id", "item_id", "rating", "model").rows() == [
         ("v", "b", 5.0, name) for name in ("svd", "svdpp", "global_mean")
     ]  # z and w are not known before the cut
     assert found["estimate"][2] == 3.0
-    assert training.predictions(fitted, tables, rated(("u", "a", None, 40)), CUT, CUT + timedelta(days=30)).is_empty()
+    assert training.predictions(
+        fitted, tables, rated(("u", "a", None, 40)), CUTOFF, CUTOFF + timedelta(days=30)
+    ).is_empty()

@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from recomart_lib.models.base import ArrayModel, TrainData, at_least, popularity_where_silent
 
+BLOCK = 1_024  # rows solved at once: 8 MB times (n_factors / 32)^2
 MIDDLE = 3.0  # stars: a rating that says neither yes nor no
 
 
@@ -25,7 +26,7 @@ class Ials(ArrayModel):
 
     y = 1 + rating_slope * (rating - 3), and 1 without a rating: a better liked item is a better example. Optimal reg
     falls as data grows, about as 1 / sqrt(pairs); here it is per 10,000 pairs: reg * sqrt(10,000 / pairs).
-    For a user without history popularity decides.
+    For a user without history popularity decides. Memory: max(n_users, n_items) * n_factors^2 numbers.
 
     Source: Rendle et al., Revisiting the performance of iALS on item recommendation benchmarks, RecSys 2022.
     """
@@ -61,12 +62,20 @@ class Ials(ArrayModel):
 
 
 def _solved(targets: sparse.csr_matrix, others: np.ndarray, unobserved: float, reg: float) -> np.ndarray:
-    """The best factors of the rows (n_rows, n_factors), given those of the columns; 0 for an empty row."""
-    factors = np.zeros((targets.shape[0], others.shape[1]))
-    everything, one = unobserved * others.T @ others, np.eye(others.shape[1])
-    for row in np.flatnonzero(np.diff(targets.indptr)):
-        part = slice(targets.indptr[row], targets.indptr[row + 1])
-        had = others[targets.indices[part]]
-        weight = reg * (len(had) + unobserved * len(others))
-        factors[row] = np.linalg.solve(everything + had.T @ had + weight * one, had.T @ targets.data[part])
+    """The best factors of the rows (n_rows, n_factors), given those of the columns; 0 for an empty row.
+
+    Blocks of rows at once: a row's matrix is a sum of its columns' outer products, which is one sparse product.
+    """
+    n_factors = others.shape[1]
+    outer = (others[:, :, None] * others[:, None, :]).reshape(len(others), -1)
+    everything, one = unobserved * others.T @ others, np.eye(n_factors)
+    factors = np.zeros((targets.shape[0], n_factors))
+    for start in range(0, targets.shape[0], BLOCK):
+        rows = targets[start : start + BLOCK]
+        n = np.diff(rows.indptr)
+        taken = sparse.csr_matrix((np.ones(rows.nnz), rows.indices, rows.indptr), rows.shape)
+        matrices = (taken @ outer).reshape(-1, n_factors, n_factors) + everything
+        matrices += (reg * (n + unobserved * len(others)))[:, None, None] * one
+        solved = np.linalg.solve(matrices, (rows @ others)[:, :, None])[:, :, 0]
+        factors[start : start + BLOCK] = np.where(n[:, None] > 0, solved, 0)
     return factors
