@@ -175,10 +175,10 @@ def time_and_random(
     """
     asked = {name: hyper for name, hyper in parameters.items() if name in SPLIT_MODELS}
     in_time = judged.filter(pl.col("protocol") == "novel", pl.col("model").is_in(list(asked)))
-    first = in_time.filter(pl.col("model") == in_time.get_column("model").min())
-    if not first.height:
+    if not in_time.height:
         return in_time.select(pl.lit("").alias("split"), pl.exclude("protocol"))
-    tables = random_split(events, window.end, first.get_column("n_relevant").sum(), relevant_events, seed)
+    n_pairs = in_time.unique("user_id").get_column("n_relevant").sum()
+    tables = random_split(events, window.end, n_pairs, relevant_events, seed)
     at_random = judge(_lists(asked, data_of(tables, window.end), tables), tables)
     named = {"time": in_time, "random": at_random.filter(pl.col("protocol") == "novel")}
     return pl.concat([part.select(pl.lit(name).alias("split"), pl.exclude("protocol")) for name, part in named.items()])
