@@ -5,7 +5,7 @@ Judged tables have one row per judged user, protocol and model: the columns of `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from recomart_lib.training import Tables, data_of, lists
 
 JUDGED_AT = 10  # the headline's list length
 FLOORS = ("popularity", "own_history")
-SPLIT_MODELS = ("popularity", "item_knn", "ease")  # those of papers that split at random; none of them reads the time
+SPLIT_MODELS = ("popularity", "ease")  # a floor, and a model of papers that split at random; neither reads the time
 CHANCES = {"model": pl.String, "probability": pl.Float64, "label": pl.Int64}
 
 
@@ -121,22 +121,31 @@ def _past(events: pl.DataFrame, window: Window, relevant_events: list[str]) -> t
     return tables, data_of(tables, window.start)
 
 
-def _lists(parameters: Mapping[str, dict[str, Any]], data: TrainData, window: Tables) -> pl.DataFrame:
+def _lists(
+    parameters: Mapping[str, dict[str, Any]], data: TrainData, window: Tables, protocols: Sequence[str] = PROTOCOLS
+) -> pl.DataFrame:
     fitted = [models.create(name, **hyper).fit(data) for name, hyper in parameters.items()]
-    return pl.concat([lists(model, data, window, p, JUDGED_AT) for model in fitted for p in PROTOCOLS])
+    return pl.concat([lists(model, data, window, protocol, JUDGED_AT) for model in fitted for protocol in protocols])
 
 
-def random_split(events: pl.DataFrame, end: datetime, n_pairs: int, relevant_events: list[str], seed: int) -> Tables:
-    """Tables as of `splits.split`, split as many papers do: pairs drawn at random, whatever their time.
+def random_split(
+    events: pl.DataFrame, end: datetime, asked: pl.DataFrame, relevant_events: list[str], seed: int
+) -> Tables:
+    """Tables as of `splits.split`, split as many papers do: answers are drawn at random, whatever their time.
 
-    Everything before `end` is known, but for `n_pairs` user-item pairs with a relevant event (all, if there are fewer),
-    which are the answers; no event of theirs is known, so that every answer is new to its user.
+    Parameters
+    ----------
+    asked
+        One row per user: user_id, n_relevant. So many of the user's pairs with a relevant event before `end` (all, if
+        there are fewer) are the answers. Everything else before `end` is known, but no other event of these pairs, so
+        that every answer is new to its user.
     """
     history = splits.before(events, end)
-    liked = history.filter(pl.col("event_type").is_in(relevant_events))
-    liked = liked.select("user_id", "item_id").unique().sort("user_id", "item_id")
-    drawn = np.random.default_rng(seed).choice(liked.height, size=min(n_pairs, liked.height), replace=False)
-    held = liked[np.sort(drawn)]
+    liked = history.filter(pl.col("event_type").is_in(relevant_events)).select("user_id", "item_id").unique()
+    liked = liked.join(asked.select("user_id", "n_relevant"), on="user_id").sort("user_id", "item_id")
+    order = pl.Series("order", np.random.default_rng(seed).permutation(liked.height))
+    place = pl.col("order").rank("ordinal").over("user_id")
+    held = liked.with_columns(order).filter(place <= pl.col("n_relevant")).select("user_id", "item_id")
     known = splits.interactions(history.join(held, on=["user_id", "item_id"], how="anti"), relevant_events)
     users, items = (splits.encoder(known.get_column(f"{name}_id"), f"{name}_idx") for name in ("user", "item"))
     return {
@@ -158,7 +167,7 @@ def time_and_random(
     parameters: Mapping[str, dict[str, Any]],
     seed: int,
 ) -> pl.DataFrame:
-    """The same models, parameters and number of answers on a split in time and on a random one, protocol *novel*.
+    """The same models, parameters, users and numbers of answers on a split in time and on a random one: *novel*.
 
     Parameters
     ----------
@@ -171,16 +180,15 @@ def time_and_random(
     -------
     DataFrame
         `split` (time or random), model, and `metrics.per_user`, for those of `SPLIT_MODELS` that have parameters.
-        Empty where nobody can be judged.
+        Empty where nobody can be judged. A user whose known events all belong to answers is missing from random.
     """
-    asked = {name: hyper for name, hyper in parameters.items() if name in SPLIT_MODELS}
-    in_time = judged.filter(pl.col("protocol") == "novel", pl.col("model").is_in(list(asked)))
+    fair = {name: hyper for name, hyper in parameters.items() if name in SPLIT_MODELS}
+    in_time = judged.filter(pl.col("protocol") == "novel", pl.col("model").is_in(list(fair)))
     if not in_time.height:
         return in_time.select(pl.lit("").alias("split"), pl.exclude("protocol"))
-    n_pairs = in_time.unique("user_id").get_column("n_relevant").sum()
-    tables = random_split(events, window.end, n_pairs, relevant_events, seed)
-    at_random = judge(_lists(asked, data_of(tables, window.end), tables), tables)
-    named = {"time": in_time, "random": at_random.filter(pl.col("protocol") == "novel")}
+    tables = random_split(events, window.end, in_time.unique("user_id"), relevant_events, seed)
+    at_random = judge(_lists(fair, data_of(tables, window.end), tables, ["novel"]), tables)
+    named = {"time": in_time, "random": at_random}
     return pl.concat([part.select(pl.lit(name).alias("split"), pl.exclude("protocol")) for name, part in named.items()])
 
 

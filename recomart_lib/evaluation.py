@@ -166,7 +166,7 @@ def slices(table: pl.DataFrame, users: pl.DataFrame, by: str, metric: str, n_boo
     _one_protocol(table)
     if by not in users.columns:
         raise UserError(f"There is no user column {by!r} to slice by; there are: {', '.join(users.columns)}.")
-    joined = table.join(users.select("user_id", slice=pl.col(by)), on="user_id", how="left")
+    joined = table.join(users.select("user_id", slice=pl.col(by)), on="user_id", how="left", validate="m:1")
     joined = joined.sort("slice", "model", "user_id", nulls_last=True)
     rows = []
     for (value, model), part in joined.group_by("slice", "model", maintain_order=True):
@@ -294,9 +294,9 @@ def user_groups(users: pl.DataFrame, judged: pl.DataFrame, top_n: int = 5) -> pl
     """One row per judged user: user_id, and the groups activity, tenure, country, category (null: unknown).
 
     Activity (events) and tenure (days) are cut into thirds of the judged users; of countries and categories the
-    `top_n` largest are kept, the others are "other".
+    `top_n` largest are kept, the others are "other". `users` has one row per user: features as of one moment.
     """
-    known = judged.select("user_id").unique().join(users, on="user_id", how="left").sort("user_id")
+    known = judged.select("user_id").unique().join(users, on="user_id", how="left", validate="1:1").sort("user_id")
     return known.select(
         "user_id",
         activity=_thirds(known["activity_count"], "events"),

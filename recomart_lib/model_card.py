@@ -91,10 +91,10 @@ def weaknesses(evaluation: Facts) -> list[str]:
     for protocol, shares in (evaluation.get("losers") or {}).items():
         words = f"of the users are served worse by {chosen[protocol]} than by popularity"
         found.append(f"protocol *{protocol}*: {percent(shares['worse'])} {words}")
-    for row in evaluation.get("history", []):
-        if row["history"] == "cold" and row["metric"] == "ndcg@10":
-            words = f"{row['model']} is all that they can be shown, ndcg@10 {row['mean']:.3f}"
-            found.append(f"{plural(row['n'], 'cold user')}: {words}")
+    cold = [row for row in evaluation.get("history", []) if row["history"] == "cold" and row["metric"] == "ndcg@10"]
+    if cold:
+        reached = ", ".join(f"{row['mean']:.3f} with {row['model']}" for row in cold)
+        found.append(f"{plural(cold[0]['n'], 'cold user')} can be shown bestsellers only: ndcg@10 {reached}")
     return found
 
 

@@ -262,8 +262,10 @@ def curve(table: pl.DataFrame, x: str, metric: str, xlabel: str, title: str) -> 
                     marker="o", ms=4, lw=1.2, capsize=2)  # fmt: skip
     names = [f"{group:%Y-%m-%d}" if hasattr(group, "strftime") else str(group) for group in groups]
     ax.set_xticks(range(len(groups)), [f"{name}\nn = {sizes[g]:,}" for name, g in zip(names, groups, strict=True)])
-    ax.set(xlabel=xlabel, ylabel=f"{metric}, mean over users", title=title, ylim=(0, None))
-    ax.legend(frameon=False, bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=8, title="with 95 % interval")
+    ax.set(xlabel=xlabel, title=title, ylim=(0, None))
+    ax.set_ylabel(f"{metric}, mean over users", fontsize=10)
+    ax.legend(frameon=False, bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=8, title="with 95 % interval",
+              title_fontsize=8)  # fmt: skip
     return ax
 
 

@@ -128,38 +128,50 @@ def test_known_windows_are_used_as_they_are():
     assert set(found["model"]) == {"repurchase"}
 
 
+def asked(**n: int) -> pl.DataFrame:
+    return pl.DataFrame({"user_id": list(n), "n_relevant": list(n.values())})
+
+
+def drawn(*happened: tuple, end=TEST.end, seed: int = 1, **n: int) -> dict[str, pl.DataFrame]:
+    return backtest.random_split(events(*happened), end, asked(**n), ["purchase"], seed)
+
+
 def test_a_random_split_hides_pairs_whole_and_every_answer_is_new():
     liked = {(user, item) for user, item, _ in HAPPENED}
-    tables = backtest.random_split(events(*HAPPENED), TEST.end, 3, ["purchase"], seed=1)
+    tables = drawn(*HAPPENED, u=1, v=2, x=5)
     held = set(tables["answers"].select("user_id", "item_id").rows())
     known = set(tables["interactions"].select("user_id", "item_id").rows())
-    assert len(held) == 3
     assert (held | known, held & known) == (liked, set())
+    assert sorted(user for user, _ in held) == ["u", "v", "v", "x"]  # as many as asked for, or all there are
     assert not tables["answers"]["repeat"].any()
-    again = backtest.random_split(events(*HAPPENED).reverse(), TEST.end, 3, ["purchase"], seed=1)
-    assert again["answers"].equals(tables["answers"])
-    other = [backtest.random_split(events(*HAPPENED), TEST.end, 3, ["purchase"], seed)["answers"] for seed in range(9)]
-    assert any(not one.equals(tables["answers"]) for one in other)
+    # x has nothing else: nobody knows x any more
+    assert dict(tables["answers"].select("user_id", "warm").iter_rows()) == {"u": True, "v": True, "x": False}
+
+
+def test_a_random_split_is_drawn_by_its_seed_whatever_the_order_of_rows():
+    answers = drawn(*HAPPENED, u=1, v=2)["answers"]
+    assert drawn(*reversed(HAPPENED), u=1, v=2)["answers"].equals(answers)
+    assert any(not drawn(*HAPPENED, seed=seed, u=1, v=2)["answers"].equals(answers) for seed in range(2, 9))
 
 
 def test_a_random_split_knows_nothing_from_the_end_on():
-    tables = backtest.random_split(events(*HAPPENED), utc(2024, 2, 4), 1, ["purchase"], seed=1)
+    tables = drawn(*HAPPENED, end=utc(2024, 2, 4), v=9)
     assert tables["interactions"]["last_timestamp"].max() < utc(2024, 2, 4)
-    assert ("v", "c") not in tables["answers"].select("user_id", "item_id").rows()
+    assert tables["answers"].select("user_id", "item_id").rows() == [("v", "a"), ("v", "b")]
 
 
-def test_both_splits_ask_the_same_models_for_as_many_answers():
+def test_both_splits_ask_the_same_models_and_users_for_as_many_answers():
     later = [*HAPPENED, ("u", "c", utc(2024, 4, 8))]
     tables = splits.split(events(*later), TEST, ["purchase"])
     data = training.data_of(tables, TEST.start)
     fitted = {name: models.create(name).fit(data) for name in ("popularity", "own_history")}
     judged = backtest.judge(training.all_lists(fitted, data, tables, 20), tables)
-    asked = {"popularity": {}, "own_history": {}}
-    found = backtest.time_and_random(judged, TEST, events(*later), ["purchase"], asked, seed=1)
+    both = {"popularity": {}, "own_history": {}}
+    found = backtest.time_and_random(judged, TEST, events(*later), ["purchase"], both, seed=1)
     assert set(found["model"]) == {"popularity"}  # own_history cannot rank what is new
-    in_time, at_random = (found.filter(pl.col("split") == name) for name in ("time", "random"))
-    assert in_time["user_id"].to_list() == ["u"]
-    assert at_random["n_relevant"].sum() <= in_time["n_relevant"].sum() == 1
+    assert found.select("split", "user_id", "n_relevant").rows() == [("time", "u", 1), ("random", "u", 1)]
+    # u's one answer is the only product of the three that u is not known to have
+    assert found["mrr@10"].to_list() == [1, 1]
 
 
 def test_nobody_to_judge_leaves_empty_tables_with_their_columns():
