@@ -216,6 +216,7 @@ def by_k(table: pl.DataFrame, metric: str, title: str) -> Axes:
         line = table.filter(pl.col("model") == model).sort("k")
         ax.plot(line.get_column("k"), line.get_column(metric), color=colour(model), label=model, marker="o", ms=3)
     ax.set(xlabel="k, length of the list", ylabel=f"{metric}@k, mean over users", title=title, ylim=(0, None))
+    ax.set_xticks(table.get_column("k").unique().sort())
     ax.legend(frameon=False, bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=8)
     return ax
 
@@ -314,7 +315,9 @@ def trade_off(table: pl.DataFrame, x: str, y: str, title: str) -> Axes:
     _, ax = plt.subplots(figsize=(6.4, 3.8))
     for row in table.iter_rows(named=True):
         ax.plot(row[x], row[y], "o", color=colour(row["model"]), ms=8)
-        ax.annotate(row["model"], (row[x], row[y]), xytext=(6, 3), textcoords="offset points", fontsize=8)
+    places = table.group_by(pl.col(x, y).round(3), maintain_order=True).agg("model")
+    for left, height, names in places.iter_rows():  # models in one place share a label: texts would cover each other
+        ax.annotate(", ".join(names), (left, height), xytext=(6, 3), textcoords="offset points", fontsize=8)
     ax.set(xlabel=x, ylabel=y, title=title)
     return ax
 

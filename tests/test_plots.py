@@ -54,3 +54,10 @@ def test_the_line_of_intervals_has_a_word():
     table = pl.DataFrame({"model": ["ease"], "x@10": [0.5], "x@10_ci": [[0.4, 0.6]]})
     assert plots.intervals(table, "x@10", "T", 0.75, "taken").get_legend().get_texts()[0].get_text() == "taken 0.75"
     assert plots.intervals(table, "x@10", "T", 0.2).get_legend().get_texts()[0].get_text() == "target 0.2"
+
+
+def test_models_in_one_place_share_a_label():
+    table = pl.DataFrame({"model": ["a", "b", "c"], "x": [0.1, 0.5, 0.10001], "y": [0.2, 0.2, 0.2]})
+    ax = plots.trade_off(table, "x", "y", "T")
+    assert [text.get_text() for text in ax.texts] == ["a, c", "b"]
+    assert len(ax.lines) == 3
