@@ -133,9 +133,10 @@ def _figure(value: float) -> str:
 
 @app.command()
 def index() -> None:
-    """Rebuild reports/index.html from the metrics and the stages' sidecars."""
-    from recomart_lib import index_page
+    """Rebuild reports/index.html and the model card from the metrics and the stages' sidecars."""
+    from recomart_lib import index_page, model_card
 
+    model_card.build(paths.root())
     typer.echo(index_page.build(paths.root()))
 
 

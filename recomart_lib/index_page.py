@@ -52,10 +52,10 @@ def build(root: Path) -> Path:
 
 def _gather(root: Path) -> Facts:
     """All that the page shows."""
-    metrics = {name: _read(root / paths.METRICS / f"{name}.json") for name in METRICS}
+    metrics = {name: read(root / paths.METRICS / f"{name}.json") for name in METRICS}
     if "min_score" not in metrics["quality"]:
         metrics["quality"] = {}  # of an older version: as good as missing
-    sidecars = {path.stem: _read(path) for path in sorted((root / paths.SIDECARS).glob("*.json"))}
+    sidecars = {path.stem: read(path) for path in sorted((root / paths.SIDECARS).glob("*.json"))}
     stages = _stages(root, sidecars)
     return {
         **metrics,
@@ -68,10 +68,11 @@ def _gather(root: Path) -> Facts:
         "revision": revision(root),
         "sections": _sections(root / "params.yaml"),
         "links": _links(root / paths.REPORTS),
+        "card": (root / paths.REPORTS / "model_card.html").exists(),
     }
 
 
-def _read(path: Path) -> Facts:
+def read(path: Path) -> Facts:
     """A JSON object; a file that is missing, or cut off by a crash, is an empty one: the page must tell of crashes."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -187,8 +188,8 @@ def _sections(path: Path) -> dict[str, str]:
 
 
 def _links(reports: Path) -> list[str]:
-    """Everything else in reports/ that can be opened: executed notebooks and profiles."""
-    found = [*reports.glob("*.ipynb"), *reports.glob("profiles/*.html")]
+    """Everything else in reports/ that can be opened: executed notebooks, profiles and the model card's source."""
+    found = [*reports.glob("*.ipynb"), *reports.glob("profiles/*.html"), *reports.glob("model_card.md")]
     return [path.relative_to(reports).as_posix() for path in sorted(found)]
 
 

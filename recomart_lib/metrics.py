@@ -128,9 +128,44 @@ def bootstrap_ci(
     return (low, high) if values.ndim == 2 else (float(low[0]), float(high[0]))
 
 
+def wilson(hits: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 95 % interval of a share, hits of n: honest near 0 and 1, where the usual one leaves [0, 1]. n is above 0.
+
+    Source: Wilson, Probable inference, the law of succession, and statistical inference, 1927.
+
+    Examples
+    --------
+    >>> [float(side.round(3)) for side in wilson(np.array(0), np.array(10))]
+    [0.0, 0.278]
+    """
+    z, share = 1.959964, hits / n
+    middle, half = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return np.maximum((middle - half) / (1 + z**2 / n), 0), np.minimum((middle + half) / (1 + z**2 / n), 1)
+
+
 def coverage(recommendations: pl.DataFrame, n_items: int) -> float:
     """Distinct items shown / items in the catalogue; 0 for no lists."""
     return recommendations["item_id"].n_unique() / n_items
+
+
+def gini(times: np.ndarray, n: int) -> float:
+    """How unevenly n things are used: 0 if all equally often, (n - 1) / n if only one is; NaN if none is.
+
+    With the numbers of uses sorted, x_1 <= ... <= x_n: sum (2 i - n - 1) x_i / (n sum x_i).
+
+    Parameters
+    ----------
+    times
+        How often each thing is used; things that it lacks, up to n, are never used.
+
+    Examples
+    --------
+    >>> gini(np.array([3, 3]), 2), gini(np.array([5]), 4)
+    (0.0, 0.75)
+    """
+    used = np.sort(np.asarray(times, dtype=np.float64))
+    place = np.arange(n - len(used) + 1, n + 1)
+    return float(((2 * place - n - 1) * used).sum() / (n * used.sum())) if used.sum() else float("nan")
 
 
 def novelty(recommendations: pl.DataFrame, train_pairs: pl.DataFrame) -> float:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -166,3 +167,39 @@ def test_evaluation_never_imports_models():
     code = "import sys, recomart_lib.evaluation; print([m for m in sys.modules if m.startswith('recomart_lib.models')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_calibration_by_hand():
+    estimates, happened = [0.1, 0.3, 0.2, 0.9, 0.7, 0.8], [0, 1, 0, 1, 0, 1]
+    bins = evaluation.calibration(estimates, happened, n_bins=2)
+    assert bins.columns == ["bin", "estimate", "observed", "low", "high", "n"]
+    assert bins["estimate"].to_list() == pytest.approx([0.2, 0.8])
+    assert bins["observed"].to_list() == pytest.approx([1 / 3, 2 / 3])
+    assert (bins["bin"].to_list(), bins["n"].to_list()) == ([1, 2], [3, 3])
+    assert evaluation.calibration_error(bins) == pytest.approx((abs(1 / 3 - 0.2) + abs(2 / 3 - 0.8)) / 2)
+    low, high = metrics.wilson(np.array([1.0, 2.0]), np.array([3, 3]))
+    assert (bins["low"].to_list(), bins["high"].to_list()) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_equal_estimates_share_a_bin_and_bins_weigh_by_their_size():
+    bins = evaluation.calibration([0.5] * 8 + [0.9] * 2, [1, 0] * 4 + [1, 1], n_bins=5)
+    assert bins.select("estimate", "observed", "n").rows() == [(0.5, 0.5, 8), (pytest.approx(0.9), 1.0, 2)]
+    assert evaluation.calibration_error(bins) == pytest.approx(0.1 * 2 / 10)
+
+
+def test_calibration_of_nothing_and_of_nonsense():
+    nothing = evaluation.calibration([], [])
+    assert (nothing.height, nothing.columns[0], evaluation.calibration_error(nothing)) == (0, "bin", None)
+    for estimates, happened, n_bins in (([1.2], [1], 5), ([0.2], [2], 5), ([float("nan")], [1], 5), ([0.2], [1], 0)):
+        with pytest.raises(ValueError, match="estimates in"):
+            evaluation.calibration(estimates, happened, n_bins)
+
+
+def test_every_model_is_calibrated_by_itself():
+    chances = pl.DataFrame({"model": ["b", "a", "b"], "probability": [0.2, 0.6, 0.4], "label": [0, 1, 1]})
+    bins = evaluation.calibrated(chances, n_bins=1)
+    assert bins.select("model", "estimate", "observed", "n").rows() == [
+        ("a", 0.6, 1.0, 1),
+        ("b", pytest.approx(0.3), 0.5, 2),
+    ]
+    assert evaluation.calibrated(chances.clear()).schema == bins.schema

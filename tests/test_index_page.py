@@ -80,6 +80,14 @@ def test_only_existing_reports_are_linked(root):
     assert set(re.findall(r'href="([^"]+)"', page)) == {"01_ingest.html", "01_ingest.ipynb", "profiles/users.html"}
 
 
+def test_the_model_card_is_linked_where_there_is_one(root):
+    assert "Model card" not in page_of(root)
+    for suffix in ("md", "html"):
+        (root / f"reports/model_card.{suffix}").parent.mkdir(exist_ok=True)
+        (root / f"reports/model_card.{suffix}").write_text("x")
+    assert {"model_card.html", "model_card.md"} <= set(re.findall(r'href="([^"]+)"', page_of(root)))
+
+
 def test_missing_metrics_are_said_plainly(root):
     page = page_of(root)
     for name in ("quality", "evaluation", "data"):

@@ -338,3 +338,39 @@ def test_paired_test_without_variance():
     assert metrics.paired_test(np.array([2.0, 3.0]), np.array([1.0, 2.0])).p_value == 0
     assert metrics.paired_test(a[:1], a[1:2]).p_value == 1
     assert metrics.paired_test(a[:0], a[:0]) == (0.0, -np.inf, np.inf, 1.0, 0)
+
+
+def test_gini_by_hand():
+    assert metrics.gini(np.array([1, 1, 1]), 3) == 0
+    assert metrics.gini(np.array([7]), 5) == 4 / 5  # one of five: (n - 1) / n
+    assert metrics.gini(np.array([3, 1]), 2) == metrics.gini(np.array([1, 3]), 2) == 0.25
+    assert math.isnan(metrics.gini(np.array([]), 4))
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=12).filter(any), st.integers(1, 5))
+def test_gini_counts_what_is_not_used_and_no_scale(times, factor):
+    times = np.array(times)
+    assert metrics.gini(times[times > 0], len(times)) == pytest.approx(metrics.gini(times, len(times)))
+    assert metrics.gini(times * factor, len(times)) == pytest.approx(metrics.gini(times, len(times)))
+    means = np.abs(times[:, None] - times[None, :]).mean() / (2 * times.mean())  # the other definition
+    assert metrics.gini(times, len(times)) == pytest.approx(means)
+
+
+def test_wilson_by_hand():
+    low, high = metrics.wilson(np.array([0.0, 5.0, 10.0]), np.array([10, 10, 10]))
+    z2 = 1.959964**2
+    assert (low[0], high[2]) == (0, pytest.approx(1))
+    assert high[0] == pytest.approx(z2 / (10 + z2))
+    assert (low[1], high[1]) == pytest.approx((0.236593, 0.763407), abs=1e-6)
+    assert low[2] == pytest.approx(1 - high[0])
+
+
+@given(st.integers(0, 500), st.integers(1, 500))
+def test_wilson_holds_the_share_and_narrows(hits, n):
+    hits = min(hits, n)
+    low, high = metrics.wilson(np.array([hits, hits * 9]), np.array([n, n * 9]))
+    assert (low >= 0).all()
+    assert (high <= 1).all()
+    assert (low <= hits / n + 1e-12).all()
+    assert (high >= hits / n - 1e-12).all()
+    assert high[1] - low[1] < high[0] - low[0]

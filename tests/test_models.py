@@ -490,6 +490,28 @@ def test_repurchase_without_two_kinds_of_answers_is_own_history(caplog):
     assert "nothing to learn from" in caplog.text
 
 
+def test_repurchase_tells_the_chance_behind_its_order(tmp_path):
+    model = models.create("repurchase", n_trees=5).fit(taught([0] * 50 + [1] * 50, now=[10.0, 90.0, 60.0]))
+    told = model.chance()
+    assert told.select("user_idx", "item_idx").rows() == [(0, 0), (0, 1), (0, 2)]
+    chance = told["probability"].to_numpy()
+    assert 0 < chance[0] < 0.5 < min(chance[1:]) < 1
+    score = model.score(np.arange(1))[0][:3]
+    assert ((chance[:, None] < chance) == (np.floor(score)[:, None] < np.floor(score))).all()
+    model.save(tmp_path)
+    assert models.load(tmp_path).chance().equals(told)
+
+
+def test_models_that_estimate_no_chance_tell_none():
+    assert fitted("own_history", WORLDS["a shop"]).chance() is None
+    model = models.create("repurchase", n_trees=5).fit(taught([0] * 50 + [1] * 50, now=[1.0]))
+    assert model.fit(taught([0] * 30, now=[1.0, 2.0])).chance() is None  # nothing learned this time
+
+
+def test_models_say_whether_they_read_features():
+    assert [model.name for model in models.CLASSES if model.reads_features] == ["repurchase"]
+
+
 def test_a_lesson_of_the_future_is_refused():
     data = taught([0, 1], now=[1.0])
     late = data.lesson.with_columns(as_of=pl.lit(CUT))

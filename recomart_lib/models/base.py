@@ -185,6 +185,7 @@ class ArrayModel(ABC):
     """
 
     name: ClassVar[str]
+    reads_features: ClassVar[bool] = False  # True: `fit` needs `TrainData.features` and `lesson` to be itself
     arrays: Arrays = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -222,6 +223,13 @@ class ArrayModel(ABC):
         raise UserError(
             f"{self.name} cannot say which items of the history made a score: ask ease, item_knn or content."
         )
+
+    def chance(self) -> pl.DataFrame | None:
+        """One row per pair of which the model tells a probability: user_idx, item_idx (Int32), probability.
+
+        The probability that the user takes the item in the window after the cut; None: the model tells none.
+        """
+        return None
 
     def save(self, folder: Path) -> None:
         """Write model.json and arrays.npz; the same model gives the same bytes."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -31,11 +31,28 @@ class Repurchase(OwnHistory):
     """
 
     name: ClassVar[str] = "repurchase"
+    reads_features: ClassVar[bool] = True
     n_trees: int = at_least(100, 1)
     n_leaves: int = at_least(15, 2)
     learning_rate: float = at_least(0.05, 1e-6)
     min_pairs: int = at_least(20, 1)
     seed: int = at_least(42, 0)
+
+    def fit(self, data: TrainData) -> Self:
+        """As in `OwnHistory`; the estimate behind each level is kept too, where one was learned."""
+        self._estimates: np.ndarray | None = None
+        super().fit(data)
+        if self._estimates is not None:
+            self.arrays["estimates"] = self._estimates
+        return self
+
+    def chance(self) -> pl.DataFrame | None:
+        """The estimate of every pair of the own history; None if nothing could be learned."""
+        if "estimates" not in self.arrays:
+            return None
+        levels = self.arrays["levels"].tocoo()
+        columns = {"user_idx": levels.row.astype(np.int32), "item_idx": levels.col.astype(np.int32)}
+        return pl.DataFrame({**columns, "probability": self.arrays["estimates"][levels.data.astype(np.int64) - 1]})
 
     def _levels(self, had: pl.DataFrame, data: TrainData) -> np.ndarray:
         if data.lesson is None or data.features is None or data.lesson.get_column("label").n_unique() < 2:
@@ -46,7 +63,8 @@ class Repurchase(OwnHistory):
         )
         columns = numbers(data.lesson)
         chance = self._learn(data.lesson, columns).predict(_matrix(rows, columns))
-        return np.unique(chance, return_inverse=True)[1].ravel() + 1.0
+        self._estimates, rank = np.unique(chance, return_inverse=True)
+        return rank.ravel() + 1.0
 
     def _learn(self, lesson: pl.DataFrame, columns: list[str]):  # noqa: ANN202 - LightGBM's Booster, imported here
         import lightgbm
