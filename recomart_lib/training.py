@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 TUNED_AT = 10  # parameters are chosen by ndcg at this list length
 SEEDED = ("als", "bpr", "svd", "svdpp", "random", "repurchase")
-FOR_RATINGS = ("svdpp",)  # from weights it would learn for minutes what is a guess anyway; svd shows that case
+FOR_RATINGS = ("svdpp",)  # weights are a guess at ratings, and svdpp is slow on that many pairs; svd shows the case
 COLD_MODELS = ("popularity", "recent_popularity")
 Tables = dict[str, pl.DataFrame]
 
