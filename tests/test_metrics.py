@@ -72,6 +72,13 @@ def test_wrong_tables_are_refused(shown, relevant, word):
         metrics.per_user(shown, relevant, [2])
 
 
+def test_rows_whose_hashes_are_equal_are_compared_themselves(monkeypatch):
+    monkeypatch.setattr(pl.DataFrame, "hash_rows", lambda rows: pl.zeros(rows.height, pl.UInt64, eager=True))
+    assert one(metrics.per_user(lists(u="ab"), pairs(u="bc"), [2]), "u")["precision@2"] == 1 / 2
+    with pytest.raises(ValueError, match="1 rows of relevant repeat"):
+        metrics.per_user(lists(u="ab"), pairs(u="bb"), [2])
+
+
 def slow(shown: list[str], relevant: set[str], k: int) -> dict[str, float]:
     """The definitions, word by word: the frozen oracle."""
     hits = [item in relevant for item in shown[:k]]
