@@ -122,7 +122,7 @@ class Train(Section):
     svd_learning_rate: float = Field(0.005, gt=0)
     svd_reg: float = Field(0.02, ge=0)
     n_trials: int = Field(6, ge=1)
-    tune_protocol: Literal["all", "novel", "mean"] = "all"
+    tune_protocol: Literal["all", "novel", "mean"] = "mean"
     models: dict[str, dict[str, Any]] = MODELS
 
 
