@@ -2,6 +2,8 @@
 
     python bench/models.py                   # all parts
     python bench/models.py --part metrics    # ranking metrics of 100,000 users with 10 suggestions each
+    python bench/models.py --part top        # top-10 from the SVD for 1,000 users and 5,000 items
+    python bench/models.py --part fit        # every model on online_retail (RECOMART_DATA) and on a million pairs
 
 `metrics`: recomart, ranx and Microsoft's recommenders judge the same lists, of 20,000 made-up products with a long
 tail; everybody has 1 to 20 relevant ones. "convert" is from a table in memory (recomart: Polars, the others: pandas) to
@@ -9,6 +11,10 @@ the package's own form, "judge" is all that follows, also in seconds of all core
 itself, has judged a few users before. The fastest of several runs counts, each in a process of its own; memory is that
 process's peak. A package that is not installed is said to be so:
 pip install ranx; pip install --no-deps recommenders scikit-learn
+
+`top`: lists from the same ratings by the same SVD, ours in blocks from its factors, Surprise's own way by an
+anti-testset (every pair that is not rated) and one estimate each. Memory is what the lists add to the fitted process.
+`fit`: seconds, and what fitting adds to the memory of the process.
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import resource
 import sys
 import tempfile
@@ -26,7 +33,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from own_process import measured
+from own_process import ROOT, measured
 
 N_USERS, N_ITEMS, K, MOST_RELEVANT = 100_000, 20_000, 10, 20
 Timed = Callable[[], Any]
@@ -136,8 +143,134 @@ def metrics_line(what: str, runs: list[dict[str, float]]) -> str:
             f"{best['peak_mib']:,.0f} | {n_metrics} | {best['ndcg']:.6f} |")  # fmt: skip
 
 
-PARTS = {"metrics": part_metrics}
-RUNS = {function.__name__: function for function in (metrics_recomart, metrics_ranx, metrics_recommenders)}
+# top-10 of the SVD ---------------------------------------------------------------------------------------------------
+
+
+def rated() -> pl.DataFrame:
+    """100 ratings of each of 1,000 users, among 5,000 items."""
+    rng = np.random.default_rng(0)
+    users = np.repeat(np.arange(1_000), 100)
+    items = np.concatenate([rng.choice(5_000, 100, replace=False) for _ in range(1_000)])
+    table = pl.DataFrame({"user_idx": users, "item_idx": items, "rating": rng.integers(1, 6, len(users)).astype(float)})
+    return table.cast({"user_idx": pl.Int32, "item_idx": pl.Int32}).sort("user_idx", "item_idx")
+
+
+def top_recomart(folder: Path) -> dict[str, float]:
+    from recomart_lib import models
+    from recomart_lib.models.ranking import recommend
+
+    data = train_data(rated(), 1_000, 5_000)
+    model = models.create("svd", n_factors=50, n_epochs=5).fit(data)
+    return added(lambda: recommend(model, np.arange(1_000), K, data.relevant).height)
+
+
+def top_surprise(folder: Path) -> dict[str, float]:
+    import heapq
+    from collections import defaultdict
+
+    import surprise
+
+    frame = rated().to_pandas()
+    train = surprise.Dataset.load_from_df(frame, surprise.Reader(rating_scale=(1, 5))).build_full_trainset()
+    model = surprise.SVD(n_factors=50, n_epochs=5, random_state=42).fit(train)
+
+    def lists() -> int:
+        best = defaultdict(list)
+        for guess in model.test(train.build_anti_testset()):
+            best[guess.uid].append((guess.est, guess.iid))
+        return sum(len(heapq.nlargest(K, found)) for found in best.values())
+
+    return added(lists)
+
+
+def train_data(pairs: pl.DataFrame, n_users: int, n_items: int) -> Any:
+    """TrainData of pairs with user_idx and item_idx; a rating if there is one, else all took it once, last year."""
+    from datetime import UTC, datetime, timedelta
+
+    from recomart_lib.models.base import TrainData
+
+    cut = datetime(2025, 1, 1, tzinfo=UTC)
+    last = pl.lit(cut - timedelta(days=1)) - pl.duration(hours=pl.int_range(pl.len()) % 8_000)
+    whole = pairs.with_columns(weight=1.0, n_events=1, n_relevant=1, n_orders=1, last_timestamp=last,
+                               last_relevant_timestamp=last)  # fmt: skip
+    if "rating" not in pairs.columns:
+        whole = whole.with_columns(rating=pl.lit(None, pl.Float64))
+    return TrainData.of(whole, n_users, n_items, cut)
+
+
+def added(work: Callable[[], int]) -> dict[str, float]:
+    """Seconds of the work, and the memory (MiB) by which it raised the peak of this process."""
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    rows = work()
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "rows": rows,
+            "added_mib": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}  # fmt: skip
+
+
+def part_top(repeats: int) -> None:
+    write("\nTop-10 from the SVD, 1,000 users x 5,000 items\n")
+    write("| with | s | added MiB | rows | times faster |\n|---|---|---|---|---|")
+    theirs = measured(__file__, "top_surprise", Path())
+    runs = [measured(__file__, "top_recomart", Path()) for _ in range(repeats)]
+    ours = min(runs, key=lambda run: run["seconds"])
+    for what, run in (("Surprise's anti-testset", theirs), ("recomart", ours)):
+        write(f"| {what} | {run['seconds']:.3f} | {run['added_mib']:,.0f} | {run['rows']:,} | "
+              f"{theirs['seconds'] / run['seconds']:,.0f} |")  # fmt: skip
+
+
+# fit times -----------------------------------------------------------------------------------------------------------
+
+
+def fit_model(folder: Path) -> dict[str, float]:
+    """`folder` is data set and model, as retail/ease."""
+    from recomart_lib import models
+
+    data = {"retail": retail, "million": million}[folder.parent.name]()
+    return added(lambda: len(models.create(folder.name).fit(data).arrays))
+
+
+def retail() -> Any:
+    from recomart_lib import known_answers
+
+    return known_answers.online_retail(data_folder() / known_answers.SALES).data
+
+
+def million() -> Any:
+    """1,000,000 distinct pairs of 50,000 users and 5,000 items, the popular ones more often."""
+    rng = np.random.default_rng(0)
+    n = 1_400_000
+    table = pl.DataFrame(
+        {"user_idx": rng.integers(0, 50_000, n), "item_idx": (5_000 * rng.beta(0.5, 2, n)).astype(int)}
+    )
+    pairs = table.unique(maintain_order=True).head(1_000_000).cast({"user_idx": pl.Int32, "item_idx": pl.Int32})
+    return train_data(pairs, 50_000, 5_000)
+
+
+def data_folder() -> Path:
+    return Path(os.environ.get("RECOMART_DATA", ROOT.parent / "shared" / "data"))
+
+
+def part_fit(repeats: int) -> None:
+    from recomart_lib import models
+
+    sets = ["retail", "million"] if (data_folder() / "online_retail").is_dir() else ["million"]
+    write(
+        f"\nFit times: {', '.join(sets)}\n\n| model | " + " | ".join(f"{name}: s | added MiB" for name in sets) + " |"
+    )
+    write("|---|" + "---|---|" * len(sets))
+    for name in (name for name in models.MODELS if name not in LEFT_OUT):
+        runs = [measured(__file__, "fit_model", Path(one) / name) for one in sets]
+        cells = (f"{run['seconds']:.2f} | {run['added_mib']:,.0f}" if "seconds" in run else "failed |" for run in runs)
+        write(f"| {name} | " + " | ".join(cells) + " |")
+
+
+# these learn from tables that only the pipeline makes, or (svdpp) for minutes from a guess at ratings
+LEFT_OUT = ("repurchase", "content", "segment_popularity", "svdpp")
+PARTS = {"metrics": part_metrics, "top": part_top, "fit": part_fit}
+RUNS = {
+    function.__name__: function
+    for function in (metrics_recomart, metrics_ranx, metrics_recommenders, top_recomart, top_surprise, fit_model)
+}
 
 
 def write(text: str) -> None:

@@ -9,6 +9,11 @@ from tqdm.auto import tqdm
 
 from recomart_lib.models.base import Model
 
+GROUPS, CROWDED = (
+    16,
+    8,
+)  # columns are looked at in 16 groups per place of a list; more than 8 entries per place are many
+
 
 def top_k(scores: np.ndarray, k: int, mask: sparse.csr_matrix | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The k best items of each row, best first; equal scores go to the smaller index.
@@ -44,13 +49,34 @@ def top_k(scores: np.ndarray, k: int, mask: sparse.csr_matrix | None = None) -> 
         clean[mask.nonzero()] = -np.inf
     n, width = len(clean), min(k, clean.shape[1])
     idx, best = np.full((n, k), -1, dtype=np.int64), np.full((n, k), -np.inf)
-    kept = np.nonzero(_kept(clean, width))[1].reshape(n, width)
-    values = np.take_along_axis(clean, kept, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")  # `kept` ascends, so that a stable sort settles ties
-    idx[:, :width] = np.take_along_axis(kept, order, axis=1)
-    best[:, :width] = np.take_along_axis(values, order, axis=1)
+    row, item = np.nonzero(_promising(clean, width))
+    value = clean[row, item]
+    order = np.lexsort((item, -value, row))
+    place = np.arange(len(row)) - np.searchsorted(row, row)  # `row` ascends, before and after sorting
+    first = place < width
+    row, place, order = row[first], place[first], order[first]
+    idx[row, place], best[row, place] = item[order], value[order]
     idx[np.isneginf(best)] = -1
     return idx, best
+
+
+def _promising(scores: np.ndarray, k: int) -> np.ndarray:
+    """True for at least k entries of each row, the k best among them, and for few others.
+
+    Of a row's groups of columns, k have a maximum that reaches the k-th largest maximum: so many entries do, at least.
+    Finding it is far less work than finding the k-th largest entry. Rows in which too many are equal are cut exactly.
+    """
+    n, n_items = scores.shape
+    n_groups = min(GROUPS * k, n_items)
+    if not n or not n_items:
+        return np.zeros(scores.shape, dtype=bool)
+    size = n_items // n_groups
+    maxima = scores[:, : n_groups * size].reshape(n, n_groups, size).max(axis=2)
+    promising = scores >= np.partition(maxima, n_groups - k, axis=1)[:, [n_groups - k]]
+    crowded = np.flatnonzero(np.count_nonzero(promising, axis=1) > CROWDED * k)
+    if crowded.size:
+        promising[crowded] = _kept(scores[crowded], k)
+    return promising
 
 
 def _kept(scores: np.ndarray, k: int) -> np.ndarray:
