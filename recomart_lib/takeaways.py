@@ -559,7 +559,7 @@ def learning_curve(table: pl.DataFrame, model: str, against: str, metric: str = 
         row["history"]: row for row in rows.filter(pl.col("model") == against).to_dicts() if row["history"] in own
     }
     if not theirs or model == against:
-        return f"There is nobody whom both {model} and {against} were judged by."
+        return f"{model} and {against} are one model, or there is nobody whom both were judged by."
     better = [name for name, row in theirs.items() if own[name]["low"] > row["high"]]
     worse = [name for name, row in theirs.items() if own[name]["high"] < row["low"]]
     alike = [name for name in theirs if name not in better + worse]
