@@ -47,11 +47,11 @@ def new_project(folder: Path) -> Path:
         if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("tests/", "reports/metrics/")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    change(folder, simulate=SMALL, evaluate={"n_bootstrap": 50}, train={"k": 20, "models": {
+    change(folder, simulate=SMALL, evaluate={"n_bootstrap": 50}, train={"k": 20, "n_trials": 3, "models": {
         "popularity": {}, "recent_popularity": {}, "own_history": {}, "own_history_decayed": {},
-        "repurchase": {"n_trees": 20}, "item_knn": {"n_neighbours": [20]}, "ease": {"reg": [50, 200]},
+        "repurchase": {"n_trees": 20}, "item_knn": {"n_neighbours": [20]}, "ease": {"reg": {"low": 50, "high": 200}},
         "als": {"n_factors": 8}, "bpr": {"n_factors": 8, "n_epochs": 10}, "svdpp": {"n_epochs": 5},
-        "segment_popularity": {}, "content": {}}})  # fmt: skip
+        "segment_popularity": {}, "content": {}, "blend": {"n_factors": 8}}})  # fmt: skip
     run(folder, "git", "init", "-q")
     run(folder, "git", "add", "-A")
     identity = ("-c", "user.name=Tester", "-c", "user.email=tester@example.com")
@@ -82,7 +82,7 @@ def ran(done: subprocess.CompletedProcess) -> list[str]:
 def results(project: Path) -> dict[str, bytes]:
     """All that must be equal after a forced rerun: metrics, models, tables and normalised notebooks."""
     kept = [*project.glob("reports/metrics/*"), *project.glob("reports/*.ipynb")]
-    for folder in ("validated", "quarantine", "history", "prepared", "features", "models", "recommendations"):
+    for folder in ("validated", "quarantine", "history", "prepared", "features", "tuning", "models", "recommendations"):
         kept += [path for path in (project / "data" / folder).rglob("*") if path.is_file()]
     return {path.relative_to(project).as_posix(): path.read_bytes() for path in kept}
 
@@ -180,6 +180,21 @@ def test_a_changed_parameter_runs_only_what_follows(project):
     assert ran(run(project, "dvc", "repro")) == ["08_recommend", "index"]
     change(project, recommend={"k": 10})
     run(project, "dvc", "repro")
+
+
+def test_an_experiment_with_fewer_trials_repeats_none(project):
+    """`dvc exp run -S` and `dvc exp show`; the trials of the run before are kept, so the file stays as it is."""
+    before = (project / "data/tuning/study.db").read_bytes()
+    run(project, "git", "config", "user.name", "Tester")
+    run(project, "git", "config", "user.email", "tester@example.com")
+    run(project, "dvc", "exp", "run", "-S", "train.n_trials=2")
+    search = json.loads((project / "reports/metrics/tuning.json").read_text())["search"]
+    assert (search["ease"]["n_trials"], search["popularity"]["n_trials"]) == (2, 1)
+    assert (project / "data/tuning/study.db").read_bytes() == before
+    assert "train.n_trials" in run(project, "dvc", "exp", "show", "--csv").stdout
+    change(project, train={"n_trials": 3})
+    run(project, "dvc", "repro")
+    assert (project / "data/tuning/study.db").read_bytes() == before
 
 
 def test_a_file_landed_between_runs_survives(project):
@@ -304,6 +319,19 @@ def test_a_tiny_shop_without_users_items_views_and_ratings_runs_to_the_end(tmp_p
         assert "<b>small" not in page.read_text()
 
 
+# The published figures are those of these parameters, and not of what a search would find.
+PUBLISHED = {
+    "popularity": {},
+    "recent_popularity": {"window_days": 30},
+    "own_history": {},
+    "own_history_decayed": {"decay_days": 60},
+    "repurchase": {"n_trees": 100, "min_pairs": [20, 100]},
+    "item_knn": {"n_neighbours": [50, 200]},
+    "ease": {"reg": 200, "signal": ["relevant", "seen"]},
+    "als": {"n_factors": 64, "reg": 5.0, "alpha": 2.0, "n_epochs": 15},
+}
+
+
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_online_retail_gives_the_known_answers(tmp_path):
@@ -313,6 +341,7 @@ def test_online_retail_gives_the_known_answers(tmp_path):
         pytest.skip(f"REAL DATA MISSING: {source}; set RECOMART_DATA")
     project = new_project(tmp_path)
     shutil.copy(ROOT / "params.yaml", project / "params.yaml")
+    change(project, train={"models": PUBLISHED})
     run(project, "recomart", "shop", "use", "online_retail", "--source", str(source))
     run(project, "dvc", "repro")
     found = json.loads((project / "reports/metrics/evaluation.json").read_text())
