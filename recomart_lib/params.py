@@ -78,6 +78,7 @@ class Explore(Section):
 
 class Prepare(Section):
     horizon_days: int = Field(30, ge=1)
+    n_lessons: int = Field(4, ge=0)
     weight_view: float = Field(1.0, ge=0)
     weight_cart: float = Field(3.0, ge=0)
     weight_purchase: float = Field(5.0, ge=0)

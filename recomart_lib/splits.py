@@ -184,10 +184,14 @@ def overview(cuts: list[Window], parts: dict[str, dict[str, pl.DataFrame]]) -> p
 def cuts(facts: dict[str, Any]) -> dict[str, datetime]:
     """The moments as of which features are stored, by name, from the facts of 04_prepare; the earliest first.
 
-    `lesson` is one horizon before `valid`: what followed it teaches models that are judged on valid.
+    lesson_1, lesson_2, ... lie half a horizon apart before `valid`: what followed them teaches models that read features
+    (see `lessons`). A shop that is too short for some has fewer.
     """
     valid, test, live = (datetime.fromisoformat(facts[name]) for name in ("valid_start", "cut", "live"))
-    return {"lesson": valid - timedelta(days=facts["horizon_days"]), "valid": valid, "test": test, "live": live}
+    half, first = timedelta(days=facts["horizon_days"]) / 2, datetime.fromisoformat(facts["first"])
+    earlier = {f"lesson_{n}": valid - n * half for n in range(facts["n_lessons"], 0, -1)}
+    known = {name: moment for name, moment in earlier.items() if moment > first}
+    return {**known, "valid": valid, "test": test, "live": live}
 
 
 def matrix(parts: dict[str, pl.DataFrame]) -> dict[str, float]:
@@ -202,6 +206,7 @@ def facts(
     fingerprint: str,
     cuts: list[Window],
     described: dict[str, dict[str, Any]],
+    n_lessons: int,
 ) -> dict[str, Any]:
     """What the data is and where it is cut (reports/metrics/data.json). Times are ISO 8601, UTC."""
     times = valid["events"].get_column("timestamp")
@@ -221,5 +226,6 @@ def facts(
         "end": test.end.isoformat(),
         "live": live.start.isoformat(),
         "horizon_days": round((test.end - test.start) / timedelta(days=1)),
+        "n_lessons": n_lessons,
         "windows": described,
     }
