@@ -111,6 +111,7 @@ MODELS: dict[str, dict[str, Any]] = {
 class Train(Section):
     k: int = Field(20, ge=1)
     feature_service: str = "recommender_v2"
+    n_taught_users: int = Field(1_500, ge=1)
     svd_n_factors: int = Field(50, ge=1)
     svd_n_epochs: int = Field(20, ge=1)
     svd_learning_rate: float = Field(0.005, gt=0)

@@ -40,6 +40,7 @@ LAYERS = [
     {"feature_config", "feature_history", "feature_store", "models", "models.base", "models.ranking"},
     {"evaluation"},
     {"training"},
+    {"candidates"},
     {"lessons", "recommend", "report", "index_page"},
     {"stage"},
     {"cli_data", "cli_features"},
@@ -125,7 +126,7 @@ def test_feature_functions_reach_nothing_but_the_past_that_they_are_given(entity
     [
         ("papermill", {"stage"}),
         ("feast", {"feature_store"}),
-        ("lightgbm", {"models.repurchase"}),
+        ("lightgbm", {"models.trees"}),
         ("pyspark", {"engine", "feature_store"}),
         ("sqlalchemy", {"feature_history"}),
         ("surprise", {"models.rating", "models.svd", "models.svdpp"}),
