@@ -16,10 +16,12 @@ MODEL_COLOURS = {
     "content": "#999933",
     "item_knn": "#009E73",
     "ease": "#CC79A7",
+    "basket": "#DDCC77",
     "als": "#332288",
     "ials": "#6699CC",
     "bpr": "#AA4499",
     "blend": "#000000",
+    "two_stage": "#E41A1C",
     "svd": "#882255",
     "svdpp": "#661100",
 }

@@ -1,23 +1,28 @@
-"""What models that read features learn from: the feature store, at earlier cuts, and what followed them.
+"""What models that read features learn from: candidates at earlier cuts, and what followed them.
 
-A *lesson* has one row per user-item pair that was known at an earlier cut: its features as of that cut, and whether the
-user took the item again in the window that followed (`label`). Several cuts lie one below the other.
+A *lesson* has one row per candidate of some users at an earlier cut: what sources and feature store knew of it then
+(see `candidates`), and whether the user took it in the window that followed (`label`). Cuts lie one below the other.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-from itertools import pairwise
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 from scipy.stats import rankdata
+from tqdm.auto import tqdm
 
-from recomart_lib import feature_store, splits
+from recomart_lib import candidates, feature_store, splits
 from recomart_lib.models.base import TrainData
-from recomart_lib.models.repurchase import numbers
+from recomart_lib.models.trees import numbers
+from recomart_lib.schemas import TIMESTAMP
 from recomart_lib.training import Tables, data_of
+
+KEPT = 0.3  # share of the candidates that were not taken which a lesson keeps: they are many, and alike
+KEYS = {"user_id": pl.String, "item_id": pl.String, "as_of": TIMESTAMP, "label": pl.Int32}
 
 
 def taught(
@@ -26,30 +31,63 @@ def taught(
     events: pl.DataFrame,
     facts: dict[str, Any],
     service: str,
+    past: pl.DataFrame | None = None,
     users: pl.DataFrame | None = None,
     items: pl.DataFrame | None = None,
 ) -> TrainData:
-    """What a model may learn from at the cut of a window: its pairs, their features, and the lessons of earlier cuts.
+    """What a model may learn from at the cut of a window: its pairs, their features, candidates, and earlier lessons.
 
     Parameters
     ----------
     name
-        The window's: valid, test or live.
+        The window's: valid, test or live, or that of a past cut.
     facts
         Of 04_prepare (reports/metrics/data.json).
     service
         The version of the feature service that the models pin, like recommender_v2.
+    past
+        Lessons (see `learn`); those whose answers were not all known at the cut are left out.
     users, items
         The prepared tables, for models that read attributes; an item's price is the one told before the cut.
     """
+    cut = splits.cuts(facts)[name]
+    ended = None if past is None else past.filter(pl.col("as_of") <= latest_lesson(name, facts))
+    now = features(window, cut, service)
+    baskets = splits.baskets(splits.before(events, cut), window["users"], window["items"], facts["relevant_events"])
+    known = data_of(window, cut, None, None, baskets=baskets)
+    found = candidates.at(window, known, now, service)
+    return data_of(window, cut, ended, now, users, priced(items, events, cut), baskets, found)
+
+
+def latest_lesson(name: str, facts: dict[str, Any]) -> datetime:
+    """The latest moment whose answers, one horizon long, were all known at the cut of this name.
+
+    The answers of valid end at the test cut, and at the live cut everything is known, whatever clocks did in between.
+    """
     cuts = splits.cuts(facts)
-    moments = [moment for moment in cuts.values() if moment <= cuts[name]]
-    end = datetime.fromisoformat(facts["end"])  # the live cut may lie later: the last window is as long as the others
-    windows = [(start, min(after, end)) for start, after in pairwise(moments)]
-    lessons = [lesson(events, start, until, facts["relevant_events"], service) for start, until in windows]
-    learned = pl.concat(lessons) if lessons else None
-    now = features(window, cuts[name], service)
-    return data_of(window, cuts[name], learned, now, users, priced(items, events, cuts[name]))
+    whole = {"test": cuts["valid"], "live": cuts["test"]}
+    return whole.get(name, cuts[name] - timedelta(days=facts["horizon_days"]))
+
+
+def learn(
+    names: Iterable[str], events: pl.DataFrame, facts: dict[str, Any], service: str, n_users: int, seed: int
+) -> pl.DataFrame:
+    """The lessons of past cuts (see `lesson`), one below the other; the sources of each are fitted at its cut."""
+    cuts, horizon, parts = splits.cuts(facts), timedelta(days=facts["horizon_days"]), [pl.DataFrame(schema=KEYS)]
+    for name in tqdm(list(names), desc="lessons of past cuts", unit="cut", disable=None):
+        window = splits.split(events, splits.Window(name, cuts[name], cuts[name] + horizon), facts["relevant_events"])
+        parts.append(lesson(taught(window, name, events, facts, service), window, n_users, seed))
+    return together(*parts)
+
+
+def together(*lessons: pl.DataFrame) -> pl.DataFrame:
+    """Lessons, one below the other."""
+    return pl.concat(lessons, how="diagonal")
+
+
+def before_valid(facts: dict[str, Any]) -> list[str]:
+    """The names of the cuts that valid and test learn from, and that nobody is judged by."""
+    return [name for name in splits.cuts(facts) if name not in ("valid", "test", "live")]
 
 
 def priced(items: pl.DataFrame | None, events: pl.DataFrame, cut: datetime) -> pl.DataFrame | None:
@@ -65,16 +103,22 @@ def priced(items: pl.DataFrame | None, events: pl.DataFrame, cut: datetime) -> p
     return items.select("item_id", "name", "category", "brand").join(prices, on="item_id", how="left")
 
 
-def lesson(events: pl.DataFrame, start: datetime, end: datetime, relevant: list[str], service: str) -> pl.DataFrame:
-    """One row per pair with a relevant event before `start`: user_id, item_id, as_of, label (1: again in [start, end)),
-    and the service's features as of `start`.
+def lesson(data: TrainData, window: Tables, n_users: int, seed: int) -> pl.DataFrame:
+    """One row per candidate of users who took something in the window: user_id, item_id, as_of, label (1: this), and
+    the columns of `candidates`.
+
+    At most `n_users` users, drawn at random, teach; of the candidates that they did not take, a share of `KEPT`.
     """
-    liked = events.filter(pl.col("event_type").is_in(relevant)).select("user_id", "item_id", "timestamp")
-    known = liked.filter(pl.col("timestamp") < start).select("user_id", "item_id").unique()
-    inside = pl.col("timestamp").is_between(start, end, closed="left")
-    again = liked.filter(inside).select("user_id", "item_id", label=pl.lit(1)).unique()
-    spine = known.join(again, on=["user_id", "item_id"], how="left").sort("user_id", "item_id")
-    return feature_store.training_frame(spine.with_columns(pl.col("label").fill_null(0), as_of=pl.lit(start)), service)
+    answered = splits.relevant(window["answers"], "all")
+    rng = np.random.default_rng([seed, int(data.cut.timestamp())])
+    eager = window["users"].join(answered, on="user_id", how="semi").get_column("user_idx").sort().to_numpy()
+    drawn = np.sort(rng.choice(eager, min(n_users, len(eager)), replace=False))
+    rows = data.candidates(drawn).join(window["users"], on="user_idx").join(window["items"], on="item_idx")
+    rows = rows.join(answered.with_columns(label=pl.lit(1, pl.Int32)), on=["user_id", "item_id"], how="left")
+    rows = rows.with_columns(pl.col("label").fill_null(0), as_of=pl.lit(data.cut).cast(TIMESTAMP))
+    rows = rows.sort("user_id", "item_id")
+    kept = rows.filter((pl.col("label") == 1) | pl.Series(rng.random(rows.height) < KEPT))
+    return kept.select(*KEYS, pl.exclude(*KEYS, "user_idx", "item_idx"))
 
 
 def features(window: Tables, cut: datetime, service: str) -> pl.DataFrame:
@@ -85,20 +129,22 @@ def features(window: Tables, cut: datetime, service: str) -> pl.DataFrame:
 
 
 def describe(taught_by: dict[str, TrainData]) -> pl.DataFrame:
-    """One row per window: window, lessons (cuts), pairs (rows of the lessons), again (share taken again), features."""
+    """One row per window: window, cuts, rows and users of its lessons, taken (share of rows), columns."""
     rows = []
     for name, data in taught_by.items():
         table = data.lesson
-        none = table is None or not table.height
-        again = None if none else table.get_column("label").mean()
-        rows.append((name, 0 if none else table.get_column("as_of").n_unique(), 0 if none else table.height, again,
-                     0 if none else len(numbers(table))))  # fmt: skip
-    columns = {"window": pl.String, "cuts": pl.Int64, "pairs": pl.Int64, "again": pl.Float64, "features": pl.Int64}
+        if table is None or not table.height:
+            rows.append((name, 0, 0, 0, None, 0))
+            continue
+        rows.append((name, table.get_column("as_of").n_unique(), table.height, table.get_column("user_id").n_unique(),
+                     table.get_column("label").mean(), len(numbers(table))))  # fmt: skip
+    columns = {"window": pl.String, "cuts": pl.Int64, "rows": pl.Int64, "users": pl.Int64, "taken": pl.Float64,
+               "columns": pl.Int64}  # fmt: skip
     return pl.DataFrame(rows, schema=columns, orient="row")
 
 
 def signal(table: pl.DataFrame | None) -> pl.DataFrame:
-    """How well each numeric feature alone tells the pairs that are taken again.
+    """How well each numeric feature alone tells what is taken again among the own items of a lesson.
 
     Returns
     -------
@@ -111,11 +157,12 @@ def signal(table: pl.DataFrame | None) -> pl.DataFrame:
     Hanley and McNeil, The meaning and use of the area under a ROC curve, 1982 (the interval).
     """
     columns = {"feature": pl.String, "auc": pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}
+    table = None if table is None or not table.height else table.filter("own")
     if table is None or table.get_column("label").n_unique() < 2:
         return pl.DataFrame(schema=columns)
     label = table.get_column("label").to_numpy() == 1
     rows = []
-    for name in numbers(table):
+    for name in (name for name in numbers(table) if not candidates.is_of_source(name)):
         values = table.get_column(name).cast(pl.Float64)
         if values.n_unique() > 1:
             rows.append((name, *_auc(values.fill_null(-np.inf).to_numpy(), label), len(label)))

@@ -78,6 +78,7 @@ class Explore(Section):
 
 class Prepare(Section):
     horizon_days: int = Field(30, ge=1)
+    n_lessons: int = Field(4, ge=0)
     weight_view: float = Field(1.0, ge=0)
     weight_cart: float = Field(3.0, ge=0)
     weight_purchase: float = Field(5.0, ge=0)
@@ -117,6 +118,7 @@ class Train(Section):
     k: int = Field(20, ge=1)
     feature_service: str = "recommender_v2"
     n_backtests: int = Field(3, ge=1)
+    n_taught_users: int = Field(1_500, ge=1)
     svd_n_factors: int = Field(50, ge=1)
     svd_n_epochs: int = Field(20, ge=1)
     svd_learning_rate: float = Field(0.005, gt=0)

@@ -93,6 +93,23 @@ def interactions(history: pl.DataFrame, relevant_events: list[str]) -> pl.DataFr
     return pairs.with_columns(nw.col("n_orders").fill_null(0)).sort("user_id", "item_id").to_native()
 
 
+def baskets(
+    history: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame, relevant_events: list[str]
+) -> pl.DataFrame:
+    """One row per order and item of the history's relevant events: user_idx, item_idx, basket (the order's number, from
+    0), timestamp (of its first such event). An event without an order id is an order of its own.
+
+    `users` and `items` are the encoders of the same history.
+    """
+    lines = history.filter(pl.col("event_type").is_in(relevant_events)).with_columns(
+        order=pl.coalesce("order_id", "event_id")
+    )
+    lines = lines.group_by("user_id", "order", "item_id").agg(pl.col("timestamp").min())
+    lines = lines.join(users, on="user_id").join(items, on="item_id").sort("user_idx", "order", "item_idx")
+    number = pl.struct("user_idx", "order").rle_id().cast(pl.Int64)
+    return lines.select("user_idx", "item_idx", number.alias("basket"), "timestamp")
+
+
 def encoder(ids: pl.Series, index: str) -> pl.DataFrame:
     """One row per distinct id, with its dense index: the rank of the sorted id string."""
     ordered = ids.unique().sort()
@@ -184,10 +201,14 @@ def overview(cuts: list[Window], parts: dict[str, dict[str, pl.DataFrame]]) -> p
 def cuts(facts: dict[str, Any]) -> dict[str, datetime]:
     """The moments as of which features are stored, by name, from the facts of 04_prepare; the earliest first.
 
-    `lesson` is one horizon before `valid`: what followed it teaches models that are judged on valid.
+    lesson_1, lesson_2, ... lie half a horizon apart before `valid`: what followed them teaches models that read
+    features (see `lessons`). A shop that is too short for some has fewer.
     """
     valid, test, live = (datetime.fromisoformat(facts[name]) for name in ("valid_start", "cut", "live"))
-    return {"lesson": valid - timedelta(days=facts["horizon_days"]), "valid": valid, "test": test, "live": live}
+    half, first = timedelta(days=facts["horizon_days"]) / 2, datetime.fromisoformat(facts["first"])
+    earlier = {f"lesson_{n}": valid - n * half for n in range(facts["n_lessons"], 0, -1)}
+    known = {name: moment for name, moment in earlier.items() if moment > first}
+    return {**known, "valid": valid, "test": test, "live": live}
 
 
 def matrix(parts: dict[str, pl.DataFrame]) -> dict[str, float]:
@@ -202,6 +223,7 @@ def facts(
     fingerprint: str,
     cuts: list[Window],
     described: dict[str, dict[str, Any]],
+    n_lessons: int,
 ) -> dict[str, Any]:
     """What the data is and where it is cut (reports/metrics/data.json). Times are ISO 8601, UTC."""
     times = valid["events"].get_column("timestamp")
@@ -221,5 +243,6 @@ def facts(
         "end": test.end.isoformat(),
         "live": live.start.isoformat(),
         "horizon_days": round((test.end - test.start) / timedelta(days=1)),
+        "n_lessons": n_lessons,
         "windows": described,
     }

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from recomart_lib import metrics, models, spaces, splits, tuning
 from recomart_lib.errors import UserError
 from recomart_lib.models import ranking
-from recomart_lib.models.base import Model, TrainData
+from recomart_lib.models.base import Model, Rows, TrainData
 from recomart_lib.models.ranking import recommend
 from recomart_lib.models.rating import RatingModel
 from recomart_lib.params import Train
@@ -28,7 +28,8 @@ from recomart_lib.tuning import Search
 log = logging.getLogger(__name__)
 
 TUNED_AT = 10  # parameters are chosen by ndcg at this list length
-SEEDED = ("als", "blend", "bpr", "ials", "svd", "svdpp", "random", "repurchase")
+SEEDED = ("als", "blend", "bpr", "ials", "svd", "svdpp", "random", "repurchase", "two_stage")
+TAUGHT = ("repurchase", "two_stage")  # learn from lessons
 FOR_RATINGS = ("svdpp",)  # from weights it would learn for minutes what is a guess anyway; svd shows that case
 COLD_MODELS = ("popularity", "recent_popularity")
 LOG = {"model": pl.String, "trial": pl.Int32, "parameters": pl.String, "protocol": pl.String,
@@ -72,17 +73,20 @@ def data_of(
     features: pl.DataFrame | None = None,
     users: pl.DataFrame | None = None,
     items: pl.DataFrame | None = None,
+    baskets: pl.DataFrame | None = None,
+    candidates: Rows | None = None,
 ) -> TrainData:
     """What a model may learn from: the interactions of a window (see `splits.split`), with features (`lessons`).
 
-    `users` and `items` tell, by user_id and item_id, attributes as they were known at the cut.
+    `users` and `items` tell, by user_id and item_id, attributes as they were known at the cut; `baskets` see
+    `splits.baskets`, `candidates` see `TrainData`.
     """
     known = [
         None if facts is None else window[name].join(facts, on=key, how="left")
         for name, key, facts in (("users", "user_id", users), ("items", "item_id", items))
     ]
     n_users, n_items = window["users"].height, window["items"].height
-    return TrainData.of(window["interactions"], n_users, n_items, cut, lesson, features, *known)
+    return TrainData.of(window["interactions"], n_users, n_items, cut, lesson, features, *known, baskets, candidates)
 
 
 def searches(train: Train, data: TrainData, window: Tables, seed: int) -> list[Search]:

@@ -42,6 +42,7 @@ LAYERS = [
     {"spaces"},
     {"tuning"},
     {"beyond", "training"},
+    {"candidates"},
     {"backtest", "lessons", "recommend", "report", "index_page", "known_answers"},
     {"model_card", "stage"},
     {"cli_data", "cli_features"},
@@ -128,7 +129,7 @@ def test_feature_functions_reach_nothing_but_the_past_that_they_are_given(entity
     [
         ("papermill", {"stage"}),
         ("feast", {"feature_store"}),
-        ("lightgbm", {"models.repurchase"}),
+        ("lightgbm", {"models.trees"}),
         ("pyspark", {"engine", "feature_store"}),
         ("sqlalchemy", {"feature_history"}),
         ("surprise", {"models.rating", "models.svd", "models.svdpp", "known_answers"}),

@@ -193,7 +193,7 @@ def test_a_window_in_which_nothing_happens_is_described_too():
 def test_the_facts_give_the_horizon_in_whole_days(zone):
     cuts = [*splits.windows(shop(time_zone=zone, cut="2024-03-20"), END, 30), splits.after(END)]
     valid = {"users": rows("users"), "items": rows("items"), "events": history(*KNOWN)}
-    facts = splits.facts(shop(), valid, "f", cuts, {})
+    facts = splits.facts(shop(), valid, "f", cuts, {}, 3)
     assert facts["horizon_days"] == 30
     assert facts["cut"] == cuts[1].start.isoformat()
     assert (facts["n_events"], facts["first"]) == (3, "2024-01-01T00:00:00+00:00")

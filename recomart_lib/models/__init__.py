@@ -9,6 +9,7 @@ from typing import Any
 from recomart_lib.errors import UserError
 from recomart_lib.models.als import Als
 from recomart_lib.models.base import CARD_FILE, ArrayModel, read_card
+from recomart_lib.models.basket import Basket
 from recomart_lib.models.blend import Blend
 from recomart_lib.models.bpr import Bpr
 from recomart_lib.models.content import Content
@@ -22,6 +23,7 @@ from recomart_lib.models.repurchase import Repurchase
 from recomart_lib.models.segment_popularity import SegmentPopularity
 from recomart_lib.models.svd import Svd
 from recomart_lib.models.svdpp import SvdPlusPlus
+from recomart_lib.models.two_stage import TwoStage
 
 CLASSES = (
     RandomFloor,
@@ -34,10 +36,12 @@ CLASSES = (
     Content,
     ItemKNN,
     Ease,
+    Basket,
     Als,
     Ials,
     Bpr,
     Blend,
+    TwoStage,
     Svd,
     SvdPlusPlus,
 )

@@ -6,6 +6,7 @@ import json
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
@@ -18,7 +19,7 @@ import polars as pl
 from scipy import sparse
 
 from recomart_lib.errors import UserError
-from recomart_lib.schemas import INTERACTIONS
+from recomart_lib.schemas import INTERACTIONS, TIMESTAMP
 
 CARD_FILE = "model.json"
 ARRAYS_FILE = "arrays.npz"
@@ -34,18 +35,24 @@ EXPLAINED = {
     "contribution": pl.Float64,
     "share": pl.Float64,
 }
+# One row: one item in one order before the cut; orders are numbered from 0.
+BASKETS = {"user_idx": pl.Int32, "item_idx": pl.Int32, "basket": pl.Int64, "timestamp": TIMESTAMP}
 Arrays = dict[str, "np.ndarray | sparse.csr_matrix"]
+Rows = Callable[[np.ndarray], pl.DataFrame]
 
 
 @dataclass(frozen=True)
 class TrainData:
     """All that a model may know at a cut: one row per user-item pair (`schemas.INTERACTIONS`), and matrix views of it.
 
-    For models that read features: `lesson` (pairs at earlier cuts with their features then and a `label`) and
-    `features` (of the pairs with a relevant event, now). See `lessons`. None: no model reads features.
+    For models that read features: `lesson` (candidates at earlier cuts with their columns then and a `label`; `own`:
+    the user had taken the item), `features` (of the pairs with a relevant event, now), and `candidates`, a function
+    from user_idx to the columns of these users' candidates now. See `lessons` and `candidates`. None: not known.
 
     For models that read attributes: `users` (user_idx and what is known of every user, like country) and `items`
     (item_idx, name, category, brand, price), one row per index. None: nothing is known of them.
+
+    For models of orders: `baskets` (`BASKETS`). None: nothing is known of them.
 
     Every view has the shape (n_users, n_items), is float64 CSR, is built once, and must not be changed in place.
     """
@@ -58,6 +65,8 @@ class TrainData:
     features: pl.DataFrame | None = None
     users: pl.DataFrame | None = None
     items: pl.DataFrame | None = None
+    baskets: pl.DataFrame | None = None
+    candidates: Rows | None = None
 
     @classmethod
     def of(
@@ -70,6 +79,8 @@ class TrainData:
         features: pl.DataFrame | None = None,
         users: pl.DataFrame | None = None,
         items: pl.DataFrame | None = None,
+        baskets: pl.DataFrame | None = None,
+        candidates: Rows | None = None,
     ) -> TrainData:
         """Check the pairs and sort them by user_idx and item_idx.
 
@@ -100,10 +111,10 @@ class TrainData:
                 raise ValueError(f"{column} must lie in [0, {size}): {pairs[column].min()} to {pairs[column].max()}")
         if late := pairs.filter(pl.col("last_timestamp") >= cut).height:
             raise ValueError(f"last_timestamp of {late} pairs lies at or after the cut {cut}: the future has leaked in")
-        if lesson is not None and (late := lesson.filter(pl.col("as_of") >= cut).height):
-            raise ValueError(f"{late} rows of the lesson are as of {cut} or later: the future has leaked in")
+        _require_past(lesson, "as_of", "the lesson", cut)
+        _require_past(baskets, "timestamp", "the baskets", cut)
         users, items = _one_each(users, "user_idx", n_users), _one_each(items, "item_idx", n_items)
-        return cls(pairs, n_users, n_items, cut, lesson, features, users, items)
+        return cls(pairs, n_users, n_items, cut, lesson, features, users, items, baskets, candidates)
 
     @cached_property
     def relevant(self) -> sparse.csr_matrix:
@@ -276,6 +287,11 @@ def read_card(folder: Path) -> dict[str, Any]:
     if not isinstance(card, dict) or any(not isinstance(card.get(key), kind) for key, kind in wanted.items()):
         raise UserError(f"{path} is no model card: expected the keys {', '.join(wanted)}. Train the model again.")
     return card
+
+
+def _require_past(table: pl.DataFrame | None, column: str, what: str, cut: datetime) -> None:
+    if table is not None and (late := table.filter(pl.col(column) >= cut).height):
+        raise ValueError(f"{late} rows of {what} are as of {cut} or later: the future has leaked in")
 
 
 def _one_each(table: pl.DataFrame | None, index: str, size: int) -> pl.DataFrame | None:

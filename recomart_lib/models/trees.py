@@ -1,0 +1,85 @@
+"""Boosted trees over rows of numbers. Only this file knows LightGBM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+KEYS = ("user_id", "item_id", "user_idx", "item_idx", "as_of", "label")
+BINS = 63  # of a column's values: as good as 255 here, and faster
+SAME = {"num_threads": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1}  # the same bytes in every run
+
+
+def numbers(rows: pl.DataFrame) -> list[str]:
+    """The numeric columns from which trees learn, in their order."""
+    return [name for name, dtype in rows.schema.items() if name not in KEYS and dtype.is_numeric()]
+
+
+def learn(
+    rows: pl.DataFrame, columns: list[str], n_trees: int, group: np.ndarray | None = None, **settings: Any
+) -> np.ndarray:
+    """Trees that tell rows of `label` 1 from rows of label 0, as LightGBM's own text: uint8 (n_bytes,).
+
+    Parameters
+    ----------
+    group
+        Sizes of the consecutive groups of rows that are compared with each other, for the objective lambdarank.
+    settings
+        LightGBM's own parameters.
+    """
+    import lightgbm  # half a second to import: only where it is used
+
+    table = lightgbm.Dataset(
+        _matrix(rows, columns), rows.get_column("label").to_numpy(), group=group, feature_name=columns,
+        params={"max_bin": BINS, **SAME},
+    )  # fmt: skip
+    trees = lightgbm.train({"max_bin": BINS, **SAME, **settings}, table, num_boost_round=n_trees)
+    return np.frombuffer(trees.model_to_string().encode(), dtype=np.uint8)
+
+
+def score(trees: np.ndarray, rows: pl.DataFrame) -> np.ndarray:
+    """The trees' raw scores (n_rows,): log odds, or the ranker's own scale. `rows` have the columns of the lesson."""
+    booster = _booster(trees)
+    if not rows.height:
+        return np.empty(0)
+    return booster.predict(_matrix(rows, booster.feature_name()), raw_score=True, num_threads=1)
+
+
+def contributions(trees: np.ndarray, rows: pl.DataFrame) -> pl.DataFrame:
+    """What each column adds to each row's raw score: exact Shapley values of the trees.
+
+    Returns
+    -------
+    DataFrame
+        One row per row (`row`: its number) and column: row, feature, value, contribution; the largest size first. The
+        feature `(all)` is the mean score; with it they sum to the row's score.
+
+    Source: Lundberg et al., From local explanations to global understanding with explainable AI for trees, 2020.
+    """
+    booster = _booster(trees)
+    columns = booster.feature_name()
+    values = _matrix(rows, columns)
+    added = booster.predict(values, pred_contrib=True, num_threads=1)
+    told = np.pad(values.astype(np.float64), ((0, 0), (0, 1)), constant_values=np.nan)
+    table = pl.DataFrame(
+        {
+            "row": np.repeat(np.arange(rows.height), len(columns) + 1),
+            "feature": [*columns, "(all)"] * rows.height,
+            "value": pl.Series(told.ravel()).fill_nan(None),
+            "contribution": added.ravel(),
+        }
+    )
+    return table.sort("row", pl.col("contribution").abs(), "feature", descending=[False, True, False])
+
+
+def _booster(trees: np.ndarray) -> Any:
+    import lightgbm
+
+    return lightgbm.Booster(model_str=trees.tobytes().decode())
+
+
+def _matrix(rows: pl.DataFrame, columns: list[str]) -> np.ndarray:
+    """(n_rows, n_columns) float32; null = NaN, which trees send their own way."""
+    return rows.select(pl.col(columns).cast(pl.Float32)).to_numpy()

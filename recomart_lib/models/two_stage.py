@@ -1,0 +1,91 @@
+"""Two stages: several simple models propose candidates, and boosted trees rank them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from recomart_lib.errors import UserError
+from recomart_lib.models import trees
+from recomart_lib.models.base import TrainData, at_least, one_of
+from recomart_lib.models.history import OwnHistoryDecayed
+
+log = logging.getLogger(__name__)
+
+BLOCK = 1_024  # users whose candidates are in memory at once
+
+
+@dataclass(eq=False)
+class TwoStage(OwnHistoryDecayed):
+    """score(u, i) = level(u, i) + users(i) / (1 + max users), as in `OwnHistory`; here the level is learned.
+
+    Boosted trees score the candidates of every user (`TrainData.candidates`) by what their sources say and by the
+    features of user, item and pair. They learn from candidates at earlier cuts and what followed (`TrainData.lesson`).
+    The level is the dense rank of the score among the user's candidates (1 = lowest); items outside follow by
+    popularity. Where there is nothing to learn from, the order is that of own_history_decayed.
+
+    `objective`: binary estimates the chance that the user takes the candidate in the next window; lambdarank compares
+    the candidates of a user.
+
+    Source: Covington et al., Deep neural networks for YouTube recommendations, 2016 (two stages); Burges, From RankNet
+    to LambdaRank to LambdaMART, 2010; Ke et al., LightGBM, 2017.
+    """
+
+    name: ClassVar[str] = "two_stage"
+    n_trees: int = at_least(200, 1)
+    n_leaves: int = at_least(31, 2)
+    learning_rate: float = at_least(0.06, 1e-6)
+    min_rows: int = at_least(100, 1)
+    feature_share: float = at_least(0.3, 1e-6)
+    objective: str = one_of("binary", "lambdarank")
+    seed: int = at_least(42, 0)
+
+    def fit(self, data: TrainData) -> Self:
+        """Learn from the lesson, then rank every user's candidates, block by block of users."""
+        super().fit(data)
+        self.arrays["trees"] = np.empty(0, dtype=np.uint8)
+        if data.lesson is None or data.candidates is None or data.lesson.get_column("label").n_unique() < 2:
+            log.warning("two_stage: nothing to learn from before %s; the own history's order is kept", data.cut.date())
+            return self
+        self.arrays["trees"] = self._learn(data.lesson.sort("as_of", "user_id", "item_id"))
+        blocks = np.split(np.arange(data.n_users), range(BLOCK, data.n_users, BLOCK))
+        levels = pl.concat([self._ranked(data.candidates(block)) for block in blocks])
+        where = (levels.get_column("user_idx").to_numpy(), levels.get_column("item_idx").to_numpy())
+        self.arrays["levels"] = sparse.csr_matrix(
+            (levels.get_column("level").to_numpy(), where), shape=(data.n_users, data.n_items)
+        )
+        return self
+
+    def contributions(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """What each column adds to the score of these candidates: see `trees.contributions`.
+
+        Raises
+        ------
+        UserError
+            If the model had nothing to learn from.
+        """
+        if not len(self.arrays["trees"]):
+            raise UserError("two_stage had nothing to learn from before its cut: its scores have no contributions.")
+        return trees.contributions(self.arrays["trees"], rows)
+
+    def _learn(self, lesson: pl.DataFrame) -> np.ndarray:
+        settings = {
+            "num_leaves": self.n_leaves, "learning_rate": self.learning_rate, "min_data_in_leaf": self.min_rows,
+            "feature_fraction": self.feature_share, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 5.0,
+        }  # fmt: skip
+        group = None
+        if self.objective == "lambdarank":
+            group = lesson.group_by("as_of", "user_id", maintain_order=True).len().get_column("len").to_numpy()
+            settings |= {"lambdarank_truncation_level": 30, "label_gain": [0, 1]}
+        columns = trees.numbers(lesson)
+        return trees.learn(lesson, columns, self.n_trees, group, objective=self.objective, seed=self.seed, **settings)
+
+    def _ranked(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """One row per candidate: user_idx, item_idx, level."""
+        scored = rows.select("user_idx", "item_idx", level=pl.Series(trees.score(self.arrays["trees"], rows)))
+        return scored.with_columns(pl.col("level").rank("dense").over("user_idx").cast(pl.Float64))
