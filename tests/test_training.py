@@ -73,7 +73,7 @@ def test_svd_and_random_are_always_there_and_seeds_given_to_those_who_draw():
 
 
 def test_the_choice_is_never_worse_on_valid_than_the_defaults_and_fixed_models_are_fitted_once(tmp_path):
-    log, asked = tuned(tmp_path / "study.db")
+    log, asked = tuned(tmp_path / "study.db", tune_protocol="all")
     table = {row["model"]: row for row in training.searched(log).iter_rows(named=True)}
     assert {name: row["trials"] for name, row in table.items()} == {
         "popularity": 1, "random": 1, "svd": 1, "als": 2, "ease": 6}  # fmt: skip
