@@ -5,9 +5,9 @@
 
 `metrics`: recomart, ranx and Microsoft's recommenders judge the same lists, of 20,000 made-up products with a long
 tail; everybody has 1 to 20 relevant ones. "convert" is from a table in memory (recomart: Polars, the others: pandas) to
-the package's own form, "judge" is all that follows, also in seconds of all cores together. ranx, which compiles itself, has judged a few users before. The
-fastest of several runs counts, each in a process of its own; memory is that process's peak. A package that is not
-installed is said to be so: pip install ranx; pip install --no-deps recommenders scikit-learn
+the package's own form, "judge" is all that follows; CPU seconds are those of all cores together. ranx, which compiles
+itself, has judged a few users before. The fastest of several runs counts, each in a process of its own; memory is that
+process's peak. A package that is not installed is said to be so: pip install --no-deps recommenders scikit-learn
 """
 
 from __future__ import annotations
