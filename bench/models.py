@@ -74,6 +74,7 @@ def metrics_recomart(folder: Path) -> dict[str, float]:
 
 
 def metrics_ranx(folder: Path) -> dict[str, float]:
+    os.environ["IR_DATASETS_HOME"] = str(folder / "ir")  # else importing it makes a folder at home
     from ranx import Qrels, Run, evaluate
 
     names = [f"{name}@{K}" for name in ("precision", "recall", "ndcg", "hit_rate", "mrr", "map")]
