@@ -677,3 +677,20 @@ def weak(rows: list[dict[str, Any]], model: str, metric: str = "ndcg@10") -> str
     named = "; ".join(f"{row['by']} {safe(row['slice'])} ({row['mean']:.4f}, n = {row['n']:,})" for row in rows[:6])
     more = f"; and {len(rows) - 6} more" if len(rows) > 6 else ""
     return f"**{model} is surely below its own average ({metric}) in {plural(len(rows), 'group')}**: {named}{more}."
+
+
+def parts(told: pl.DataFrame, model: str) -> str:
+    """What a model's scores are made of. `told`: `why.told`, of one user."""
+    if not told.height:
+        return f"**{model} has no parts that could be shown**: its score is no sum. The reasons above are evidence from the shop's data."
+    first = (
+        told.filter(pl.col("place") == 1)
+        .get_column("cause")
+        .value_counts()
+        .sort("count", "cause", descending=[True, False])
+    )
+    cause, count = first.row(0)
+    return (
+        f"**What speaks most for these suggestions: {safe(cause)}** (the largest part in {count} of "
+        f"{told.select('user_id', 'item_id').n_unique()})."
+    )

@@ -43,9 +43,9 @@ LAYERS = [
     {"tuning"},
     {"beyond", "training"},
     {"candidates"},
-    {"backtest", "lessons", "recommend", "report", "index_page", "known_answers"},
+    {"why", "backtest", "lessons", "recommend", "report", "index_page", "known_answers"},
     {"model_card", "stage"},
-    {"cli_data", "cli_features"},
+    {"cli_data", "cli_features", "cli_recommend"},
     {"cli"},
 ]
 

@@ -61,6 +61,11 @@ class TwoStage(OwnHistoryDecayed):
         )
         return self
 
+    @property
+    def has_learned(self) -> bool:
+        """Whether there was anything to learn from before the cut."""
+        return len(self.arrays.get("trees", ())) > 0
+
     def contributions(self, rows: pl.DataFrame) -> pl.DataFrame:
         """What each column adds to the score of these candidates: see `trees.contributions`.
 
@@ -69,7 +74,7 @@ class TwoStage(OwnHistoryDecayed):
         UserError
             If the model had nothing to learn from.
         """
-        if not len(self.arrays["trees"]):
+        if not self.has_learned:
             raise UserError("two_stage had nothing to learn from before its cut: its scores have no contributions.")
         return trees.contributions(self.arrays["trees"], rows)
 

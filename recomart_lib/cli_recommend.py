@@ -1,0 +1,59 @@
+"""`recomart recommend`: what a user is shown, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from recomart_lib import models, paths, tables, why
+from recomart_lib.cli_data import show
+from recomart_lib.errors import UserError
+from recomart_lib.takeaways import plural
+
+
+def recommend(
+    user: Annotated[str, typer.Option(help="A user id; whom nobody knows gets what strangers are shown.")],
+    k: Annotated[int, typer.Option(help="How many products.", min=1)] = 10,
+    explain: Annotated[bool, typer.Option("--why", help="Also the history, and the parts of each score.")] = False,
+) -> None:
+    """The list that stage 08_recommend made for a user, best first."""
+    lists = _read("recommendations.parquet").filter(user_id=user)
+    known = lists.height > 0
+    if not known:
+        typer.echo(f"Nobody knows '{user}'. Strangers are shown:")
+        lists = _read("strangers.parquet")
+    items = tables.read(paths.PREPARED, "items.parquet").select("item_id", "name")
+    shown = lists.sort("rank").head(k).join(items, on="item_id", how="left", maintain_order="left")
+    show(shown.select("rank", "item_id", "name", *(["model", "reason"] if known else [])), k)
+    if explain and known:
+        _explain(shown, items)
+
+
+def _explain(shown: pl.DataFrame, items: pl.DataFrame) -> None:
+    live = tables.read_all(paths.PREPARED / "live", "users", "items", "interactions")
+    pairs = why.indexed(shown, live)
+    if not pairs.height:
+        typer.echo("The user has no history yet: the list is that of the bestsellers.")
+        return
+    user = pairs.get_column("user_id")[0]
+    had = live["interactions"].filter(pl.col("user_id") == user, pl.col("n_relevant") > 0)
+    had = had.join(items, on="item_id", how="left").sort("last_relevant_timestamp", "item_id", descending=[True, False])
+    typer.echo(f"\nThe user took {plural(had.height, 'product')}, last:")
+    last = pl.col("last_relevant_timestamp").dt.strftime("%Y-%m-%d").alias("last")
+    show(had.select("item_id", "name", "n_orders", last).head(5), 5)
+    names = live["items"].join(items, on="item_id", how="left").select("item_idx", "name")
+    model = models.load(paths.place(paths.RECOMMENDATIONS, "model"))
+    parts = why.told(model, pairs, _read("columns.parquet").filter(user_id=user), names)
+    typer.echo(f"\nThe largest parts of each score of {model.name}:")
+    for row in shown.iter_rows(named=True):
+        typer.secho(f"{row['rank']}. {row['name']}", bold=True)
+        for part in parts.filter(item_id=row["item_id"]).iter_rows(named=True):
+            typer.echo(f"   {part['contribution']:+.3g}  {part['cause']}")
+
+
+def _read(name: str) -> pl.DataFrame:
+    if not paths.place(paths.RECOMMENDATIONS, name).exists():
+        raise UserError("Nothing was recommended yet. Run: dvc repro")
+    return tables.read(paths.RECOMMENDATIONS, name)
