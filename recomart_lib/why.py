@@ -44,7 +44,9 @@ def columns_of(
 def indexed(suggested: pl.DataFrame, window: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """user_id, item_id, user_idx, item_idx of the suggestions to users with a history."""
     keys = suggested.select("user_id", "item_id")
-    return keys.join(window["users"], on="user_id", maintain_order="left").join(window["items"], on="item_id")
+    for one in ("user", "item"):
+        keys = keys.join(window[f"{one}s"], on=f"{one}_id", maintain_order="left")
+    return keys
 
 
 def told(
