@@ -102,8 +102,10 @@ MODELS: dict[str, dict[str, Any]] = {
     "content": {"decay_days": 60, "fact_weight": 0.25},
     "item_knn": {"n_neighbours": [50, 200]},
     "ease": {"reg": 200, "signal": ["relevant", "seen"]},
+    "basket": {"decay_days": [15, 40]},
     "als": {"n_factors": 64, "reg": 5.0, "alpha": 2.0, "n_epochs": 15},
     "bpr": {"n_factors": 64, "learning_rate": 0.01, "reg": 0.001, "n_epochs": 50},
+    "two_stage": {"n_trees": 200, "n_leaves": [15, 31], "objective": "lambdarank"},
     "svdpp": {"n_factors": 20, "n_epochs": 20, "learning_rate": 0.007, "reg": 0.02},
 }
 
