@@ -6,6 +6,7 @@ that was fitted at the cut. One row is one candidate: the sources' scores and ra
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,8 @@ from recomart_lib.models.base import Model, TrainData
 from recomart_lib.models.history import OwnHistoryDecayed
 from recomart_lib.models.ranking import top_k
 
+log = logging.getLogger(__name__)
+
 # Source -> the model and its hyper-parameters.
 SOURCES: dict[str, tuple[str, dict[str, Any]]] = {
     "ease": ("ease", {"reg": 200.0, "precision": "single"}),
@@ -29,6 +32,7 @@ SOURCES: dict[str, tuple[str, dict[str, Any]]] = {
     "recent_week": ("recent_popularity", {"window_days": 7}),
     "recent_month": ("recent_popularity", {"window_days": 30}),
 }
+MOST_ITEMS = {"ease": 10_000}  # in a larger catalogue this source is left out: its time grows with n_items^3
 N_NEW = 50  # new items that each source proposes to a user
 YARDSTICK = 10  # a score is told in units of the user's so many-th best new one
 BLOCK = 512
@@ -59,8 +63,14 @@ class Candidates:
 
     @cached_property
     def sources(self) -> dict[str, Model]:
-        """The fitted sources."""
-        return {name: models.create(model, **hyper).fit(self.data) for name, (model, hyper) in SOURCES.items()}
+        """The fitted sources; what would be too slow for this catalogue is left out."""
+        found = {}
+        for name, (model, hyper) in SOURCES.items():
+            if self.data.n_items <= MOST_ITEMS.get(name, self.data.n_items):
+                found[name] = models.create(model, **hyper).fit(self.data)
+            else:
+                log.warning("candidates: %s is no source for %s items", name, f"{self.data.n_items:,}")
+        return found
 
     @cached_property
     def own(self) -> sparse.csr_matrix:
@@ -75,7 +85,7 @@ class Candidates:
         DataFrame
             user_idx, item_idx, own (the user took it before); per source x: x__score, x__rank (1 = best; null: not
             among its best new ones), x__relative; own__rank (in the decayed own history; null: new); and the features.
-            Sorted by user_idx and item_idx. Numbers are Float32.
+            Sorted by user_idx and item_idx. Numbers are Float32. A source that was left out says null.
         """
         starts = range(0, len(users), BLOCK)
         parts = [self._block(np.asarray(users[start : start + BLOCK], dtype=np.int64)) for start in starts]
@@ -89,7 +99,13 @@ class Candidates:
             chosen |= ranks > 0
         row, item = np.nonzero(chosen)
         columns = {"own": np.asarray(own[row, item]).ravel() > 0}
-        for name, (scores, ranks, tenth) in found.items():
+        for name in SOURCES:
+            if name not in found:
+                columns |= dict.fromkeys(
+                    (f"{name}__score", f"{name}__rank", f"{name}__relative"), np.full(len(row), np.nan)
+                )
+                continue
+            scores, ranks, tenth = found[name]
             columns[f"{name}__score"] = scores[row, item]
             columns[f"{name}__rank"] = np.where(ranks[row, item] > 0, ranks[row, item], np.nan)
             columns[f"{name}__relative"] = scores[row, item] / tenth[row]

@@ -34,6 +34,7 @@ def taught(
     past: pl.DataFrame | None = None,
     users: pl.DataFrame | None = None,
     items: pl.DataFrame | None = None,
+    only: np.ndarray | None = None,
 ) -> TrainData:
     """What a model may learn from at the cut of a window: its pairs, their features, candidates, and earlier lessons.
 
@@ -49,10 +50,12 @@ def taught(
         Lessons (see `learn`); those whose answers were not all known at the cut are left out.
     users, items
         The prepared tables, for models that read attributes; an item's price is the one told before the cut.
+    only
+        The user_idx whose pairs' features are asked of the store; None: everybody's.
     """
     cut = splits.cuts(facts)[name]
     ended = None if past is None else past.filter(pl.col("as_of") <= latest_lesson(name, facts))
-    now = features(window, cut, service)
+    now = features(window, cut, service, only)
     baskets = splits.baskets(splits.before(events, cut), window["users"], window["items"], facts["relevant_events"])
     known = data_of(window, cut, None, None, baskets=baskets)
     found = candidates.at(window, known, now, service)
@@ -76,7 +79,8 @@ def learn(
     cuts, horizon, parts = splits.cuts(facts), timedelta(days=facts["horizon_days"]), [pl.DataFrame(schema=KEYS)]
     for name in tqdm(list(names), desc="lessons of past cuts", unit="cut", disable=None):
         window = splits.split(events, splits.Window(name, cuts[name], cuts[name] + horizon), facts["relevant_events"])
-        parts.append(lesson(taught(window, name, events, facts, service), window, n_users, seed))
+        users = drawn(window, cuts[name], n_users, seed)
+        parts.append(lesson(taught(window, name, events, facts, service, only=users), window, n_users, seed))
     return together(*parts)
 
 
@@ -103,17 +107,27 @@ def priced(items: pl.DataFrame | None, events: pl.DataFrame, cut: datetime) -> p
     return items.select("item_id", "name", "category", "brand").join(prices, on="item_id", how="left")
 
 
+def drawn(window: Tables, cut: datetime, n_users: int, seed: int) -> np.ndarray:
+    """At most `n_users` user_idx, in ascending order, of those who took a known item in the window, at random."""
+    answered = splits.relevant(window["answers"], "all")
+    eager = window["users"].join(answered, on="user_id", how="semi").get_column("user_idx").sort().to_numpy()
+    rng = np.random.default_rng([seed, 0, int(cut.timestamp())])
+    return np.sort(rng.choice(eager, min(n_users, len(eager)), replace=False))
+
+
 def lesson(data: TrainData, window: Tables, n_users: int, seed: int) -> pl.DataFrame:
     """One row per candidate of users who took something in the window: user_id, item_id, as_of, label (1: this), and
     the columns of `candidates`.
 
-    At most `n_users` users, drawn at random, teach; of the candidates that they did not take, a share of `KEPT`.
+    The users are `drawn`; of the candidates that they did not take, a share of `KEPT` is drawn.
     """
     answered = splits.relevant(window["answers"], "all")
-    rng = np.random.default_rng([seed, int(data.cut.timestamp())])
-    eager = window["users"].join(answered, on="user_id", how="semi").get_column("user_idx").sort().to_numpy()
-    drawn = np.sort(rng.choice(eager, min(n_users, len(eager)), replace=False))
-    rows = data.candidates(drawn).join(window["users"], on="user_idx").join(window["items"], on="item_idx")
+    rng = np.random.default_rng([seed, 1, int(data.cut.timestamp())])
+    rows = (
+        data.candidates(drawn(window, data.cut, n_users, seed))
+        .join(window["users"], on="user_idx")
+        .join(window["items"], on="item_idx")
+    )
     rows = rows.join(answered.with_columns(label=pl.lit(1, pl.Int32)), on=["user_id", "item_id"], how="left")
     rows = rows.with_columns(pl.col("label").fill_null(0), as_of=pl.lit(data.cut).cast(TIMESTAMP))
     rows = rows.sort("user_id", "item_id")
@@ -121,9 +135,14 @@ def lesson(data: TrainData, window: Tables, n_users: int, seed: int) -> pl.DataF
     return kept.select(*KEYS, pl.exclude(*KEYS, "user_idx", "item_idx"))
 
 
-def features(window: Tables, cut: datetime, service: str) -> pl.DataFrame:
-    """One row per pair of the window with a relevant event: ids, indices, and the service's features as of the cut."""
+def features(window: Tables, cut: datetime, service: str, only: np.ndarray | None = None) -> pl.DataFrame:
+    """One row per pair of the window with a relevant event: ids, indices, and the service's features as of the cut.
+
+    `only`: see `taught`; to ask for few pairs is faster.
+    """
     known = window["interactions"].filter(pl.col("n_relevant") > 0)
+    if only is not None:
+        known = known.filter(pl.col("user_idx").is_in(only.tolist()))
     spine = known.select("user_id", "item_id", "user_idx", "item_idx", as_of=pl.lit(cut))
     return feature_store.training_frame(spine, service)
 

@@ -102,6 +102,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "content": {"decay_days": 60, "fact_weight": 0.25},
     "item_knn": {"n_neighbours": {"low": 20, "high": 200, "log": True}},
     "ease": {"reg": {"low": 20, "high": 2000, "log": True}, "signal": ["relevant", "seen"]},
+    "basket": {"decay_days": [15, 40]},
     "als": {
         "n_factors": 64,
         "reg": {"low": 1.0, "high": 30.0, "log": True},
@@ -110,6 +111,7 @@ MODELS: dict[str, dict[str, Any]] = {
     },
     "blend": {"history_weight": 1.0},
     "bpr": {"n_factors": 64, "learning_rate": 0.01, "reg": 0.001, "n_epochs": 50},
+    "two_stage": {"n_trees": 200, "n_leaves": [15, 31], "objective": "lambdarank"},
     "svdpp": {"n_factors": 20, "n_epochs": 20, "learning_rate": 0.007, "reg": 0.02},
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 from conftest import rows, utc
@@ -16,7 +17,9 @@ FACTS = {
     "cut": "2024-03-02T00:00:00+00:00",
     "end": "2024-04-01T00:00:00+00:00",
     "live": "2024-04-20T00:00:00+00:00",
+    "first": "2023-12-01T00:00:00+00:00",
     "horizon_days": 30,
+    "n_lessons": 6,
     "relevant_events": ["purchase"],
 }
 CUTS = splits.cuts(FACTS)
@@ -43,12 +46,15 @@ def events() -> pl.DataFrame:
 
 @pytest.fixture(autouse=True)
 def store(monkeypatch):
-    """A store that knows one feature: the number of the moment."""
-    monkeypatch.setattr(
-        feature_store,
-        "training_frame",
-        lambda spine, service: spine.with_columns(x=pl.col("as_of").dt.month().cast(pl.Float64), word=pl.lit(service)),
-    )
+    """A store that knows one feature of users, items and pairs: the number of the moment's month."""
+
+    def training_frame(spine: pl.DataFrame, service: str) -> pl.DataFrame:
+        entity = {"user_id", "item_id"} & set(spine.columns)
+        name = "interaction" if len(entity) == 2 else entity.pop().removesuffix("_id")
+        month = pl.col("as_of").dt.month().cast(pl.Float64)
+        return spine.with_columns(month.alias(f"{name}__x"), pl.lit(service).alias(f"{name}__word"))
+
+    monkeypatch.setattr(feature_store, "training_frame", training_frame)
 
 
 def window(events: pl.DataFrame, name: str) -> dict[str, pl.DataFrame]:
@@ -60,39 +66,85 @@ def answers(table: pl.DataFrame) -> dict[tuple[str, str], int]:
     return {(user, item): label for user, item, label in table.select("user_id", "item_id", "label").iter_rows()}
 
 
-def test_the_cuts_lie_one_horizon_apart():
-    assert list(CUTS) == ["lesson", "valid", "test", "live"]
-    assert CUTS["lesson"] == utc(2024, 1, 2)
+def learn(events: pl.DataFrame, *names: str, n_users: int = 9) -> pl.DataFrame:
+    return lessons.learn(names, events, FACTS, "recommender_v2", n_users, seed=1)
+
+
+def taught(events: pl.DataFrame, name: str, past: pl.DataFrame | None = None, **tables: pl.DataFrame):
+    return lessons.taught(window(events, name), name, events, FACTS, "recommender_v2", past, **tables)
+
+
+def test_the_cuts_lie_half_a_horizon_apart_as_far_back_as_the_shop_goes():
+    assert list(CUTS) == ["lesson_4", "lesson_3", "lesson_2", "lesson_1", "valid", "test", "live"]  # not six
+    assert CUTS["lesson_4"] == utc(2023, 12, 3)
+    assert CUTS["lesson_2"] == utc(2024, 1, 2)
     assert CUTS["live"] == utc(2024, 4, 20)
+    assert lessons.before_valid(FACTS) == ["lesson_4", "lesson_3", "lesson_2", "lesson_1"]
+    assert lessons.before_valid({**FACTS, "n_lessons": 0}) == []
 
 
-def test_valid_learns_from_the_cut_before_it(events):
-    data = lessons.taught(window(events, "valid"), "valid", events, FACTS, "recommender_v2")
-    assert answers(data.lesson) == {("u", "a"): 1, ("u", "b"): 0}
-    assert set(data.lesson["as_of"]) == {CUTS["lesson"]}
-    assert data.features.select("user_id", "item_id").rows() == [("u", "a"), ("u", "b"), ("v", "a")]
-    assert set(data.features["as_of"]) == {CUTS["valid"]}
+def test_a_lesson_is_what_was_known_and_what_followed(events):
+    found = learn(events, "lesson_2")
+    assert set(found["as_of"]) == {CUTS["lesson_2"]}
+    assert answers(found.filter("own", pl.col("label") == 1)) == {("u", "a"): 1}  # v was not known then
+    assert set(found["user_id"]) == {"u"}
+    assert set(found.filter("own")["interaction__x"]) == {1.0}  # of January, the cut's month
+    assert found.filter(~pl.col("own"))["interaction__x"].null_count() == found.filter(~pl.col("own")).height
 
 
-def test_later_windows_learn_from_all_earlier_cuts_and_never_from_their_own_answers(events):
-    test = lessons.taught(window(events, "test"), "test", events, FACTS, "recommender_v2").lesson
-    assert sorted(set(test["as_of"])) == [CUTS["lesson"], CUTS["valid"]]
-    assert answers(test.filter(as_of=CUTS["valid"])) == {("u", "a"): 0, ("u", "b"): 1, ("v", "a"): 0}
-    live = lessons.taught(window(events, "live"), "live", events, FACTS, "recommender_v2").lesson
-    last = answers(live.filter(as_of=CUTS["test"]))
-    assert last == {("u", "a"): 0, ("u", "b"): 0, ("v", "a"): 1}
-    assert live.height == test.height + 3
+def test_a_window_learns_only_from_lessons_that_were_over(events):
+    past = lessons.together(learn(events, *lessons.before_valid(FACTS), "valid", "test"))
+    ends = {name: taught(events, name, past).lesson["as_of"].max() for name in ("valid", "test", "live")}
+    assert ends == {"valid": CUTS["lesson_2"], "test": CUTS["valid"], "live": CUTS["test"]}
+    assert taught(events, "valid").lesson is None
 
 
-def test_the_last_window_of_the_live_lesson_is_as_long_as_the_others(events):
-    only = events.filter(pl.col("timestamp") != utc(2024, 3, 20))
-    live = lessons.taught(window(only, "live"), "live", only, FACTS, "recommender_v2").lesson
-    assert answers(live.filter(as_of=CUTS["test"]))["v", "a"] == 0
+def test_the_clock_of_summer_leaves_valid_a_lesson_of_test():
+    summer = {**FACTS, "valid_start": "2024-03-02T00:00:00+00:00", "cut": "2024-03-31T23:00:00+00:00"}
+    assert lessons.latest_lesson("test", summer) == utc(2024, 3, 2)
+
+
+@pytest.mark.parametrize("name", ["lesson_2", "valid", "test"])
+def test_another_future_changes_neither_candidates_nor_what_a_lesson_knew(events, name):
+    late = pl.col("timestamp") >= CUTS[name]
+    other = events.with_columns(
+        item_id=pl.when(late).then(pl.lit("b")).otherwise("item_id"),
+        weight=pl.when(late).then(99.0).otherwise("weight"),
+    )
+    cut = splits.Window(name, CUTS[name], CUTS[name] + timedelta(days=30))
+    before, after = (
+        lessons.taught(splits.split(table, cut, ["purchase"]), name, table, FACTS, "recommender_v2")
+        for table in (events, other)
+    )
+    assert before.features.equals(after.features)
+    assert before.candidates(np.arange(before.n_users)).equals(after.candidates(np.arange(after.n_users)))
+
+
+def test_only_so_many_users_teach_and_the_same_in_every_run(events):
+    many = pl.concat(
+        [events] + [events.with_columns(user_id=pl.col("user_id") + str(n), event_id=pl.col("event_id") + str(n))
+                    for n in range(20)]
+    ).sort("timestamp")  # fmt: skip
+    few = learn(many, "valid", n_users=5)
+    assert few["user_id"].n_unique() <= 5
+    assert few.equals(learn(many, "valid", n_users=5))
+    assert few.filter(pl.col("label") == 1).height > 0
+
+
+def test_nobody_comes_back_no_lesson(events):
+    only = events.filter(pl.col("timestamp") < CUTS["lesson_2"])
+    found = learn(only, "lesson_2")
+    assert found.is_empty()
+    assert taught(only, "valid", found).lesson.is_empty()
+    assert lessons.signal(found).is_empty()
 
 
 def test_lessons_are_described(events):
-    data = lessons.taught(window(events, "test"), "test", events, FACTS, "recommender_v2")
-    assert lessons.describe({"test": data}).row(0) == ("test", 2, 5, 2 / 5, 1)
+    data = taught(events, "test", learn(events, "lesson_2", "valid"))
+    row = lessons.describe({"test": data, "valid": taught(events, "valid")})
+    assert row.row(0)[:2] == ("test", 2)
+    assert row.row(0)[2:5] == (data.lesson.height, data.lesson["user_id"].n_unique(), data.lesson["label"].mean())
+    assert row.row(1) == ("valid", 0, 0, 0, None, 0)
 
 
 def test_attributes_are_those_of_the_window_and_prices_those_told_before_the_cut():
@@ -104,15 +156,15 @@ def test_attributes_are_those_of_the_window_and_prices_those_told_before_the_cut
     events = prepare.clean_events(rows("events", *records), Prepare())
     items = prepare.clean_items(rows("items", *[{"item_id": item, "price": 99.0} for item in "dcba"]))
     users = prepare.clean_users(rows("users", {"user_id": "u", "country": "DE"}, {"user_id": "w"}))
-    data = lessons.taught(window(events, "valid"), "valid", events, FACTS, "recommender_v2", users, items)
+    data = taught(events, "valid", users=users, items=items)
     assert data.items.select("item_idx", "name", "category", "price").rows() == [
         (0, "a", "unknown", 4.0), (1, "b", "unknown", None)]  # fmt: skip
     assert data.users.select("user_idx", "country").rows() == [(0, "DE"), (1, None)]
-    assert lessons.taught(window(events, "valid"), "valid", events, FACTS, "recommender_v2").items is None
+    assert taught(events, "valid").items is None
 
 
 def pairs(label: list[int], **features: list[float | None]) -> pl.DataFrame:
-    return pl.DataFrame({"user_id": ["u"] * len(label), "label": label, **features})
+    return pl.DataFrame({"user_id": ["u"] * len(label), "label": label, "own": [True] * len(label), **features})
 
 
 def test_the_signal_is_the_share_of_right_comparisons():

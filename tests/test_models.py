@@ -12,8 +12,8 @@ from scipy import sparse
 
 from recomart_lib import models
 from recomart_lib.errors import UserError
-from recomart_lib.models import content, ease
-from recomart_lib.models.base import ARRAYS_FILE, CARD_FILE, EXPLAINED, TrainData
+from recomart_lib.models import content, ease, trees
+from recomart_lib.models.base import ARRAYS_FILE, BASKETS, CARD_FILE, EXPLAINED, TrainData
 from recomart_lib.models.ease import together
 from recomart_lib.models.ranking import recommend, top_k
 from recomart_lib.models.rating import ratings
@@ -470,7 +470,7 @@ def taught(label: list[int], now: list[float]) -> TrainData:
     """A lesson in which a large x is taken again, and pairs of user 0 with these x now; two orders of item 0."""
     lesson = pl.DataFrame(
         {"as_of": [CUT - timedelta(days=30)] * len(label), "label": label, "x": [float(n) for n in range(len(label))]}
-    )
+    ).with_columns(own=True, user_id=pl.lit("u"), item_id=pl.lit("i"))
     known = interactions([pair(0, item, n_orders=2 if item == 0 else 1) for item in range(len(now))])
     features = known.select("user_idx", "item_idx").with_columns(x=pl.Series(now))
     return TrainData.of(known, 1, len(now) + 1, CUT, lesson, features)
@@ -509,7 +509,144 @@ def test_models_that_estimate_no_chance_tell_none():
 
 
 def test_models_say_whether_they_read_features():
-    assert [model.name for model in models.CLASSES if model.reads_features] == ["repurchase"]
+    assert [model.name for model in models.CLASSES if model.reads_features] == ["repurchase", "two_stage"]
+
+
+def test_repurchase_learns_from_own_items_and_from_features_that_it_has_now():
+    data = taught([0] * 50 + [1] * 50, now=[10.0, 90.0])
+    others = data.lesson.with_columns(own=False, label=1 - pl.col("label"), ease__score=pl.lit(1.0))
+    mixed = pl.concat([data.lesson.with_columns(ease__score=pl.lit(0.0)), others])
+    more = TrainData.of(data.interactions, 1, 3, CUT, mixed, data.features)
+    scores = [models.create("repurchase", n_trees=5).fit(each).score(np.arange(1)) for each in (data, more)]
+    assert np.array_equal(*scores)
+
+
+# two stages ----------------------------------------------------------------------------------------------------------
+
+
+def ranked(now: dict[tuple[int, int], float], label: list[int] | None = None, n_users: int = 2) -> TrainData:
+    """Lessons in which candidates with a large x are taken; candidates (user, item) with these x now, of four items."""
+    data = taught(label or [0] * 300 + [1] * 300, now=[1.0])
+    rows = pl.DataFrame(
+        [(user, item, x) for (user, item), x in now.items()],
+        schema={"user_idx": pl.Int32, "item_idx": pl.Int32, "x": pl.Float64}, orient="row",
+    ).with_columns(own=False)  # fmt: skip
+    known = interactions([pair(0, 3), pair(1, 3), pair(0, 2, n_orders=5)])
+    return TrainData.of(known, n_users, 4, CUT, data.lesson, candidates=lambda users: rows.filter(
+        pl.col("user_idx").is_in(users.tolist())))  # fmt: skip
+
+
+CANDIDATES = {(0, 0): 10.0, (0, 1): 590.0, (1, 1): 20.0, (1, 2): 580.0}
+
+
+@pytest.mark.parametrize("objective", ["binary", "lambdarank"])
+def test_two_stage_ranks_the_candidates_by_what_was_taken_and_the_others_by_popularity(objective):
+    model = models.create("two_stage", n_trees=20, min_rows=5, objective=objective).fit(ranked(CANDIDATES))
+    assert order(model, 0) == [1, 0, 3, 2]  # 3 has two users, 2 one
+    assert order(model, 1) == [2, 1, 3, 0]
+    levels = model.arrays["levels"].toarray()
+    assert levels.tolist() == [[1, 2, 0, 0], [0, 1, 2, 0]]  # ranks among the user's own candidates
+
+
+def test_two_stage_is_the_same_in_blocks_and_in_every_run(monkeypatch, tmp_path):
+    fits = [models.create("two_stage", n_trees=20, min_rows=5).fit(ranked(CANDIDATES)) for _ in range(2)]
+    monkeypatch.setattr("recomart_lib.models.two_stage.BLOCK", 1)
+    fits.append(models.create("two_stage", n_trees=20, min_rows=5).fit(ranked(CANDIDATES)))
+    for number, model in enumerate(fits):
+        model.save(tmp_path / str(number))
+    assert len({(tmp_path / str(number) / ARRAYS_FILE).read_bytes() for number in range(3)}) == 1
+    loaded = models.load(tmp_path / "0")
+    assert np.array_equal(loaded.score(np.arange(2)), fits[0].score(np.arange(2)))
+
+
+def test_users_without_candidates_get_popularity():
+    model = models.create("two_stage", n_trees=20, min_rows=5).fit(ranked({(0, 0): 5.0}, n_users=3))
+    assert order(model, 2) == [3, 2, 0, 1]
+    assert order(models.create("two_stage", n_trees=5).fit(ranked({}, n_users=3)), 0) == [3, 2, 0, 1]
+
+
+@pytest.mark.parametrize("what", ["one kind of answer", "no lesson", "an empty lesson", "no candidates"])
+def test_two_stage_without_a_lesson_is_the_decayed_own_history(what, caplog):
+    data = ranked(CANDIDATES, label=[0] * 30) if what == "one kind of answer" else ranked(CANDIDATES)
+    lesson = {"no lesson": None, "an empty lesson": data.lesson.clear()}.get(what, data.lesson)
+    asked = None if what == "no candidates" else data.candidates
+    data = TrainData.of(data.interactions, 2, 4, CUT, lesson, candidates=asked)
+    model = fitted("two_stage", data)
+    assert np.array_equal(model.score(np.arange(2)), fitted("own_history_decayed", data).score(np.arange(2)))
+    assert "two_stage: nothing to learn from" in caplog.text
+    with pytest.raises(UserError, match="no contributions"):
+        model.contributions(pl.DataFrame({"x": [1.0]}))
+
+
+def test_contributions_sum_to_the_score_and_the_largest_comes_first():
+    data = ranked(CANDIDATES)
+    lesson = data.lesson.with_columns(y=pl.col("x").sin(), z=pl.lit(0.0))
+    model = models.create("two_stage", n_trees=20, min_rows=5, feature_share=1.0)
+    now = data.candidates(np.arange(2)).with_columns(y=pl.lit(0.5), z=pl.lit(None, pl.Float64))
+    model.fit(TrainData.of(data.interactions, 2, 4, CUT, lesson, candidates=lambda _: now))
+    rows = lesson.head(7).with_columns(z=pl.lit(None, pl.Float64))
+    found = model.contributions(rows)
+    assert found.columns == ["row", "feature", "value", "contribution"]
+    sums = found.group_by("row", maintain_order=True).agg(pl.col("contribution").sum())["contribution"].to_numpy()
+    assert sums == pytest.approx(trees.score(model.arrays["trees"], rows))
+    assert found.group_by("row").agg((pl.col("contribution").abs().diff() <= 0).all())["contribution"].all()
+    assert found.filter(pl.col("feature") == "x")["value"].to_list() == rows["x"].to_list()
+    assert found.filter(pl.col("feature") == "z")["value"].null_count() == 7
+
+
+# what goes into one basket -------------------------------------------------------------------------------------------
+
+
+def baskets(*lines: tuple[int, int, int, float]) -> pl.DataFrame:
+    """Lines (user, item, basket, days before the cut)."""
+    rows = [(user, item, basket, CUT - timedelta(days=days)) for user, item, basket, days in lines]
+    return pl.DataFrame(rows, schema=BASKETS, orient="row")
+
+
+def test_basket_by_hand():
+    """Basket 0 of user 0 holds 0 and 1, ten days ago; basket 1 of user 1 holds 1 and 2, twenty days ago."""
+    held = baskets((0, 0, 0, 10), (0, 1, 0, 10), (1, 1, 1, 20), (1, 2, 1, 20))
+    data = TrainData.of(interactions([pair(0, 0), pair(0, 1), pair(1, 1), pair(1, 2)]), 3, 4, CUT, baskets=held)
+    model = models.create("basket", decay_days=40.0, history_days=120.0, power=0.5).fit(data)
+    old, older = np.exp(-10 / 360), np.exp(-20 / 360)
+    usual = np.array([2 + old, 2 + old + older, 2 + older])
+    link = {(0, 1): np.exp(-10 / 40) / 2, (1, 2): np.exp(-20 / 40) / 2}
+    expected = np.exp(-10 / 120) * link[1, 2] / np.sqrt(usual[1] * usual[2])
+    assert model.score(np.array([0]))[0, 2] == pytest.approx(expected)
+    assert model.score(np.array([1]))[0, 0] == pytest.approx(
+        np.exp(-20 / 120) * link[0, 1] / np.sqrt(usual[0] * usual[1])
+    )
+    assert order(model, 2) == order(fitted("popularity", data), 2)
+    found = model.explain(np.array([0]), np.array([2]))
+    assert found.select("because_idx", "contribution").row(0) == (1, pytest.approx(expected))
+
+
+def test_what_went_together_lately_counts_more():
+    held = baskets((0, 0, 0, 100), (0, 1, 0, 100), (1, 0, 1, 5), (1, 2, 1, 5), (2, 0, 2, 50))
+    known = interactions([pair(0, 0), pair(0, 1), pair(1, 0), pair(1, 2), pair(2, 0)])
+    assert order(fitted("basket", TrainData.of(known, 3, 3, CUT, baskets=held)), 2)[:2] == [2, 1]
+
+
+def test_basket_without_baskets_is_popularity(caplog):
+    data = WORLDS["a shop"]
+    users = np.arange(data.n_users)
+    assert np.array_equal(
+        recommend(fitted("basket", data), users, 5)["item_idx"],
+        recommend(fitted("popularity", data), users, 5)["item_idx"],
+    )
+    assert "basket: no orders are known" in caplog.text
+
+
+def test_baskets_of_the_future_are_refused():
+    with pytest.raises(ValueError, match="the future has leaked in"):
+        TrainData.of(interactions([pair(0, 0)]), 1, 1, CUT, baskets=baskets((0, 0, 0, 0)))
+
+
+def test_single_precision_gives_the_same_scores_to_four_digits():
+    data = WORLDS["a shop"]
+    exact, short = (models.create("ease", reg=5.0, precision=p).fit(data) for p in ("double", "single"))
+    assert short.arrays["weights"].dtype == np.float32
+    assert short.score(np.arange(9)) == pytest.approx(exact.score(np.arange(9)), abs=1e-4)
 
 
 def test_a_lesson_of_the_future_is_refused():
@@ -638,7 +775,7 @@ def test_what_nobody_took_comes_last_in_bpr():
 
 # explanations --------------------------------------------------------------------------------------------------------
 
-EXPLAINERS = ("ease", "item_knn", "content")
+EXPLAINERS = ("ease", "item_knn", "content", "basket")
 
 
 @pytest.mark.parametrize("world", WORLDS)

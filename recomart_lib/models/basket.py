@@ -64,4 +64,6 @@ class Basket(ItemToItem):
 
     def weight(self, because: np.ndarray, item: np.ndarray) -> np.ndarray:
         """See `ItemToItem.weight`."""
+        if not len(because):  # scipy gives an empty matrix, not an empty array
+            return np.empty(0)
         return np.asarray(self.arrays["together"][because, item], dtype=np.float64).ravel()

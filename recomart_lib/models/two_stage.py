@@ -37,6 +37,7 @@ class TwoStage(OwnHistoryDecayed):
     """
 
     name: ClassVar[str] = "two_stage"
+    reads_features: ClassVar[bool] = True
     n_trees: int = at_least(200, 1)
     n_leaves: int = at_least(31, 2)
     learning_rate: float = at_least(0.06, 1e-6)
