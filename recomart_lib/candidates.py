@@ -94,11 +94,12 @@ class Candidates:
     def _block(self, users: np.ndarray) -> pl.DataFrame:
         own = self.data.relevant[users]
         found = {name: _asked(model, users, own) for name, model in self.sources.items()}
-        chosen = own.toarray() > 0
+        had = own.toarray() > 0
+        chosen = had.copy()
         for _, ranks, _ in found.values():
             chosen |= ranks > 0
         row, item = np.nonzero(chosen)
-        columns = {"own": np.asarray(own[row, item]).ravel() > 0}
+        columns = {"own": had[row, item]}
         for name in SOURCES:
             if name not in found:
                 columns |= dict.fromkeys(
