@@ -120,7 +120,7 @@ def test_models_that_read_features_are_left_out_where_there_is_no_lesson():
 
 def test_known_windows_are_used_as_they_are():
     tables = window(EARLY)
-    lesson = pl.DataFrame({"as_of": [EARLY.start - timedelta(days=1)], "label": [1]})
+    lesson = pl.DataFrame({"as_of": [EARLY.start - timedelta(days=1)], "label": [1], "own": [True]})
     data = training.data_of(tables, EARLY.start, lesson, lesson)
     known, wanted = {EARLY.name: (tables, data)}, {"repurchase": {}}
     judged = backtest.judge(shown(TEST, "popularity"), window(TEST))
