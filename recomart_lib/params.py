@@ -111,7 +111,7 @@ MODELS: dict[str, dict[str, Any]] = {
     },
     "blend": {"history_weight": 1.0},
     "bpr": {"n_factors": 64, "learning_rate": 0.01, "reg": 0.001, "n_epochs": 50},
-    "two_stage": {"n_trees": 200, "n_leaves": [15, 31], "objective": "lambdarank"},
+    "two_stage": {"n_trees": 200, "n_leaves": 31, "objective": "lambdarank"},
     "svdpp": {"n_factors": 20, "n_epochs": 20, "learning_rate": 0.007, "reg": 0.02},
 }
 

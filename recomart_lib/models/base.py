@@ -232,7 +232,7 @@ class ArrayModel(ABC):
             If the score is no sum over the items of the user's history.
         """
         raise UserError(
-            f"{self.name} cannot say which items of the history made a score: ask ease, item_knn or content."
+            f"{self.name} cannot say which items of the history made a score: ask ease, item_knn, basket or content."
         )
 
     def chance(self) -> pl.DataFrame | None:
