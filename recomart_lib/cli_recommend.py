@@ -50,7 +50,8 @@ def _explain(shown: pl.DataFrame, items: pl.DataFrame) -> None:
     for row in shown.iter_rows(named=True):
         typer.secho(f"{row['rank']}. {row['name']}", bold=True)
         for part in parts.filter(item_id=row["item_id"]).iter_rows(named=True):
-            typer.echo(f"   {part['contribution']:+.3g}  {part['cause']}")
+            value = "" if part["value"] is None else f": {part['value']}"
+            typer.echo(f"   {part['contribution']:+.3g}  {part['cause']}{value}")
 
 
 def _read(name: str) -> pl.DataFrame:

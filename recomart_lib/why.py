@@ -17,8 +17,10 @@ from recomart_lib.models.item_to_item import ItemToItem
 from recomart_lib.models.two_stage import TwoStage
 
 BLOCK = 1_024  # users whose candidates are in memory at once
-# One row: one of the largest parts of a suggestion's score; place 1 = the largest.
-WHY = {"user_id": pl.String, "item_id": pl.String, "place": pl.Int32, "cause": pl.String, "contribution": pl.Float64}
+# One row: one of the largest parts of a suggestion's score; place 1 = the largest. `value`: of the column that is the
+# cause; null where an item of the history is.
+WHY = {"user_id": pl.String, "item_id": pl.String, "place": pl.Int32, "cause": pl.String, "value": pl.String,
+       "contribution": pl.Float64}  # fmt: skip
 
 
 def explains(model: ArrayModel) -> bool:
@@ -89,7 +91,7 @@ def _of_columns(model: TwoStage, columns: pl.DataFrame) -> pl.DataFrame:
     keys = columns.select(pl.int_range(pl.len()).alias("row"), "user_id", "item_id")
     value = pl.col("value").round_sig_figs(3).cast(pl.String).fill_null("unknown")
     named = parts.join(words, on="feature").join(keys, on="row")
-    return named.select("user_id", "item_id", "contribution", cause=pl.format("{}: {}", "words", value))
+    return named.select("user_id", "item_id", "contribution", cause="words", value=value)
 
 
 def _formula(ref: str) -> str:
@@ -100,4 +102,5 @@ def _formula(ref: str) -> str:
 def _of_history(model: ItemToItem, pairs: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
     parts = model.explain(pairs.get_column("user_idx").to_numpy(), pairs.get_column("item_idx").to_numpy())
     named = parts.join(pairs, on=["user_idx", "item_idx"]).join(names, left_on="because_idx", right_on="item_idx")
-    return named.select("user_id", "item_id", "contribution", cause=pl.format("you took {}", "name"))
+    cause, none = pl.format("you took {}", "name"), pl.lit(None, pl.String)
+    return named.select("user_id", "item_id", "contribution", cause=cause, value=none)

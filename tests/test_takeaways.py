@@ -504,3 +504,11 @@ def test_weak_groups_are_named_and_harmless():
     assert "surely below its own average (ndcg@10) in 8 groups**: country &lt;b&gt; (0.1000, n = 1,234)" in said
     assert said.endswith("; and 2 more.")
     assert "In no group" in takeaways.weak([], "ease")
+
+
+def test_what_scores_are_made_of():
+    rows = [("u", "a", 1, "x"), ("u", "a", 2, "y"), ("u", "b", 1, "x"), ("u", "c", 1, "<b>")]
+    told = pl.DataFrame(rows, ["user_id", "item_id", "place", "cause"], orient="row")
+    assert "suggestions: x** (the largest part in 2 of 3)" in takeaways.parts(told, "ease")
+    assert "&lt;b&gt;** (the largest part in 1 of 1)" in takeaways.parts(told.filter(item_id="c"), "ease")
+    assert "als has no parts that could be shown" in takeaways.parts(told.clear(), "als")
