@@ -266,7 +266,7 @@ def part_fit(repeats: int) -> None:
 
 
 # these learn from tables that only the pipeline makes, or (svdpp) for minutes from a guess at ratings
-LEFT_OUT = ("repurchase", "content", "segment_popularity", "svdpp")
+LEFT_OUT = ("repurchase", "two_stage", "basket", "content", "segment_popularity", "svdpp")
 PARTS = {"metrics": part_metrics, "top": part_top, "fit": part_fit}
 RUNS = {
     function.__name__: function
