@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 import yaml
 
-from recomart_lib import published
+from recomart_lib import params, published
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -319,7 +319,7 @@ def test_a_tiny_shop_without_users_items_views_and_ratings_runs_to_the_end(tmp_p
         assert "<b>small" not in page.read_text()
 
 
-# The published figures are those of these parameters, and not of what a search would find.
+# The published figures are those of these parameters, and not of what a search would find; two_stage is as delivered.
 PUBLISHED = {
     "popularity": {},
     "recent_popularity": {"window_days": 30},
@@ -329,6 +329,7 @@ PUBLISHED = {
     "item_knn": {"n_neighbours": [50, 200]},
     "ease": {"reg": 200, "signal": ["relevant", "seen"]},
     "als": {"n_factors": 64, "reg": 5.0, "alpha": 2.0, "n_epochs": 15},
+    "two_stage": params.MODELS["two_stage"],
 }
 
 
