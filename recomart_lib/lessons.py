@@ -80,7 +80,7 @@ def learn(
     for name in tqdm(list(names), desc="lessons of past cuts", unit="cut", disable=None):
         window = splits.split(events, splits.Window(name, cuts[name], cuts[name] + horizon), facts["relevant_events"])
         users = drawn(window, cuts[name], n_users, seed)
-        parts.append(lesson(taught(window, name, events, facts, service, only=users), window, n_users, seed))
+        parts.append(lesson(taught(window, name, events, facts, service, only=users), window, users, seed))
     return together(*parts)
 
 
@@ -115,19 +115,13 @@ def drawn(window: Tables, cut: datetime, n_users: int, seed: int) -> np.ndarray:
     return np.sort(rng.choice(eager, min(n_users, len(eager)), replace=False))
 
 
-def lesson(data: TrainData, window: Tables, n_users: int, seed: int) -> pl.DataFrame:
-    """One row per candidate of users who took something in the window: user_id, item_id, as_of, label (1: this), and
-    the columns of `candidates`.
-
-    The users are `drawn`; of the candidates that they did not take, a share of `KEPT` is drawn.
+def lesson(data: TrainData, window: Tables, users: np.ndarray, seed: int) -> pl.DataFrame:
+    """One row per candidate of these users (see `drawn`): user_id, item_id, as_of, label (1: taken in the window), and
+    the columns of `candidates`. Of the candidates that they did not take, a share of `KEPT` is drawn.
     """
     answered = splits.relevant(window["answers"], "all")
     rng = np.random.default_rng([seed, 1, int(data.cut.timestamp())])
-    rows = (
-        data.candidates(drawn(window, data.cut, n_users, seed))
-        .join(window["users"], on="user_idx")
-        .join(window["items"], on="item_idx")
-    )
+    rows = data.candidates(users).join(window["users"], on="user_idx").join(window["items"], on="item_idx")
     rows = rows.join(answered.with_columns(label=pl.lit(1, pl.Int32)), on=["user_id", "item_id"], how="left")
     rows = rows.with_columns(pl.col("label").fill_null(0), as_of=pl.lit(data.cut).cast(TIMESTAMP))
     rows = rows.sort("user_id", "item_id")
