@@ -1,11 +1,11 @@
 """The same models at earlier cuts, on a random split, and what they foretold: evidence that 07_evaluate only reads.
 
-Judged tables have one row per judged user, protocol and model: the columns of `metrics.per_user` at `JUDGED_AT`.
+Judged tables have one row per judged user, protocol and model: see `training.judged`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,13 +13,11 @@ import numpy as np
 import polars as pl
 from tqdm.auto import tqdm
 
-from recomart_lib import metrics, models, splits
-from recomart_lib.models.base import ArrayModel, TrainData
-from recomart_lib.schemas import PROTOCOLS
+from recomart_lib import models, parallel, splits
+from recomart_lib.models.base import ArrayModel
 from recomart_lib.splits import Window
-from recomart_lib.training import Tables, data_of, lists
+from recomart_lib.training import Judge, Tables, data_of
 
-JUDGED_AT = 10  # the headline's list length
 FLOORS = ("popularity", "own_history")
 SPLIT_MODELS = ("popularity", "ease")  # a floor, and a model of papers that split at random; neither reads the time
 CHANCES = {"model": pl.String, "probability": pl.Float64, "label": pl.Int64}
@@ -62,24 +60,10 @@ def windows(facts: Mapping[str, Any], first: datetime, n: int) -> list[Window]:
     return [Window(name, start, until) for name, start, until in zip(names, kept, ends, strict=False)][::-1]
 
 
-def judge(found: pl.DataFrame, window: Tables) -> pl.DataFrame:
-    """Judge the lists of a window (`training.lists`) by its answers: protocol, model, and `metrics.per_user`."""
-    parts = [_judged(found.clear(), splits.relevant(window["answers"].clear(), "all"), "", "")]
-    for (protocol, model), part in found.sort("protocol", "model").group_by("protocol", "model", maintain_order=True):
-        if protocol in PROTOCOLS:
-            parts.append(_judged(part, splits.relevant(window["answers"], protocol), protocol, model))
-    return pl.concat(parts)
-
-
-def _judged(found: pl.DataFrame, relevant: pl.DataFrame, protocol: str, model: str) -> pl.DataFrame:
-    per_user = metrics.per_user(found, relevant, [JUDGED_AT])
-    return per_user.select(pl.lit(protocol).alias("protocol"), pl.lit(model).alias("model"), pl.all())
-
-
 def over_cuts(
     judged: pl.DataFrame,
     cuts: Iterable[Window],
-    known: Mapping[str, tuple[Tables, TrainData]],
+    known: Mapping[str, Judge],
     events: pl.DataFrame,
     relevant_events: list[str],
     parameters: Mapping[str, dict[str, Any]],
@@ -89,43 +73,40 @@ def over_cuts(
     Parameters
     ----------
     judged
-        The test lists, judged (`judge`): at the test cut nothing is fitted again.
+        The test lists, judged (`training.judged`): at the test cut nothing is fitted again.
     cuts
         See `windows`.
     known
-        Window name -> its tables and what models may learn from, features and all, where that exists already.
+        Window name -> its judge, features and all, where there is one already.
     parameters
         Model -> hyper-parameters.
 
     Returns
     -------
     DataFrame
-        `cut` (the start of the window, UTC), then the columns of `judge`. Models that read features are left out at
-        cuts without lessons: nothing was stored for them there, and their fallback is another model.
+        `cut` (the start of the window, UTC), then the columns of `training.judged`. Models that read features are left
+        out at cuts without lessons: nothing was stored for them there, and their fallback is another model.
     """
     parts = []
     for window in tqdm(list(cuts), desc="earlier cuts", disable=None):
         if window.name == "test":
             found = judged.filter(pl.col("model").is_in(list(parameters)))
         else:
-            tables, data = known.get(window.name) or _past(events, window, relevant_events)
+            judge = known.get(window.name) or _past(events, window, relevant_events)
             able = {name: hyper for name, hyper in parameters.items()
-                    if data.lesson is not None or not models.MODELS[name].reads_features}  # fmt: skip
-            found = judge(_lists(able, data, tables), tables)
+                    if judge.data.lesson is not None or not models.MODELS[name].reads_features}  # fmt: skip
+            found = _together(judge, able)
         parts.append(found.select(pl.lit(window.start).alias("cut"), pl.all()))
     return pl.concat(parts)
 
 
-def _past(events: pl.DataFrame, window: Window, relevant_events: list[str]) -> tuple[Tables, TrainData]:
+def _past(events: pl.DataFrame, window: Window, relevant_events: list[str]) -> Judge:
     tables = splits.split(events, window, relevant_events)
-    return tables, data_of(tables, window.start)
+    return Judge(data_of(tables, window.start), tables)
 
 
-def _lists(
-    parameters: Mapping[str, dict[str, Any]], data: TrainData, window: Tables, protocols: Sequence[str] = PROTOCOLS
-) -> pl.DataFrame:
-    fitted = [models.create(name, **hyper).fit(data) for name, hyper in parameters.items()]
-    return pl.concat([lists(model, data, window, protocol, JUDGED_AT) for model in fitted for protocol in protocols])
+def _together(judge: Judge, parameters: Mapping[str, dict[str, Any]]) -> pl.DataFrame:
+    return pl.concat(parallel.each(lambda one: judge(*one), parameters.items(), "fitting and judging", "model"))
 
 
 def random_split(
@@ -172,7 +153,7 @@ def time_and_random(
     Parameters
     ----------
     judged
-        The test lists, judged (`judge`).
+        The test lists, judged (`training.judged`).
     window
         The test window.
 
@@ -187,7 +168,8 @@ def time_and_random(
     if not in_time.height:
         return in_time.select(pl.lit("").alias("split"), pl.exclude("protocol"))
     tables = random_split(events, window.end, in_time.unique("user_id"), relevant_events, seed)
-    at_random = judge(_lists(fair, data_of(tables, window.end), tables, ["novel"]), tables)
+    at_random = _together(Judge(data_of(tables, window.end), tables), fair)
+    at_random = at_random.filter(pl.col("protocol") == "novel")
     named = {"time": in_time, "random": at_random}
     return pl.concat([part.select(pl.lit(name).alias("split"), pl.exclude("protocol")) for name, part in named.items()])
 

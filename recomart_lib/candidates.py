@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import polars as pl
 from scipy import sparse
 
-from recomart_lib import feature_store, models
+from recomart_lib import feature_store, models, parallel
 from recomart_lib.models.base import Model, TrainData
 from recomart_lib.models.history import OwnHistoryDecayed
 from recomart_lib.models.ranking import top_k
@@ -61,16 +62,23 @@ class Candidates:
     users: pl.DataFrame
     items: pl.DataFrame
 
-    @cached_property
+    _fitted: dict[str, Model] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)  # cached_property would let one object fit at a time, of all there are
+
+    @property
     def sources(self) -> dict[str, Model]:
         """The fitted sources; what would be too slow for this catalogue is left out."""
-        found = {}
-        for name, (model, hyper) in SOURCES.items():
-            if self.data.n_items <= MOST_ITEMS.get(name, self.data.n_items):
-                found[name] = models.create(model, **hyper).fit(self.data)
-            else:
-                log.warning("candidates: %s is no source for %s items", name, f"{self.data.n_items:,}")
-        return found
+        with self._lock:
+            if not self._fitted:
+                self._fitted.update(self._fit_sources())
+        return self._fitted
+
+    def _fit_sources(self) -> dict[str, Model]:
+        able = {name: how for name, how in SOURCES.items() if self.data.n_items <= MOST_ITEMS.get(name, np.inf)}
+        for name in SOURCES.keys() - able.keys():
+            log.warning("candidates: %s is no source for %s items", name, f"{self.data.n_items:,}")
+        fitted = parallel.each(lambda how: models.create(how[0], **how[1]).fit(self.data), able.values())
+        return dict(zip(able, fitted, strict=True))
 
     @cached_property
     def own(self) -> sparse.csr_matrix:
@@ -87,9 +95,8 @@ class Candidates:
             among its best new ones), x__relative; own__rank (in the decayed own history; null: new); and the features.
             Sorted by user_idx and item_idx. Numbers are Float32. A source that was left out says null.
         """
-        starts = range(0, len(users), BLOCK)
-        parts = [self._block(np.asarray(users[start : start + BLOCK], dtype=np.int64)) for start in starts]
-        return pl.concat(parts) if parts else self._block(np.empty(0, dtype=np.int64))
+        asked = np.asarray(users, dtype=np.int64)
+        return pl.concat(parallel.each(self._block, np.split(asked, range(BLOCK, len(asked), BLOCK))))
 
     def _block(self, users: np.ndarray) -> pl.DataFrame:
         own = self.data.relevant[users]

@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 from scipy.stats import rankdata
-from tqdm.auto import tqdm
 
-from recomart_lib import candidates, feature_store, splits
+from recomart_lib import candidates, feature_store, parallel, splits
 from recomart_lib.models.base import TrainData
 from recomart_lib.models.trees import numbers
 from recomart_lib.schemas import TIMESTAMP
 from recomart_lib.training import Tables, data_of
 
-KEPT = 0.3  # share of the candidates that were not taken which a lesson keeps: they are many, and alike
+KEPT = 0.1  # share of the candidates that were not taken which a lesson keeps: they are many, and alike
 KEYS = {"user_id": pl.String, "item_id": pl.String, "as_of": TIMESTAMP, "label": pl.Int32}
 
 
@@ -76,12 +75,14 @@ def learn(
     names: Iterable[str], events: pl.DataFrame, facts: dict[str, Any], service: str, n_users: int, seed: int
 ) -> pl.DataFrame:
     """The lessons of past cuts (see `lesson`), one below the other; the sources of each are fitted at its cut."""
-    cuts, horizon, parts = splits.cuts(facts), timedelta(days=facts["horizon_days"]), [pl.DataFrame(schema=KEYS)]
-    for name in tqdm(list(names), desc="lessons of past cuts", unit="cut", disable=None):
+    cuts, horizon = splits.cuts(facts), timedelta(days=facts["horizon_days"])
+
+    def learned(name: str) -> pl.DataFrame:
         window = splits.split(events, splits.Window(name, cuts[name], cuts[name] + horizon), facts["relevant_events"])
         users = drawn(window, cuts[name], n_users, seed)
-        parts.append(lesson(taught(window, name, events, facts, service, only=users), window, users, seed))
-    return together(*parts)
+        return lesson(taught(window, name, events, facts, service, only=users), window, users, seed)
+
+    return together(pl.DataFrame(schema=KEYS), *parallel.each(learned, names, "lessons of past cuts", "cut"))
 
 
 def together(*lessons: pl.DataFrame) -> pl.DataFrame:

@@ -101,7 +101,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "repurchase": {"n_trees": 100, "min_pairs": [20, 100]},
     "content": {"decay_days": 60, "fact_weight": 0.25},
     "item_knn": {"n_neighbours": {"low": 20, "high": 200, "log": True}},
-    "ease": {"reg": {"low": 20, "high": 2000, "log": True}, "signal": ["relevant", "seen"]},
+    "ease": {"reg": {"low": 20, "high": 2000, "log": True}, "signal": ["relevant", "seen"], "precision": "single"},
     "basket": {"decay_days": [15, 40]},
     "als": {
         "n_factors": 64,
@@ -109,9 +109,9 @@ MODELS: dict[str, dict[str, Any]] = {
         "alpha": {"low": 1.0, "high": 20.0, "log": True},
         "n_epochs": 15,
     },
-    "blend": {"history_weight": 1.0},
+    "blend": {"history_weight": 1.0, "precision": "single"},
     "bpr": {"n_factors": 64, "learning_rate": 0.01, "reg": 0.001, "n_epochs": 50},
-    "two_stage": {"n_trees": 200, "n_leaves": 31, "objective": "lambdarank"},
+    "two_stage": {"n_trees": 100, "n_leaves": 31, "objective": "lambdarank"},
     "svdpp": {"n_factors": 20, "n_epochs": 20, "learning_rate": 0.007, "reg": 0.02},
 }
 

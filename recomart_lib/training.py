@@ -7,6 +7,7 @@ import inspect
 import json
 import logging
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ import polars as pl
 from scipy.sparse import csr_matrix
 from tqdm.auto import tqdm
 
-from recomart_lib import metrics, models, spaces, splits, tuning
+from recomart_lib import metrics, models, parallel, spaces, splits, tuning
 from recomart_lib.errors import UserError
 from recomart_lib.models import ranking
-from recomart_lib.models.base import Model, Rows, TrainData
-from recomart_lib.models.ranking import recommend
+from recomart_lib.models.base import ArrayModel, Model, Rows, TrainData
+from recomart_lib.models.ranking import recommend, recommend_each
 from recomart_lib.models.rating import RatingModel
 from recomart_lib.params import Train
 from recomart_lib.schemas import PREDICTIONS, PROTOCOLS
@@ -27,13 +28,14 @@ from recomart_lib.tuning import Search
 
 log = logging.getLogger(__name__)
 
-TUNED_AT = 10  # parameters are chosen by ndcg at this list length
+JUDGED_AT = 10  # the headline's list length
+SCORE = f"ndcg@{JUDGED_AT}"  # by which parameters and models are chosen
 SEEDED = ("als", "blend", "bpr", "ials", "svd", "svdpp", "random", "repurchase", "two_stage")
 TAUGHT = ("repurchase", "two_stage")  # learn from lessons
 FOR_RATINGS = ("svdpp",)  # from weights it would learn for minutes what is a guess anyway; svd shows that case
 COLD_MODELS = ("popularity", "recent_popularity")
 LOG = {"model": pl.String, "trial": pl.Int32, "parameters": pl.String, "protocol": pl.String,
-       f"ndcg@{TUNED_AT}": pl.Float64, "value": pl.Float64}  # fmt: skip
+       SCORE: pl.Float64, "value": pl.Float64}  # fmt: skip
 Tables = dict[str, pl.DataFrame]
 
 
@@ -96,7 +98,7 @@ def searches(train: Train, data: TrainData, window: Tables, seed: int) -> list[S
     """
     known, code = _digest(data, window), _code()
     return [
-        Search(name, space, seed, train.tune_protocol, (known, code, f"ndcg@{TUNED_AT}"))
+        Search(name, space, seed, train.tune_protocol, (known, code, SCORE))
         for name, space in spaces_of(train, seed).items()
         if _possible(name, data)
     ]
@@ -109,8 +111,38 @@ def _possible(name: str, data: TrainData) -> bool:
     return False
 
 
-def tune(data: TrainData, window: Tables, asked: list[Search], n_trials: int, file: Path) -> pl.DataFrame:
-    """Search every model's hyper-parameters on the window's past (`data`), judged by what followed.
+class Judge:
+    """What models that learn from `data` are worth in the window that followed; the same model is fitted once."""
+
+    def __init__(self, data: TrainData, window: Tables) -> None:
+        self.data, self.window = data, window
+        self._known: dict[tuple[str, str], pl.DataFrame] = {}
+
+    def __call__(self, name: str, hyper: dict[str, Any]) -> pl.DataFrame:
+        """The model's lists in both protocols, judged: see `judged`."""
+        key = (name, json.dumps(hyper, sort_keys=True))
+        if key not in self._known:
+            model = models.create(name, **hyper).fit(self.data)
+            found = lists(model, self.data, self.window, JUDGED_AT)
+            self._known[key] = pl.concat(_judged(found, self.window, protocol, name) for protocol in PROTOCOLS)
+        return self._known[key]
+
+
+def judged(found: pl.DataFrame, window: Tables) -> pl.DataFrame:
+    """Judge lists (`lists`) by the answers of their window: protocol, model, and `metrics.per_user` at `JUDGED_AT`."""
+    models_of = {p: found.filter(pl.col("protocol") == p).get_column("model").unique().sort() for p in PROTOCOLS}
+    nobody = _judged(found, {**window, "answers": window["answers"].clear()}, "", "")
+    return pl.concat([nobody, *(_judged(found, window, p, name) for p, names in models_of.items() for name in names)])
+
+
+def _judged(found: pl.DataFrame, window: Tables, protocol: str, model: str) -> pl.DataFrame:
+    part = found.filter(pl.col("model") == model, pl.col("protocol") == protocol)
+    per_user = metrics.per_user(part, splits.relevant(window["answers"], protocol), [JUDGED_AT])
+    return per_user.select(pl.lit(protocol).alias("protocol"), pl.lit(model).alias("model"), pl.all())
+
+
+def tune(judge: Judge, asked: list[Search], n_trials: int, file: Path) -> pl.DataFrame:
+    """Search every model's hyper-parameters, judged by a window (`valid`).
 
     Parameters
     ----------
@@ -123,9 +155,12 @@ def tune(data: TrainData, window: Tables, asked: list[Search], n_trials: int, fi
         One row per model, trial and protocol: model, trial (0: the defaults), parameters (JSON), protocol, ndcg@10,
         value (what is maximised). Null scores: nobody to judge.
     """
+    storage = tuning.storage(file)
+    ahead = [(search, params) for search in asked for params in tuning.ahead(search, n_trials, storage)]
+    parallel.each(lambda one: _scores(judge, *one), ahead, "first trials", "trial")
     rows = []
     for search in asked:
-        made = tuning.trials(search, n_trials, file, _judge(search, data, window))
+        made = tuning.trials(search, n_trials, storage, partial(_scores, judge, search))
         bar = tqdm(made, search.model, search.budget(n_trials), unit="trial", disable=None)
         for trial in bar:
             parameters = json.dumps({**search.space.fixed, **trial.params})
@@ -134,12 +169,9 @@ def tune(data: TrainData, window: Tables, asked: list[Search], n_trials: int, fi
     return pl.DataFrame(rows, schema=LOG, orient="row")
 
 
-def _judge(search: Search, data: TrainData, window: Tables) -> tuning.Judge:
-    def scores(params: dict[str, Any]) -> dict[str, float | None]:
-        model = models.create(search.model, **search.space.fixed, **params).fit(data)
-        return {p: _mean_ndcg(lists(model, data, window, p, TUNED_AT), window, p) for p in PROTOCOLS}
-
-    return scores
+def _scores(judge: Judge, search: Search, params: dict[str, Any]) -> dict[str, float | None]:
+    rows = judge(search.model, {**search.space.fixed, **params})
+    return {p: rows.filter(pl.col("protocol") == p).get_column(SCORE).mean() for p in PROTOCOLS}
 
 
 def _digest(data: TrainData, window: Tables) -> str:
@@ -163,13 +195,6 @@ def _code() -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _mean_ndcg(found: pl.DataFrame, window: Tables, protocol: str) -> float | None:
-    relevant = splits.relevant(window["answers"], protocol)
-    if not relevant.height:
-        return None
-    return metrics.per_user(found, relevant, [TUNED_AT]).get_column(f"ndcg@{TUNED_AT}").mean()
-
-
 def best(log: pl.DataFrame) -> pl.DataFrame:
     """The rows of `tune` of each model's best trial; of equally good ones, of the first tried."""
     ordered = log.with_columns(pl.col("value").fill_null(0.0)).sort("value", descending=True, maintain_order=True)
@@ -180,7 +205,7 @@ def best(log: pl.DataFrame) -> pl.DataFrame:
 def searched(log: pl.DataFrame) -> pl.DataFrame:
     """One row per model, the best first: model, trials, defaults (the value of the first trial), best, the ndcg@10 of
     the best trial in each protocol, parameters."""
-    kept = best(log).pivot(on="protocol", index=["model", "parameters", "value"], values=f"ndcg@{TUNED_AT}")
+    kept = best(log).pivot(on="protocol", index=["model", "parameters", "value"], values=SCORE)
     kept = kept.rename({"value": "best"})
     first = pl.col("value").sort_by("trial").first()
     table = log.group_by("model").agg(trials=pl.col("trial").n_unique(), defaults=first).join(kept, on="model")
@@ -204,7 +229,7 @@ def importances(log: pl.DataFrame, asked: list[Search]) -> pl.DataFrame:
 def choose(log: pl.DataFrame) -> dict[str, Any]:
     """The decisions of tuning: each model's parameters (its best trial), and the best model of each protocol
     (reports/metrics/tuning.json). The floor `random` takes no part."""
-    score = f"ndcg@{TUNED_AT}"
+    score = SCORE
     kept = best(log).with_columns(pl.col(score).fill_null(0.0)).sort(score, descending=True, maintain_order=True)
     parameters = {row["model"]: json.loads(row["parameters"]) for row in kept.iter_rows(named=True)}
     kept = kept.filter(pl.col("model") != "random")
@@ -224,10 +249,12 @@ def told(log: pl.DataFrame, asked: list[Search]) -> dict[str, dict[str, Any]]:
             for row in searched(log).sort("model").iter_rows(named=True)}  # fmt: skip
 
 
-def fit(data: TrainData, parameters: dict[str, dict[str, Any]]) -> dict[str, Model]:
+def fit(data: TrainData, parameters: dict[str, dict[str, Any]]) -> dict[str, ArrayModel]:
     """Fit every model with its chosen parameters on all that lies before the cut."""
-    names = tqdm(parameters.items(), desc="fitting before the cut", unit="model", disable=None)
-    return {name: models.create(name, **hyper).fit(data) for name, hyper in names}
+    fitted = parallel.each(
+        lambda one: models.create(one[0], **one[1]).fit(data), parameters.items(), "fitting", "model"
+    )
+    return dict(zip(parameters, fitted, strict=True))
 
 
 def mask_of(data: TrainData, protocol: str) -> csr_matrix | None:
@@ -235,12 +262,17 @@ def mask_of(data: TrainData, protocol: str) -> csr_matrix | None:
     return data.relevant if protocol == "novel" else None
 
 
-def lists(model: Model, data: TrainData, window: Tables, protocol: str, k: int) -> pl.DataFrame:
-    """The model's top k for every user that the protocol judges: user_id, item_id, score, rank, model, protocol."""
-    judged = splits.relevant(window["answers"], protocol).select("user_id").unique()
-    users = window["users"].join(judged, on="user_id", how="semi").get_column("user_idx").to_numpy()
-    found = recommend(model, users, k, mask_of(data, protocol))
-    return decode(found, window).with_columns(model=pl.lit(model.name), protocol=pl.lit(protocol))
+def lists(model: Model, data: TrainData, window: Tables, k: int) -> pl.DataFrame:
+    """The model's top k for every user that a protocol judges: user_id, item_id, score, rank, model, protocol."""
+    judged = {p: splits.relevant(window["answers"], p).select("user_id").unique() for p in PROTOCOLS}
+    asked = window["users"].join(pl.concat(judged.values()), on="user_id", how="semi").get_column("user_idx").to_numpy()
+    found = recommend_each(model, asked, k, {p: mask_of(data, p) for p in PROTOCOLS})
+    parts = [
+        decode(found[p], window).join(judged[p], on="user_id", how="semi", maintain_order="left")
+        .with_columns(model=pl.lit(model.name), protocol=pl.lit(p))
+        for p in PROTOCOLS
+    ]  # fmt: skip
+    return pl.concat(parts)
 
 
 def decode(found: pl.DataFrame, window: Tables) -> pl.DataFrame:
@@ -251,13 +283,13 @@ def decode(found: pl.DataFrame, window: Tables) -> pl.DataFrame:
     )
 
 
-def all_lists(fitted: dict[str, Model], data: TrainData, window: Tables, k: int) -> pl.DataFrame:
+def all_lists(fitted: dict[str, ArrayModel], data: TrainData, window: Tables, k: int) -> pl.DataFrame:
     """The test lists of every model in both protocols, and what cold users would be shown (protocol `cold`).
 
     This is data/models/recommendations.parquet; evaluation reads nothing else of the models.
     """
-    jobs = [(model, protocol) for model in fitted.values() for protocol in PROTOCOLS]
-    parts = [lists(model, data, window, protocol, k) for model, protocol in tqdm(jobs, desc="test lists", disable=None)]
+    slow_first = sorted(fitted.values(), key=lambda model: not model.reads_features)
+    parts = parallel.each(lambda model: lists(model, data, window, k), slow_first, "test lists", "model")
     cold = window["answers"].filter(~pl.col("warm") & pl.col("in_catalogue")).select("user_id").unique()
     for name in COLD_MODELS:
         if name in fitted:

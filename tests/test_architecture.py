@@ -21,7 +21,7 @@ STAGES = list(stage.STAGES)
 # A module may import modules of its own or a lower layer; the lowest comes first.
 LAYERS = [
     {"errors", "paths", "schemas"},
-    {"colours", "config", "metrics", "published", "takeaways", "parquet", "tables", "explore", "profiling"},
+    {"colours", "config", "metrics", "published", "takeaways", "parquet", "tables", "explore", "profiling", "parallel"},
     {"params", "plots", "shops", "lake"},
     {
         "sources",

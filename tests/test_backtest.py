@@ -88,7 +88,7 @@ def test_contenders_are_the_floors_the_chosen_and_the_best_on_valid():
 
 
 def test_lists_are_judged_by_both_protocols_and_cold_ones_are_not():
-    judged = backtest.judge(shown(TEST, "popularity", "own_history"), window(TEST))
+    judged = training.judged(shown(TEST, "popularity", "own_history"), window(TEST))
     assert judged["protocol"].unique().to_list() == ["all"]  # nobody took anything new
     own = judged.filter(pl.col("model") == "own_history").sort("user_id")
     assert own["user_id"].to_list() == ["u", "v"]
@@ -97,7 +97,7 @@ def test_lists_are_judged_by_both_protocols_and_cold_ones_are_not():
 
 
 def test_every_cut_is_judged_by_what_lay_before_it():
-    judged = backtest.judge(shown(TEST, "popularity", "ease"), window(TEST))
+    judged = training.judged(shown(TEST, "popularity", "ease"), window(TEST))
     found = backtest.over_cuts(judged, [EARLY, TEST], {}, events(*HAPPENED), ["purchase"], {"popularity": {}})
     assert found.columns[:4] == ["cut", "protocol", "model", "user_id"]
     assert found["model"].unique().to_list() == ["popularity"]
@@ -111,7 +111,7 @@ def test_every_cut_is_judged_by_what_lay_before_it():
 
 
 def test_models_that_read_features_are_left_out_where_there_is_no_lesson():
-    judged = backtest.judge(shown(TEST, "popularity", "repurchase"), window(TEST))
+    judged = training.judged(shown(TEST, "popularity", "repurchase"), window(TEST))
     both = {"popularity": {}, "repurchase": {}}
     found = backtest.over_cuts(judged, [EARLY, TEST], {}, events(*HAPPENED), ["purchase"], both)
     at = {cut: set(part["model"]) for (cut,), part in found.group_by("cut")}
@@ -122,8 +122,8 @@ def test_known_windows_are_used_as_they_are():
     tables = window(EARLY)
     lesson = pl.DataFrame({"as_of": [EARLY.start - timedelta(days=1)], "label": [1], "own": [True]})
     data = training.data_of(tables, EARLY.start, lesson, lesson)
-    known, wanted = {EARLY.name: (tables, data)}, {"repurchase": {}}
-    judged = backtest.judge(shown(TEST, "popularity"), window(TEST))
+    known, wanted = {EARLY.name: training.Judge(data, tables)}, {"repurchase": {}}
+    judged = training.judged(shown(TEST, "popularity"), window(TEST))
     found = backtest.over_cuts(judged, [EARLY, TEST], known, events(*HAPPENED).clear(), ["purchase"], wanted)
     assert set(found["model"]) == {"repurchase"}
 
@@ -165,7 +165,7 @@ def test_both_splits_ask_the_same_models_and_users_for_as_many_answers():
     tables = splits.split(events(*later), TEST, ["purchase"])
     data = training.data_of(tables, TEST.start)
     fitted = {name: models.create(name).fit(data) for name in ("popularity", "own_history")}
-    judged = backtest.judge(training.all_lists(fitted, data, tables, 20), tables)
+    judged = training.judged(training.all_lists(fitted, data, tables, 20), tables)
     both = {"popularity": {}, "own_history": {}}
     found = backtest.time_and_random(judged, TEST, events(*later), ["purchase"], both, seed=1)
     assert set(found["model"]) == {"popularity"}  # own_history cannot rank what is new
@@ -175,7 +175,7 @@ def test_both_splits_ask_the_same_models_and_users_for_as_many_answers():
 
 
 def test_nobody_to_judge_leaves_empty_tables_with_their_columns():
-    judged = backtest.judge(shown(TEST, "popularity").clear(), window(TEST))
+    judged = training.judged(shown(TEST, "popularity").clear(), window(TEST))
     assert judged.height == 0
     found = backtest.time_and_random(judged, TEST, events(*HAPPENED), ["purchase"], {"ease": {}}, seed=1)
     assert (found.height, found.columns[:3]) == (0, ["split", "model", "user_id"])

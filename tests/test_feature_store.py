@@ -134,6 +134,26 @@ def test_moments_may_be_mixed_and_unknown_keys_are_null(made):
     assert frame["item__popularity"][0] == stored(tables, "item", FIRST, "i2")["popularity"]
 
 
+def test_files_are_joined_as_feast_would(made):
+    root, tables = made
+    store, keys = feature_store.open_store(root), ["user_id", "item_id"]
+    rng = np.random.default_rng(2)
+    known = tables["interaction"].select(keys)
+    days = pl.Series(rng.integers(-3, 40, 500))
+    asked = known[rng.integers(0, known.height, 500).tolist()].select(
+        *keys, (FIRST + pl.duration(days=days)).alias("as_of")
+    )
+    asked = asked.with_columns(pl.col("as_of").cast(TIMESTAMP)).unique()
+    wanted = [
+        column for column in feature_store._ready(root).columns(catalogue.NEWEST) if column.entity == "interaction"
+    ]
+    ours, feasts = (
+        join(store, asked, "interaction", wanted) for join in (feature_store._of_files, feature_store._of_feast)
+    )
+    assert 0 < ours.height < asked.height, "some moments lie before the first row of their pair"
+    assert ours.sort(*keys, "as_of").equals(feasts.sort(*keys, "as_of"))
+
+
 def test_types_are_those_of_the_definitions_also_where_all_is_null(made):
     root, _ = made
     expected = {f"{d.entity}__{d.name}": d.dtype for d in catalogue.DEFINITIONS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def tuned(file: Path, answers: bool = True, **train: object) -> tuple[pl.DataFra
     settings = Train(**{"models": SEARCHED, "svd_n_epochs": 2, "n_trials": 6, **train})
     shop = window(answers)
     asked = training.searches(settings, learned(shop), shop, seed=42)
-    return training.tune(learned(shop), shop, asked, settings.n_trials, file), asked
+    return training.tune(training.Judge(learned(shop), shop), asked, settings.n_trials, file), asked
 
 
 def test_every_model_that_draws_gets_the_seed():
@@ -92,8 +93,8 @@ def test_stopped_and_resumed_is_as_if_nobody_had_stopped_it(tmp_path):
     whole, asked = tuned(tmp_path / "whole.db")
     shop = window()
     for search in asked[:3]:  # killed somewhere in the third model
-        judge = training._judge(search, learned(shop), shop)
-        list(islice(tuning.trials(search, 6, tmp_path / "parts.db", judge), 2))
+        judge = partial(training._scores, training.Judge(learned(shop), shop), search)
+        list(islice(tuning.trials(search, 6, tuning.storage(tmp_path / "parts.db"), judge), 2))
     resumed, _ = tuned(tmp_path / "parts.db")
     assert resumed.equals(whole)
     assert training.choose(resumed) == training.choose(whole)

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from recomart_lib.models.base import ArrayModel, TrainData, at_least, popularity_where_silent
+from recomart_lib.models.base import ArrayModel, TrainData, at_least, one_of, popularity_where_silent
 from recomart_lib.models.ease import Ease
 from recomart_lib.models.history import OwnHistoryDecayed
 from recomart_lib.models.ials import Ials
@@ -18,7 +18,8 @@ class Blend(ArrayModel):
     """score(u, i) = sum over the parts of weight * (their score - its mean over items) / its standard deviation.
 
     Parts: `ials` (weight 1), EASE with closeness, and the decayed own history; a part of weight 0 is not fitted. The
-    baseline of the learned ranker: what is gained without learning how to combine. A user without history: popularity.
+    baseline of the learned ranker: what is gained without learning how to combine. A user without
+    history: popularity. `precision` is that of EASE.
     """
 
     name: ClassVar[str] = "blend"
@@ -30,6 +31,7 @@ class Blend(ArrayModel):
     rating_slope: float = at_least(0.0, 0.0)
     ease_reg: float = at_least(1000.0, 1e-6)
     closeness: float = at_least(4.0, 0.0)
+    precision: str = one_of("double", "single")
     decay_days: float = at_least(60.0, 1.0)
     seed: int = at_least(0, 0)
 
@@ -56,7 +58,7 @@ class Blend(ArrayModel):
     def _parts(self) -> list[tuple[ArrayModel, float]]:
         ials = Ials(n_factors=self.n_factors, reg=self.ials_reg, unobserved=self.unobserved,
                     rating_slope=self.rating_slope, seed=self.seed)  # fmt: skip
-        ease = Ease(reg=self.ease_reg, closeness=self.closeness)
+        ease = Ease(reg=self.ease_reg, closeness=self.closeness, precision=self.precision)
         return [(ials, 1.0), (ease, self.ease_weight), (OwnHistoryDecayed(self.decay_days), self.history_weight)]
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 from dataclasses import dataclass
+from threading import Lock
 from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
 import psutil
 from scipy import sparse
-from scipy.linalg import lapack
+from scipy.linalg import cython_lapack
 from threadpoolctl import threadpool_limits
 
 from recomart_lib.errors import UserError
 from recomart_lib.models.base import TrainData, at_least, one_of
 from recomart_lib.models.item_to_item import ItemToItem
 
+MANY_ITEMS, LARGE = 7_000, Lock()  # above that many (1 GB) one is fitted at a time, whatever runs beside
 BYTES = 20  # of memory per pair of items, while the Gram matrix is sparse and dense at once
 
 
@@ -53,7 +57,11 @@ class Ease(ItemToItem):
         UserError
             If the catalogue has more than `max_items` items, or would not fit in the memory that is free now.
         """
-        self._check_size(data.n_items)
+        with LARGE if data.n_items > MANY_ITEMS else contextlib.nullcontext():
+            self._check_size(data.n_items)
+            return self._fit(data)
+
+    def _fit(self, data: TrainData) -> Self:
         history = data.relevant if self.signal == "relevant" else data.seen
         gram = (history.T @ history).toarray(order="F")
         if self.closeness:
@@ -67,7 +75,8 @@ class Ease(ItemToItem):
 
     def through(self, history: sparse.csr_matrix) -> np.ndarray:
         """See `ItemToItem.through`."""
-        return history @ self.arrays["weights"]
+        weights = self.arrays["weights"]
+        return history.astype(weights.dtype) @ weights  # of two types, SciPy would copy the large one each time
 
     def weight(self, because: np.ndarray, item: np.ndarray) -> np.ndarray:
         """See `ItemToItem.weight`."""
@@ -114,11 +123,33 @@ def _inverse(gram: np.ndarray) -> np.ndarray:
     A third of the time of a general inverse; in one thread, as the last bits depend on the number of threads.
     """
     with threadpool_limits(1, "blas"):
-        solve, invert = lapack.get_lapack_funcs(("potrf", "potri"), (gram,))
-        factor, failed = solve(gram, lower=1, overwrite_a=1)
-        inverse, broken = invert(factor, lower=1, overwrite_c=1)
-    if failed or broken:
+        failed = _lapack("potrf", gram) or _lapack("potri", gram)
+    if failed:
         raise UserError("ease: the matrix cannot be inverted: choose a larger reg.")
-    for row in range(len(inverse)):  # LAPACK fills the lower half only
-        inverse[row, row + 1 :] = inverse[row + 1 :, row]
-    return inverse.T  # symmetric: the same numbers, in C order
+    for row in range(len(gram)):  # LAPACK fills the lower half only
+        gram[row, row + 1 :] = gram[row + 1 :, row]
+    return gram.T  # symmetric: the same numbers, in C order
+
+
+def _lapack(routine: str, matrix: np.ndarray) -> int:
+    """Run a routine of (uplo, n, a, lda, info) on the lower half of a square matrix in Fortran order, in place.
+
+    By ctypes, as numba does it: `scipy.linalg.lapack` would keep Python's lock, and with it all other fits, waiting.
+
+    Returns
+    -------
+    int
+        LAPACK's info: 0 is success.
+    """
+    name = ("s" if matrix.dtype == np.float32 else "d") + routine
+    capsule = cython_lapack.__pyx_capi__[name]
+    call = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5)(_address(capsule, _signature(capsule)))
+    n, info = ctypes.c_int(len(matrix)), ctypes.c_int(0)
+    call(b"L", ctypes.addressof(n), matrix.ctypes.data, ctypes.addressof(n), ctypes.addressof(info))
+    return info.value
+
+
+_signature = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", ctypes.pythonapi))
+_address = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+    ("PyCapsule_GetPointer", ctypes.pythonapi)
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 from scipy import sparse
@@ -9,10 +11,8 @@ from tqdm.auto import tqdm
 
 from recomart_lib.models.base import Model
 
-GROUPS, CROWDED = (
-    16,
-    8,
-)  # columns are looked at in 16 groups per place of a list; more than 8 entries per place are many
+GROUPS = 16  # columns are looked at in so many groups per place of a list
+CROWDED = 8  # more entries than this per place are many
 
 
 def top_k(scores: np.ndarray, k: int, mask: sparse.csr_matrix | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +71,7 @@ def _promising(scores: np.ndarray, k: int) -> np.ndarray:
     if not n or not n_items:
         return np.zeros(scores.shape, dtype=bool)
     size = n_items // n_groups
-    maxima = scores[:, : n_groups * size].reshape(n, n_groups, size).max(axis=2)
+    maxima = scores[:, : n_groups * size].reshape(n, size, n_groups).max(axis=1)  # a group: every n_groups-th column
     promising = scores >= np.partition(maxima, n_groups - k, axis=1)[:, [n_groups - k]]
     crowded = np.flatnonzero(np.count_nonzero(promising, axis=1) > CROWDED * k)
     if crowded.size:
@@ -124,17 +124,34 @@ def recommend(
     IndexError
         If a user_idx is negative (NumPy would take another user from the end).
     """
+    return recommend_each(model, users, k, {"": mask}, block, progress)[""]
+
+
+def recommend_each(
+    model: Model,
+    users: np.ndarray,
+    k: int,
+    masks: Mapping[str, sparse.csr_matrix | None],
+    block: int = 1_024,
+    progress: bool = False,
+) -> dict[str, pl.DataFrame]:
+    """As `recommend`, under several masks at once: every user is scored once."""
     users = np.asarray(users, dtype=np.int64)
     if users.size and users.min() < 0:
         raise IndexError(f"user_idx must not be negative: {users.min()}")
+    found = {name: [_lists_table([], [], [], [])] for name in masks}
     starts = tqdm(range(0, len(users), block), desc=f"lists of {model.name}", unit="block",
                   disable=None if progress else True)  # fmt: skip
-    parts = [_lists(model, users[start : start + block], k, mask) for start in starts]
-    return pl.concat([_lists_table([], [], [], []), *parts])
+    for start in starts:
+        some = users[start : start + block]
+        scores = model.score(some)
+        for name, mask in masks.items():
+            found[name].append(_lists(some, scores, k, mask))
+    return {name: pl.concat(parts) for name, parts in found.items()}
 
 
-def _lists(model: Model, users: np.ndarray, k: int, mask: sparse.csr_matrix | None) -> pl.DataFrame:
-    idx, best = top_k(model.score(users), k, None if mask is None else mask[users])
+def _lists(users: np.ndarray, scores: np.ndarray, k: int, mask: sparse.csr_matrix | None) -> pl.DataFrame:
+    idx, best = top_k(scores, k, None if mask is None else mask[users])
     row, place = np.nonzero(idx >= 0)
     return _lists_table(users[row], idx[row, place], best[row, place], place + 1)
 

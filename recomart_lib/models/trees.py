@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ import polars as pl
 
 KEYS = ("user_id", "item_id", "user_idx", "item_idx", "as_of", "label")
 BINS = 63  # of a column's values: as good as 255 here, and faster
-SAME = {"num_threads": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1}  # the same bytes in every run
+THREADS = os.cpu_count() or 1
+# the same bytes in every run, with any number of threads
+SAME = {"num_threads": THREADS, "deterministic": True, "force_row_wise": True, "verbosity": -1}
 
 
 def numbers(rows: pl.DataFrame) -> list[str]:
@@ -44,7 +47,7 @@ def score(trees: np.ndarray, rows: pl.DataFrame) -> np.ndarray:
     booster = _booster(trees)
     if not rows.height:
         return np.empty(0)
-    return booster.predict(_matrix(rows, booster.feature_name()), raw_score=True, num_threads=1)
+    return booster.predict(_matrix(rows, booster.feature_name()), raw_score=True, num_threads=THREADS)
 
 
 def contributions(trees: np.ndarray, rows: pl.DataFrame) -> pl.DataFrame:
@@ -61,7 +64,7 @@ def contributions(trees: np.ndarray, rows: pl.DataFrame) -> pl.DataFrame:
     booster = _booster(trees)
     columns = booster.feature_name()
     values = _matrix(rows, columns)
-    added = booster.predict(values, pred_contrib=True, num_threads=1)
+    added = booster.predict(values, pred_contrib=True, num_threads=THREADS)
     told = np.pad(values.astype(np.float64), ((0, 0), (0, 1)), constant_values=np.nan)
     table = pl.DataFrame(
         {

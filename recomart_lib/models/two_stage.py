@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy import sparse
 
 from recomart_lib.errors import UserError
 from recomart_lib.models import trees
-from recomart_lib.models.base import TrainData, at_least, one_of
+from recomart_lib.models.base import Rows, TrainData, at_least, one_of
 from recomart_lib.models.history import OwnHistoryDecayed
 
 log = logging.getLogger(__name__)
@@ -24,8 +25,9 @@ BLOCK = 1_024  # users whose candidates are in memory at once
 class TwoStage(OwnHistoryDecayed):
     """score(u, i) = level(u, i) + users(i) / (1 + max users), as in `OwnHistory`; here the level is learned.
 
-    Boosted trees score the candidates of every user (`TrainData.candidates`) by what their sources say and by the
-    features of user, item and pair. They learn from candidates at earlier cuts and what followed (`TrainData.lesson`).
+    Boosted trees score the candidates of a user (`TrainData.candidates`) by what their sources say and by the features
+    of user, item and pair. They learn from candidates at earlier cuts and what followed (`TrainData.lesson`). Users are
+    ranked when they are first asked for, or all when the model is saved.
     The level is the dense rank of the score among the user's candidates (1 = lowest); items outside follow by
     popularity. Where there is nothing to learn from, the order is that of own_history_decayed.
 
@@ -45,22 +47,31 @@ class TwoStage(OwnHistoryDecayed):
     feature_share: float = at_least(0.3, 1e-6)
     objective: str = one_of("binary", "lambdarank")
     seed: int = at_least(42, 0)
+    _candidates: Rows | None = field(init=False, repr=False, default=None)
+    _waiting: np.ndarray | None = field(init=False, repr=False, default=None)  # (n_users,) True: not ranked yet
 
     def fit(self, data: TrainData) -> Self:
-        """Learn from the lesson, then rank every user's candidates, block by block of users."""
+        """Learn from the lesson."""
         super().fit(data)
+        self._candidates = self._waiting = None
         self.arrays["trees"] = np.empty(0, dtype=np.uint8)
         if data.lesson is None or data.candidates is None or data.lesson.get_column("label").n_unique() < 2:
             log.warning("two_stage: nothing to learn from before %s; the own history's order is kept", data.cut.date())
             return self
         self.arrays["trees"] = self._learn(data.lesson.sort("as_of", "user_id", "item_id"))
-        blocks = np.split(np.arange(data.n_users), range(BLOCK, data.n_users, BLOCK))
-        levels = pl.concat([self._ranked(data.candidates(block)) for block in blocks])
-        where = (levels.get_column("user_idx").to_numpy(), levels.get_column("item_idx").to_numpy())
-        self.arrays["levels"] = sparse.csr_matrix(
-            (levels.get_column("level").to_numpy(), where), shape=(data.n_users, data.n_items)
-        )
+        self.arrays["levels"] = sparse.csr_matrix((data.n_users, data.n_items))
+        self._candidates, self._waiting = data.candidates, np.ones(data.n_users, dtype=bool)
         return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """(len(users), n_items); see the class."""
+        self._rank(users)
+        return super().score(users)
+
+    def save(self, folder: Path) -> None:
+        """Rank whoever was not asked for yet, and write the model."""
+        self._rank(np.arange(self.arrays["levels"].shape[0]))
+        super().save(folder)
 
     @property
     def has_learned(self) -> bool:
@@ -90,6 +101,20 @@ class TwoStage(OwnHistoryDecayed):
             settings |= {"lambdarank_truncation_level": 30, "label_gain": [0, 1]}
         columns = trees.numbers(lesson)
         return trees.learn(lesson, columns, self.n_trees, group, objective=self.objective, seed=self.seed, **settings)
+
+    def _rank(self, users: np.ndarray) -> None:
+        """Put the levels of those of these users who wait for them into the arrays, block by block of users."""
+        if self._waiting is None:
+            return
+        todo = np.unique(users)
+        todo = todo[self._waiting[todo]]
+        blocks = np.split(todo, range(BLOCK, len(todo), BLOCK)) if len(todo) else []
+        for block in blocks:
+            ranked = self._ranked(self._candidates(block))
+            where = (ranked.get_column("user_idx").to_numpy(), ranked.get_column("item_idx").to_numpy())
+            levels = sparse.csr_matrix((ranked.get_column("level").to_numpy(), where), self.arrays["levels"].shape)
+            self.arrays["levels"] = self.arrays["levels"] + levels
+            self._waiting[block] = False
 
     def _ranked(self, rows: pl.DataFrame) -> pl.DataFrame:
         """One row per candidate: user_idx, item_idx, level."""
