@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from recomart_lib import metrics
+from recomart_lib import metrics, parallel
 from recomart_lib.errors import UserError
 
 WITH_INTERVAL = ("ndcg", "precision", "recall")
@@ -75,14 +75,16 @@ def evaluate(
         exist are None. A protocol under which nobody can be judged is empty.
     """
     table = per_user(recommendations, relevant, ks)
-    context = _Context(train_pairs)
-    return {
-        protocol: {
-            model: _summary(rows, ks, n_bootstrap, seed) | context.beyond(_lists(recommendations, protocol, model), ks)
-            for (model,), rows in table.filter(pl.col("protocol") == protocol).group_by("model", maintain_order=True)
-        }
-        for protocol in relevant
-    }
+    context, groups = _Context(train_pairs), dict(table.group_by("protocol", "model", maintain_order=True))
+
+    def judged(group: tuple[str, str]) -> dict[str, Any]:
+        lists = _lists(recommendations, *group)
+        return _summary(groups[group], ks, n_bootstrap, seed) | context.beyond(lists, ks)
+
+    found: dict[str, dict[str, dict[str, Any]]] = {protocol: {} for protocol in relevant}
+    for (protocol, model), values in zip(groups, parallel.each(judged, groups), strict=True):
+        found[protocol][model] = values
+    return found
 
 
 def target_card(

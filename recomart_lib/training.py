@@ -13,7 +13,6 @@ from typing import Any
 
 import polars as pl
 from scipy.sparse import csr_matrix
-from tqdm.auto import tqdm
 
 from recomart_lib import metrics, models, parallel, spaces, splits, tuning
 from recomart_lib.errors import UserError
@@ -141,13 +140,13 @@ def _judged(found: pl.DataFrame, window: Tables, protocol: str, model: str) -> p
     return per_user.select(pl.lit(protocol).alias("protocol"), pl.lit(model).alias("model"), pl.all())
 
 
-def tune(judge: Judge, asked: list[Search], n_trials: int, file: Path) -> pl.DataFrame:
+def tune(judge: Judge, asked: list[Search], n_trials: int, folder: Path) -> pl.DataFrame:
     """Search every model's hyper-parameters, judged by a window (`valid`).
 
     Parameters
     ----------
-    file
-        Where the trials are kept (`tuning.trials`): those of an earlier run are not made again.
+    folder
+        Where the trials are kept, in a file per model (`tuning.trials`): those of an earlier run are not made again.
 
     Returns
     -------
@@ -155,17 +154,20 @@ def tune(judge: Judge, asked: list[Search], n_trials: int, file: Path) -> pl.Dat
         One row per model, trial and protocol: model, trial (0: the defaults), parameters (JSON), protocol, ndcg@10,
         value (what is maximised). Null scores: nobody to judge.
     """
-    storage = tuning.storage(file)
-    ahead = [(search, params) for search in asked for params in tuning.ahead(search, n_trials, storage)]
-    parallel.each(lambda one: _scores(judge, *one), ahead, "first trials", "trial")
-    rows = []
-    for search in asked:
-        made = tuning.trials(search, n_trials, storage, partial(_scores, judge, search))
-        bar = tqdm(made, search.model, search.budget(n_trials), unit="trial", disable=None)
-        for trial in bar:
-            parameters = json.dumps({**search.space.fixed, **trial.params})
-            rows += [(search.model, trial.number, parameters, protocol, score, trial.value)
-                     for protocol, score in trial.scores.items()]  # fmt: skip
+
+    def made(search: Search) -> list[tuning.Trial]:
+        file = folder / f"{search.model}.db"
+        return list(tuning.trials(search, n_trials, file, partial(_scores, judge, search)))
+
+    longest_first = sorted(asked, key=lambda search: -search.budget(n_trials))
+    found = dict(zip([one.model for one in longest_first], parallel.each(made, longest_first, "searches", "model"),
+                     strict=True))  # fmt: skip
+    rows = [
+        (search.model, trial.number, json.dumps({**search.space.fixed, **trial.params}), protocol, score, trial.value)
+        for search in asked
+        for trial in found[search.model]
+        for protocol, score in trial.scores.items()
+    ]
     return pl.DataFrame(rows, schema=LOG, orient="row")
 
 

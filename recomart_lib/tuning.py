@@ -27,7 +27,6 @@ N_RANDOM = 4  # trials before the sampler starts to learn (Optuna's 10 would lea
 MIN_TRIALS = 10  # from which on the importance of hyper-parameters is told
 NO_TIME = datetime(2000, 1, 1)  # Optuna's files hold times, by which equal runs would differ
 Judge = Callable[[dict[str, Any]], dict[str, float | None]]
-Storage = Any  # of Optuna, which is imported only where it is used
 
 
 @dataclass(frozen=True)
@@ -63,31 +62,7 @@ class Search:
         return int(min(n_trials, self.space.size))
 
 
-def storage(file: Path) -> Storage:
-    """Studies in an SQLite file; made if it is missing. Not Optuna's journal: a killed run leaves its lock there.
-
-    Raises
-    ------
-    UserError
-        If the file holds no studies of this version of Optuna.
-    """
-    import optuna  # half a second to import: only where it is used
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with sqlite3.connect(file) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master")
-        connection.close()
-        return optuna.storages.RDBStorage(f"sqlite:///{file}")
-    except (sqlite3.DatabaseError, RuntimeError) as problem:
-        raise UserError(
-            f"{file} holds no studies that this version of Optuna can read ({problem}). "
-            "Remove the file: tuning starts anew."
-        ) from problem
-
-
-def trials(search: Search, n_trials: int, storage: Storage, judge: Judge) -> Iterator[Trial]:
+def trials(search: Search, n_trials: int, file: Path, judge: Judge) -> Iterator[Trial]:
     """The trials of a search in order, each as soon as it is finished; those in the file come at once.
 
     The first tries the defaults, so that the best is never worse than these. A small space is walked through; in a
@@ -96,38 +71,37 @@ def trials(search: Search, n_trials: int, storage: Storage, judge: Judge) -> Ite
 
     Parameters
     ----------
-    storage
-        Where they are kept (`storage`). A killed run leaves neither a lock nor half a trial there.
+    file
+        An SQLite file; made if it is missing. A killed run leaves neither a lock nor half a trial in it.
     judge
         Free hyper-parameters -> scores by name.
 
+    Raises
+    ------
+    UserError
+        If the file is no study file of this version of Optuna.
+
     Source: Bergstra et al., Algorithms for hyper-parameter optimization, NeurIPS 2011; Optuna's TPESampler.
     """
-    study, scopes = _open(storage, search.name), _distributions(search.space)
+    import optuna  # half a second to import: only where it is used
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study, scopes = _open(file, search.name), _distributions(search.space)
     found = [_trial(one, search.goal) for one in study.get_trials(deepcopy=False)]
     wanted = search.budget(n_trials)
-    log.info("%s: %d of %d trials are kept already", search.name, min(len(found), wanted), wanted)
+    log.info("%s: %d of %d trials are in %s", search.name, min(len(found), wanted), wanted, file.name)
     yield from found[:wanted]
     while len(found) < wanted:
-        params = _next(study.get_trials(deepcopy=False), search, scopes)
+        params = _next(study, search, scopes)
         known = [trial.scores for trial in found if trial.params == params]
         scores = known[0] if known else judge(params)
-        study.add_trial(_finished(params, scopes, scores, _value(scores, search.goal) or 0.0))
+        done = optuna.trial.create_trial(
+            params=params, distributions=scopes, value=_value(scores, search.goal) or 0.0, user_attrs={"scores": scores}
+        )
+        done.datetime_start = done.datetime_complete = NO_TIME
+        study.add_trial(done)
         found.append(_trial(study.get_trials(deepcopy=False)[-1], search.goal))
         yield found[-1]
-
-
-def ahead(search: Search, n_trials: int, storage: Storage) -> list[dict[str, Any]]:
-    """The free hyper-parameters of the trials that are still to be made whatever the scores of those before them."""
-    study, scopes = _open(storage, search.name), _distributions(search.space)
-    done, missing = study.get_trials(deepcopy=False), []
-    n_known = search.budget(n_trials)
-    if search.space.size > SMALL:
-        n_known = min(n_known, N_RANDOM)
-    while len(done) < n_known:
-        missing.append(_next(done, search, scopes))
-        done = [*done, _finished(missing[-1], scopes, {}, 0.0)]
-    return missing
 
 
 def importance(space: Space, found: list[Trial]) -> dict[str, float] | None:
@@ -148,19 +122,12 @@ def importance(space: Space, found: list[Trial]) -> dict[str, float] | None:
     return optuna.importance.get_param_importances(study, evaluator=how)
 
 
-def _finished(params: dict[str, Any], scopes: dict[str, Any], scores: dict[str, float | None], value: float) -> Any:
-    import optuna
-
-    done = optuna.trial.create_trial(params=params, distributions=scopes, value=value, user_attrs={"scores": scores})
-    done.datetime_start = done.datetime_complete = NO_TIME
-    return done
-
-
-def _next(done: list[Any], search: Search, scopes: dict[str, Any]) -> dict[str, Any]:
+def _next(study: Any, search: Search, scopes: dict[str, Any]) -> dict[str, Any]:
     """The hyper-parameters to try after the finished trials. Asked of a copy in memory: asking leaves a running trial
     behind, and in the file a killed run would leave it for ever."""
     import optuna
 
+    done = study.get_trials(deepcopy=False)
     if not done:
         return search.space.first
     if search.space.size <= SMALL:
@@ -172,9 +139,21 @@ def _next(done: list[Any], search: Search, scopes: dict[str, Any]) -> dict[str, 
     return copy.ask(scopes).params
 
 
-def _open(storage: Storage, name: str) -> Any:
+def _open(file: Path, name: str) -> Any:
+    """The study of this name, new if there is none. Not Optuna's journal file: a killed run leaves its lock there."""
     import optuna
 
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with sqlite3.connect(file) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master")
+        connection.close()
+        storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
+    except (sqlite3.DatabaseError, RuntimeError) as problem:
+        raise UserError(
+            f"{file} holds no studies that this version of Optuna can read ({problem}). "
+            "Remove the file: tuning starts anew."
+        ) from problem
     return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
 
 

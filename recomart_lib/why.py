@@ -75,7 +75,10 @@ def told(
             f"{model.name} has no parts that could be shown: its score is not a sum. The reasons above are evidence "
             "from the shop's data."
         )
-    parts = _of_columns(model, columns) if isinstance(model, TwoStage) else _of_history(model, pairs, names)
+    if isinstance(model, TwoStage):
+        parts = _of_columns(model, columns.join(pairs, on=["user_id", "item_id"], how="semi", maintain_order="left"))
+    else:
+        parts = _of_history(model, pairs, names)
     ordered = parts.filter(pl.col("contribution") > 0).sort("contribution", "cause", descending=[True, False])
     placed = ordered.with_columns(place=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("user_id", "item_id"))
     kept = placed.filter(pl.col("place") <= top)

@@ -74,7 +74,7 @@ def test_svd_and_random_are_always_there_and_seeds_given_to_those_who_draw():
 
 
 def test_the_choice_is_never_worse_on_valid_than_the_defaults_and_fixed_models_are_fitted_once(tmp_path):
-    log, asked = tuned(tmp_path / "study.db", tune_protocol="all")
+    log, asked = tuned(tmp_path / "study", tune_protocol="all")
     table = {row["model"]: row for row in training.searched(log).iter_rows(named=True)}
     assert {name: row["trials"] for name, row in table.items()} == {
         "popularity": 1, "random": 1, "svd": 1, "als": 2, "ease": 6}  # fmt: skip
@@ -90,27 +90,27 @@ def test_the_choice_is_never_worse_on_valid_than_the_defaults_and_fixed_models_a
 
 
 def test_stopped_and_resumed_is_as_if_nobody_had_stopped_it(tmp_path):
-    whole, asked = tuned(tmp_path / "whole.db")
+    whole, asked = tuned(tmp_path / "whole")
     shop = window()
     for search in asked[:3]:  # killed somewhere in the third model
         judge = partial(training._scores, training.Judge(learned(shop), shop), search)
-        list(islice(tuning.trials(search, 6, tuning.storage(tmp_path / "parts.db"), judge), 2))
-    resumed, _ = tuned(tmp_path / "parts.db")
+        list(islice(tuning.trials(search, 6, tmp_path / "parts" / f"{search.model}.db", judge), 2))
+    resumed, _ = tuned(tmp_path / "parts")
     assert resumed.equals(whole)
     assert training.choose(resumed) == training.choose(whole)
 
 
 def test_what_is_finished_is_not_fitted_again(tmp_path, monkeypatch):
-    log, _ = tuned(tmp_path / "study.db")
+    log, _ = tuned(tmp_path / "study")
     for name in ("ease", "als", "svd", "random", "popularity"):
         monkeypatch.setattr(models.MODELS[name], "fit", None)
-    again, _ = tuned(tmp_path / "study.db")
+    again, _ = tuned(tmp_path / "study")
     assert again.equals(log)
 
 
 def test_the_goal_decides_which_trial_is_the_best(tmp_path):
     for goal in ("all", "novel", "mean"):
-        log, _ = tuned(tmp_path / f"{goal}.db", tune_protocol=goal)
+        log, _ = tuned(tmp_path / goal, tune_protocol=goal)
         scores = log.filter(pl.col("model") == "ease").pivot(on="protocol", index=["trial", "value"], values="ndcg@10")
         wanted = pl.mean_horizontal("all", "novel") if goal == "mean" else pl.col(goal)
         assert scores.select((pl.col("value") - wanted).abs().max()).item() < 1e-12
@@ -127,7 +127,7 @@ def test_other_data_and_other_code_are_other_searches(monkeypatch):
 
 
 def test_where_nobody_can_be_judged_scores_are_null_and_the_defaults_stay(tmp_path):
-    log, asked = tuned(tmp_path / "study.db", answers=False, n_trials=2)
+    log, asked = tuned(tmp_path / "study", answers=False, n_trials=2)
     assert log["ndcg@10"].null_count() == log["value"].null_count() == log.height
     assert training.choose(log)["parameters"]["ease"] == {"reg": 200.0, "signal": "relevant"}
     assert training.told(log, asked)["ease"]["best"] is None

@@ -35,7 +35,7 @@ def search(
 
 
 def made(file: Path, n_trials: int = 8, asked: Search | None = None, judge: Judge | None = None) -> list[Trial]:
-    return list(tuning.trials(asked or search(), n_trials, tuning.storage(file), judge or Judge()))
+    return list(tuning.trials(asked or search(), n_trials, file, judge or Judge()))
 
 
 def test_the_defaults_come_first_so_the_best_is_never_worse(tmp_path):
@@ -64,7 +64,7 @@ def test_equal_searches_leave_equal_bytes_and_other_seeds_other_trials(tmp_path)
 @pytest.mark.parametrize("stopped_after", range(1, 8))
 def test_a_stopped_search_goes_on_as_if_nobody_had_stopped_it(tmp_path, stopped_after):
     whole = made(tmp_path / "whole.db")
-    list(islice(tuning.trials(search(), 8, tuning.storage(tmp_path / "parts.db"), Judge()), stopped_after))
+    list(islice(tuning.trials(search(), 8, tmp_path / "parts.db", Judge()), stopped_after))
     judge = Judge()
     assert made(tmp_path / "parts.db", judge=judge) == whole
     assert len(judge.asked) == 8 - stopped_after
@@ -77,7 +77,7 @@ def test_a_run_that_dies_within_a_trial_leaves_nothing_of_it(tmp_path):
         return Judge()(params)
 
     with pytest.raises(KeyboardInterrupt):
-        list(tuning.trials(search(), 8, tuning.storage(tmp_path / "study.db"), dies))
+        list(tuning.trials(search(), 8, tmp_path / "study.db", dies))
     assert made(tmp_path / "study.db") == made(tmp_path / "whole.db")
 
 
@@ -143,14 +143,12 @@ def test_what_was_tried_is_not_fitted_again(tmp_path):
 def test_the_goal_says_which_score_counts_and_unknown_ones_do_not(tmp_path, goal, values):
     scores = iter([{"all": None, "novel": 0.2}, {"all": 0.5, "novel": 0.4}])
     asked = search({"signal": ["relevant", "seen"]}, goal=goal)
-    found = list(tuning.trials(asked, 2, tuning.storage(tmp_path / "study.db"), lambda params: next(scores)))
+    found = list(tuning.trials(asked, 2, tmp_path / "study.db", lambda params: next(scores)))
     assert [trial.value for trial in found] == pytest.approx(values)
 
 
 def test_where_nobody_can_be_judged_all_trials_are_null(tmp_path):
-    found = list(
-        tuning.trials(search(), 3, tuning.storage(tmp_path / "study.db"), lambda params: {"all": None, "novel": None})
-    )
+    found = list(tuning.trials(search(), 3, tmp_path / "study.db", lambda params: {"all": None, "novel": None}))
     assert [trial.value for trial in found] == [None, None, None]
     assert tuning.importance(search().space, found) is None
 
