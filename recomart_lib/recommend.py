@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from recomart_lib.models.base import Model, TrainData
+from recomart_lib.models.base import ArrayModel, Model, TrainData
 from recomart_lib.models.ranking import recommend
+from recomart_lib.models.similar import similar_items
 from recomart_lib.schemas import RECOMMENDATIONS
 from recomart_lib.training import Tables, cold_list, decode, mask_of
 
@@ -65,6 +66,44 @@ def gallery(window: Tables, users: pl.DataFrame) -> dict[str, str]:
     cold = users.join(window["users"], on="user_id", how="anti").sort("user_id").get_column("user_id")
     light = active.get_column("user_id")[0]
     return {"heavy": active.get_column("user_id")[-1], "light": light, "cold": cold[0] if len(cold) else light}
+
+
+def beside(user_id: str, named: pl.DataFrame, window: Tables, items: pl.DataFrame) -> pl.DataFrame:
+    """A user's list with the history beside it, what was taken last first: one row per place of either.
+
+    Parameters
+    ----------
+    named
+        Suggestions with rank, name, category, price and reason.
+
+    Returns
+    -------
+    DataFrame
+        rank, suggestion, category, price, reason, | history (a product's name), last (day of its last relevant event).
+        As many rows as the list has; null where the history is shorter.
+    """
+    listed = named.filter(pl.col("user_id") == user_id).sort("rank")
+    had = window["interactions"].filter(pl.col("user_id") == user_id, pl.col("n_relevant") > 0)
+    had = had.sort("last_relevant_timestamp", "item_id", descending=[True, False]).head(listed.height)
+    had = had.join(items.select("item_id", history="name"), on="item_id", how="left", maintain_order="left")
+    history = had.select("history", last=pl.col("last_relevant_timestamp").dt.strftime("%Y-%m-%d"))
+    placed = history.select(pl.int_range(1, pl.len() + 1, dtype=listed.schema["rank"]).alias("rank"), pl.all())
+    columns = ("rank", pl.col("name").alias("suggestion"), "category", "price", "reason")
+    return listed.select(columns).join(placed, on="rank", how="left", maintain_order="left")
+
+
+def look_alikes(model: ArrayModel, item_ids: list[str], window: Tables, items: pl.DataFrame, k: int) -> pl.DataFrame:
+    """The products most similar to these (`similar_items`): product, similar, category, same_category, similarity.
+
+    Products that the window does not know have no rows; categories that are unknown are the same as none.
+    """
+    asked = window["items"].filter(pl.col("item_id").is_in(item_ids)).get_column("item_idx").sort().to_numpy()
+    names = window["items"].join(items.select("item_id", "name", "category"), on="item_id", how="left")
+    found = similar_items(model, asked, k).join(names, on="item_idx", maintain_order="left")
+    found = found.join(names, left_on="similar_idx", right_on="item_idx", suffix="_other", maintain_order="left")
+    same = (pl.col("category") == pl.col("category_other")).fill_null(False)
+    return found.select(product="name", similar="name_other", category="category_other", same_category=same,
+                        similarity="similarity")  # fmt: skip
 
 
 def _sentence() -> pl.Expr:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import math
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -518,6 +519,27 @@ def reasons(recommendations: pl.DataFrame, users: int, k: int) -> str:
         f"**{number(full)} of {plural(users, 'user')} get {k} suggestions**, {plural(items, 'distinct product')} in all; "
         f"{percent(recommendations.get_column('reason').null_count() / max(recommendations.height, 1))} of the suggestions lack a reason."
     )
+
+
+def pages(shown: Mapping[str, pl.DataFrame]) -> str:
+    """What the lists of the gallery are made of. `shown`: kind of user -> `recommend.beside`."""
+    parts = []
+    for kind, page in shown.items():
+        again = page.filter(pl.col("reason").str.starts_with("You chose")).height
+        known = page.get_column("history").count()
+        parts.append(
+            f"The **{kind}** user has {plural(known, 'product')} beside the list and gets {again} of {page.height} "
+            f"suggestions from the own history, from {plural(page.get_column('category').n_unique(), 'category', 'categories')}."
+        )
+    return bullets(*parts)
+
+
+def look_alikes(found: pl.DataFrame) -> str:
+    """Whether similar products are of one kind. `found`: `recommend.look_alikes`."""
+    if not found.height:
+        return "**No product has a similar one**: nobody took two of them."
+    same = int(found.get_column("same_category").sum())
+    return f"**{same} of {plural(found.height, 'similar product')} share the category** of the product they are similar to."
 
 
 def commonest_reason(kinds: pl.DataFrame) -> str:
