@@ -127,6 +127,13 @@ def run_store(folder: Path) -> dict[str, float]:
     started = time.perf_counter()
     assert feature_store.training_frame(spine, root=folder).height == spine.height
     result["join_1m_s"] = time.perf_counter() - started
+    reader = feature_store._ready(folder)
+    for how in (feature_store._of_files, feature_store._of_feast):
+        wanted = [column for column in reader.columns(feature_store.NEWEST) if column.entity == "interaction"]
+        started = time.perf_counter()
+        found = how(reader.store, spine.unique(), "interaction", wanted)
+        result[f"join_pairs{how.__name__}_s"] = time.perf_counter() - started
+        result[f"joined_pairs{how.__name__}"] = float(found.height)
     users = made[-1]["user"]["user_id"].sample(N_CALLS, seed=2).to_list()
     items = made[-1]["item"]["item_id"].sample(10, seed=3).to_list()
     result |= _latency("user", lambda user: feature_store.online_user(user, root=folder), users)

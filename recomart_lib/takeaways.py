@@ -475,15 +475,18 @@ def compared(test: pl.DataFrame, protocol: str) -> str:
 
 
 def rating_model(errors: dict[str, dict[str, float]], metrics: dict[str, dict[str, Any]]) -> str:
-    """Where the rating model stands as a ranker."""
-    if "svd" not in errors or "svd" not in metrics:
+    """Where the best of the rating models stands as a ranker."""
+    raters = sorted(errors.keys() & metrics.keys(), key=lambda name: (errors[name]["rmse"], name))
+    if not raters:
         return "There is no rating in the test window to judge the rating model by."
-    own, mean = errors["svd"]["rmse"], errors["global_mean"]["rmse"]
+    best, mean, floor = raters[0], errors["global_mean"]["rmse"], metrics["popularity"]["ndcg@10"]
+    own, ranks = errors[best]["rmse"], metrics[best]["ndcg@10"]
     better = "better" if own < mean else "no better"
-    place = "below" if metrics["svd"]["ndcg@10"] < metrics["popularity"]["ndcg@10"] else "above"
+    place = "below" if ranks < floor else "above"
+    others = f"Of {plural(len(raters), 'rating model')} it is the best. " if len(raters) > 1 else ""
     return (
-        f"**SVD predicts ratings {better} than the mean rating (RMSE {own:.3f} against {mean:.3f}), and ranks {place} "
-        f"popularity (ndcg@10 {metrics['svd']['ndcg@10']:.4f} against {metrics['popularity']['ndcg@10']:.4f}).** "
+        f"**{safe(best)} predicts ratings {better} than the mean rating (RMSE {own:.3f} against {mean:.3f}), and ranks "
+        f"{place} popularity (ndcg@10 {ranks:.4f} against {floor:.4f}).** {others}"
         "Guessing how much somebody will like a thing is another task than guessing what they will pick."
     )
 

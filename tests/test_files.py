@@ -670,7 +670,7 @@ PIECES = [
 )
 @settings(max_examples=300, deadline=None)
 def test_blocks_are_split_as_reading_line_by_line_does(head, body, separator, block):
-    text = (head + body).replace("|", separator).removeprefix("\ufeff")
+    text = (head + body).replace("|", separator).lstrip("\ufeff")  # a first one is a mark of the encoding, and no text
     spec = Table(kind="csv", path="*", separator=separator)
     good, bad = line_by_line(text, separator)
     names = good[0][1] if good else []

@@ -548,6 +548,18 @@ def test_two_stage_ranks_the_candidates_by_what_was_taken_and_the_others_by_popu
     assert levels.tolist() == [[1, 2, 0, 0], [0, 1, 2, 0]]  # ranks among the user's own candidates
 
 
+def test_trees_are_the_same_bytes_with_any_number_of_threads(monkeypatch):
+    rng = np.random.default_rng(1)
+    rows = pl.DataFrame({f"f{n}": rng.random(6_000) for n in range(8)})
+    rows = rows.with_columns(label=(pl.col("f0") + pl.col("f1") * rng.random(6_000) > 0.8).cast(pl.Int32))
+    learned = []
+    for n_threads in (1, 2, 3):
+        monkeypatch.setattr(trees, "THREADS", n_threads)
+        group = np.full(300, 20)
+        learned.append(trees.learn(rows, trees.numbers(rows), 20, group, objective="lambdarank", seed=3).tobytes())
+    assert learned[0] == learned[1] == learned[2]
+
+
 def test_two_stage_is_the_same_in_blocks_and_in_every_run(monkeypatch, tmp_path):
     fits = [models.create("two_stage", n_trees=20, min_rows=5).fit(ranked(CANDIDATES)) for _ in range(2)]
     monkeypatch.setattr("recomart_lib.models.two_stage.BLOCK", 1)

@@ -322,6 +322,16 @@ def test_lists_and_their_reasons_are_counted():
     )
 
 
+def test_the_best_rating_model_is_told_and_where_it_ranks():
+    errors = {"svd": {"rmse": 1.0}, "svdpp": {"rmse": 0.9}, "global_mean": {"rmse": 1.1}}
+    scores = {name: {"ndcg@10": value} for name, value in (("svd", 0.2), ("svdpp", 0.05), ("popularity", 0.1))}
+    text = takeaways.rating_model(errors, scores)
+    assert text.startswith(
+        "**svdpp predicts ratings better than the mean rating (RMSE 0.900 against 1.100), and ranks below"
+    )
+    assert "Of 2 rating models it is the best." in text
+
+
 def test_tuning_names_the_best_or_says_that_nobody_can_be_judged():
     best = pl.DataFrame({"model": ["x", "y", "z"], "protocol": ["all", "all", "novel"], "ndcg@10": [0.3, 0.2, 0.9]})
     assert "x ranks best (ndcg@10 0.3000" in takeaways.tuned(best)

@@ -12,7 +12,7 @@ KEYS = ("user_id", "item_id", "user_idx", "item_idx", "as_of", "label")
 BINS = 63  # of a column's values: as good as 255 here, and faster
 THREADS = os.cpu_count() or 1
 # the same bytes in every run, with any number of threads
-SAME = {"num_threads": THREADS, "deterministic": True, "force_row_wise": True, "verbosity": -1}
+SAME = {"deterministic": True, "force_row_wise": True, "verbosity": -1}
 
 
 def numbers(rows: pl.DataFrame) -> list[str]:
@@ -34,12 +34,12 @@ def learn(
     """
     import lightgbm  # half a second to import: only where it is used
 
-    table = lightgbm.Dataset(
-        _matrix(rows, columns), rows.get_column("label").to_numpy(), group=group, feature_name=columns,
-        params={"max_bin": BINS, **SAME},
-    )  # fmt: skip
-    trees = lightgbm.train({"max_bin": BINS, **SAME, **settings}, table, num_boost_round=n_trees)
-    return np.frombuffer(trees.model_to_string().encode(), dtype=np.uint8)
+    same = {"max_bin": BINS, "num_threads": THREADS, **SAME}
+    label = rows.get_column("label").to_numpy()
+    table = lightgbm.Dataset(_matrix(rows, columns), label, group=group, feature_name=columns, params=same)
+    trees = lightgbm.train({**same, **settings}, table, num_boost_round=n_trees)
+    text = trees.model_to_string().replace(f"[num_threads: {THREADS}]", "[num_threads: 0]")  # no matter to the trees
+    return np.frombuffer(text.encode(), dtype=np.uint8)
 
 
 def score(trees: np.ndarray, rows: pl.DataFrame) -> np.ndarray:
