@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 from scipy.sparse import csr_matrix
 
-from recomart_lib import metrics, models, parallel, spaces, splits, tuning
+from recomart_lib import evaluation, metrics, models, parallel, spaces, splits, tuning
 from recomart_lib.errors import UserError
 from recomart_lib.models import ranking
 from recomart_lib.models.base import ArrayModel, Model, Rows, TrainData
@@ -123,21 +123,20 @@ class Judge:
         if key not in self._known:
             model = models.create(name, **hyper).fit(self.data)
             found = lists(model, self.data, self.window, JUDGED_AT)
-            self._known[key] = pl.concat(_judged(found, self.window, protocol, name) for protocol in PROTOCOLS)
+            self._known[key] = pl.concat(self._judged(found, protocol, name) for protocol in PROTOCOLS)
         return self._known[key]
+
+    def _judged(self, found: pl.DataFrame, protocol: str, name: str) -> pl.DataFrame:
+        """Unlike in `judged`, a model without any list under a protocol counts: with zeros."""
+        relevant = splits.relevant(self.window["answers"], protocol)
+        per_user = metrics.per_user(found.filter(pl.col("protocol") == protocol), relevant, [JUDGED_AT])
+        return per_user.select(pl.lit(protocol).alias("protocol"), pl.lit(name).alias("model"), pl.all())
 
 
 def judged(found: pl.DataFrame, window: Tables) -> pl.DataFrame:
     """Judge lists (`lists`) by the answers of their window: protocol, model, and `metrics.per_user` at `JUDGED_AT`."""
-    models_of = {p: found.filter(pl.col("protocol") == p).get_column("model").unique().sort() for p in PROTOCOLS}
-    nobody = _judged(found, {**window, "answers": window["answers"].clear()}, "", "")
-    return pl.concat([nobody, *(_judged(found, window, p, name) for p, names in models_of.items() for name in names)])
-
-
-def _judged(found: pl.DataFrame, window: Tables, protocol: str, model: str) -> pl.DataFrame:
-    part = found.filter(pl.col("model") == model, pl.col("protocol") == protocol)
-    per_user = metrics.per_user(part, splits.relevant(window["answers"], protocol), [JUDGED_AT])
-    return per_user.select(pl.lit(protocol).alias("protocol"), pl.lit(model).alias("model"), pl.all())
+    relevant = {protocol: splits.relevant(window["answers"], protocol) for protocol in PROTOCOLS}
+    return evaluation.per_user(found, relevant, [JUDGED_AT])
 
 
 def tune(judge: Judge, asked: list[Search], n_trials: int, folder: Path) -> pl.DataFrame:
@@ -231,14 +230,13 @@ def importances(log: pl.DataFrame, asked: list[Search]) -> pl.DataFrame:
 def choose(log: pl.DataFrame) -> dict[str, Any]:
     """The decisions of tuning: each model's parameters (its best trial), and the best model of each protocol
     (reports/metrics/tuning.json). The floor `random` takes no part."""
-    score = SCORE
-    kept = best(log).with_columns(pl.col(score).fill_null(0.0)).sort(score, descending=True, maintain_order=True)
+    kept = best(log).with_columns(pl.col(SCORE).fill_null(0.0)).sort(SCORE, descending=True, maintain_order=True)
     parameters = {row["model"]: json.loads(row["parameters"]) for row in kept.iter_rows(named=True)}
     kept = kept.filter(pl.col("model") != "random")
     winners = {p: kept.filter(pl.col("protocol") == p).row(0, named=True) for p in PROTOCOLS}
     return {
         "chosen": {protocol: row["model"] for protocol, row in winners.items()},
-        "valid": {protocol: {row["model"]: row[score] for row in kept.filter(pl.col("protocol") == protocol)
+        "valid": {protocol: {row["model"]: row[SCORE] for row in kept.filter(pl.col("protocol") == protocol)
                              .sort("model").iter_rows(named=True)} for protocol in PROTOCOLS},
         "parameters": dict(sorted(parameters.items())),
     }  # fmt: skip

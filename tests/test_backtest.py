@@ -188,7 +188,7 @@ class Foretelling(models.ArrayModel):
     name = "foretelling"
 
     def score(self, users):
-        raise NotImplementedError
+        raise AssertionError("to tell chances, no scores are needed")
 
     def chance(self) -> pl.DataFrame:
         columns = {"user_idx": pl.Int32, "item_idx": pl.Int32}
