@@ -10,6 +10,7 @@ import typer
 from recomart_lib import models, paths, tables, why
 from recomart_lib.cli_data import show
 from recomart_lib.errors import UserError
+from recomart_lib.recommend import history
 from recomart_lib.takeaways import plural
 
 
@@ -38,11 +39,9 @@ def _explain(shown: pl.DataFrame, items: pl.DataFrame) -> None:
         typer.echo("The user has no history yet: the list is that of the bestsellers.")
         return
     user = pairs.get_column("user_id")[0]
-    had = live["interactions"].filter(pl.col("user_id") == user, pl.col("n_relevant") > 0)
-    had = had.join(items, on="item_id", how="left").sort("last_relevant_timestamp", "item_id", descending=[True, False])
+    had = history(user, live, items)
     typer.echo(f"\nThe user took {plural(had.height, 'product')}, last:")
-    last = pl.col("last_relevant_timestamp").dt.strftime("%Y-%m-%d").alias("last")
-    show(had.select("item_id", "name", "n_orders", last).head(5), 5)
+    show(had.head(5), 5)
     names = live["items"].join(items, on="item_id", how="left").select("item_idx", "name")
     model = models.load(paths.place(paths.RECOMMENDATIONS, "model"))
     parts = why.told(model, pairs, _read("columns.parquet").filter(user_id=user), names)

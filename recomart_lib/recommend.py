@@ -68,8 +68,17 @@ def gallery(window: Tables, users: pl.DataFrame) -> dict[str, str]:
     return {"heavy": active.get_column("user_id")[-1], "light": light, "cold": cold[0] if len(cold) else light}
 
 
+def history(user_id: str, window: Tables, items: pl.DataFrame) -> pl.DataFrame:
+    """What a user took, the last first: one row per product, with item_id, name, n_orders, last (a day, as text)."""
+    had = window["interactions"].filter(pl.col("user_id") == user_id, pl.col("n_relevant") > 0)
+    had = had.sort("last_relevant_timestamp", "item_id", descending=[True, False])
+    named = had.join(items.select("item_id", "name"), on="item_id", how="left", maintain_order="left")
+    last = pl.col("last_relevant_timestamp").dt.strftime("%Y-%m-%d").alias("last")
+    return named.select("item_id", "name", "n_orders", last)
+
+
 def beside(user_id: str, named: pl.DataFrame, window: Tables, items: pl.DataFrame) -> pl.DataFrame:
-    """A user's list with the history beside it, what was taken last first: one row per place of either.
+    """A user's list with the history beside it, what was taken last first: one row per suggestion.
 
     Parameters
     ----------
@@ -83,11 +92,8 @@ def beside(user_id: str, named: pl.DataFrame, window: Tables, items: pl.DataFram
         As many rows as the list has; null where the history is shorter.
     """
     listed = named.filter(pl.col("user_id") == user_id).sort("rank")
-    had = window["interactions"].filter(pl.col("user_id") == user_id, pl.col("n_relevant") > 0)
-    had = had.sort("last_relevant_timestamp", "item_id", descending=[True, False]).head(listed.height)
-    had = had.join(items.select("item_id", history="name"), on="item_id", how="left", maintain_order="left")
-    history = had.select("history", last=pl.col("last_relevant_timestamp").dt.strftime("%Y-%m-%d"))
-    placed = history.select(pl.int_range(1, pl.len() + 1, dtype=listed.schema["rank"]).alias("rank"), pl.all())
+    rank = pl.int_range(1, pl.len() + 1, dtype=listed.schema["rank"]).alias("rank")
+    placed = history(user_id, window, items).select(rank, pl.col("name").alias("history"), "last")
     columns = ("rank", pl.col("name").alias("suggestion"), "category", "price", "reason")
     return listed.select(columns).join(placed, on="rank", how="left", maintain_order="left")
 
