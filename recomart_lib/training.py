@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 
 JUDGED_AT = 10  # the headline's list length
 SCORE = f"ndcg@{JUDGED_AT}"  # by which parameters and models are chosen
-SEEDED = ("als", "blend", "bpr", "ials", "svd", "svdpp", "random", "repurchase", "two_stage")
-TAUGHT = ("repurchase", "two_stage")  # learn from lessons
 FOR_RATINGS = ("svdpp",)  # from weights it would learn for minutes what is a guess anyway; svd shows that case
 COLD_MODELS = ("popularity", "recent_popularity")
 LOG = {"model": pl.String, "trial": pl.Int32, "parameters": pl.String, "protocol": pl.String,
@@ -64,7 +62,8 @@ def check(train: Train) -> None:
 
 
 def _seeded(name: str, hyper: dict[str, Any], seed: int) -> dict[str, Any]:
-    return {**hyper, "seed": seed} if name in SEEDED else hyper
+    draws = name in models.MODELS and "seed" in models.MODELS[name].hyper_names()
+    return {**hyper, "seed": seed} if draws else hyper
 
 
 def data_of(
