@@ -37,6 +37,9 @@ test-slow: setup .venv/.spark ## the slow tests (they install PySpark, half a gi
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-spark.lock
 	@touch $@
 
+kafka: ## a real Apache Kafka on localhost:9092 until Ctrl-C: a container, else its jars (Java 17, Maven)
+	@for engine in docker podman; do $$engine info >/dev/null 2>&1 && $$engine compose version >/dev/null 2>&1 && exec $$engine compose up; done; exec kafka/broker.sh data/kafka 9092
+
 docs: setup ## write docs/features.md anew from the definitions of the features
 	@python -m recomart_lib.features.document
 
@@ -52,4 +55,4 @@ clean: ## delete data and reports that the pipeline made; source files and the D
 	@rm -rf data/raw data/.desk data/validated data/quarantine data/history data/prepared data/features data/feature_store data/models data/recommendations
 	@rm -rf reports/*.html reports/*.ipynb reports/profiles reports/sidecars
 
-.PHONY: help setup repro fetch reports lab test test-slow docs lint lock clean
+.PHONY: help setup repro fetch reports lab test test-slow kafka docs lint lock clean

@@ -12,7 +12,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from recomart_lib import cli_data, cli_features, cli_recommend, params, paths, shops
+from recomart_lib import cli_data, cli_features, cli_recommend, cli_stream, params, paths, shops
 from recomart_lib.errors import UserError
 
 API_TOKEN = "RECOMART_API_TOKEN"  # as in shops/simulated_api.yaml
@@ -23,6 +23,7 @@ app.add_typer(shop_app, name="shop")
 app.add_typer(cli_data.lake_app, name="lake")
 app.add_typer(cli_data.quarantine_app, name="quarantine")
 app.add_typer(cli_features.features_app, name="features")
+app.add_typer(cli_stream.stream_app, name="stream")
 app.command("recommend")(cli_recommend.recommend)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from recomart_lib import models, paths, tables, why
+from recomart_lib import models, params, paths, stream_lists, tables, why
 from recomart_lib.cli_data import show
 from recomart_lib.errors import UserError
 from recomart_lib.recommend import history
@@ -19,7 +19,9 @@ def recommend(
     k: Annotated[int, typer.Option(help="How many products.", min=1)] = 10,
     explain: Annotated[bool, typer.Option("--why", help="Also the history, and the parts of each score.")] = False,
 ) -> None:
-    """The list that stage 08_recommend made for a user, best first."""
+    """The list that stage 08_recommend made for a user, best first; after newer events, the list that they make."""
+    if _show_anew(user, k):
+        return
     lists = _read("recommendations.parquet").filter(user_id=user)
     known = lists.height > 0
     if not known:
@@ -30,6 +32,32 @@ def recommend(
     show(shown.select("rank", "item_id", "name", *(["model", "reason"] if known else [])), k)
     if explain and known:
         _explain(shown, items)
+
+
+def _show_anew(user: str, k: int) -> bool:
+    """Show the list that the user's fresh events make, and those; whether there are any."""
+    everything = params.load()
+    fresh = stream_lists.fresh_events(user)
+    ranked = stream_lists.list_of(user, everything.prepare, everything.recommend.protocol, k)
+    if ranked is None:
+        if fresh.height:
+            typer.echo("There are newer events, but no live model yet (run: dvc repro 08_recommend). The stored list:")
+        return False
+    items = tables.read(paths.PREPARED, "items.parquet").select("item_id", "name")
+    known = ranked.join(items, on="item_id", how="left", maintain_order="left")
+    known = known.join(items.rename({"item_id": "because", "name": "cause"}), on="because", how="left",
+                       maintain_order="left")  # fmt: skip
+    moment = pl.col("timestamp").dt.strftime("%Y-%m-%d %H:%M:%S")
+    reason = (
+        pl.when(pl.col("event_type").is_not_null()).then(pl.format("{} of {}, {} (new)", "event_type", "cause", moment))
+        .when(pl.col("because").is_not_null()).then(pl.format("You chose {} before.", "cause"))
+        .otherwise(pl.lit("Popular in the shop."))
+    )  # fmt: skip
+    show(known.select("rank", "item_id", "name", reason=reason), k)
+    typer.echo(f"{plural(fresh.height, 'event')} since the last run changed the list; the newest:")
+    newest = fresh.reverse().join(items, on="item_id", how="left", maintain_order="left").with_columns(at=moment)
+    show(newest.select("event_type", "item_id", "name", "at"), 5)
+    return True
 
 
 def _explain(shown: pl.DataFrame, items: pl.DataFrame) -> None:

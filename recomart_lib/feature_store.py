@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from recomart_lib import feature_config, feature_history, paths
+from recomart_lib import feature_config, feature_history, paths, stream_features
 from recomart_lib.config import suggestion
 from recomart_lib.errors import UserError
 from recomart_lib.features.base import KEYS, OWNER, Definition
@@ -220,20 +220,30 @@ def training_frame(spine: pl.DataFrame, service: str = NEWEST, root: Path | None
 
 
 def online_user(user_id: str, service: str = NEWEST, root: Path | None = None) -> dict[str, Any]:
-    """The live features of a user under their own names, and `as_of`; None throughout for an unknown user."""
+    """The live features of a user under their own names, and `as_of`; None throughout for an unknown user.
+
+    What the stream brought since the last run is in them: see `stream_features.user_with`.
+    """
     _require_text("user_id", user_id)
     root = root or paths.root()
     reader = _live(root)
     wanted = [column for column in reader.columns(service) if column.entity == "user"]
     answer = _ask(root, reader, [f"user:{c.name}" for c in wanted], [{"user_id": user_id}], stamps=True)
-    return {c.name: answer[c.title][0] for c in wanted} | {"as_of": answer["as_of"][0]}
+    known = {c.name: answer[c.title][0] for c in wanted} | {"as_of": answer["as_of"][0]}
+    return stream_features.user_with(known, stream_features.events_of(user_id, root, known["as_of"]))
 
 
 def online(
-    user_id: str, item_ids: Sequence[str] | None = None, service: str = NEWEST, root: Path | None = None
+    user_id: str,
+    item_ids: Sequence[str] | None = None,
+    service: str = NEWEST,
+    root: Path | None = None,
+    streamed: bool = True,
 ) -> pl.DataFrame:
     """One row per item asked for (default: those of the user's history), with the columns of `training_frame`.
 
+    What the stream brought since the last run is in the features of the user and of the pairs (see `stream_features`),
+    unless `streamed` is False: then they are what was stored.
     Unknown users and items have nulls. So have the pair features of a pair that has no event yet; a model that ranks
     such pairs computes them: `features.compute.compute(world, as_of, settings, pairs)`.
 
@@ -252,9 +262,11 @@ def online(
     of = {entity: [c for c in reader.columns(service) if c.entity == entity] for entity in KEYS}
     lists = ("item_id", *(c.name for c in of["interaction"]))
     refs = [*(f"user:{c.name}" for c in of["user"]), *(f"{HISTORY}:{name}" for name in lists)]
-    person = _ask(root, reader, refs, [{"user_id": user_id}])
+    person = _ask(root, reader, refs, [{"user_id": user_id}], stamps=True)
+    fresh = stream_features.events_of(user_id, root, person["as_of"][0])
+    fresh = fresh if streamed else fresh.clear()
     place = {item: n for n, item in enumerate(person[f"{HISTORY}__item_id"][0] or [])}
-    asked = list(place) if item_ids is None else list(item_ids)
+    asked = list(dict.fromkeys([*place, *fresh.get_column("item_id")])) if item_ids is None else list(item_ids)
     items = [{"item_id": item} for item in asked]
     known = _ask(root, reader, [f"item:{c.name}" for c in of["item"]], items) if asked else {}
     values = {"user_id": [user_id] * len(asked), "item_id": asked}
@@ -262,8 +274,30 @@ def online(
     values |= {c.title: known.get(c.title, []) for c in of["item"]}
     places = [place.get(item) for item in asked]
     values |= {c.title: _placed(person[f"{HISTORY}__{c.name}"][0], places, c.dtype) for c in of["interaction"]}
+    if fresh.height:
+        _follow(values, fresh, person["as_of"][0], of, made_of(root)["settings"]["half_life_days"])
     types = dict.fromkeys(("user_id", "item_id"), pl.String) | {c.title: c.dtype for e in of.values() for c in e}
     return pl.DataFrame(list(zip(*values.values(), strict=True)), schema=types, orient="row")  # three times faster
+
+
+def _follow(
+    values: dict[str, list[Any]],
+    fresh: pl.DataFrame,
+    before: datetime | None,
+    of: dict[str, list[Column]],
+    half_life_days: float,
+) -> None:
+    """Put what the stream brought into the columns of `online`, in their place."""
+    as_of, by_item = fresh.get_column("timestamp")[-1], fresh.partition_by("item_id", as_dict=True)
+    for n, item in enumerate(values["item_id"]):
+        person = {c.name: values[c.title][n] for c in of["user"]} | {"as_of": before}
+        pair = {c.name: values[c.title][n] for c in of["interaction"]}
+        mine = by_item.get((item,), fresh.clear())
+        told = {"user": stream_features.user_with(person, fresh)}
+        told["interaction"] = stream_features.pair_with(pair, mine, as_of, before, half_life_days)
+        for entity, new in told.items():
+            for c in of[entity]:
+                values[c.title][n] = new[c.name]
 
 
 def _placed(numbers: list[float] | None, places: list[int | None], dtype: type[pl.DataType]) -> list[Any]:
@@ -547,7 +581,7 @@ def _ask(
     values = answer.to_dict(include_event_timestamps=stamps)
     if stamps:
         seconds = values.get(f"{refs[0].replace(':', '__')}__ts", [None])
-        values["as_of"] = [datetime.fromtimestamp(s, UTC) if s else None for s in seconds]
+        values["as_of"] = [stream_features.exact(datetime.fromtimestamp(s, UTC), root) if s else None for s in seconds]
     return values
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -17,11 +18,14 @@ from tqdm.auto import tqdm
 from recomart_lib import lake, repair, shops
 from recomart_lib.errors import UserError
 from recomart_lib.params import Ingest
+from recomart_lib.schemas import PROVENANCE, REJECTS, TABLES
 from recomart_lib.shops import Shop
 from recomart_lib.sources import files, rest
+from recomart_lib.sources.files import Delivered
 
 log = logging.getLogger(__name__)
 
+STREAM = "stream/"  # what streamed events are called in the lake starts so
 COUNTS = ("rows_delivered", "rows_landed", "rows_rejected", "times_ambiguous")
 FETCHED = {
     "table": pl.String,
@@ -67,8 +71,18 @@ def fetch(shop: Shop, source: Path, patience: Ingest) -> pl.DataFrame:
     return pl.DataFrame([asdict(answer) for answer in fetched], schema=FETCHED)
 
 
-def ingest(shop: Shop, source: Path, raw: Path, settings: Ingest, replay: Path | None = None) -> pl.DataFrame:
+def ingest(
+    shop: Shop,
+    source: Path,
+    raw: Path,
+    settings: Ingest,
+    replay: Path | None = None,
+    streamed: dict[date, Path] | None = None,
+) -> pl.DataFrame:
     """Land all files of a shop that are new or changed, and what `recomart quarantine replay` left in `replay`.
+
+    A day of streamed events (`stream_log.day_files`) is landed as one file, stream/events-<day>.parquet; when it has
+    grown, as a new version of it.
 
     Returns
     -------
@@ -82,6 +96,8 @@ def ingest(shop: Shop, source: Path, raw: Path, settings: Ingest, replay: Path |
         known = lake.newest(raw, shop.name, table)
         jobs = [_Job(file, _name(file, source), files.chunks) for file in shops.files(shop, table, source)]
         jobs += [_Job(file, f"replay/{file.name}", repair.pieces) for file in repair.waiting(replay, shop, table)]
+        if table == "events":
+            jobs += [_Job(file, f"{STREAM}events-{day}.parquet", _streamed) for day, file in (streamed or {}).items()]
         land = partial(_land, known=known, shop=shop, table=table, raw=raw, max_rejected=settings.max_rejected)
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             landed = threads.map(land, jobs)
@@ -114,8 +130,21 @@ def no_longer_delivered(shop: Shop, source: Path, raw: Path) -> list[str]:
     for table in shop.delivered:
         here = {_name(file, source) for file in shops.files(shop, table, source)}
         landed = lake.newest(raw, shop.name, table).items()
-        gone += [f"{table}/{name}" for name, m in landed if name not in here and not lake.is_repair(m)]
+        gone += [
+            f"{table}/{name}"
+            for name, m in landed
+            if name not in here and not lake.is_repair(m) and not name.startswith(STREAM)
+        ]
     return gone
+
+
+def _streamed(file: Path, shop: Shop, table: str, name: str) -> Iterator[Delivered]:
+    """A day of streamed events as `lake` lands it; they were read and typed when they arrived."""
+    rows = pl.scan_parquet(file, hive_partitioning=False).select(list(TABLES[table]))
+    for start in range(0, max(1, rows.select(pl.len()).collect().item()), lake.ROWS_AT_ONCE):
+        part = rows.slice(start, lake.ROWS_AT_ONCE).collect().with_row_index("source_line", start + 1)
+        place = pl.lit(name).alias("source_file"), pl.col("source_line").cast(pl.Int64)
+        yield Delivered(part.with_columns(place).select(*TABLES[table], *PROVENANCE), pl.DataFrame(schema=REJECTS), 0)
 
 
 def _name(file: Path, source: Path) -> str:

@@ -150,6 +150,26 @@ class Recommend(Section):
     protocol: Literal["all", "novel"] = "all"
 
 
+class Stream(Section):
+    bootstrap_servers: str = ""
+    topic: str = Field("recomart.events", pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    dead_letter_topic: str = Field("recomart.events.dead", pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    dead_letter_max_bytes: int = Field(1_000_000, ge=10_000, le=1_000_000_000)
+    group: str = Field("recomart-lake", min_length=1)
+    client: dict[str, str | int | float | bool] = {}
+    consumer: dict[str, str | int | float | bool] = {}
+    producer: dict[str, str | int | float | bool] = {}
+    batch_max_events: int = Field(50_000, ge=1, le=1_000_000)
+    batch_max_ms: int = Field(50, ge=1)
+    compact_every_s: int = Field(300, ge=1)
+    max_future_s: int = Field(300, ge=0)
+    remember_ids: int = Field(1_000_000, ge=1)
+
+
+class StreamReport(Section):
+    gap_min: int = Field(30, ge=1)
+
+
 class Params(Section):
     base: Base = Base()
     simulate: Simulate = Simulate()
@@ -161,6 +181,8 @@ class Params(Section):
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
     recommend: Recommend = Recommend()
+    stream: Stream = Stream()
+    stream_report: StreamReport = StreamReport()
 
     @model_validator(mode="after")
     def lists_are_long_enough(self) -> Params:

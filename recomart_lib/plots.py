@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateFormatter, AutoDateLocator, date2num
+from matplotlib.dates import AutoDateFormatter, AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from recomart_lib.colours import MODEL_COLOURS, colour
@@ -59,6 +59,22 @@ def daily(days: pl.DataFrame, ylabel: str, title: str) -> Axes:
     _, ax = plt.subplots()
     ax.plot(days.to_series(0).to_numpy(), days.get_column("n").to_numpy(), color=ACCENT, lw=1.2)
     ax.set(ylabel=ylabel, title=title, ylim=(0, None), xlabel="date")
+    return ax
+
+
+def by_minute(minutes: pl.DataFrame, column: str, ylabel: str, title: str) -> Axes:
+    """A bar per minute of a session; the first column is the minute."""
+    shown = minutes.drop_nulls(column)
+    if not shown.height:
+        return nothing(f"{title}: no data.")
+    _, ax = plt.subplots()
+    start, minute = shown.to_series(0), timedelta(minutes=1)
+    ax.bar(start.to_numpy(), shown.get_column(column).to_numpy(), width=minute, align="edge", color=ACCENT, lw=0)
+    # some room, so that a session of one minute has a time axis, too
+    ax.set_xlim(start[0] - minute, start[-1] + 2 * minute)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
+    ax.set(ylabel=ylabel, title=title, xlabel="minute, UTC")
+    ax.grid(axis="x", visible=False)
     return ax
 
 

@@ -40,6 +40,7 @@ STAGES = {
     "06_train": "train",
     "07_evaluate": "evaluate",
     "08_recommend": "recommend",
+    "09_stream": "stream_report",
 }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from brokers import embedded_broker, kafka  # noqa: F401
 
 from recomart_lib import cli, lake, schemas, shops
 from recomart_lib.shops import Shop, Table

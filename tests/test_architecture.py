@@ -21,6 +21,7 @@ STAGES = list(stage.STAGES)
 # A module may import modules of its own or a lower layer; the lowest comes first.
 LAYERS = [
     {"errors", "paths", "schemas"},
+    {"stream_broker"},
     {"colours", "config", "metrics", "published", "takeaways", "parquet", "tables", "explore", "profiling", "parallel"},
     {"params", "plots", "shops", "lake"},
     {
@@ -35,17 +36,21 @@ LAYERS = [
         "drift",
         "history",
     },
+    {"stream_schema", "stream_latency", "stream_log", "stream_compaction", "stream_report"},
     {"judging", "repair"},
+    {"stream_producer", "stream_letters", "stream_consumer", "stream_status"},
+    {"stream_demo"},
     {"ingest", "quality", "prepare", "features"},
+    {"stream_features"},
     {"feature_config", "feature_history", "feature_store", "models", "models.base", "models.ranking"},
     {"evaluation"},
     {"spaces"},
     {"tuning"},
     {"beyond", "training"},
     {"candidates"},
-    {"why", "backtest", "lessons", "recommend", "report", "index_page", "known_answers"},
+    {"why", "backtest", "lessons", "recommend", "stream_lists", "report", "index_page", "known_answers"},
     {"model_card", "stage"},
-    {"cli_data", "cli_features", "cli_recommend"},
+    {"cli_data", "cli_features", "cli_recommend", "cli_stream"},
     {"cli"},
 ]
 
@@ -138,6 +143,7 @@ def test_feature_functions_reach_nothing_but_the_past_that_they_are_given(entity
         ("data_profiling", {"profiling"}),
         ("httpx", {"sources.rest"}),
         ("tenacity", {"sources.rest"}),
+        ("confluent_kafka", {name for name in modules() if name.startswith("stream_")}),
     ],
 )
 def test_only_one_place_knows_a_package(package, allowed):

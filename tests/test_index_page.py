@@ -145,6 +145,14 @@ def test_pipeline_time_is_judged_only_when_all_ran(root):
     assert "6 min 55 s" in row.search(page_of(root))[0]
 
 
+@pytest.mark.parametrize(("late", "said"), [(329.4, "met"), (1_200.0, "missed"), (None, "not measured")])
+def test_how_late_features_were_is_judged_when_a_stream_told(root, late, said):
+    write(root / "reports/metrics/stream.json", {"to_features_ms": {"p99": late}})
+    row = re.search(r"event to feature.*?</tr>", page_of(root), re.DOTALL)[0]
+    assert said in row
+    assert (f"{late:,.0f} ms" in row) if late else ("ms" not in row)
+
+
 def test_data_cannot_act_and_nothing_is_loaded(root):
     evil = "\"'><script>alert(1)</script>"
     metrics(root, evil)

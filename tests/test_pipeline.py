@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import nbformat
@@ -14,7 +15,7 @@ import polars as pl
 import pytest
 import yaml
 
-from recomart_lib import params, published
+from recomart_lib import feature_store, params, paths, published, stream_features, stream_log
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -28,6 +29,7 @@ STAGES = [
     "06_train",
     "07_evaluate",
     "08_recommend",
+    "09_stream",
 ]
 
 
@@ -239,6 +241,34 @@ def test_a_quarantined_row_is_mended_and_lands(project):
     run(project, "recomart", "lake", "verify")
     states = (project / "data/history/quality.jsonl").read_text().splitlines()
     assert len(states) == len(set(states)) >= 2
+
+
+def test_what_was_streamed_is_landed_and_reported_while_features_follow(project):
+    """Stored features are checked against what they were made of, not against what came since."""
+    known = pl.read_parquet(project / "data/validated/events.parquet").sort("timestamp").tail(20)
+    moment = known["timestamp"][-1] + timedelta(milliseconds=900)
+    events = known.select(pl.exclude("timestamp", "event_id"), timestamp=pl.lit(moment),
+                          event_id=pl.format("streamed-{}", pl.int_range(pl.len())))  # fmt: skip
+    place = {"topic": pl.lit("t"), "partition": pl.lit(0, pl.Int32), "offset": pl.int_range(pl.len())}
+    rows = events.with_columns(**place).select(list(stream_log.ROWS))
+    zone = stream_log.Zone(project / paths.STREAMING, "simulated", "UTC")
+    facts = {"n_messages": 20, "n_duplicates": 0, "latency": {"10": 20}, "sent": 0}
+    stream_log.commit(zone, "t-0", 0, 20, rows, pl.DataFrame(schema=stream_log.DEAD), lambda: facts)
+    fresh = stream_features.Fresh(project, "simulated", params.load(project / "params.yaml").prepare, True)
+    fresh.add(rows.with_columns(produced_at=pl.lit(datetime.now(UTC))))
+    fresh.add(rows.with_columns(pl.col("timestamp") + timedelta(hours=1), pl.col("offset") + 100))
+    fresh.close()
+    executed = ran(run(project, "dvc", "repro", "05_features", "09_stream"))
+    assert {"01_ingest", "05_features", "09_stream"} <= set(executed)
+    landed = pl.read_parquet(project / "data/validated/events.parquet")
+    assert landed.filter(pl.col("event_id").str.starts_with("streamed-")).height == 20
+    told = json.loads((project / "reports/metrics/stream.json").read_text())
+    assert (told["n_events"], told["to_disk_ms"]["p99"] > 0, told["to_features_ms"]["p99"] > 0) == (20, True, True)
+    user = rows["user_id"][0]
+    n = feature_store.online_user(user, root=project)["activity_count"]
+    stored = pl.read_parquet(project / "data/features/user.parquet").filter(user_id=user).sort("event_timestamp")
+    mine = rows.filter(user_id=user).height  # came again an hour later, which no run has seen yet
+    assert n == stored["activity_count"][-1] + mine
 
 
 def test_a_typo_is_told_before_any_kernel(project):

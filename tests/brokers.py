@@ -1,0 +1,120 @@
+"""Fixtures: the embedded broker, and a real Apache Kafka that can be stopped, killed and started again."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from recomart_lib import stream_broker
+
+SCRIPT = Path(__file__).resolve().parents[1] / "kafka" / "broker.sh"
+STARTS_S = 120  # a first start fetches 43 MB of jars
+
+
+class Kafka:
+    """One broker of Apache Kafka 4 on a port of its own; what it holds outlives `stop` and `kill`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, _free_port()
+        self.address = f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "broker.log").open("a") as log:
+            command = [SCRIPT, self.folder, str(self.port)]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        client, start = AdminClient({"bootstrap.servers": self.address, "log_level": 0}), time.monotonic()
+        while time.monotonic() - start < STARTS_S and self._process.poll() is None:
+            try:
+                if client.list_topics(timeout=1).brokers:
+                    return
+            except KafkaException:
+                time.sleep(0.1)
+        self.kill()
+        said = (self.folder / "broker.log").read_text()[-2000:]
+        raise RuntimeError(f"Apache Kafka did not start within {STARTS_S} s: {said}")
+
+    def stop(self) -> None:
+        """End it as an operator does."""
+        self._process.terminate()
+        self._process.wait(60)
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self._process.kill()
+        self._process.wait(60)
+
+    def make(self, topic: str, partitions: int = 4, **settings: str) -> str:
+        """Make a topic; returns its name. `settings`: those of Kafka, with _ for . (`max_message_bytes`)."""
+        make_topic(self.address, topic, partitions, {name.replace("_", "."): value for name, value in settings.items()})
+        return topic
+
+
+def make_topic(address: str, topic: str, partitions: int, settings: dict[str, str] | None = None) -> None:
+    """Make a topic of a real broker, and wait until it is there."""
+    client = AdminClient({"bootstrap.servers": address})
+    client.create_topics([NewTopic(topic, partitions, 1, config=settings or {})])[topic].result(30)
+
+
+def ends(address: str, topic: str) -> dict[int, int]:
+    """Partition -> the offset that its next message gets."""
+    consumer = Consumer({"bootstrap.servers": address, "group.id": "ends"})
+    try:
+        parts = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+        return {part: consumer.get_watermark_offsets(TopicPartition(topic, part), timeout=30)[1] for part in parts}
+    finally:
+        consumer.close()
+
+
+def _free_port() -> int:
+    """A free port whose neighbour, for the controller, is free as well."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+
+
+def _missing() -> str | None:
+    """What a real Kafka needs and this machine lacks."""
+    if not shutil.which("java"):
+        return "Java 17 (there is no java)"
+    said = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', said)
+    if not version or int(version[1]) < 17:
+        return f"Java 17 (found: {said.splitlines()[0] if said else 'nothing'})"
+    if not shutil.which("mvn") and not (SCRIPT.parent / "jars" / ".complete").exists():
+        return "Maven, to fetch Kafka's jars (there is no mvn)"
+    return None
+
+
+@pytest.fixture(scope="session")
+def embedded_broker() -> Iterator[str]:
+    """The address of a broker that is everywhere: small, nothing outlives it."""
+    with stream_broker.embedded() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """A running Apache Kafka, shared by the tests of a session: each makes topics of its own, and leaves it running."""
+    if missing := _missing():
+        pytest.skip(f"NO REAL KAFKA: the tests of streaming under load and restarts need {missing}.")
+    broker = Kafka(tmp_path_factory.mktemp("kafka"))
+    broker.start()
+    yield broker
+    broker.stop()
