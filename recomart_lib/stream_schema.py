@@ -1,7 +1,7 @@
 """Messages and rows: an event as versioned JSON on a topic, and as a row of the lake. Pure; docs/streaming.md tells it.
 
-A batch is read at once by Arrow, which is strict and fast. Only where it finds fault is each message read alone, to
-learn which one is to blame, and why.
+A batch is read at once by Arrow, which is strict and fast. Only where it finds fault are messages read alone, to learn
+which one is to blame, and why.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from recomart_lib.params import Validate
 from recomart_lib.schemas import EVENTS, REQUIRED, TIMESTAMP
 
 VERSION = 1
+ALONE = 100  # messages
 BLOCK_BYTES = 1 << 20  # what a thread reads at a time
 TIMES = ("timestamp", "produced_at")
 # what of the rulebook a row alone can answer for; the rest needs other rows and is asked by 02_validate
@@ -75,14 +76,22 @@ def read(messages: pl.DataFrame, now: datetime, max_future_s: int, rules: Valida
         The same rows in their order, with the columns of `schemas.EVENTS`, produced_at, and reason (null: it can go
         into the lake; else why it is a dead letter).
     """
-    values = messages.get_column("value")
-    rows = _all_at_once(values)
-    if rows is None:
-        rows = _one_by_one(values)
+    rows = _parsed(messages.get_column("value"))
     times = [pl.col(name).str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False) for name in TIMES]
     rows = rows.with_columns(times).with_columns(messages.get_column("key"))
     rows = rows.with_columns(reason=_first_reason(now, max_future_s))
     return pl.concat([_judged(rows, rules).select(*ROWS, "reason"), messages], how="horizontal")
+
+
+def _parsed(messages: pl.Series) -> pl.DataFrame:
+    """The rows; halves are tried until those around a bad message are few enough to be read alone."""
+    rows = _all_at_once(messages)
+    if rows is not None:
+        return rows
+    if messages.len() <= ALONE:
+        return _one_by_one(messages)
+    half = messages.len() // 2
+    return pl.concat([_parsed(messages[:half]), _parsed(messages[half:])])
 
 
 def _all_at_once(messages: pl.Series) -> pl.DataFrame | None:

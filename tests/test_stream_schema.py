@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recomart_lib import stream_schema
@@ -123,3 +123,14 @@ def test_unknown_keys_and_line_breaks_do_no_harm():
 def test_a_rule_that_is_off_kills_nothing():
     rules = Validate(rules={"quantity_possible": "off"})
     assert read(told(quantity=0), rules=rules).get_column("reason")[0] is None
+
+
+@given(bad=st.sets(st.integers(0, 999), max_size=5))
+@settings(max_examples=20, deadline=None)
+def test_a_bad_message_in_a_large_batch_changes_nothing_for_the_others(bad):
+    messages = [b"[1]" if n in bad else told(event_id=f"e{n}", quantity=n + 1) for n in range(1_000)]
+    found = read(*messages)
+    assert found["reason"].is_not_null().arg_true().to_list() == sorted(bad)
+    good = [n for n in range(1_000) if n not in bad]
+    assert found.filter(pl.col("reason").is_null())["event_id"].to_list() == [f"e{n}" for n in good]
+    assert found.filter(pl.col("reason").is_null())["quantity"].to_list() == [n + 1 for n in good]
