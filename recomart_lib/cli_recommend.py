@@ -47,6 +47,7 @@ def _show_anew(user: str, k: int) -> bool:
     known = ranked.join(items, on="item_id", how="left", maintain_order="left")
     known = known.join(items.rename({"item_id": "because", "name": "cause"}), on="because", how="left",
                        maintain_order="left")  # fmt: skip
+    known = known.with_columns(pl.coalesce("cause", "because"))  # a product may have no name
     moment = pl.col("timestamp").dt.strftime("%Y-%m-%d %H:%M:%S")
     reason = (
         pl.when(pl.col("event_type").is_not_null()).then(pl.format("{} of {}, {} (new)", "event_type", "cause", moment))
