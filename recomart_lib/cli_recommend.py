@@ -36,12 +36,13 @@ def recommend(
 
 def _show_anew(user: str, k: int) -> bool:
     """Show the list that the user's fresh events make, and those; whether there are any."""
-    everything = params.load()
     fresh = stream_lists.fresh_events(user)
+    if not fresh.height:
+        return False
+    everything = params.load()
     ranked = stream_lists.list_of(user, everything.prepare, everything.recommend.protocol, k)
     if ranked is None:
-        if fresh.height:
-            typer.echo("There are newer events, but no live model yet (run: dvc repro 08_recommend). The stored list:")
+        typer.echo("There are newer events, but no live model yet (run: dvc repro 08_recommend). The stored list:")
         return False
     items = tables.read(paths.PREPARED, "items.parquet").select("item_id", "name")
     known = ranked.join(items, on="item_id", how="left", maintain_order="left")
