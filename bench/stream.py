@@ -162,7 +162,8 @@ def _probes(
         while feature_store.online_user(user, root=root)["as_of"] is None:
             time.sleep(0.002)
         seen = time.perf_counter()
-        if stream_lists.list_of(user, everything.prepare, "all", 10, root) is None:
+        fresh = stream_lists.fresh_events(user, root)
+        if stream_lists.list_of(user, fresh, everything.prepare, "all", 10, root) is None:
             sys.exit("The live model is missing. Run: make repro")
         yield (seen - start) * 1000, (time.perf_counter() - start) * 1000
         time.sleep(0.02)

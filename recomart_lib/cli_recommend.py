@@ -40,7 +40,7 @@ def _show_anew(user: str, k: int) -> bool:
     if not fresh.height:
         return False
     everything = params.load()
-    ranked = stream_lists.list_of(user, everything.prepare, everything.recommend.protocol, k)
+    ranked = stream_lists.list_of(user, fresh, everything.prepare, everything.recommend.protocol, k)
     if ranked is None:
         typer.echo("There are newer events, but no live model yet (run: dvc repro 08_recommend). The stored list:")
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from recomart_lib.stream_log import Zone
 from recomart_lib.takeaways import plural
 
 stream_app = typer.Typer(help="Events through Kafka into the lake, as they happen.", no_args_is_help=True)
-log = logging.getLogger(__name__)
 
 
 @stream_app.command("produce")
@@ -178,7 +176,7 @@ def _told_list(
     from recomart_lib import prepare, stream_lists
 
     fresh, chosen = prepare.weigh(events, everything.prepare), everything.recommend
-    found = stream_lists.list_with(user_id, fresh, everything.prepare, chosen.protocol, 5, paths.root())
+    found = stream_lists.list_of(user_id, fresh, everything.prepare, chosen.protocol, 5)
     if found is None:
         if not before:
             typer.echo("        (the list that follows is shown once the pipeline has run: make repro)")

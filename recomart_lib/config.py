@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +27,26 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected `key: value` lines, found {type(content).__name__}.")
     return content
+
+
+def filled(value: Any, place: object) -> Any:
+    """The value with each `${NAME}` replaced by that environment variable: for secrets.
+
+    Raises
+    ------
+    UserError
+        Naming `place`, where the value stands, and the variable, if it is not set.
+    """
+    if isinstance(value, dict):
+        return {key: filled(one, place) for key, one in value.items()}
+    if isinstance(value, list):
+        return [filled(one, place) for one in value]
+    if not isinstance(value, str):
+        return value
+    found = os.path.expandvars(value)
+    if unset := re.search(r"\$\{(\w+)\}", found):
+        raise UserError(f"{place}: the environment variable {unset[1]} is not set.")
+    return found
 
 
 def checked(model: type[Model], content: dict[str, Any], path: Path) -> Model:

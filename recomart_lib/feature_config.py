@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from recomart_lib.config import read_yaml
+from recomart_lib.config import filled, read_yaml
 from recomart_lib.errors import UserError
 
 FILE = Path("feature_store.yaml")
@@ -41,7 +39,7 @@ def online_file(root: Path) -> Path | None:
 
 @lru_cache(maxsize=4)
 def _parsed(root: Path, written: int) -> dict[str, Any]:
-    config = _filled(read_yaml(root / FILE), root / FILE)
+    config = filled(read_yaml(root / FILE), root / FILE)
     try:
         registry, online_store = dict(config["registry"]), dict(config["online_store"])
         url = str(registry["path"])
@@ -52,17 +50,3 @@ def _parsed(root: Path, written: int) -> dict[str, Any]:
     if online_store.get("type") == "sqlite":
         online_store["path"] = str(root / online_store.get("path", "data/online.db"))
     return {**config, "registry": registry, "online_store": online_store}
-
-
-def _filled(value: Any, path: Path) -> Any:
-    """The value with each `${NAME}` replaced by that environment variable, as Feast's own commands do: for secrets."""
-    if isinstance(value, dict):
-        return {key: _filled(one, path) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_filled(one, path) for one in value]
-    if not isinstance(value, str):
-        return value
-    filled = os.path.expandvars(value)
-    if unset := re.search(r"\$\{(\w+)\}", filled):
-        raise UserError(f"{path}: the environment variable {unset[1]} is not set.")
-    return filled

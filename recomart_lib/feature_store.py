@@ -263,8 +263,8 @@ def online(
     lists = ("item_id", *(c.name for c in of["interaction"]))
     refs = [*(f"user:{c.name}" for c in of["user"]), *(f"{HISTORY}:{name}" for name in lists)]
     person = _ask(root, reader, refs, [{"user_id": user_id}], stamps=True)
-    fresh = stream_features.events_of(user_id, root, person["as_of"][0])
-    fresh = fresh if streamed else fresh.clear()
+    before = person["as_of"][0]
+    fresh = stream_features.events_of(user_id, root, before) if streamed else pl.DataFrame(schema=stream_features.FRESH)
     place = {item: n for n, item in enumerate(person[f"{HISTORY}__item_id"][0] or [])}
     asked = list(dict.fromkeys([*place, *fresh.get_column("item_id")])) if item_ids is None else list(item_ids)
     items = [{"item_id": item} for item in asked]
@@ -275,7 +275,7 @@ def online(
     places = [place.get(item) for item in asked]
     values |= {c.title: _placed(person[f"{HISTORY}__{c.name}"][0], places, c.dtype) for c in of["interaction"]}
     if fresh.height:
-        _follow(values, fresh, person["as_of"][0], of, made_of(root)["settings"]["half_life_days"])
+        _follow(values, fresh, before, of, made_of(root)["settings"]["half_life_days"])
     types = dict.fromkeys(("user_id", "item_id"), pl.String) | {c.title: c.dtype for e in of.values() for c in e}
     return pl.DataFrame(list(zip(*values.values(), strict=True)), schema=types, orient="row")  # three times faster
 
@@ -289,15 +289,16 @@ def _follow(
 ) -> None:
     """Put what the stream brought into the columns of `online`, in their place."""
     as_of, by_item = fresh.get_column("timestamp")[-1], fresh.partition_by("item_id", as_dict=True)
+    if values["item_id"]:  # the user is the same in every row
+        person = {c.name: values[c.title][0] for c in of["user"]} | {"as_of": before}
+        told = stream_features.user_with(person, fresh)
+        values |= {c.title: [told[c.name]] * len(values["item_id"]) for c in of["user"]}
     for n, item in enumerate(values["item_id"]):
-        person = {c.name: values[c.title][n] for c in of["user"]} | {"as_of": before}
         pair = {c.name: values[c.title][n] for c in of["interaction"]}
         mine = by_item.get((item,), fresh.clear())
-        told = {"user": stream_features.user_with(person, fresh)}
-        told["interaction"] = stream_features.pair_with(pair, mine, as_of, before, half_life_days)
-        for entity, new in told.items():
-            for c in of[entity]:
-                values[c.title][n] = new[c.name]
+        told = stream_features.pair_with(pair, mine, as_of, before, half_life_days)
+        for c in of["interaction"]:
+            values[c.title][n] = told[c.name]
 
 
 def _placed(numbers: list[float] | None, places: list[int | None], dtype: type[pl.DataType]) -> list[Any]:

@@ -17,7 +17,7 @@ import polars as pl
 
 from recomart_lib import stream_latency, stream_log
 from recomart_lib.errors import UserError
-from recomart_lib.stream_log import COUNTS, DEAD, NOTHING, ROWS, Commit, Zone
+from recomart_lib.stream_log import DEAD, NOTHING, ROWS, Commit, Zone
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def compact(zone: Zone) -> Commit:
             "dead": _merged_dead(zone, state, waiting, number),
             "upto": state["upto"] | ends,
             "sent": state["sent"] | {record["partition"]: record["sent"] for record in waiting},
-            "counts": _merged_counts(state, waiting),
+            "counts": stream_log.by_partition(state, waiting),
             "latency": stream_latency.added([state["latency"], *(record["latency"] for record in waiting)]),
             "minutes": dict(list(stream_log.by_minute(state["minutes"], waiting).items())[-KEPT_MINUTES:]),
         }
@@ -65,15 +65,6 @@ def compact(zone: Zone) -> Commit:
             stream_log.create(zone.root / "compacted" / f"{number:08d}.json", new)
     sweep(zone)
     return stream_log.compacted(zone)
-
-
-def _merged_counts(state: Commit, waiting: list[Commit]) -> dict[str, Commit]:
-    total = {name: dict(held) for name, held in state["counts"].items()}
-    for record in waiting:
-        held = total.setdefault(record["partition"], dict.fromkeys(COUNTS, 0))
-        for name in COUNTS:
-            held[name] += record[name]
-    return total
 
 
 def _merged_days(zone: Zone, state: Commit, waiting: list[Commit], number: int) -> dict[str, Commit]:

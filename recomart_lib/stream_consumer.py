@@ -243,7 +243,7 @@ class Session:
         upto = rows.get_column("offset")[-1] + 1
         stream_log.commit(
             self._zone, held.name, held.next, upto, fresh.select(list(stream_log.ROWS)), dead,
-            lambda: facts | {"latency": _lateness(fresh)},
+            lambda: facts | {"latency": stream_latency.late(fresh.get_column("produced_at"), datetime.now(UTC))},
         )  # fmt: skip
         held.learn(upto, fresh.get_column("event_id"))
         return fresh.drop("key", "value", "reason"), Waiting(held.partition, dead, upto)
@@ -290,10 +290,3 @@ def _going_on(rows: pl.DataFrame, next_of: dict[int, int]) -> pl.DataFrame:
     begin = pl.col("partition").replace_strict(next_of, default=None, return_dtype=pl.Int64)
     before = pl.col("offset").cum_max().shift(1, fill_value=-1).over("partition")
     return rows.filter(pl.col("offset") >= begin, pl.col("offset") > before)
-
-
-def _lateness(rows: pl.DataFrame) -> stream_latency.Classes:
-    """From `produced_at` until now, where the rows are on the disk."""
-    since = pl.lit(datetime.now(UTC)) - pl.col("produced_at")
-    late = rows.select(since.dt.total_microseconds() / 1000).to_series().drop_nulls()
-    return stream_latency.classes(late.to_numpy()) if late.len() else {}

@@ -28,6 +28,7 @@ from recomart_lib.errors import UserError
 from recomart_lib.params import Prepare
 from recomart_lib.prepare import weigh
 from recomart_lib.schemas import EVENTS, TIMESTAMP
+from recomart_lib.stream_latency import MINUTE
 
 FILE = paths.STREAMING / "fresh.db"
 DAY_S = 24 * 3600
@@ -44,7 +45,7 @@ create table late (minute text, class integer, n integer, primary key (minute, c
 """
 COUNT_LATE = "insert into late values (?, ?, ?) on conflict (minute, class) do update set n = n + excluded.n"
 PLACE = ("topic", "partition", "offset")
-KEPT, MINUTE = timedelta(days=1), "%Y-%m-%dT%H:%M"
+KEPT = timedelta(days=1)
 
 
 class Fresh:
@@ -105,8 +106,8 @@ def _lateness(rows: pl.DataFrame, now: datetime) -> list[tuple[str, str, int]]:
     """(minute, class of milliseconds since `produced_at`, rows), see `stream_latency`; rows without it do not count."""
     if "produced_at" not in rows.columns:  # those of the zone: their consumer has counted them, or was killed
         return []
-    late = (pl.Series([now]) - rows.get_column("produced_at").drop_nulls()).dt.total_microseconds() / 1000
-    return [(f"{now:{MINUTE}}", name, n) for name, n in stream_latency.classes(late.to_numpy()).items()]
+    late = stream_latency.late(rows.get_column("produced_at"), now)
+    return [(f"{now:{MINUTE}}", name, n) for name, n in late.items()]
 
 
 def lateness(root: Path, since: datetime | None) -> dict[str, float | None]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 import numpy as np
+import polars as pl
 
 STEP = 1.05  # a class ends 5 % above the one below it, so much a quantile may be too high
+MINUTE = "%Y-%m-%dT%H:%M"  # how a minute is written, in UTC
 TARGET_MS = 1000  # from the making of a message to the online features: p99
 NAMES = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
@@ -20,6 +23,12 @@ def classes(milliseconds: np.ndarray) -> Classes:
     numbers = np.ceil(np.log(np.maximum(milliseconds, 1)) / math.log(STEP)).astype(int)
     values, counts = np.unique(numbers, return_counts=True)
     return dict(zip(map(str, values.tolist()), counts.tolist(), strict=True))
+
+
+def late(sent: pl.Series, now: datetime) -> Classes:
+    """The classes of what was made at these moments (null: not counted) and has arrived now."""
+    passed = (pl.Series([now]) - sent.drop_nulls()).dt.total_microseconds() / 1000
+    return classes(passed.to_numpy())
 
 
 def added(parts: Iterable[Mapping[str, int]]) -> Classes:

@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from recomart_lib.errors import UserError
 from recomart_lib.params import Stream
-from recomart_lib.stream_producer import client
+from recomart_lib.stream_producer import client, put
 
 log = logging.getLogger(__name__)
 
@@ -129,13 +129,8 @@ class Letters:
             if error is not None:
                 refused.append(error)
 
-        while True:
-            try:
-                self._producer.produce(topic, letter["value"], letter["key"], headers=headers, on_delivery=delivered)
-                self._producer.poll(0)
-                return
-            except BufferError:  # the queue is full: wait for the broker
-                self._producer.poll(0.1)
+        put(self._producer, topic, letter["value"], letter["key"], headers=headers, on_delivery=delivered)
+        self._producer.poll(0)
 
 
 def _portions(waiting: Iterable[Waiting]) -> Iterator[tuple[list[dict[str, Any]], dict[int, int]]]:

@@ -34,16 +34,11 @@ def fresh_events(user_id: str, root: Path | None = None) -> pl.DataFrame:
     return stream_features.events_of(user_id, root, stream_features.known_until(root))
 
 
-def list_of(user_id: str, prepare: Prepare, protocol: str, k: int, root: Path | None = None) -> pl.DataFrame | None:
-    """The user's list with all fresh events (`RANKED`); None without any, or without a live model."""
-    root = root or paths.root()
-    return list_with(user_id, fresh_events(user_id, root), prepare, protocol, k, root)
-
-
-def list_with(
-    user_id: str, fresh: pl.DataFrame, prepare: Prepare, protocol: str, k: int, root: Path
+def list_of(
+    user_id: str, fresh: pl.DataFrame, prepare: Prepare, protocol: str, k: int, root: Path | None = None
 ) -> pl.DataFrame | None:
-    """The same with these fresh events (`stream_features.FRESH`)."""
+    """The user's list with these fresh events (`stream_features.FRESH`): `RANKED`; None without events or a model."""
+    root = root or paths.root()
     card = root / MODEL / "model.json"
     if not fresh.height or not card.exists():
         return None

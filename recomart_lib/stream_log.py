@@ -169,20 +169,25 @@ def last_ids(zone: Zone, partition: str, n: int) -> list[str]:
 def counts(zone: Zone) -> dict[str, Commit]:
     """Partition -> next (where it goes on) and its `COUNTS`, since ever."""
     state = compacted(zone)
-    return {name: _counted(zone, name, state) for name in partitions(zone)}
+    records = list(waiting(zone, state))
+    ends = state["upto"] | {record["partition"]: record["next"] for record in records}
+    return {name: {"next": ends[name], **total} for name, total in sorted(by_partition(state, records).items())}
+
+
+def by_partition(state: Commit, records: Iterable[Commit]) -> dict[str, Commit]:
+    """Partition -> `COUNTS` of a compaction's state and these commits together."""
+    total = {name: dict(held) for name, held in state["counts"].items()}
+    for record in records:
+        held = total.setdefault(record["partition"], dict.fromkeys(COUNTS, 0))
+        for name in COUNTS:
+            held[name] += record[name]
+    return total
 
 
 def latency(zone: Zone) -> stream_latency.Classes:
     """How late events were, since ever."""
     state = compacted(zone)
     return stream_latency.added([state["latency"], *(record["latency"] for record in waiting(zone, state))])
-
-
-def _counted(zone: Zone, partition: str, state: Commit) -> Commit:
-    chain = commits(zone, partition, state)
-    before = state["counts"].get(partition, dict.fromkeys(COUNTS, 0))
-    total = {name: before[name] + sum(record[name] for record in chain) for name in COUNTS}
-    return {"next": chain[-1]["next"] if chain else state["upto"].get(partition, 0), **total}
 
 
 def minutes(zone: Zone) -> dict[str, Commit]:

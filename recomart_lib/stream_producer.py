@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +14,7 @@ import polars as pl
 from confluent_kafka import KafkaException, Message, Producer
 
 from recomart_lib import stream_schema
+from recomart_lib.config import filled
 from recomart_lib.errors import UserError
 from recomart_lib.params import Stream
 from recomart_lib.schemas import TIMESTAMP
@@ -40,15 +39,8 @@ def client(settings: Stream, *more: Mapping[str, Any]) -> dict[str, Any]:
             "and write localhost:9092, or try `recomart stream demo`, which needs none."
         )
     given = {name: value for part in (settings.client, *more) for name, value in part.items()}
-    filled = {name: _filled(name, value) for name, value in given.items()}
-    return {**filled, "bootstrap.servers": settings.bootstrap_servers}
-
-
-def _filled(name: str, value: Any) -> Any:
-    filled = os.path.expandvars(value) if isinstance(value, str) else value
-    if isinstance(filled, str) and (unset := re.search(r"\$\{(\w+)\}", filled)):
-        raise UserError(f"params.yaml: stream: {name}: the environment variable {unset[1]} is not set.")
-    return filled
+    told = {name: filled(value, f"params.yaml: stream: {name}") for name, value in given.items()}
+    return {**told, "bootstrap.servers": settings.bootstrap_servers}
 
 
 def produce(
@@ -67,7 +59,6 @@ def produce(
         Events per second; None: as fast as the broker takes them.
     speed_up
         Keep the time between the events, so many times shorter; they are sorted by it then.
-
     live
         The events happen now: each gets the present time and an id of its own, as if a shop were open.
 
@@ -93,7 +84,10 @@ def produce(
             ids = pl.format("live-{}-{}", pl.lit(run), pl.int_range(pl.len()) + n)
             part = part.with_columns(event_id=ids, timestamp=pl.lit(datetime.now(UTC), TIMESTAMP))
         for key, message in zip(part["user_id"].to_list(), stream_schema.write(part, datetime.now(UTC)), strict=True):
-            _put(producer, settings.topic, key, message)
+            try:
+                put(producer, settings.topic, message, key)
+            except KafkaException as problem:
+                raise UserError(f"The event could not be written to {settings.topic}: {problem}.") from None
         n += part.height
         producer.poll(0)
     left = producer.flush(60)
@@ -102,15 +96,14 @@ def produce(
     return n
 
 
-def _put(producer: Producer, topic: str, key: str, message: bytes) -> None:
+def put(producer: Producer, topic: str, value: bytes | None, key: bytes | str | None, **more: Any) -> None:
+    """Hand a message to the producer, when its queue has room; `more`: as of `Producer.produce`."""
     while True:
         try:
-            producer.produce(topic, message, key)
+            producer.produce(topic, value, key, **more)
             return
         except BufferError:  # the queue is full: wait for the broker
             producer.poll(0.1)
-        except KafkaException as problem:
-            raise UserError(f"The event could not be written to {topic}: {problem}.") from None
 
 
 def _paced(events: pl.DataFrame, rate: float | None, speed_up: float | None) -> Iterator[pl.DataFrame]:

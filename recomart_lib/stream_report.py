@@ -35,7 +35,7 @@ def ever(zone: Zone) -> dict[str, Any]:
 
 def latest(zone: Zone, last_minutes: int, now: datetime | None = None) -> dict[str, Any]:
     """The same over the last minutes, and events_per_s (over the minutes that had any)."""
-    since = f"{(now or datetime.now(UTC)) - timedelta(minutes=last_minutes):%Y-%m-%dT%H:%M}"
+    since = f"{(now or datetime.now(UTC)) - timedelta(minutes=last_minutes):{stream_latency.MINUTE}}"
     held = [one for minute, one in stream_log.minutes(zone).items() if minute >= since]
     total = {name: sum(one[name] for one in held) for name in COUNTS}
     busy = sum(one["n_messages"] > 0 for one in held)
@@ -52,7 +52,7 @@ def session(table: pl.DataFrame, gap_min: int) -> pl.DataFrame:
 def lateness(zone: Zone, table: pl.DataFrame) -> dict[str, float | None]:
     """Of all events of these minutes together, in ms."""
     held = stream_log.minutes(zone)
-    names = table.get_column("minute").dt.strftime("%Y-%m-%dT%H:%M")
+    names = table.get_column("minute").dt.strftime(stream_latency.MINUTE)
     return stream_latency.quantiles(stream_latency.added(held[name]["latency"] for name in names))
 
 

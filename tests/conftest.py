@@ -14,9 +14,13 @@ import polars as pl
 import pytest
 import yaml
 from brokers import embedded_broker, kafka  # noqa: F401
+from hypothesis import settings
 
 from recomart_lib import cli, lake, schemas, shops
 from recomart_lib.shops import Shop, Table
+
+settings.register_profile("any speed", deadline=None)  # no test is a timed one
+settings.load_profile("any speed")
 
 ROOT = Path(__file__).resolve().parents[1]
 USERS = "id,joined,sex,age,land\nu1,2024-01-01,F,30,DE\nu2,2024-01-02,m,40,FR\nu3,2024-01-03,,,\n"
