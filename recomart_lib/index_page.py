@@ -6,20 +6,17 @@ import json
 import math
 import re
 import subprocess
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import Environment, FileSystemLoader
 
-from recomart_lib import paths, stream_latency
+from recomart_lib import paths, pipeline, stream_latency
 from recomart_lib.colours import colour
 
 TEMPLATES = Path(__file__).with_name("templates")
 METRICS = ("quality", "headline", "evaluation", "data", "stream")
-STAGE_COMMAND = re.compile(r"\brecomart stage (\S+)")
 TARGET_HOURS = 24
 CHIPS = {"ok": "ok", "failed": "bad", "stale": "warn", "surely met": "ok", "met": "ok", "missed": "bad"}
 BAR_WIDTH = 110  # of the small figures, in CSS pixels
@@ -85,11 +82,10 @@ def _stages(root: Path, sidecars: dict[str, Facts]) -> list[Facts]:
 
     Stale: a stage before it failed, so its report tells of an earlier run.
     """
-    pipeline = _pipeline(root / "dvc.yaml")
-    commands = {name: STAGE_COMMAND.search(str(stage.get("cmd"))) for name, stage in pipeline.items()}
-    named = {command[1]: name for name, command in commands.items() if command}
+    dag = pipeline.read(root)
+    named = pipeline.notebooks(dag)
     failed = {named[name] for name, facts in sidecars.items() if facts.get("state") == "failed" and name in named}
-    late = downstream(pipeline, failed)
+    late = pipeline.downstream(dag, failed)
     stages = []
     for name in named or sidecars:
         facts = sidecars.get(name, {})
@@ -102,38 +98,6 @@ def _stages(root: Path, sidecars: dict[str, Facts]) -> list[Facts]:
             "report": (root / paths.REPORTS / f"{name}.html").exists(),
         })  # fmt: skip
     return stages
-
-
-def _pipeline(path: Path) -> dict[str, Facts]:
-    """The stages of dvc.yaml; none if there is no such file."""
-    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("stages", {}) if path.exists() else {}
-
-
-def downstream(pipeline: dict[str, Facts], names: Iterable[str]) -> set[str]:
-    """The stages that need, directly or not, what the stages `names` make.
-
-    >>> pipeline = {"a": {"outs": ["data/raw"]}, "b": {"deps": ["data/raw/x"], "metrics": ["m"]}, "c": {"deps": ["m"]}}
-    >>> sorted(downstream(pipeline, ["a"]))
-    ['b', 'c']
-    """
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        made = _paths(pipeline[waiting.pop()], "outs", "metrics", "plots")
-        users = {name for name, stage in pipeline.items() if _touch(made, _paths(stage, "deps"))}
-        waiting += users - found
-        found |= users
-    return found
-
-
-def _paths(stage: Facts, *keys: str) -> list[PurePosixPath]:
-    """Paths of a dvc.yaml stage; an entry is a path, or a mapping from the path to its options."""
-    entries = [entry for key in keys for entry in stage.get(key) or []]
-    return [PurePosixPath(next(iter(entry)) if isinstance(entry, dict) else entry) for entry in entries]
-
-
-def _touch(made: list[PurePosixPath], used: list[PurePosixPath]) -> bool:
-    return any(a.is_relative_to(b) or b.is_relative_to(a) for a in made for b in used)
 
 
 def _targets(metrics: dict[str, Facts], stages: list[Facts]) -> list[Facts]:

@@ -21,6 +21,7 @@ STAGES = list(stage.STAGES)
 # A module may import modules of its own or a lower layer; the lowest comes first.
 LAYERS = [
     {"errors", "paths", "schemas"},
+    {"pipeline"},
     {"stream_broker"},
     {"colours", "config", "metrics", "published", "takeaways", "parquet", "tables", "explore", "profiling", "parallel"},
     {"params", "plots", "shops", "lake"},

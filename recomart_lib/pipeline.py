@@ -1,0 +1,64 @@
+"""The graph of dvc.yaml, the only place that says it: its stages, and which of them needs what another one makes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+FILE = "dvc.yaml"
+STAGE_COMMAND = re.compile(r"\brecomart stage (\S+)")
+
+Stages = dict[str, dict[str, Any]]  # as in dvc.yaml: name -> cmd, desc, deps, params, outs, metrics, ...
+
+
+def read(root: Path) -> Stages:
+    """The stages of the project in `root`, in their order; none if it has no dvc.yaml."""
+    path = root / FILE
+    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("stages", {}) if path.exists() else {}
+
+
+def notebooks(stages: Stages) -> dict[str, str]:
+    """Notebook that is run, without its ending -> the stage that runs it."""
+    commands = {name: STAGE_COMMAND.search(str(stage.get("cmd"))) for name, stage in stages.items()}
+    return {command[1]: name for name, command in commands.items() if command}
+
+
+def upstream(stages: Stages) -> dict[str, list[str]]:
+    """Stage -> the stages whose results it reads.
+
+    >>> upstream({"a": {"outs": ["data/raw"]}, "b": {"deps": ["data/raw/x"], "metrics": ["m"]}, "c": {"deps": ["m"]}})
+    {'a': [], 'b': ['a'], 'c': ['b']}
+    """
+    made = {name: _paths(stage, "outs", "metrics", "plots") for name, stage in stages.items()}
+    used = {name: _paths(stage, "deps") for name, stage in stages.items()}
+    return {name: [other for other in stages if _touch(made[other], used[name])] for name in stages}
+
+
+def downstream(stages: Stages, names: Iterable[str]) -> set[str]:
+    """The stages that need, directly or not, what the stages `names` make.
+
+    >>> stages = {"a": {"outs": ["data/raw"]}, "b": {"deps": ["data/raw/x"], "metrics": ["m"]}, "c": {"deps": ["m"]}}
+    >>> sorted(downstream(stages, ["a"]))
+    ['b', 'c']
+    """
+    before, found, waiting = upstream(stages), set(), list(names)
+    while waiting:
+        one = waiting.pop()
+        users = {name for name in stages if one in before[name]}
+        waiting += users - found
+        found |= users
+    return found
+
+
+def _paths(stage: dict[str, Any], *keys: str) -> list[PurePosixPath]:
+    """Paths of a dvc.yaml stage; an entry is a path, or a mapping from the path to its options."""
+    entries = [entry for key in keys for entry in stage.get(key) or []]
+    return [PurePosixPath(next(iter(entry)) if isinstance(entry, dict) else entry) for entry in entries]
+
+
+def _touch(made: list[PurePosixPath], used: list[PurePosixPath]) -> bool:
+    return any(a.is_relative_to(b) or b.is_relative_to(a) for a in made for b in used)
