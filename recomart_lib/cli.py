@@ -12,7 +12,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from recomart_lib import cli_data, cli_features, cli_recommend, cli_stream, params, paths, shops
+from recomart_lib import cli_data, cli_features, cli_recommend, cli_stream, params, params_file, paths, shops
 from recomart_lib.errors import UserError
 
 API_TOKEN = "RECOMART_API_TOKEN"  # as in shops/simulated_api.yaml
@@ -189,8 +189,6 @@ def shop_use(
     source: Annotated[Path | None, typer.Option(help="The folder of its files; default: data/source/<shop>.")] = None,
 ) -> None:
     """Write base.shop and base.source into params.yaml; its comments stay."""
-    from ruamel.yaml import YAML
-
     path = paths.place("params.yaml")
     before = params.load().base
     shop = shops.load(name or before.shop)
@@ -199,14 +197,9 @@ def shop_use(
         paths.place(folder).mkdir(parents=True, exist_ok=True)  # stage 01 fetches the tables into it
     if not shop.simulated and not paths.place(folder).is_dir():
         raise UserError(f"There is no folder {folder}. Say where the files of '{shop.name}' lie: SOURCE=<folder>")
-    yaml = YAML()
-    yaml.preserve_quotes, yaml.width = True, 200
-    content = yaml.load(path.read_text(encoding="utf-8"))
     if (before.shop, before.source) == (shop.name, folder.as_posix()):
         return
-    content["base"]["shop"], content["base"]["source"] = shop.name, folder.as_posix()
-    with path.open("w", encoding="utf-8") as stream:
-        yaml.dump(content, stream)
+    params_file.put(path, {"base": {"shop": shop.name, "source": folder.as_posix()}})
     typer.echo(f"params.yaml: base.shop = {shop.name}, base.source = {folder.as_posix()}")
 
 

@@ -69,6 +69,11 @@ def _gather(root: Path) -> Facts:
     }
 
 
+def target_card(root: Path) -> list[Facts]:
+    """The targets of the project in `root`: target, verdict and, where it was measured, the value."""
+    return _gather(root)["targets"]
+
+
 def read(path: Path) -> Facts:
     """A JSON object; a file that is missing, or cut off by a crash, is an empty one: the page must tell of crashes."""
     try:

@@ -1,0 +1,143 @@
+"""dvc.yaml as Dagster assets, one per stage, for `dagster dev -m recomart_lib.orchestration`.
+
+docs/orchestration.md tells more. dvc.yaml stays the only graph: assets, their order and what they say are read from
+it. Needs the extra `orchestration`.
+"""
+
+# no `from __future__ import annotations`: Dagster reads the type of `context` itself
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from dagster import (
+    AssetExecutionContext,
+    AssetsDefinition,
+    AssetSelection,
+    AssetSpec,
+    Backoff,
+    Definitions,
+    Failure,
+    Jitter,
+    MaterializeResult,
+    RetryPolicy,
+    define_asset_job,
+    in_process_executor,
+    multi_asset,
+)
+
+from recomart_lib import (
+    orchestration_facts,
+    orchestration_params,
+    orchestration_runs,
+    orchestration_watch,
+    params,
+    paths,
+    pipeline,
+    shops,
+)
+from recomart_lib.errors import UserError
+
+INGEST = "01_ingest"
+GROUPS = {
+    "simulate": "ingestion",
+    INGEST: "ingestion",
+    "02_validate": "quality",
+    "03_explore": "quality",
+    "04_prepare": "features",
+    "05_features": "features",
+    "06_train": "model",
+    "07_evaluate": "model",
+    "08_recommend": "serving",
+}  # every other stage: reporting
+EVERYTHING = "automated_pipeline_job"
+JOBS = {
+    "ingestion_only_job": ("Land what the shop delivers", ["simulate", INGEST]),
+    "validation_only_job": ("Land it, and judge it at the gate", ["simulate", INGEST, "02_validate"]),
+    "feature_engineering_job": ("From validated tables to features", ["04_prepare", "05_features"]),
+    "model_training_job": ("Train, evaluate, recommend", ["06_train", "07_evaluate", "08_recommend"]),
+}
+# waits of about 10, 30, 70, 150 and 310 s: as long as a stage of another run may hold DVC's lock
+RETRY = RetryPolicy(max_retries=5, delay=10, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)
+
+
+def define(retry: RetryPolicy = RETRY) -> Definitions:
+    """Assets, checks, jobs, schedule and sensors of the project that `paths.root` finds."""
+    stages = _filled(pipeline.read(paths.root()))
+    named = {stage: notebook for notebook, stage in pipeline.notebooks(stages).items()}
+    before = pipeline.upstream(stages)
+    assets = [asset(name, stage, before[name], named, retry) for name, stage in stages.items()]
+    jobs = {name: define_asset_job(name, AssetSelection.assets(*selected), description=text)
+            for name, (text, selected) in JOBS.items()}  # fmt: skip
+    jobs[EVERYTHING] = define_asset_job(EVERYTHING, AssetSelection.all(), description="Everything in dvc.yaml")
+    return Definitions(
+        assets=assets,
+        jobs=list(jobs.values()),
+        schedules=[orchestration_watch.daily(jobs[EVERYTHING])],
+        sensors=[orchestration_watch.arrivals(jobs[EVERYTHING], INGEST), orchestration_watch.failures()],
+        resources={"params": orchestration_params.resource()},
+        executor=in_process_executor,  # DVC lets one stage at a time write
+    )
+
+
+def _filled(stages: pipeline.Stages) -> pipeline.Stages:
+    """The stages with the names of the simulated shop in their templates: 01_ingest comes after `simulate`.
+
+    For another shop `simulate` does nothing, so that one graph is true for all that the launchpad may choose.
+    """
+    text = json.dumps(stages)
+    for key, value in params.Base().model_dump().items():
+        text = text.replace(f"${{base.{key}}}", str(value))
+    return json.loads(text)
+
+
+def asset(
+    name: str, stage: dict[str, Any], before: list[str], notebooks: dict[str, str], retry: RetryPolicy
+) -> AssetsDefinition:
+    """One stage as an asset; materialising it is `dvc repro --single-item`."""
+    notebook = notebooks.get(name)
+    spec = AssetSpec(
+        name,
+        deps=before,
+        description=stage.get("desc"),
+        group_name=GROUPS.get(name, "reporting"),
+        kinds={"jupyter", "dvc"} if notebook else {"python", "dvc"},
+    )
+
+    @multi_asset(
+        name=name,
+        specs=[spec],
+        check_specs=orchestration_facts.specs(name, notebook),
+        retry_policy=retry,
+        required_resource_keys={"params"},
+        op_tags={"stage": name},
+    )
+    def materialise(context: AssetExecutionContext) -> Iterator[Any]:
+        root = paths.root()
+        seen = _delivery() if name == INGEST else {}
+        try:
+            ran = orchestration_runs.run_stage(root, name, notebook, context.log.info, force=_behind_an_api(name))
+        except orchestration_runs.StageFailedError as problem:
+            if not problem.may_pass:
+                yield from orchestration_facts.checks(root, notebook)
+            raise Failure(str(problem), allow_retries=problem.may_pass) from None
+        sources = [notebooks[one] for one in before if one in notebooks]
+        yield MaterializeResult(metadata=orchestration_facts.metadata(root, name, notebook, sources, ran) | seen)
+        yield from orchestration_facts.checks(root, notebook)
+
+    return materialise
+
+
+def _delivery() -> dict[str, str]:
+    """What 01_ingest is about to find, for the sensor; nothing where the source folder is not there yet."""
+    try:
+        return {orchestration_watch.SEEN: orchestration_watch.fingerprint(paths.root())}
+    except (UserError, FileNotFoundError):
+        return {}
+
+
+def _behind_an_api(name: str) -> bool:
+    """Whether the stage must run though its files did not change: DVC cannot see into an API."""
+    return name == INGEST and shops.load(params.load().base.shop).api is not None
+
+
+definitions = define()

@@ -1,0 +1,102 @@
+"""params.yaml in Dagster's launchpad: typed, checked before a run exists, written when it starts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from dagster import Array, Enum, EnumValue, Field, InitResourceContext, ResourceDefinition, Shape
+
+from recomart_lib import config, params, params_file, paths, shops
+from recomart_lib.errors import UserError
+from recomart_lib.params import Params
+
+FILE = "params.yaml"
+COMMENT = re.compile(r"^  (\w+):[^#\n]*#\s*(.+)$", re.MULTILINE)
+
+Values = dict[str, dict[str, Any]]
+
+
+def resource() -> ResourceDefinition:
+    """The resource `params`: its config has the sections and keys of params.yaml, with the values there as defaults."""
+    writer = ResourceDefinition(write, config_schema=Field(dict), description="params.yaml of this run")
+    return writer.configured(checked, config_schema=schema(), description="The shop and all parameters of params.yaml")
+
+
+def schema() -> Shape:
+    """What the launchpad accepts; types come from `params.Params`, defaults and comments from params.yaml."""
+    values, said = params.load().model_dump(by_alias=True), _comments(paths.place(FILE))
+    sections = {}
+    for name, section in Params.model_fields.items():
+        key = section.alias or name
+        sections[key] = Shape(
+            {
+                one: Field(
+                    _kind(field.annotation, f"{key}_{one}"),
+                    default_value=values[key][one],
+                    is_required=False,
+                    description=said.get((key, one)),
+                )
+                for one, field in section.annotation.model_fields.items()
+            }
+        )
+    return Shape(sections)
+
+
+def _kind(annotation: Any, name: str) -> Any:
+    """Dagster's type of a field of `params.Params`."""
+    if get_origin(annotation) is Literal:
+        return Enum(name, [EnumValue(value) for value in get_args(annotation)])
+    if get_origin(annotation) is list:
+        return Array(get_args(annotation)[0])
+    return dict if get_origin(annotation) is dict else annotation
+
+
+def _comments(path: Path) -> dict[tuple[str, str], str]:
+    parts = re.split(r"(?m)^(\w+):", path.read_text(encoding="utf-8"))
+    return {(name, key): text for name, body in zip(parts[1::2], parts[2::2], strict=True)
+            for key, text in COMMENT.findall(body)}  # fmt: skip
+
+
+def checked(values: Values) -> Values:
+    """The values with which the run may start.
+
+    Another shop without another folder means the folder of that name, as in `recomart shop use`.
+
+    Raises
+    ------
+    UserError
+        One line per mistake, before anything is written.
+    """
+    before = params.load().base
+    base = dict(values["base"])
+    if base["shop"] != before.shop and base["source"] == before.source:
+        base["source"] = (paths.SOURCE / base["shop"]).as_posix()
+    found = config.checked(Params, {**values, "base": base}, Path("the launchpad's resources.params.config"))
+    shop = shops.load(base["shop"])
+    if not (shop.simulated or shop.api or paths.place(base["source"]).is_dir()):
+        raise UserError(f"base.source: there is no folder {base['source']}. Where do the files of '{shop.name}' lie?")
+    return found.model_dump(by_alias=True)
+
+
+def write(context: InitResourceContext) -> Values:
+    """Write what differs from params.yaml into it, and note in the run's tags what that was."""
+    values: Values = context.resource_config
+    changes = different(values)
+    if changes:
+        params_file.put(paths.place(FILE), changes)
+    told = ", ".join(f"{section}.{key} = {value}" for section, keys in changes.items() for key, value in keys.items())
+    context.log.info(f"params.yaml: {told or 'as it is'}; shop {values['base']['shop']}")
+    if context.instance and context.run:
+        tags = {"recomart/shop": values["base"]["shop"], "recomart/params": told or "as in params.yaml"}
+        context.instance.add_run_tags(context.run.run_id, tags)
+    return changes
+
+
+def different(values: Values) -> Values:
+    """Of `values`, those that params.yaml does not hold."""
+    before = params.load().model_dump(by_alias=True)
+    changes = {section: {key: value for key, value in keys.items() if value != before[section][key]}
+               for section, keys in values.items()}  # fmt: skip
+    return {section: keys for section, keys in changes.items() if keys}

@@ -1,0 +1,33 @@
+"""Write values into params.yaml; its comments and its layout stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+
+def put(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Set `changes[section][key]` in a YAML file; every other line stays as it is. Readers see all of it or nothing.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "params.yaml"
+    >>> _ = file.write_text("train:\\n  k: 20  # length of the lists\\n")
+    >>> put(file, {"train": {"k": 10}})
+    >>> print(file.read_text())
+    train:
+      k: 10  # length of the lists
+    <BLANKLINE>
+    """
+    yaml = YAML()
+    yaml.preserve_quotes, yaml.width = True, 200
+    content = yaml.load(path.read_text(encoding="utf-8"))
+    for section, values in changes.items():
+        for key, value in values.items():
+            content.setdefault(section, {})[key] = value
+    waiting = path.with_name(f".{path.name}.new")
+    with waiting.open("w", encoding="utf-8") as stream:
+        yaml.dump(content, stream)
+    waiting.replace(path)
