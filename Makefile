@@ -31,7 +31,14 @@ lab: setup ## open JupyterLab
 test: setup ## all tests but the slow ones, under 20 minutes
 	@pytest -m "not slow" -n 2 --dist loadfile
 
-test-slow: setup .venv/.spark ## the slow tests (they install PySpark, half a gigabyte)
+ui: setup .venv/.orchestration ## Dagster: runs, logs, retries and schedules in a browser, http://localhost:3000
+	@mkdir -p .dagster && cp recomart_lib/templates/dagster.yaml .dagster/
+	@DAGSTER_HOME=$(CURDIR)/.dagster dagster dev --module-name recomart_lib.orchestration --host 127.0.0.1 --port 3000
+.venv/.orchestration: .venv/.installed requirements-orchestration.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-orchestration.lock
+	@touch $@
+
+test-slow: setup .venv/.spark .venv/.orchestration ## the slow tests (they install PySpark, half a gigabyte, and Dagster)
 	@pytest -m slow
 .venv/.spark: .venv/.installed requirements-spark.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-spark.lock
@@ -55,4 +62,4 @@ clean: ## delete data and reports that the pipeline made; source files and the D
 	@rm -rf data/raw data/.desk data/validated data/quarantine data/history data/prepared data/features data/feature_store data/models data/recommendations
 	@rm -rf reports/*.html reports/*.ipynb reports/profiles reports/sidecars
 
-.PHONY: help setup repro fetch reports lab test test-slow kafka docs lint lock clean
+.PHONY: help setup repro fetch reports lab ui test test-slow kafka docs lint lock clean

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dagster import (
+    AssetCheckResult,
     AssetExecutionContext,
     AssetsDefinition,
     AssetSelection,
@@ -112,19 +113,32 @@ def asset(
         op_tags={"stage": name},
     )
     def materialise(context: AssetExecutionContext) -> Iterator[Any]:
-        root = paths.root()
-        seen = _delivery() if name == INGEST else {}
         try:
-            ran = orchestration_runs.run_stage(root, name, notebook, context.log.info, force=_behind_an_api(name))
+            yield from _brought_up_to_date(context, name, before, notebooks)
         except orchestration_runs.StageFailedError as problem:
-            if not problem.may_pass:
-                yield from orchestration_facts.checks(root, notebook)
             raise Failure(str(problem), allow_retries=problem.may_pass) from None
-        sources = [notebooks[one] for one in before if one in notebooks]
-        yield MaterializeResult(metadata=orchestration_facts.metadata(root, name, notebook, sources, ran) | seen)
-        yield from orchestration_facts.checks(root, notebook)
+        except UserError as problem:
+            raise Failure(str(problem), allow_retries=False) from None
+        except Exception as problem:  # the policy would try again after any other error
+            raise Failure(f"{type(problem).__name__}: {problem}", allow_retries=False) from problem
 
     return materialise
+
+
+def _brought_up_to_date(
+    context: AssetExecutionContext, name: str, before: list[str], notebooks: dict[str, str]
+) -> Iterator[MaterializeResult | AssetCheckResult]:
+    root, notebook = paths.root(), notebooks.get(name)
+    seen = _delivery() if name == INGEST else {}
+    try:
+        ran = orchestration_runs.run_stage(root, name, notebook, context.log.info, force=_behind_an_api(name))
+    except orchestration_runs.StageFailedError as problem:
+        if not problem.may_pass:
+            yield from orchestration_facts.checks(root, notebook)
+        raise
+    sources = [notebooks[one] for one in before if one in notebooks]
+    yield MaterializeResult(metadata=orchestration_facts.metadata(root, name, notebook, sources, ran) | seen)
+    yield from orchestration_facts.checks(root, notebook)
 
 
 def _delivery() -> dict[str, str]:

@@ -139,8 +139,11 @@ def _pages(root: Path, stage: str, notebook: str | None) -> dict[str, Any]:
 def _delivered(root: Path, sidecar: Mapping[str, Any]) -> dict[str, int]:
     """Rows that the shop delivered, by table, unreadable lines among them."""
     shop = shops.load(sidecar["shop"])
-    landed = {table: lake.landed(root / paths.RAW, shop.name, table) for table in shop.delivered}
-    return {table: one.height + one.n_rejected for table, one in landed.items()}
+    newest = {table: lake.newest(root / paths.RAW, shop.name, table).values() for table in shop.delivered}
+    return {
+        table: sum(one["rows_landed"] + one["rows_rejected"] for one in found if not lake.is_repair(one))
+        for table, found in newest.items()
+    }
 
 
 def _left(root: Path, notebooks: list[str]) -> dict[str, int]:

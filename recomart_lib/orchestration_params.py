@@ -13,6 +13,7 @@ from recomart_lib.errors import UserError
 from recomart_lib.params import Params
 
 FILE = "params.yaml"
+WRITTEN = "recomart/params_written_by"  # a run's tag, with its own id: a repeated run inherits tags
 COMMENT = re.compile(r"^  (\w+):[^#\n]*#\s*(.+)$", re.MULTILINE)
 
 Values = dict[str, dict[str, Any]]
@@ -81,17 +82,19 @@ def checked(values: Values) -> Values:
 
 
 def write(context: InitResourceContext) -> Values:
-    """Write what differs from params.yaml into it, and note in the run's tags what that was."""
+    """Write what differs from params.yaml into it, and note in the run's tags what that was; once in a run."""
     values: Values = context.resource_config
-    changes = different(values)
-    if changes:
+    run = context.instance.get_run_by_id(context.run.run_id) if context.instance and context.run else None
+    if run and run.tags.get(WRITTEN) == run.run_id:
+        return values  # Dagster asks for resources again at a run's end; params.yaml may have been edited since
+    if changes := different(values):
         params_file.put(paths.place(FILE), changes)
     told = ", ".join(f"{section}.{key} = {value}" for section, keys in changes.items() for key, value in keys.items())
     context.log.info(f"params.yaml: {told or 'as it is'}; shop {values['base']['shop']}")
-    if context.instance and context.run:
-        tags = {"recomart/shop": values["base"]["shop"], "recomart/params": told or "as in params.yaml"}
-        context.instance.add_run_tags(context.run.run_id, tags)
-    return changes
+    if run:
+        tags = {WRITTEN: run.run_id, "recomart/shop": values["base"]["shop"]}
+        context.instance.add_run_tags(run.run_id, tags | {"recomart/params": told or "as in params.yaml"})
+    return values
 
 
 def different(values: Values) -> Values:

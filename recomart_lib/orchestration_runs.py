@@ -23,6 +23,7 @@ PASSES = re.compile(
     r"Unable to acquire lock|is busy, it is being blocked|given up after \d+ attempt|Try again(?! with)|timed out"
     r"|Connection (?:refused|reset|aborted)|Temporary failure in name resolution|ConnectionError|Network is unreachable"
 )
+ADVICE = re.compile(r"To track the changes with git|\s*git add|To enable auto staging|\s*dvc config|Use `dvc push`")
 TOLD = re.compile(r"^(?:ERROR|Error): (.+)")
 POSIX = os.name == "posix"
 GRACE_S = (20, 10, 10)  # how long to wait after asking (SIGINT), asking firmly (SIGTERM), and killing
@@ -90,7 +91,7 @@ def follow(command: list[str], root: Path, say: Callable[[str], None]) -> tuple[
     last: deque[str] = deque(maxlen=200)
     try:
         for line in process.stdout:
-            if text := line.rstrip():
+            if (text := line.rstrip()) and not ADVICE.match(text):
                 last.append(text)
                 say(text)
         return process.wait(), list(last)

@@ -131,6 +131,7 @@ def _execute(name: str, parameters: dict[str, Any]) -> tuple[nbformat.NotebookNo
             kernel_name="python3",
             cwd=paths.root(),
             progress_bar=sys.stderr.isatty(),
+            log_output=True,  # what the notebook logs is seen while it runs
             config=Config({"KernelManager": {"transport": TRANSPORT}}),
         )
     except (DeadKernelError, TimeoutError) as problem:
