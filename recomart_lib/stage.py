@@ -30,6 +30,11 @@ log = logging.getLogger(__name__)
 # kernels talk through files that only their user may read, where the system has such; through TCP anybody here could
 TRANSPORT = "tcp" if os.name == "nt" else "ipc"
 
+# the kernel's library tells what it does on stderr, which papermill passes on and reports leave out
+SPEAK = "--IPKernelApp.exec_lines=__import__('logging').basicConfig(format='%(message)s', level='WARNING'), " + (
+    "__import__('logging').getLogger('recomart_lib').setLevel('INFO')"
+)
+
 # Notebook -> the section of params.yaml that it reads (beside `base`).
 STAGES = {
     "01_ingest": "ingest",
@@ -132,7 +137,7 @@ def _execute(name: str, parameters: dict[str, Any]) -> tuple[nbformat.NotebookNo
             cwd=paths.root(),
             progress_bar=sys.stderr.isatty(),
             log_output=True,  # what the notebook logs is seen while it runs
-            config=Config({"KernelManager": {"transport": TRANSPORT}}),
+            config=Config({"KernelManager": {"transport": TRANSPORT}, "NotebookClient": {"extra_arguments": [SPEAK]}}),
         )
     except (DeadKernelError, TimeoutError) as problem:
         error = f"the notebook's kernel died ({problem}); most often the machine had no memory left"
