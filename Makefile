@@ -28,7 +28,7 @@ reports: setup ## print where the reports are, and open them where there is a de
 lab: setup ## open JupyterLab
 	@jupyter lab --notebook-dir notebooks
 
-test: setup ## all tests but the slow ones, under 20 minutes
+test: setup .venv/.orchestration ## all tests but the slow ones, under 20 minutes
 	@pytest -m "not slow" -n 2 --dist loadfile
 
 ui: setup .venv/.orchestration ## Dagster: runs, logs, retries and schedules in a browser, http://localhost:3000
@@ -38,8 +38,11 @@ ui: setup .venv/.orchestration ## Dagster: runs, logs, retries and schedules in 
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-orchestration.lock
 	@touch $@
 
-test-slow: setup .venv/.spark .venv/.orchestration ## the slow tests (they install PySpark, half a gigabyte, and Dagster)
+test-slow: setup .venv/.spark .venv/.orchestration .venv/.browser ## the slow tests (they install PySpark, half a gigabyte)
 	@pytest -m slow
+.venv/.browser: .venv/.installed requirements-browser.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-browser.lock
+	@touch $@
 .venv/.spark: .venv/.installed requirements-spark.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-spark.lock
 	@touch $@
