@@ -5,7 +5,10 @@ it. Needs the extra `orchestration`.
 """
 
 # no `from __future__ import annotations`: Dagster reads the type of `context` itself
+import importlib
 import json
+import sys
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,6 +41,7 @@ from recomart_lib import (
 )
 from recomart_lib.errors import UserError
 
+GRAMMAR = "dagster._core.definitions.antlr_asset_selection.antlr_asset_selection"
 INGEST = "01_ingest"
 GROUPS = {
     "simulate": "ingestion",
@@ -154,4 +158,18 @@ def _behind_an_api(name: str) -> bool:
     return name == INGEST and shops.load(params.load().base.shop).api is not None
 
 
+def _accept_plain_selections() -> None:
+    """Let `dagster asset materialize --select` read names, `*` and `+`, for which Dagster has a simple parser, too.
+
+    Its grammar needs a newer antlr4 than the one that DVC's omegaconf is bound to, and fails already when imported.
+    """
+    try:
+        importlib.import_module(GRAMMAR)
+    except (ImportError, TypeError, AttributeError):
+        stand_in = types.ModuleType(GRAMMAR)
+        stand_in.AntlrAssetSelectionParser = None  # calling it fails, and Dagster goes on with the simple parser
+        sys.modules[GRAMMAR] = stand_in
+
+
+_accept_plain_selections()
 definitions = define()

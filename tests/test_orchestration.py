@@ -80,6 +80,15 @@ class TestDefinitions:
         assert stages_of("feature_engineering_job") == {"04_prepare", "05_features"}
         assert stages_of("model_training_job") == {"06_train", "07_evaluate", "08_recommend"}
 
+    @pytest.mark.parametrize(
+        ("words", "stages"), [("03_explore", {"03_explore"}), ("+02_validate", {"01_ingest", "02_validate"})]
+    )
+    def test_plain_selections_can_be_read(self, words, stages):
+        """`dagster asset materialize --select`; DVC's antlr4 is too old for Dagster's grammar."""
+        graph = orchestration.definitions.resolve_asset_graph()
+        found = dagster.AssetSelection.from_string(words).resolve(graph)
+        assert {key.to_user_string() for key in found} == stages
+
     def test_checks_schedule_and_sensors(self):
         keys = orchestration.definitions.resolve_asset_graph().asset_check_keys
         assert {(key.asset_key.to_user_string(), key.name) for key in keys} == {

@@ -125,7 +125,7 @@ def test_a_job_launched_in_the_browser_succeeds_and_shows_its_metadata(ui, tmp_p
         chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
         page = chromium.new_page(viewport={"width": 1400, "height": 800})
         page.set_default_timeout(60_000)
-        expanded = ",".join(f"{MODULE}:__repository__:{group}" for group in GROUPS)
+        expanded = ",".join(f"global@global:{group}" for group in GROUPS)
         page.goto(f"{ui}/asset-groups?expanded={expanded}")
         for stage in ("01_ingest", "05_features", "index"):
             page.get_by_text(stage, exact=True).first.wait_for()
