@@ -71,6 +71,7 @@ def test_a_dirty_shop_fails_at_the_gate_with_the_rules_named(project):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_a_cancelled_run_stops_its_kernel_and_the_next_one_goes_on(project):
+    assert execute(project, "validation_only_job").endswith("status 0")
     change(project, explore={"top_n": 9})
     command = ("asset", "materialize", "-m", MODULE, "--select", "03_explore")
     process = start(project, *command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -132,7 +133,7 @@ def test_a_job_launched_in_the_browser_succeeds_and_shows_its_metadata(ui, tmp_p
         page.wait_for_timeout(3_000)  # the graph moves into its place
         page.screenshot(path=pictures / "orchestration_graph.png")
         page.goto(f"{ui}/locations/{MODULE}/jobs/validation_only_job/playground")
-        page.get_by_text("min_quality").first.wait_for()
+        page.get_by_text("data/source/simulated").first.wait_for()
         page.get_by_role("button", name="Launch Run").click()
         page.wait_for_url("**/runs/*")
         page.get_by_text("Success", exact=True).first.wait_for(timeout=180_000)
