@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import re
 import signal
 import subprocess
 import sys
+import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -90,7 +92,7 @@ def follow(command: list[str], root: Path, say: Callable[[str], None]) -> tuple[
     )
     last: deque[str] = deque(maxlen=200)
     try:
-        for line in process.stdout:
+        for line in _lines(process):
             if (text := line.rstrip()) and not ADVICE.match(text):
                 last.append(text)
                 say(text)
@@ -98,8 +100,30 @@ def follow(command: list[str], root: Path, say: Callable[[str], None]) -> tuple[
     except BaseException:  # cancelled: whatever it is that interrupts, nothing may go on behind our back
         end(process)
         raise
-    finally:
-        process.stdout.close()
+
+
+def _lines(process: subprocess.Popen) -> Iterator[str]:
+    """The lines of a process while they come, without ever blocking for long.
+
+    Dagster interrupts a run from another thread, and that reaches the main thread only between two of its steps.
+    """
+    waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        with process.stdout:
+            for line in process.stdout:
+                waiting.put(line)
+        waiting.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            line = waiting.get(timeout=0.2)
+        except queue.Empty:
+            continue
+        if line is None:
+            return
+        yield line
 
 
 def end(process: subprocess.Popen) -> None:
