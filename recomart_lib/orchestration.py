@@ -24,6 +24,7 @@ from dagster import (
     Jitter,
     MaterializeResult,
     RetryPolicy,
+    RetryRequested,
     define_asset_job,
     in_process_executor,
     multi_asset,
@@ -61,6 +62,7 @@ JOBS = {
     "feature_engineering_job": ("From validated tables to features", ["04_prepare", "05_features"]),
     "model_training_job": ("Train, evaluate, recommend", ["06_train", "07_evaluate", "08_recommend"]),
 }
+# asked for by hand: given to Dagster as a policy, it would try again what somebody cancelled;
 # waits of about 10, 30, 70, 150 and 310 s: as long as a stage of another run may hold DVC's lock
 RETRY = RetryPolicy(max_retries=5, delay=10, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)
 
@@ -112,7 +114,6 @@ def asset(
         name=name,
         specs=[spec],
         check_specs=orchestration_facts.specs(name, notebook),
-        retry_policy=retry,
         required_resource_keys={"params"},
         op_tags={"stage": name},
     )
@@ -120,11 +121,12 @@ def asset(
         try:
             yield from _brought_up_to_date(context, name, before, notebooks)
         except orchestration_runs.StageFailedError as problem:
-            raise Failure(str(problem), allow_retries=problem.may_pass) from None
+            tried = context.op_execution_context.retry_number
+            if problem.may_pass and tried < retry.max_retries:
+                raise RetryRequested(retry.max_retries, retry.calculate_delay(tried + 1)) from problem
+            raise Failure(str(problem)) from None
         except UserError as problem:
-            raise Failure(str(problem), allow_retries=False) from None
-        except Exception as problem:  # the policy would try again after any other error
-            raise Failure(f"{type(problem).__name__}: {problem}", allow_retries=False) from problem
+            raise Failure(str(problem)) from None
 
     return materialise
 
