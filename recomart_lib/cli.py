@@ -12,7 +12,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from recomart_lib import cli_data, cli_features, cli_recommend, cli_stream, params, params_file, paths, shops
+from recomart_lib import cli_airflow, cli_data, cli_features, cli_recommend, cli_stream, params, params_file, paths, shops
 from recomart_lib.errors import UserError
 
 API_TOKEN = "RECOMART_API_TOKEN"  # as in shops/simulated_api.yaml
@@ -25,6 +25,7 @@ app.add_typer(cli_data.quarantine_app, name="quarantine")
 app.add_typer(cli_features.features_app, name="features")
 app.add_typer(cli_stream.stream_app, name="stream")
 app.command("recommend")(cli_recommend.recommend)
+app.command("airflow-dag")(cli_airflow.write)
 
 
 @app.command()

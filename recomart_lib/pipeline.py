@@ -10,15 +10,16 @@ from typing import Any
 import yaml
 
 FILE = "dvc.yaml"
+PARAMS = "params.yaml"  # where DVC looks up ${...}
+VARIABLE = re.compile(r"\$\{\s*([\w.-]+)\s*\}")
 STAGE_COMMAND = re.compile(r"\brecomart stage (\S+)")
 
 Stages = dict[str, dict[str, Any]]  # as in dvc.yaml: name -> cmd, desc, deps, params, outs, metrics, ...
 
 
 def read(root: Path) -> Stages:
-    """The stages of the project in `root`, in their order; none if it has no dvc.yaml."""
-    path = root / FILE
-    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("stages", {}) if path.exists() else {}
+    """The stages of the project in `root`, in their order, `${base.source}` filled in; none if it has no dvc.yaml."""
+    return _filled(_content(root / FILE).get("stages") or {}, _content(root / PARAMS))
 
 
 def notebooks(stages: Stages) -> dict[str, str]:
@@ -52,6 +53,30 @@ def downstream(stages: Stages, names: Iterable[str]) -> set[str]:
         waiting += users - found
         found |= users
     return found
+
+
+def _content(path: Path) -> dict[str, Any]:
+    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+
+
+def _filled(part: Any, values: dict[str, Any]) -> Any:
+    """A part of dvc.yaml, each `${section.key}` replaced by its value; one without a value stays as it is written.
+
+    Without it nothing would say that 01_ingest, which reads ${base.source}, needs what the simulated shop delivers.
+    """
+    if isinstance(part, dict):
+        return {_filled(key, values): _filled(value, values) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_filled(entry, values) for entry in part]
+    return VARIABLE.sub(lambda found: _value(found, values), part) if isinstance(part, str) else part
+
+
+def _value(found: re.Match[str], values: Any) -> str:
+    for name in found[1].split("."):
+        if not isinstance(values, dict) or name not in values:
+            return found[0]
+        values = values[name]
+    return str(values)
 
 
 def _paths(stage: dict[str, Any], *keys: str) -> list[PurePosixPath]:

@@ -61,12 +61,12 @@ LAYERS = [
     {"tuning"},
     {"beyond", "training"},
     {"candidates"},
-    {"why", "backtest", "lessons", "recommend", "stream_lists", "report", "index_page", "known_answers"},
+    {"why", "backtest", "lessons", "recommend", "stream_lists", "report", "index_page", "known_answers", "airflow_dag"},
     {"model_card", "stage"},
     {"orchestration_runs", "orchestration_params", "orchestration_watch"},
     {"orchestration_facts"},
     {"orchestration"},
-    {"cli_data", "cli_features", "cli_recommend", "cli_stream"},
+    {"cli_airflow", "cli_data", "cli_features", "cli_recommend", "cli_stream"},
     {"cli"},
 ]
 

@@ -1,0 +1,29 @@
+"""`recomart airflow-dag`: the pipeline for those who run Airflow."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recomart_lib import airflow_dag, paths
+
+
+def write(
+    root: Annotated[Path | None, typer.Option(help="The project's folder; default: the one at or above here.")] = None,
+    schedule: Annotated[
+        str, typer.Option(help="@hourly, @daily, @weekly, @monthly, five fields of cron (UTC), or off.")
+    ] = "@daily",
+    retries: Annotated[int, typer.Option(help="How many times a failed stage is tried again.", min=0)] = 3,
+    dag_id: Annotated[str, typer.Option(help="The DAG's name; two projects in one Airflow need two.")] = "recomart",
+) -> None:
+    """Print a DAG file for Airflow 3, one task per stage of dvc.yaml: recomart airflow-dag > dag.py
+
+    The DAG is paused until it is switched on in Airflow. Tasks run `dvc repro --single-item` with the programs of the
+    environment in which this command runs.
+    """
+    project = (root or paths.root()).resolve()
+    programs = Path(sys.executable).parent.absolute()
+    typer.echo(airflow_dag.write(project, programs, schedule, retries, dag_id), nl=False)
