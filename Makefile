@@ -33,7 +33,9 @@ test: setup .venv/.orchestration ## all tests but the slow ones, under 20 minute
 
 ui: setup .venv/.orchestration ## Dagster: runs, logs, retries and schedules in a browser, http://localhost:3000
 	@mkdir -p .dagster && cp recomart_lib/templates/dagster.yaml .dagster/
-	@DAGSTER_HOME=$(CURDIR)/.dagster dagster dev --module-name recomart_lib.orchestration --host 127.0.0.1 --port 3000
+	@python -m http.server 3001 --bind 127.0.0.1 --directory reports >/dev/null 2>&1 & trap "kill $$!" EXIT INT TERM; \
+	export DAGSTER_HOME=$(CURDIR)/.dagster RECOMART_REPORTS_URL=http://localhost:3001; \
+	dagster dev --module-name recomart_lib.orchestration --host 127.0.0.1 --port 3000
 .venv/.orchestration: .venv/.installed requirements-orchestration.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-orchestration.lock
 	@touch $@
@@ -56,10 +58,13 @@ docs: setup ## write docs/features.md anew from the definitions of the features
 lint: setup ## ruff, and notebooks without outputs
 	@ruff check . && ruff format --check . && nbstripout --verify notebooks/*.ipynb
 
-lock: ## write requirements.lock anew (needs uv)
+lock: ## write the locks anew (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-header --no-annotate --quiet --output-file requirements.lock
 	uv pip compile pyproject.toml --extra spark --universal --python-version 3.11 --no-header --no-annotate --quiet --constraints requirements.lock --output-file requirements-spark.all
 	grep -E '^(py4j|pyspark)==' requirements-spark.all > requirements-spark.lock && rm requirements-spark.all
+	uv pip compile pyproject.toml --extra orchestration --universal --python-version 3.11 --no-header --no-annotate --quiet --constraints requirements.lock --output-file requirements-orchestration.all
+	sed 's/==.*/==/; s/^/^/' requirements.lock | grep -vf - requirements-orchestration.all > requirements-orchestration.lock && rm requirements-orchestration.all
+	uv pip compile --group browser --universal --python-version 3.11 --no-header --no-annotate --quiet --constraints requirements.lock --output-file requirements-browser.lock
 
 clean: ## delete data and reports that the pipeline made; source files and the DVC cache stay
 	@rm -rf data/raw data/.desk data/validated data/quarantine data/history data/prepared data/features data/feature_store data/models data/recommendations

@@ -12,7 +12,17 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from recomart_lib import cli_airflow, cli_data, cli_features, cli_recommend, cli_stream, params, params_file, paths, shops
+from recomart_lib import (
+    cli_airflow,
+    cli_data,
+    cli_features,
+    cli_recommend,
+    cli_stream,
+    params,
+    params_file,
+    paths,
+    shops,
+)
 from recomart_lib.errors import UserError
 
 API_TOKEN = "RECOMART_API_TOKEN"  # as in shops/simulated_api.yaml

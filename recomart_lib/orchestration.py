@@ -6,7 +6,6 @@ it. Needs the extra `orchestration`.
 
 # no `from __future__ import annotations`: Dagster reads the type of `context` itself
 import importlib
-import json
 import sys
 import types
 from collections.abc import Iterator
@@ -69,7 +68,9 @@ RETRY = RetryPolicy(max_retries=5, delay=10, backoff=Backoff.EXPONENTIAL, jitter
 
 def define(retry: RetryPolicy = RETRY) -> Definitions:
     """Assets, checks, jobs, schedule and sensors of the project that `paths.root` finds."""
-    stages = _filled(pipeline.read(paths.root()))
+    # as for the simulated shop, whose files a stage makes: one graph is true for every shop of the launchpad, since for
+    # the others `simulate` does nothing
+    stages = pipeline.read(paths.root(), {"base": params.Base().model_dump()})
     named = {stage: notebook for notebook, stage in pipeline.notebooks(stages).items()}
     before = pipeline.upstream(stages)
     assets = [asset(name, stage, before[name], named, retry) for name, stage in stages.items()]
@@ -84,17 +85,6 @@ def define(retry: RetryPolicy = RETRY) -> Definitions:
         resources={"params": orchestration_params.resource()},
         executor=in_process_executor,  # DVC lets one stage at a time write
     )
-
-
-def _filled(stages: pipeline.Stages) -> pipeline.Stages:
-    """The stages with the names of the simulated shop in their templates: 01_ingest comes after `simulate`.
-
-    For another shop `simulate` does nothing, so that one graph is true for all that the launchpad may choose.
-    """
-    text = json.dumps(stages)
-    for key, value in params.Base().model_dump().items():
-        text = text.replace(f"${{base.{key}}}", str(value))
-    return json.loads(text)
 
 
 def asset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ CHECKS = {
     },
     "07_evaluate": {"targets": "Precision, recall and ndcg at 10 reach their targets (a warning where they do not)."},
 }
+REPORTS_URL = "RECOMART_REPORTS_URL"  # where reports/ is served: a browser follows no link from there to a file
 HEADLINES = ("precision@10", "recall@10", "ndcg@10")
 
 
@@ -58,10 +60,9 @@ def metadata(root: Path, stage: str, notebook: str | None, before: list[str], ra
 
 def checks(root: Path, notebook: str | None) -> Iterator[AssetCheckResult]:
     """The results of a stage's checks, as its files tell."""
+    judges = {"quality_gate": _gate, "reconciliation": _reconciliation, "leakage_audit": _audit, "targets": _targets}
     for name in CHECKS.get(notebook, {}):
-        yield {"quality_gate": _gate, "reconciliation": _reconciliation, "leakage_audit": _audit, "targets": _targets}[
-            name
-        ](root)
+        yield judges[name](root)
 
 
 def _gate(root: Path) -> AssetCheckResult:
@@ -127,7 +128,9 @@ def _scores(root: Path, stage: str, notebook: str | None) -> dict[str, Any]:
 def _pages(root: Path, stage: str, notebook: str | None) -> dict[str, Any]:
     """The report and the executed notebook, to be opened, and a picture of it."""
     page = root / paths.REPORTS / f"{notebook or stage}.html"
-    found: dict[str, Any] = {"report": MetadataValue.url(page.as_uri())} if page.exists() else {}
+    served = os.environ.get(REPORTS_URL)
+    address = f"{served.rstrip('/')}/{page.name}" if served else page.as_uri()
+    found: dict[str, Any] = {"report": MetadataValue.url(address)} if page.exists() else {}
     executed = root / paths.REPORTS / f"{notebook}.ipynb"
     if notebook and executed.exists():
         found["notebook"] = MetadataValue.notebook(str(executed))

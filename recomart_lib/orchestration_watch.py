@@ -58,11 +58,12 @@ def _digest(files: Iterable[Path]) -> str:
 
 
 def daily(job: Any) -> ScheduleDefinition:
-    """Everything, once a day; off until somebody switches it on."""
-    said = (
-        "Everything that is out of date, every day at 05:00 UTC; of a shop behind an API its tables are fetched anew."
+    """Everything, once a day, by the clock of the shop in use; off until somebody switches it on."""
+    zone = shops.load(params.load().base.shop).time_zone
+    said = f"What is out of date, every day at 05:00 {zone}; of a shop behind an API its tables are fetched anew."
+    return ScheduleDefinition(
+        "daily_run", cron_schedule="0 5 * * *", execution_timezone=zone, job=job, description=said
     )
-    return ScheduleDefinition("daily_run", cron_schedule="0 5 * * *", job=job, description=said)
 
 
 def arrivals(job: JobDefinition | Any, ingest: str) -> SensorDefinition:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,9 +17,15 @@ STAGE_COMMAND = re.compile(r"\brecomart stage (\S+)")
 Stages = dict[str, dict[str, Any]]  # as in dvc.yaml: name -> cmd, desc, deps, params, outs, metrics, ...
 
 
-def read(root: Path) -> Stages:
-    """The stages of the project in `root`, in their order, `${base.source}` filled in; none if it has no dvc.yaml."""
-    return _filled(_content(root / FILE).get("stages") or {}, _content(root / PARAMS))
+def read(root: Path, values: Mapping[str, Any] | None = None) -> Stages:
+    """The stages of the project in `root`, in their order; none if it has no dvc.yaml.
+
+    Parameters
+    ----------
+    values
+        What `${base.source}` and its like stand for; by default what params.yaml says.
+    """
+    return _filled(_content(root / FILE).get("stages") or {}, _content(root / PARAMS) if values is None else values)
 
 
 def notebooks(stages: Stages) -> dict[str, str]:
@@ -59,7 +65,7 @@ def _content(path: Path) -> dict[str, Any]:
     return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
 
 
-def _filled(part: Any, values: dict[str, Any]) -> Any:
+def _filled(part: Any, values: Mapping[str, Any]) -> Any:
     """A part of dvc.yaml, each `${section.key}` replaced by its value; one without a value stays as it is written.
 
     Without it nothing would say that 01_ingest, which reads ${base.source}, needs what the simulated shop delivers.

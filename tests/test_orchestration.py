@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -198,6 +199,12 @@ class TestRuns:
         assert run("ingestion_only_job", instance).success
         assert toy.tries(folder, "01_ingest") == 3
 
+    def test_what_lies_behind_an_api_is_asked_for_every_time(self, make, instance):
+        folder = make()
+        for _ in range(2):
+            assert run("ingestion_only_job", instance, {"base": {"shop": "simulated_api"}}).success
+        assert (toy.tries(folder, "simulate"), toy.tries(folder, "01_ingest")) == (1, 2)
+
     def test_a_failure_before_the_notebook_is_told_too(self, make):
         folder = make()
         with pytest.raises(orchestration_runs.StageFailedError, match=r"made/simulate\.txt"):
@@ -270,6 +277,18 @@ class TestFacts:
         path.write_text(json.dumps({"state": state, "error": None if passed else "order_count leaks"}))
         (found,) = orchestration_facts.checks(tmp_path, "05_features")
         assert found.passed is passed
+
+    def test_the_report_is_linked_where_it_can_be_opened(self, results, monkeypatch):
+        page = results / "reports/02_validate.html"
+        page.touch()
+        ran = orchestration_runs.Ran(anew=True, started=datetime.now(UTC))
+        (results / "dvc.lock").write_text("stages: {}")
+        for served, link in ((None, page.as_uri()), ("http://there:3001/", "http://there:3001/02_validate.html")):
+            monkeypatch.setenv("RECOMART_REPORTS_URL", served) if served else monkeypatch.delenv(
+                "RECOMART_REPORTS_URL", raising=False
+            )
+            told = orchestration_facts.metadata(results, "02_validate", "02_validate", [], ran)
+            assert told["report"].value == link
 
     def test_the_first_small_figure_is_the_preview(self, tmp_path):
         cells = [{"outputs": [{"data": {"image/png": "a" * 200}}]}, {}, {"outputs": [{"data": {"image/png": "bb\n"}}]}]
