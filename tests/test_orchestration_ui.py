@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import http.server
+import json
 import os
+import queue
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +21,7 @@ import psutil
 import pytest
 from test_pipeline import BIN, change, new_project, run
 
-pytest.importorskip("dagster", reason="NO DAGSTER: pip install --no-deps -r requirements-orchestration.lock")
+dagster = pytest.importorskip("dagster", reason="NO DAGSTER: pip install --no-deps -r requirements-orchestration.lock")
 pytestmark = pytest.mark.slow
 MODULE = "recomart_lib.orchestration"
 GROUPS = ("ingestion", "quality", "features", "model", "serving", "reporting")
@@ -90,8 +94,26 @@ def test_a_cancelled_run_stops_its_kernel_and_the_next_one_goes_on(project):
 
 
 @pytest.fixture
-def ui(project) -> Iterator[str]:
+def webhook() -> Iterator[tuple[str, queue.Queue]]:
+    """The address of a server on this machine, and what was posted to it."""
+    received: queue.Queue = queue.Queue()
+
+    class Listener(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Listener) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/hook", received
+        server.shutdown()
+
+
+@pytest.fixture
+def ui(project, webhook, monkeypatch) -> Iterator[str]:
     """The address of `dagster dev` on a free port."""
+    monkeypatch.setenv("RECOMART_WEBHOOK", webhook[0])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -114,6 +136,34 @@ def ui(project) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             for one in tree:
                 one.kill()
+
+
+def cursor(project: Path, sensor: str) -> str | None:
+    """What the sensor remembers of its last look."""
+    with dagster.DagsterInstance.from_config(str(project / ".dagster")) as instance:
+        states = [state for state in instance.all_instigator_state() if state.instigator_name == sensor]
+    return states[0].instigator_data.cursor if states and states[0].instigator_data else None
+
+
+def test_new_files_start_a_run_whose_failure_is_sent_to_the_webhook(project, ui, webhook):
+    """The daemon's own work: no sensor is called by hand."""
+    assert execute(project, "ingestion_only_job").endswith("status 0")
+    change(project, validate={"min_quality": 0.999})
+    assert start(project, "sensor", "start", "new_data_sensor", "-m", MODULE).wait() == 0
+    deadline = time.monotonic() + 180
+    while cursor(project, "new_data_sensor") is None:
+        assert time.monotonic() < deadline, "the sensor was never looked at"
+        time.sleep(1)
+    drops = project / "data/source/simulated/transactions"
+    shutil.copy(max(drops.iterdir()), drops / "transactions_2031-01-01.csv")
+    told = webhook[1].get(timeout=300)
+    change(project, validate={"min_quality": 0.95})
+    assert start(project, "sensor", "stop", "new_data_sensor", "-m", MODULE).wait() == 0
+    assert (told["job"], told["shop"]) == ("automated_pipeline_job", "simulated")
+    assert "below validate.min_quality = 99.9 %" in told["stages"]["02_validate"]
+    with dagster.DagsterInstance.from_config(str(project / ".dagster")) as instance:
+        started = [run for run in instance.get_runs() if run.tags.get("dagster/sensor_name") == "new_data_sensor"]
+    assert [run.run_id for run in started] == [told["run_id"]]
 
 
 def test_a_job_launched_in_the_browser_succeeds_and_shows_its_metadata(ui, tmp_path):
