@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+import yaml
 
 from recomart_lib import index_page, paths
 
@@ -165,8 +166,6 @@ def _reason(root: Path, stage: str, notebook: str | None, started: datetime, lin
 
 def outputs(root: Path, stage: str) -> dict[str, str]:
     """Path -> MD5 of what a stage made, as dvc.lock has it; nothing if it has not run."""
-    import yaml
-
     path = root / "dvc.lock"
     locked = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return {out["path"]: out["md5"] for out in locked["stages"].get(stage, {}).get("outs", [])}
