@@ -138,34 +138,6 @@ def ui(project, webhook, monkeypatch) -> Iterator[str]:
                 one.kill()
 
 
-def cursor(project: Path, sensor: str) -> str | None:
-    """What the sensor remembers of its last look."""
-    with dagster.DagsterInstance.from_config(str(project / ".dagster")) as instance:
-        states = [state for state in instance.all_instigator_state() if state.instigator_name == sensor]
-    return states[0].instigator_data.cursor if states and states[0].instigator_data else None
-
-
-def test_new_files_start_a_run_whose_failure_is_sent_to_the_webhook(project, ui, webhook):
-    """The daemon's own work: no sensor is called by hand."""
-    assert execute(project, "ingestion_only_job").endswith("status 0")
-    change(project, validate={"min_quality": 0.999})
-    assert start(project, "sensor", "start", "new_data_sensor", "-m", MODULE).wait() == 0
-    deadline = time.monotonic() + 180
-    while cursor(project, "new_data_sensor") is None:
-        assert time.monotonic() < deadline, "the sensor was never looked at"
-        time.sleep(1)
-    drops = project / "data/source/simulated/transactions"
-    shutil.copy(max(drops.iterdir()), drops / "transactions_2031-01-01.csv")
-    told = webhook[1].get(timeout=300)
-    change(project, validate={"min_quality": 0.95})
-    assert start(project, "sensor", "stop", "new_data_sensor", "-m", MODULE).wait() == 0
-    assert (told["job"], told["shop"]) == ("automated_pipeline_job", "simulated")
-    assert "below validate.min_quality = 99.9 %" in told["stages"]["02_validate"]
-    with dagster.DagsterInstance.from_config(str(project / ".dagster")) as instance:
-        started = [run for run in instance.get_runs() if run.tags.get("dagster/sensor_name") == "new_data_sensor"]
-    assert [run.run_id for run in started] == [told["run_id"]]
-
-
 def test_a_job_launched_in_the_browser_succeeds_and_shows_its_metadata(ui, tmp_path):
     """Screenshots go to RECOMART_SCREENSHOTS, if that names a folder: docs/images were made so."""
     playwright = pytest.importorskip("playwright.sync_api", reason="NO PLAYWRIGHT: pip install playwright")
@@ -194,3 +166,31 @@ def test_a_job_launched_in_the_browser_succeeds_and_shows_its_metadata(ui, tmp_p
             page.get_by_text(text).first.wait_for()
         page.screenshot(path=pictures / "orchestration_asset.png")
         chromium.close()
+
+
+def cursor(project: Path, sensor: str) -> str | None:
+    """What the sensor remembers of its last look."""
+    with dagster.DagsterInstance.from_config(str(project / ".dagster")) as instance:
+        states = [state for state in instance.all_instigator_state() if state.instigator_name == sensor]
+    return states[0].instigator_data.cursor if states and states[0].instigator_data else None
+
+
+def test_new_files_start_a_run_whose_failure_is_sent_to_the_webhook(project, ui, webhook):
+    """The daemon's own work: no sensor is called by hand."""
+    assert execute(project, "ingestion_only_job").endswith("status 0")
+    change(project, validate={"min_quality": 0.999})
+    assert start(project, "sensor", "start", "new_data_sensor", "-m", MODULE).wait() == 0
+    deadline = time.monotonic() + 180
+    while cursor(project, "new_data_sensor") is None:
+        assert time.monotonic() < deadline, "the sensor was never looked at"
+        time.sleep(1)
+    drops = project / "data/source/simulated/transactions"
+    shutil.copy(max(drops.iterdir()), drops / "transactions_2031-01-01.csv")
+    told = webhook[1].get(timeout=300)
+    change(project, validate={"min_quality": 0.95})
+    assert start(project, "sensor", "stop", "new_data_sensor", "-m", MODULE).wait() == 0
+    assert (told["job"], told["shop"]) == ("automated_pipeline_job", "simulated")
+    assert "below validate.min_quality = 99.9 %" in told["stages"]["02_validate"]
+    with dagster.DagsterInstance.from_config(str(project / ".dagster")) as instance:
+        started = [run for run in instance.get_runs() if run.tags.get("dagster/sensor_name") == "new_data_sensor"]
+    assert [run.run_id for run in started] == [told["run_id"]]
