@@ -23,7 +23,7 @@ from recomart_lib import (
     paths,
 )
 from recomart_lib.cli_options import examples
-from recomart_lib.cli_show import plain_lines, show
+from recomart_lib.cli_show import complain, say, show
 from recomart_lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
 
-        typer.echo(f"recomart {version('recomart')}")
+        say(f"recomart {version('recomart')}")
         raise typer.Exit
 
 
@@ -83,7 +83,10 @@ def stage(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="STAGE", help="A stage's notebook.", show_default="list all", autocompletion=cli_complete.stages
+            metavar="STAGE",
+            help="A notebook, like 05_features.",
+            show_default="all, listed",
+            autocompletion=cli_complete.stages,
         ),
     ] = None,
 ) -> None:
@@ -135,7 +138,8 @@ def simulate(
 ) -> None:
     """Write the files of the simulated shop, or serve them as an API.
 
-    params.yaml: simulate says how large it is. Nothing is written while another shop is in use. With --serve-api they are served, whichever shop is in use, and written first only if there are none.
+    params.yaml: simulate says how large it is. Nothing is written while another shop is in use. With --serve-api the
+    files are served, whichever shop is in use, and written first only if there are none.
     """
     if serve_api:
         _serve_api(port, fault or [])
@@ -148,7 +152,7 @@ def simulate(
     folder = paths.place(paths.SOURCE, "simulated")
     folder.mkdir(parents=True, exist_ok=True)
     if not shops.load(everything.base.shop).simulated:
-        typer.echo(f"Shop '{everything.base.shop}' is not simulated: nothing to do.")
+        say(f"Shop '{everything.base.shop}' is not simulated: nothing to do.")
         return
     _write_simulated(everything, folder)
 
@@ -159,7 +163,7 @@ def _write_simulated(everything: Params, folder: Path) -> None:
     counts = simulator.simulate(everything.simulate, everything.base.seed, folder)
     written = [f"{counts[name]:,} {name}" for name in ("users", "products", "transactions")]
     damaged = sum(count for name, count in counts.items() if "." in name and not name.endswith(".late"))
-    typer.echo(f"{', '.join(written)} written to {folder}; {damaged:,} rows are damaged on purpose.")
+    say(f"{', '.join(written)} written to {folder}; {damaged:,} rows are damaged on purpose.")
 
 
 def _serve_api(port: int, faults: list[str]) -> None:
@@ -171,11 +175,11 @@ def _serve_api(port: int, faults: list[str]) -> None:
     if not all((folder / name).exists() for name in ("users.csv", "products.json", "transactions")):
         _write_simulated(everything, folder)
     with simulator_api.serve(folder, port=port, token=token, faults=rates, seed=everything.base.seed) as server:
-        typer.echo("http://{}:{} serves {}. Ctrl-C stops it.".format(*server.server_address, ", ".join(server.tables)))
-        typer.echo(f"It asks for the token in {API_TOKEN}." if token else f"It is open: {API_TOKEN} is not set here.")
+        say("http://{}:{} serves {}. Ctrl-C stops it.".format(*server.server_address, ", ".join(server.tables)))
+        say(f"It asks for the token in {API_TOKEN}." if token else f"It is open: {API_TOKEN} is not set here.")
         word = "<the same token>" if token else "any-word"
-        typer.echo(f"In another terminal: {API_TOKEN}={word} make repro SHOP=simulated_api")
-        typer.echo("(api.url in shops/simulated_api.yaml must say this address.)")
+        say(f"In another terminal: {API_TOKEN}={word} make repro SHOP=simulated_api")
+        say("(api.url in shops/simulated_api.yaml must say this address.)")
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
 
@@ -234,7 +238,7 @@ def known_answers(
     )
     show(shown, numbers=("published", "ours", "difference"))
     known_answers.require(table)
-    typer.echo(f"All {table.height} published figures are reproduced.")
+    say(f"All {table.height} published figures are reproduced.")
 
 
 def _figure(value: float) -> str:
@@ -247,7 +251,7 @@ def index() -> None:
     from recomart_lib import index_page, model_card
 
     model_card.build(paths.root())
-    typer.echo(index_page.build(paths.root()))
+    say(index_page.build(paths.root()))
 
 
 @app.command(rich_help_panel=PIPELINE, epilog=examples("recomart reports"))
@@ -256,7 +260,7 @@ def reports() -> None:
     page = paths.place(paths.REPORTS, "index.html")
     if not page.exists():
         raise UserError("There are no reports yet. Run: make repro (or: dvc repro)")
-    typer.echo(page)
+    say(page)
     if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         typer.launch(page.as_uri())
 
@@ -269,7 +273,7 @@ def main() -> None:
     try:
         app(prog_name="recomart")
     except UserError as problem:
-        typer.secho(f"Error: {plain_lines(str(problem))}", fg="red", err=True)
+        complain(problem)
         sys.exit(1)
 
 

@@ -11,7 +11,7 @@ import typer
 
 from recomart_lib import cli_complete, paths
 from recomart_lib.cli_options import Rows, Shop, examples
-from recomart_lib.cli_show import plain_lines, show
+from recomart_lib.cli_show import say, show
 from recomart_lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def lake_show(
         typer.Argument(
             metavar="NAME",
             help="A table, a day like 2025-03-01, a file's name, or the first digits of a hash.",
-            show_default="all tables",
+            show_default="all tables, listed",
             autocompletion=cli_complete.tables,
         ),
     ] = None,
@@ -73,7 +73,7 @@ def lake_show(
         raise UserError(f"The lake holds nothing of '{name}'. {suggestion(name, known)[:300]}")
     if found.get_column("path").n_unique() == 1:
         manifest = lake.manifest_of((raw / found.get_column("path")[0]).with_suffix(".json"))
-        typer.echo(plain_lines(json.dumps(manifest, indent=1, ensure_ascii=False)))
+        say(json.dumps(manifest, indent=1, ensure_ascii=False))
     else:
         show(found.drop("path"), rows)
 
@@ -90,8 +90,8 @@ def _versions(raw: Path, shop: str) -> pl.DataFrame:
         read = {manifest["path"] for manifest in lake.newest(raw, shop, table).values()}
         records += [
             {"table": table, "date": lake.day_of(m), "file": m["file"], "version": lake.version_of(m),
-             "rows": m["rows_landed"], "rejected": m["rows_rejected"], "landed_at": datetime.fromisoformat(m["landed_at"]),
-             "read": m["path"] in read, "path": m["path"]}
+             "rows": m["rows_landed"], "rejected": m["rows_rejected"],
+             "landed_at": datetime.fromisoformat(m["landed_at"]), "read": m["path"] in read, "path": m["path"]}
             for m in lake.manifests(raw, shop, table)
         ]  # fmt: skip
     found = pl.DataFrame(records, infer_schema_length=None)
@@ -126,7 +126,7 @@ def lake_verify() -> None:
     if problems.height:
         lines = [f"  {path} {problem}" for path, problem in problems.iter_rows()]
         raise UserError(f"{problems.height} problem(s) in the lake ({n_files} landed files):\n" + "\n".join(lines[:50]))
-    typer.echo(f"{n_files} landed files are as they were landed.")
+    say(f"{n_files} landed files are as they were landed.")
 
 
 @quarantine_app.command(
@@ -165,8 +165,8 @@ def quarantine_export(folder: Annotated[Path, _folder("Where the CSV files are t
 
     written = repair.export(paths.place(paths.QUARANTINE), paths.place(folder))
     for table, n_rows in written.items():
-        typer.echo(f"{folder / table}.csv: {n_rows:,} rows")
-    typer.echo(f"Mend them, delete the rows that stay, then: recomart quarantine replay {folder}" if written
+        say(f"{folder / table}.csv: {n_rows:,} rows")
+    say(f"Mend them, delete the rows that stay, then: recomart quarantine replay {folder}" if written
                else "The quarantine is empty.")  # fmt: skip
 
 
@@ -188,5 +188,5 @@ def quarantine_replay(
     mended = None if unchanged else paths.place(folder)
     for table, (n_rows, n_blank) in repair.replay(shop, raw, quarantine, waiting, mended).items():
         stay = f"; {n_blank:,} unreadable lines were not filled in and stay" if n_blank else ""
-        typer.echo(f"{table}: {n_rows:,} rows wait in {paths.REPLAY}{stay}")
-    typer.echo("Land and judge them: dvc repro")
+        say(f"{table}: {n_rows:,} rows wait in {paths.REPLAY}{stay}")
+    say("Land and judge them: dvc repro")

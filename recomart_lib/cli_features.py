@@ -9,7 +9,7 @@ import typer
 
 from recomart_lib import cli_complete, paths
 from recomart_lib.cli_options import Rows, examples, user
-from recomart_lib.cli_show import facts, plain, show, word
+from recomart_lib.cli_show import facts, say, show, word
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,7 +28,7 @@ def show_features(
         typer.Argument(
             metavar="NAME",
             help="A feature, like order_count or user.order_count.",
-            show_default="all",
+            show_default="all, listed",
             autocompletion=cli_complete.features,
         ),
     ] = None,
@@ -42,7 +42,7 @@ def show_features(
         return
     for d in catalogue.find(name):
         held_by = [service for service, held in catalogue.SERVICES.items() if d in held]
-        typer.secho(d.ref, bold=True)
+        say(d.ref, bold=True)
         facts({"formula": d.formula, "unit": d.unit, "type": d.dtype, "null means": d.null,
                "reads": ", ".join(d.reads) or "the shop's own table", "owner": d.owner,
                "in": ", ".join(held_by)})  # fmt: skip
@@ -84,13 +84,13 @@ def get(
     service = service or catalogue.NEWEST
     person = feature_store.online_user(user, service)
     if person["as_of"] is None:
-        typer.echo(f"Nothing is known of user '{plain(user)}': no event by the last run, or no such user.")
+        say(f"Nothing is known of user '{user}': no event by the last run, or no such user.")
         return
     facts(person)
     pairs = feature_store.online(user, list(dict.fromkeys(item)) if item else None, service)
     pairs = pairs.select("item_id", pl.col("^interaction__.*$").name.replace("^interaction__", ""))
     if not item:
-        typer.echo(f"\n{plural(pairs.height, 'product')} in the history; those with the largest implicit score:")
+        say(f"\n{plural(pairs.height, 'product')} in the history; those with the largest implicit score:")
         pairs = pairs.sort("implicit_score", "item_id", descending=[True, False], nulls_last=True).head(products)
     show(_upright(pairs))
 
@@ -125,7 +125,7 @@ def diff(old: Annotated[str, _version("OLD")], new: Annotated[str, _version("NEW
     from recomart_lib import feature_config, feature_history
 
     found = feature_history.diff(feature_config.registry_url(paths.root()), old, new)
-    show(found, rows) if found.height else typer.echo(f"{old} and {new} hold the same features.")
+    show(found, rows) if found.height else say(f"{old} and {new} hold the same features.")
 
 
 @features_app.command("apply", epilog=examples("recomart features apply", "recomart features apply --replace"))
@@ -139,5 +139,5 @@ def apply(
     made_of = feature_store.made_of()
     registered = feature_store.apply(**made_of, replace=replace)
     views = registered.group_by("view", maintain_order=True).len()
-    typer.echo(", ".join(f"{view}: {count:,} features" for view, count in views.iter_rows()))
-    typer.echo(f"Versions: {', '.join(catalogue.SERVICES)}. Data: {made_of['data_version']}")
+    say(", ".join(f"{view}: {count:,} features" for view, count in views.iter_rows()))
+    say(f"Versions: {', '.join(catalogue.SERVICES)}. Data: {made_of['data_version']}")

@@ -17,7 +17,11 @@ Source = Annotated[
 Shop = Annotated[
     str | None,
     typer.Option(
-        "--shop", metavar="SHOP", help="A shop of shops/.", show_default="in use", autocompletion=cli_complete.shops
+        "--shop",
+        metavar="SHOP",
+        help="A shop of shops/.",
+        show_default="the one in use",
+        autocompletion=cli_complete.shops,
     ),
 ]
 

@@ -8,7 +8,7 @@ import typer
 
 from recomart_lib import paths
 from recomart_lib.cli_options import examples, user
-from recomart_lib.cli_show import plain, show, word
+from recomart_lib.cli_show import plain, say, show
 from recomart_lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ def recommend(
     lists = _read("recommendations.parquet").filter(user_id=user)
     known = lists.height > 0
     if not known:
-        typer.echo(f"Nobody knows '{plain(user)}'. Strangers are shown:")
+        say(f"Nobody knows '{user}'. Strangers are shown:")
         lists = _read("strangers.parquet")
     items = tables.read(paths.PREPARED, "items.parquet").select("item_id", "name")
     shown = lists.sort("rank").head(k).join(items, on="item_id", how="left", maintain_order="left")
     show(shown.select("rank", "item_id", "name", *(["model", "reason"] if known else [])))
     if shown.height < k:
-        typer.echo(f"The list has {shown.height:,} products; params.yaml: recommend.k makes it longer.")
+        say(f"The list has {shown.height:,} products; params.yaml: recommend.k makes it longer.")
     if explain and known:
         _explain(shown, items)
 
@@ -58,7 +58,7 @@ def _show_anew(user: str, k: int) -> bool:
     everything = params.load()
     ranked = stream_lists.list_of(user, fresh, everything.prepare, everything.recommend.protocol, k)
     if ranked is None:
-        typer.echo("There are newer events, but no live model yet (run: dvc repro 08_recommend). The stored list:")
+        say("There are newer events, but no live model yet (run: dvc repro 08_recommend). The stored list:")
         return False
     items = tables.read(paths.PREPARED, "items.parquet").select("item_id", "name")
     known = ranked.join(items, on="item_id", how="left", maintain_order="left")
@@ -72,7 +72,7 @@ def _show_anew(user: str, k: int) -> bool:
         .otherwise(pl.lit("Popular in the shop."))
     )  # fmt: skip
     show(known.select("rank", "item_id", "name", reason=reason))
-    typer.echo(f"{plural(fresh.height, 'event')} since the last run changed the list; the newest:")
+    say(f"{plural(fresh.height, 'event')} since the last run changed the list; the newest:")
     newest = fresh.reverse().join(items, on="item_id", how="left", maintain_order="left").rename({"timestamp": "at"})
     show(newest.select("event_type", "item_id", "name", "at").head(5))
     return True
@@ -86,21 +86,21 @@ def _explain(shown: pl.DataFrame, items: pl.DataFrame) -> None:
     live = tables.read_all(paths.PREPARED / "live", "users", "items", "interactions")
     pairs = why.indexed(shown, live)
     if not pairs.height:
-        typer.echo("The user has no history yet: the list is that of the bestsellers.")
+        say("The user has no history yet: the list is that of the bestsellers.")
         return
     user = pairs.get_column("user_id")[0]
     had = history(user, live, items)
-    typer.echo(f"\nThe user took {plural(had.height, 'product')}, last:")
+    say(f"\nThe user took {plural(had.height, 'product')}, last:")
     show(had.head(5))
     names = live["items"].join(items, on="item_id", how="left").select("item_idx", "name")
     model = models.load(paths.place(paths.RECOMMENDATIONS, "model"))
     parts = why.told(model, pairs, _read("columns.parquet").filter(user_id=user), names)
-    typer.echo(f"\nThe largest parts of each score of {model.name}:")
+    say(f"\nThe largest parts of each score of {model.name}:")
     for row in shown.iter_rows(named=True):
-        typer.secho(f"{row['rank']}. {plain(row['name'] or row['item_id'])}", bold=True)
+        say(f"{row['rank']}. {plain(row['name'] or row['item_id'])}", bold=True)
         for part in parts.filter(item_id=row["item_id"]).iter_rows(named=True):
-            value = "" if part["value"] is None else f": {word(part['value'])}"
-            typer.echo(f"   {part['contribution']:+.3g}  {plain(part['cause'])}{value}")
+            value = "" if part["value"] is None else f": {part['value']}"
+            say(f"   {part['contribution']:+.3g}  {plain(part['cause'] + value)}")
 
 
 def _read(name: str) -> pl.DataFrame:

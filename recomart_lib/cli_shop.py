@@ -9,7 +9,7 @@ import typer
 
 from recomart_lib import cli_complete, paths
 from recomart_lib.cli_options import Rows, Source, examples
-from recomart_lib.cli_show import facts, show
+from recomart_lib.cli_show import facts, say, show
 from recomart_lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def _name(words: str, default: str | None = None) -> typer.models.ArgumentInfo:
 
 
 @shop_app.command("show", epilog=examples("recomart shop show", "recomart shop show online_retail"))
-def shop_show(name: Annotated[str | None, _name("A shop.", "all")] = None) -> None:
+def shop_show(name: Annotated[str | None, _name("A shop of shops/.", "all, listed")] = None) -> None:
     """List the shops, or tell about one."""
     import polars as pl
 
@@ -38,7 +38,7 @@ def shop_show(name: Annotated[str | None, _name("A shop.", "all")] = None) -> No
     facts({"title": shop.title, "about": shop.about, "in use": name == base.shop, "files in": folder,
            "API": shop.api and shop.api.url, "currency": shop.currency, "time zone": shop.time_zone, "cut": shop.cut,
            "horizon, days": shop.horizon_days, "relevant": shop.relevant_events})  # fmt: skip
-    typer.echo()
+    say("")
     show(pl.DataFrame([_table(shop, table, folder) for table in ("users", "items", "events")]))
 
 
@@ -51,7 +51,8 @@ def _line(name: str) -> dict[str, str]:
     except UserError as problem:
         return {"title": f"wrong: {str(problem).splitlines()[-1].strip()}", "tables": "", "files": ""}
     missing = [table for table in shop.delivered if not _found(shop, table, _folder(name))]
-    found = "there" if not missing else f"missing: {', '.join(missing)}"
+    fate = "not fetched yet" if shop.api else "missing"
+    found = f"{fate}: {', '.join(missing)}" if missing else "there"
     return {"title": shop.title, "tables": ", ".join(shop.delivered), "files": found}
 
 
@@ -80,7 +81,9 @@ def _found(shop: Shop, table: str, folder: Path) -> int:
     ),
 )
 def shop_check(
-    shop: Annotated[str, _name("A shop, or the path of its file.")], source: Source = None, rows: Rows = 5
+    shop: Annotated[str, _name("A shop of shops/, or the path of a shop's file.")],
+    source: Source = None,
+    rows: Rows = 5,
 ) -> None:
     """Check a shop's file, and show the first rows of its tables as the pipeline sees them."""
     from recomart_lib import ingest, shops
@@ -88,11 +91,11 @@ def shop_check(
     path = Path(shop) if shop.endswith((".yaml", ".yml")) else paths.place(paths.SHOPS, f"{shop}.yaml")
     found = shops.read(path) if Path(shop) == path else shops.load(shop)
     folder = source or _folder(found.name)
-    typer.echo(f"{path} is well-formed: {found.title}.")
+    say(f"{path} is well-formed: {found.title}.")
     ingest.check(found, folder)
     for table in found.delivered:
         if found.table(table).kind == "rest" and not (folder / f"{table}.jsonl").exists():
-            typer.echo(f"\n{table}: not fetched yet; stage 01_ingest asks {found.api.url}/{found.table(table).path} "
+            say(f"\n{table}: not fetched yet; stage 01_ingest asks {found.api.url}/{found.table(table).path} "
                        "for it.")  # fmt: skip
         else:
             _first_rows(found, table, folder, rows)
@@ -105,7 +108,7 @@ def _first_rows(shop: Shop, table: str, folder: Path, rows: int) -> None:
 
     found = shops.files(shop, table, folder)
     delivered = next(files.chunks(found[0], shop, table))
-    typer.echo(f"\n{table}: {plural(len(found), 'file')}; {found[0].name} (its first part, if it is large): "
+    say(f"\n{table}: {plural(len(found), 'file')}; {found[0].name} (its first part, if it is large): "
                f"{plural(delivered.rows.height, 'row')} can be read, {delivered.rejects.height:,} cannot.")  # fmt: skip
     show(delivered.rows.drop("source_file").head(rows))
     if delivered.rejects.height:
@@ -118,7 +121,9 @@ def _first_rows(shop: Shop, table: str, folder: Path, rows: int) -> None:
         "recomart shop use simulated", "recomart shop use online_retail --source ../shared/data/online_retail"
     ),
 )
-def shop_use(name: Annotated[str | None, _name("A shop.", "in use")] = None, source: Source = None) -> None:
+def shop_use(
+    name: Annotated[str | None, _name("A shop of shops/.", "the one in use")] = None, source: Source = None
+) -> None:
     """Write a shop and the folder of its files into params.yaml; its comments stay."""
     from recomart_lib import params, params_file, shops
 
@@ -133,7 +138,7 @@ def shop_use(name: Annotated[str | None, _name("A shop.", "in use")] = None, sou
     if (before.shop, before.source) == (shop.name, folder.as_posix()):
         return
     params_file.put(path, {"base": {"shop": shop.name, "source": folder.as_posix()}})
-    typer.echo(f"params.yaml: base.shop = {shop.name}, base.source = {folder.as_posix()}")
+    say(f"params.yaml: base.shop = {shop.name}, base.source = {folder.as_posix()}")
 
 
 def _folder(shop: str) -> Path:

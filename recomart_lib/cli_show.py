@@ -1,4 +1,4 @@
-"""How the command line shows tables and words: one table for all commands, and nothing from data that a terminal obeys."""
+"""How the command line shows tables and words: one table for all commands, and nothing that a terminal would obey."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def show(table: pl.DataFrame, rows: int | None = None, numbers: Collection[str] 
     import shutil
 
     if not table.height:
-        typer.echo("No rows.")
+        say("No rows.")
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     typer.echo(drawn(table.head(rows if rows is not None else table.height), width, numbers))
     if rows is not None and table.height > rows:
-        typer.echo(f"... and {table.height - rows:,} more; --rows shows more")
+        say(f"... and {table.height - rows:,} more; --rows shows more")
 
 
 def drawn(table: pl.DataFrame, width: int | None = None, numbers: Collection[str] = ()) -> str:
@@ -89,8 +89,18 @@ def plain_lines(text: str) -> str:
     return "\n".join(map(plain, text.split("\n")))
 
 
+def say(text: object, bold: bool = False) -> None:
+    """Print a sentence, or several lines; whatever data put into them is text."""
+    typer.secho(plain_lines(str(text)), bold=bold)
+
+
+def complain(problem: Exception) -> None:
+    """Tell of a mistake, on stderr."""
+    typer.secho(f"Error: {plain_lines(str(problem))}", fg="red", err=True)
+
+
 def facts(named: dict[str, Any]) -> None:
     """Print `name: value` lines, the values below each other."""
     width = max(map(len, named)) + 1 + GAP
     for name, value in named.items():
-        typer.echo(f"{plain(name) + ':':<{width}}{word(value)}")
+        say(f"{plain(name) + ':':<{width}}{word(value)}")

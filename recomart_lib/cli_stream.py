@@ -12,7 +12,7 @@ import typer
 
 from recomart_lib import paths
 from recomart_lib.cli_options import examples, rate, user
-from recomart_lib.cli_show import plain, show
+from recomart_lib.cli_show import plain, say, show
 from recomart_lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,22 +46,18 @@ def demo(
     watched, items = user or active[0], pl.read_parquet(paths.place(paths.VALIDATED, "items.parquet"))
     n = round(seconds * rate)
     events = stream_demo.invent(items, active, watched, n, rate, everything.base.seed)
-    typer.echo(f"{plural(n, 'event')} at {rate:,.0f}/s; of {plain(watched)} every {stream_demo.WATCHED_EVERY_S} s.")
+    say(f"{plural(n, 'event')} at {rate:,.0f}/s; of {plain(watched)} every {stream_demo.WATCHED_EVERY_S} s.")
     names, n_shown, before = items.select("item_id", "name"), 0, []
     for seen in stream_demo.run(events, watched, rate, everything, _until_told()):
         late = "" if seen.late["p50"] is None else f", from event to disk p50 {seen.late['p50']:,.0f} ms"
-        typer.echo(f"{seen.second:4.0f} s: {plural(seen.n_events, 'event')} durable{late}")
+        say(f"{seen.second:4.0f} s: {plural(seen.n_events, 'event')} durable{late}")
         fresh = seen.watched.slice(n_shown).join(names, on="item_id", how="left", maintain_order="left")
         for row in fresh.iter_rows(named=True):
-            typer.secho(
-                f"        {plain(watched)} {row['event_type']} {plain(row['name'] or row['item_id'])}", bold=True
-            )
+            say(f"        {plain(watched)} {row['event_type']} {plain(row['name'] or row['item_id'])}", bold=True)
         if fresh.height:
             before = _told_list(watched, seen.watched, everything, names, before)
         n_shown = seen.watched.height
-    typer.echo(
-        f"{plural(seen.n_events, 'event')} of {n:,} durable, each once (the first waited for the group to form)."
-    )
+    say(f"{plural(seen.n_events, 'event')} of {n:,} durable, each once (the first waited for the group to form).")
 
 
 def _told_list(
@@ -74,14 +70,14 @@ def _told_list(
     found = stream_lists.list_of(user_id, fresh, everything.prepare, chosen.protocol, 5)
     if found is None:
         if not before:
-            typer.echo("        (the list that follows is shown once the pipeline has run: make repro)")
+            say("        (the list that follows is shown once the pipeline has run: make repro)")
         return [""]
     listed = found.join(names, on="item_id", how="left", maintain_order="left").select("item_id", "name")
     items = listed.get_column("item_id").to_list()
     told = [
         f"{'+ ' if before and item not in before else ''}{plain(name or item)}" for item, name in listed.iter_rows()
     ]
-    typer.echo("        is shown: " + ", ".join(told))
+    say("        is shown: " + ", ".join(told))
     return items
 
 
@@ -112,7 +108,7 @@ def produce(
         raise UserError("--rate and --speed-up exclude each other.")
     settings, events = params.load().stream, _events(file, limit)
     n = stream_producer.produce(events, settings, rate, _until_told(), speed_up, live)
-    typer.echo(f"{plural(n, 'event')} on {settings.topic}.")
+    say(f"{plural(n, 'event')} on {settings.topic}.")
 
 
 @stream_app.command("consume", epilog=examples("recomart stream consume", "recomart stream consume --idle 10"))
@@ -144,7 +140,7 @@ def consume(
         ended.set()
         merging.join()
         fresh.close()
-    typer.echo(f"{plural(n, 'event')} made durable in {zone.root}.")
+    say(f"{plural(n, 'event')} made durable in {zone.root}.")
 
 
 @stream_app.command("status", epilog=examples("recomart stream status", "recomart stream status --minutes 60"))
@@ -163,15 +159,15 @@ def status(
         try:
             ends = stream_status.broker_ends(everything.stream)
         except UserError as problem:
-            typer.echo(problem)
+            say(problem)
     parts = stream_status.partitions(zone, ends)
     if not parts.height:
-        typer.echo(f"Nothing has come yet: {zone.root}")
+        say(f"Nothing has come yet: {zone.root}")
         return
     show(parts)
     recent = stream_report.latest(zone, minutes)
-    typer.echo(f"last {minutes} min: {_sentence(recent)}; {recent['events_per_s']:,.0f}/s")
-    typer.echo(f"ever: {_sentence(stream_report.ever(zone))}")
+    say(f"last {minutes} min: {_sentence(recent)}; {recent['events_per_s']:,.0f}/s")
+    say(f"ever: {_sentence(stream_report.ever(zone))}")
     if (reasons := stream_report.dead_reasons(zone)).height:
         show(reasons)
 
@@ -193,7 +189,7 @@ def compact() -> None:
     zone = zone_of(params.load())
     state = stream_compaction.compact(zone)
     n = sum(day["rows"] for day in state["days"].values())
-    typer.echo(f"{plural(n, 'event')} of {plural(len(state['days']), 'day')} in {zone.root}.")
+    say(f"{plural(n, 'event')} of {plural(len(state['days']), 'day')} in {zone.root}.")
 
 
 def _events(file: Path | None, limit: int | None) -> pl.DataFrame:

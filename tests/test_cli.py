@@ -104,7 +104,7 @@ def test_shop_check_shows_mapped_rows(project, call):
         "shop", "check", str(project / "shops/online_retail.yaml"), "--source", str(project / "feed")
     )
     assert status == 0
-    assert "1 rows can be read, 1 cannot" in said
+    assert "1 row can be read, 1 cannot" in said
     assert "return" in said
     assert "price: 'dear' is not a number" in said
 
