@@ -138,8 +138,9 @@ def simulate(
 ) -> None:
     """Write the files of the simulated shop, or serve them as an API.
 
-    params.yaml: simulate says how large it is. Nothing is written while another shop is in use. With --serve-api the
-    files are served, whichever shop is in use, and written first only if there are none.
+    params.yaml: simulate says how large it is. Nothing is written while another
+    shop is in use. With --serve-api the files are served, whichever shop is in
+    use, and written first only if there are none.
     """
     if serve_api:
         _serve_api(port, fault or [])
@@ -219,11 +220,12 @@ def known_answers(
 ) -> None:
     """Make published figures again from raw files; exit status 1 if one is missed.
 
-    A: MovieLens-100K, split of Microsoft's recommenders. B: MovieLens-100K, the table of Surprise, nine algorithms.
-    C: UCI Online Retail, both protocols.
+    A: MovieLens-100K, split of Microsoft's recommenders. B: MovieLens-100K, the
+    table of Surprise, nine algorithms. C: UCI Online Retail, both protocols.
 
-    On one free core A and C take a few seconds each, B two and a half minutes: SVD++ 70 s, SlopeOne and each kNN 15 s,
-    NMF and CoClustering 10 s, SVD 6 s, the baseline 2 s.
+    On one free core A and C take a few seconds each, B two and a half minutes:
+    SVD++ 70 s, SlopeOne and each kNN 15 s, NMF and CoClustering 10 s, SVD 6 s,
+    the baseline 2 s.
     """
     import polars as pl
 

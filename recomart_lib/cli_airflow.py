@@ -33,8 +33,9 @@ def write(
 ) -> None:
     """Print the pipeline as a DAG file for Airflow 3, one task per stage of dvc.yaml.
 
-    The DAG is paused until it is switched on in Airflow. Tasks run `dvc repro --single-item` with the programs of the
-    environment in which this command runs.
+    The DAG is paused until it is switched on in Airflow. Tasks run `dvc repro
+    --single-item` with the programs of the environment in which this command
+    runs.
     """
     from recomart_lib import airflow_dag
 

@@ -21,6 +21,7 @@ lake_app = typer.Typer(help="Look at what was landed in data/raw.", no_args_is_h
 quarantine_app = typer.Typer(help="Look at rows that are held back, and bring them back.", no_args_is_help=True)
 
 REPAIR = Path("data/repair")
+SHORT = 10  # digits of a hash that are enough to name a version
 
 
 def _table(default: str) -> typer.models.ArgumentInfo:
@@ -51,7 +52,8 @@ def lake_show(
 ) -> None:
     """List the landed tables, or the files of a table or day, or tell about one file.
 
-    A file is told about by its manifest. Of a file that came in several versions the newest is read.
+    A file is told about by its manifest. Of a file that came in several
+    versions the newest is read.
     """
     import polars as pl
 
@@ -75,7 +77,8 @@ def lake_show(
         manifest = lake.manifest_of((raw / found.get_column("path")[0]).with_suffix(".json"))
         say(json.dumps(manifest, indent=1, ensure_ascii=False))
     else:
-        show(found.drop("path"), rows)
+        constant = ["table"] if found.get_column("table").n_unique() == 1 else []
+        show(found.drop("path", *constant).with_columns(pl.col("version").str.head(SHORT)), rows)
 
 
 def _versions(raw: Path, shop: str) -> pl.DataFrame:
@@ -139,7 +142,8 @@ def quarantine_show(
 ) -> None:
     """Count what is held back by its reasons, or show the rows of one table.
 
-    A row is shown with all its reasons, and the file and line that it came from.
+    A row is shown with all its reasons, and the file and line that it came
+    from.
     """
     import polars as pl
 

@@ -14,8 +14,8 @@ from recomart_lib import cli, paths
 FILE = Path("docs/commands.md")
 HEAD = """# Commands
 
-Made from the command line itself by `make docs`; do not edit it by hand. `recomart --help` and
-`recomart COMMAND --help` say the same, `recomart --install-completion` lets the Tab key complete names.
+Made from the command line itself by `make docs`; do not edit it by hand. The option `--help`, after any command,
+says the same; `recomart` alone lists all, and with `--install-completion` it lets the Tab key complete names.
 
 - A command is run anywhere inside the project's folder; `RECOMART_ROOT` names another project.
 - `show` without a name lists what there is, with a name it tells about one.

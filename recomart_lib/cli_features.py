@@ -73,7 +73,8 @@ def get(
 ) -> None:
     """Show the live features of a user, and of the user with each product.
 
-    Of the history, the products with the largest implicit score are shown first.
+    Of the history, the products with the largest implicit score are shown
+    first.
     """
     import polars as pl
 
@@ -108,7 +109,8 @@ def _upright(pairs: pl.DataFrame) -> pl.DataFrame:
 def history(rows: Rows = 20) -> None:
     """List what was registered when, the last change first.
 
-    One row per change: its versions, and what stands for definitions, data and settings.
+    One row per change: its versions, and what stands for definitions, data and
+    settings.
     """
     import polars as pl
 

@@ -24,8 +24,8 @@ def recommend(
 ) -> None:
     """Show the products that a user is recommended, best first, and for what reason.
 
-    It is the list of stage 08_recommend; after newer events, the list that they make. Whom nobody knows gets what
-    strangers are shown.
+    It is the list of stage 08_recommend; after newer events, the list that they
+    make. Whom nobody knows gets what strangers are shown.
     """
     from recomart_lib import tables
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 UNLIMITED = 1_000_000  # letters per line, of whatever reads a pipe
 GAP = 2
+NARROW = 12  # a column that is not wider is never folded
 
 
 def show(table: pl.DataFrame, rows: int | None = None, numbers: Collection[str] = ()) -> None:
@@ -37,25 +38,28 @@ def drawn(table: pl.DataFrame, width: int | None = None, numbers: Collection[str
     Parameters
     ----------
     width
-        Letters per line of a terminal: long words are folded into several lines, names are bold. None: a pipe, where a
-        row is one line, however long.
+        Letters per line of a terminal: long words are folded into several lines, names are bold; a terminal that is too
+        narrow even so breaks the lines itself. None: a pipe, where a row is one line, however long.
     numbers
         Columns of text that hold numbers, already written out.
     """
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    for name, dtype in table.schema.items():
-        upright = dtype.is_numeric() or dtype.is_temporal() or name in numbers
-        right = dtype.is_numeric() or name in numbers
-        grid.add_column(Text(plain(name)), justify="right" if right else "left", no_wrap=upright, overflow="fold")
-    for row in table.iter_rows():
-        grid.add_row(*(Text(word(value)) for value in row))
+    grid, least = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold"), -GAP
+    words = [[word(value) for value in column.to_list()] for column in table.iter_columns()]
+    for (name, dtype), column in zip(table.schema.items(), words, strict=True):
+        right, widest = dtype.is_numeric() or name in numbers, max(map(cell_len, [plain(name), *column]))
+        whole = right or dtype.is_temporal() or widest <= NARROW
+        grid.add_column(Text(plain(name)), justify="right" if right else "left", no_wrap=whole, overflow="fold")
+        least += GAP + (widest if whole else NARROW)
+    for row in zip(*words, strict=True):
+        grid.add_row(*map(Text, row))
     styled = {"force_terminal": True, "color_system": "standard"} if width else {"color_system": None}
     page = StringIO()
-    Console(file=page, width=width or UNLIMITED, legacy_windows=False, **styled).print(grid)
+    Console(file=page, width=max(width or UNLIMITED, least), legacy_windows=False, **styled).print(grid)
     return "\n".join(line.rstrip() for line in page.getvalue().rstrip("\n").split("\n"))
 
 
@@ -91,7 +95,7 @@ def plain_lines(text: str) -> str:
 
 def say(text: object, bold: bool = False) -> None:
     """Print a sentence, or several lines; whatever data put into them is text."""
-    typer.secho(plain_lines(str(text)), bold=bold)
+    typer.secho(plain_lines(str(text)), bold=bold or None)
 
 
 def complain(problem: Exception) -> None:

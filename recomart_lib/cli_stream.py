@@ -32,8 +32,9 @@ def demo(
 ) -> None:
     """Watch the events of a user arrive, with nothing to install.
 
-    An embedded broker, a producer and a consumer run. The events are invented from the shop's users and products, and
-    thrown away at the end: the lake stays as it is.
+    An embedded broker, a producer and a consumer run. The events are invented
+    from the shop's users and products, and thrown away at the end: the lake
+    stays as it is.
     """
     import polars as pl
 
@@ -120,7 +121,8 @@ def consume(
 ) -> None:
     """Bring events into the streaming zone, until SIGTERM or Ctrl-C.
 
-    Start several to share the partitions. Every stream.compact_every_s, small files are merged, too.
+    Start several to share the partitions. Every stream.compact_every_s, small
+    files are merged, too.
     """
     from recomart_lib import params, shops, stream_compaction, stream_consumer, stream_features, stream_log
     from recomart_lib.takeaways import plural

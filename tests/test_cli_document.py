@@ -53,12 +53,14 @@ def test_k_has_a_short_name():
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_every_command_has_one_or_two_examples_or_three_and_one_sentence(words):
+def test_every_command_has_examples_and_one_sentence(words):
     command = COMMANDS[words]
     assert 1 <= len(cli_document.examples(command)) <= 3
     first = command.help.split("\n\n")[0]
     assert re.fullmatch(r"[A-Z][^.]*(\.(?! )[^.]*)*\.", " ".join(first.split())), f"one sentence: {first}"
     assert len(first) <= 100
+    later = command.help.split("\n\n")[1:]
+    assert all(len(line) <= 78 for part in later for line in part.split("\n")), "Typer keeps these lines as they are"
     verb = first.split()[0].rstrip(",")
     assert not verb.endswith("s"), f"'{verb}' tells what to do: List, not Lists"
 
@@ -100,3 +102,14 @@ def test_commands_stand_in_panels_in_the_order_of_the_work():
 def test_whatever_is_printed_passes_one_place(path):
     if path.stem not in ("cli_show", "cli_airflow"):  # a DAG file is code, every letter of it
         assert not re.search(r"typer\.s?echo\(", path.read_text())
+
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+WRITTEN = [
+    (path.name, line) for path in DOCUMENTS for line in re.findall(r"^recomart .+", path.read_text(), re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize(("document", "line"), WRITTEN, ids=[": ".join(pair)[:90] for pair in WRITTEN])
+def test_what_documents_tell_people_to_type_can_be_typed(document, line):
+    assert parse(line)[0] in COMMANDS
