@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import sys
@@ -42,7 +43,7 @@ class InOrder(TyperGroup):
     """Typer lists commands before groups of commands; people want them in the order of the work."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return sorted(super().list_commands(ctx), key=ORDER.index)
+        return sorted(super().list_commands(ctx), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
 
 app = typer.Typer(
@@ -115,7 +116,8 @@ def _list_stages() -> None:
             for row in index_page.stages(paths.root())]  # fmt: skip
     schema = {"stage": pl.String, "question": pl.String, "state": pl.String, "last run": pl.String,
               "seconds": pl.Float64}  # fmt: skip
-    show(pl.DataFrame(rows, schema, orient="row").with_columns(pl.col("last run").str.to_datetime(time_zone="UTC")))
+    moment = pl.col("last run").str.to_datetime(strict=False, time_zone="UTC")
+    show(pl.DataFrame(rows, schema, orient="row").with_columns(moment))
 
 
 @app.command(
@@ -272,6 +274,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     for noisy in ("papermill", "httpx", "traitlets"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal has no letter for is no error
     try:
         app(prog_name="recomart")
     except UserError as problem:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +78,12 @@ def test_words_of_a_shop_file_are_text(project, call):
         _, said, _ = call("shop", *words)
         assert "[red]T[/red]\\u001b[2J" in said
         assert "\x1b" not in said
+
+
+def test_a_terminal_without_a_letter_gets_its_number(project):
+    told = yaml.safe_load((project / "shops/tiny.yaml").read_text()) | {"title": "\u5317\u4eac"}
+    (project / "shops/tiny.yaml").write_text(yaml.safe_dump(told))
+    called = [sys.executable, "-m", "recomart_lib.cli", "shop", "show", "tiny"]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(called, capture_output=True, text=True, check=True, env=environment)
+    assert "\\u5317\\u4eac" in done.stdout
