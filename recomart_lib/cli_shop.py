@@ -135,10 +135,10 @@ def shop_use(
         paths.place(folder).mkdir(parents=True, exist_ok=True)  # stage 01 fetches the tables into it
     if not shop.simulated and not paths.place(folder).is_dir():
         raise UserError(f"There is no folder {folder}. Say where the files of '{shop.name}' lie: SOURCE=<folder>")
-    if (before.shop, before.source) == (shop.name, folder.as_posix()):
-        return
-    params_file.put(path, {"base": {"shop": shop.name, "source": folder.as_posix()}})
-    say(f"params.yaml: base.shop = {shop.name}, base.source = {folder.as_posix()}")
+    same = (before.shop, before.source) == (shop.name, folder.as_posix())
+    if not same:
+        params_file.put(path, {"base": {"shop": shop.name, "source": folder.as_posix()}})
+    say(f"params.yaml: base.shop = {shop.name}, base.source = {folder.as_posix()}{', as before' if same else ''}")
 
 
 def _folder(shop: str) -> Path:

@@ -87,3 +87,12 @@ def test_a_terminal_without_a_letter_gets_its_number(project):
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     done = subprocess.run(called, capture_output=True, text=True, check=True, env=environment)
     assert "\\u5317\\u4eac" in done.stdout
+
+
+def test_use_says_what_params_yaml_holds_now(project, call):
+    before = (project / "params.yaml").read_bytes()
+    assert call("shop", "use", "tiny", "--source", "source")[1].endswith("base.source = source, as before\n")
+    assert (project / "params.yaml").read_bytes() == before
+    assert call("shop", "use", "simulated")[1] == (
+        "params.yaml: base.shop = simulated, base.source = data/source/simulated\n"
+    )
