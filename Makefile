@@ -52,8 +52,9 @@ test-slow: setup .venv/.spark .venv/.orchestration .venv/.browser ## the slow te
 kafka: ## a real Apache Kafka on localhost:9092 until Ctrl-C: a container, else its jars (Java 17, Maven)
 	@for engine in docker podman; do $$engine info >/dev/null 2>&1 && $$engine compose version >/dev/null 2>&1 && exec $$engine compose up; done; exec kafka/broker.sh data/kafka 9092
 
-docs: setup ## write docs/features.md anew from the definitions of the features
+docs: setup ## write docs/features.md and docs/commands.md anew from the definitions of features and commands
 	@python -m recomart_lib.features.document
+	@python -m recomart_lib.cli_document
 
 lint: setup ## ruff, and notebooks without outputs
 	@ruff check . && ruff format --check . && nbstripout --verify notebooks/*.ipynb

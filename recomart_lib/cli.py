@@ -3,44 +3,101 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import polars as pl
 import typer
+from typer.core import TyperGroup
 
 from recomart_lib import (
     cli_airflow,
+    cli_complete,
     cli_data,
     cli_features,
     cli_recommend,
+    cli_shop,
     cli_stream,
-    params,
-    params_file,
     paths,
-    shops,
 )
+from recomart_lib.cli_options import examples
+from recomart_lib.cli_show import complain, say, show
 from recomart_lib.errors import UserError
+
+if TYPE_CHECKING:
+    from recomart_lib.params import Params
 
 API_TOKEN = "RECOMART_API_TOKEN"  # as in shops/simulated_api.yaml
 
-app = typer.Typer(help="RecoMart: from a shop's files to recommendations that can be trusted.", no_args_is_help=True)
-shop_app = typer.Typer(help="The shop whose data is used.", no_args_is_help=True)
-app.add_typer(shop_app, name="shop")
-app.add_typer(cli_data.lake_app, name="lake")
-app.add_typer(cli_data.quarantine_app, name="quarantine")
-app.add_typer(cli_features.features_app, name="features")
-app.add_typer(cli_stream.stream_app, name="stream")
-app.command("recommend")(cli_recommend.recommend)
-app.command("airflow-dag")(cli_airflow.write)
+# The panels of `recomart --help`, in the order of the work.
+PIPELINE, DATA, LISTS, STREAMS, OTHERS = (
+    "The pipeline", "Data", "Features and recommendations", "Streams", "For others")  # fmt: skip
+ORDER = ("shop", "simulate", "stage", "index", "reports", "lake", "quarantine", "features", "recommend", "stream",
+         "known-answers", "airflow-dag")  # fmt: skip
 
 
-@app.command()
-def stage(name: Annotated[str, typer.Argument(help="A notebook's name, like 05_features.")]) -> None:
-    """Run one stage's notebook headless and leave its report. `dvc repro` calls this for what is out of date."""
+class InOrder(TyperGroup):
+    """Typer lists commands before groups of commands; people want them in the order of the work."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+
+
+app = typer.Typer(
+    cls=InOrder,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,  # a bug's traceback is for logs, too
+    epilog=examples("recomart shop show", "recomart recommend --user C000042 -k 10"),
+)
+app.add_typer(cli_shop.shop_app, name="shop", rich_help_panel=PIPELINE)
+app.add_typer(cli_data.lake_app, name="lake", rich_help_panel=DATA)
+app.add_typer(cli_data.quarantine_app, name="quarantine", rich_help_panel=DATA)
+app.add_typer(cli_features.features_app, name="features", rich_help_panel=LISTS)
+app.add_typer(cli_stream.stream_app, name="stream", rich_help_panel=STREAMS)
+app.command("recommend", rich_help_panel=LISTS, epilog=cli_recommend.EXAMPLES)(cli_recommend.recommend)
+app.command("airflow-dag", rich_help_panel=OTHERS, epilog=cli_airflow.EXAMPLES)(cli_airflow.write)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        say(f"recomart {version('recomart')}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """RecoMart: from a shop's files to recommendations that can be trusted."""
+
+
+@app.command(rich_help_panel=PIPELINE, epilog=examples("recomart stage", "recomart stage 05_features"))
+def stage(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STAGE",
+            help="A notebook, like 05_features.",
+            show_default="all, listed",
+            autocompletion=cli_complete.stages,
+        ),
+    ] = None,
+) -> None:
+    """List the stages, or run the notebook of one headless and leave its report.
+
+    `dvc repro` calls this for what is out of date.
+    """
+    if name is None:
+        _list_stages()
+        return
     # jsonschema, which nbformat needs, would compile a grammar for international addresses if it found this package:
     # more than a second for every stage, and notebooks hold no such addresses
     sys.modules.setdefault("rfc3987_syntax", None)
@@ -49,53 +106,83 @@ def stage(name: Annotated[str, typer.Argument(help="A notebook's name, like 05_f
     runner.run(name)
 
 
-@app.command()
+def _list_stages() -> None:
+    """What each stage asks, its state, and what its last run took."""
+    import polars as pl
+
+    from recomart_lib import index_page
+
+    rows = [(row["stage"], row["question"], row["state"], row.get("started"), row.get("seconds"))
+            for row in index_page.stages(paths.root())]  # fmt: skip
+    schema = {"stage": pl.String, "question": pl.String, "state": pl.String, "last run": pl.String,
+              "seconds": pl.Float64}  # fmt: skip
+    moment = pl.col("last run").str.to_datetime(strict=False, time_zone="UTC")
+    show(pl.DataFrame(rows, schema, orient="row").with_columns(moment))
+
+
+@app.command(
+    rich_help_panel=PIPELINE,
+    epilog=examples("recomart simulate", "recomart simulate --serve-api --fault busy=0.1 --fault drop=0.1"),
+)
 def simulate(
     serve_api: Annotated[bool, typer.Option("--serve-api", help="Serve the files as a REST API until Ctrl-C.")] = False,
-    port: Annotated[int, typer.Option(help="Where the API listens, on this computer only.", min=0, max=65535)] = 8765,
-    fault: Annotated[list[str] | None, typer.Option(help="A fault of the API and its rate, like drop=0.1.")] = None,
+    port: Annotated[
+        int, typer.Option(metavar="N", help="Where the API listens, on this computer only.", min=0, max=65535)
+    ] = 8765,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=RATE",
+            help="A fault of the API, like drop=0.1; may be repeated.",
+            autocompletion=cli_complete.faults,
+        ),
+    ] = None,
 ) -> None:
-    """Write the files of the simulated shop (params.yaml: simulate); does nothing for any other shop.
+    """Write the files of the simulated shop, or serve them as an API.
 
-    With --serve-api they are served, whichever shop is in use, and written first only if there are none.
+    params.yaml: simulate says how large it is. Nothing is written while another
+    shop is in use. With --serve-api the files are served, whichever shop is in
+    use, and written first only if there are none.
     """
     if serve_api:
         _serve_api(port, fault or [])
         return
     if fault:
         raise UserError("--fault is for the API: it needs --serve-api.")
+    from recomart_lib import params, shops
+
     everything = params.load()
     folder = paths.place(paths.SOURCE, "simulated")
     folder.mkdir(parents=True, exist_ok=True)
     if not shops.load(everything.base.shop).simulated:
-        typer.echo(f"Shop '{everything.base.shop}' is not simulated: nothing to do.")
+        say(f"Shop '{everything.base.shop}' is not simulated: nothing to do.")
         return
     _write_simulated(everything, folder)
 
 
-def _write_simulated(everything: params.Params, folder: Path) -> None:
+def _write_simulated(everything: Params, folder: Path) -> None:
     from recomart_lib import simulator
 
     counts = simulator.simulate(everything.simulate, everything.base.seed, folder)
     written = [f"{counts[name]:,} {name}" for name in ("users", "products", "transactions")]
     damaged = sum(count for name, count in counts.items() if "." in name and not name.endswith(".late"))
-    typer.echo(f"{', '.join(written)} written to {folder}; {damaged:,} rows are damaged on purpose.")
+    say(f"{', '.join(written)} written to {folder}; {damaged:,} rows are damaged on purpose.")
 
 
 def _serve_api(port: int, faults: list[str]) -> None:
     """The simulated shop's files, written first if there are none, as an API; whichever shop is in use."""
-    from recomart_lib import simulator_api
+    from recomart_lib import params, simulator_api
 
     everything, folder, token = params.load(), paths.place(paths.SOURCE, "simulated"), os.environ.get(API_TOKEN)
     rates = simulator_api.rates_of(dict(map(_rate, faults)))
     if not all((folder / name).exists() for name in ("users.csv", "products.json", "transactions")):
         _write_simulated(everything, folder)
     with simulator_api.serve(folder, port=port, token=token, faults=rates, seed=everything.base.seed) as server:
-        typer.echo("http://{}:{} serves {}. Ctrl-C stops it.".format(*server.server_address, ", ".join(server.tables)))
-        typer.echo(f"It asks for the token in {API_TOKEN}." if token else f"It is open: {API_TOKEN} is not set here.")
+        say("http://{}:{} serves {}. Ctrl-C stops it.".format(*server.server_address, ", ".join(server.tables)))
+        say(f"It asks for the token in {API_TOKEN}." if token else f"It is open: {API_TOKEN} is not set here.")
         word = "<the same token>" if token else "any-word"
-        typer.echo(f"In another terminal: {API_TOKEN}={word} make repro SHOP=simulated_api")
-        typer.echo("(api.url in shops/simulated_api.yaml must say this address.)")
+        say(f"In another terminal: {API_TOKEN}={word} make repro SHOP=simulated_api")
+        say("(api.url in shops/simulated_api.yaml must say this address.)")
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
 
@@ -108,24 +195,42 @@ def _rate(fault: str) -> tuple[str, float]:
         raise UserError(f"--fault {fault}: write a fault and its rate, like drop=0.1.") from None
 
 
-@app.command("known-answers")
+@app.command(
+    "known-answers",
+    rich_help_panel=OTHERS,
+    epilog=examples("recomart known-answers --section A", "recomart known-answers --data ../shared/data"),
+)
 def known_answers(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="The folder of the data sets; default: ../shared/data beside the project.", envvar="RECOMART_DATA"
+            metavar="FOLDER",
+            help="The folder of the data sets.",
+            envvar="RECOMART_DATA",
+            show_default="../shared/data beside the project",
         ),
     ] = None,
-    section: Annotated[list[str] | None, typer.Option(help="A, B or C; may be repeated. Default: all.")] = None,
+    section: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SECTION",
+            help="A, B or C; may be repeated.",
+            show_default="all",
+            autocompletion=cli_complete.sections,
+        ),
+    ] = None,
 ) -> None:
-    """Make published figures again from raw files, and compare; exit status 1 if one is missed.
+    """Make published figures again from raw files; exit status 1 if one is missed.
 
-    A: MovieLens-100K, split of Microsoft's recommenders. B: MovieLens-100K, the table of Surprise, nine algorithms.
-    C: UCI Online Retail, both protocols.
+    A: MovieLens-100K, split of Microsoft's recommenders. B: MovieLens-100K, the
+    table of Surprise, nine algorithms. C: UCI Online Retail, both protocols.
 
-    On one free core A and C take a few seconds each, B two and a half minutes: SVD++ 70 s, SlopeOne and each kNN 15 s,
-    NMF and CoClustering 10 s, SVD 6 s, the baseline 2 s.
+    On one free core A and C take a few seconds each, B two and a half minutes:
+    SVD++ 70 s, SlopeOne and each kNN 15 s, NMF and CoClustering 10 s, SVD 6 s,
+    the baseline 2 s.
     """
+    import polars as pl
+
     from recomart_lib import known_answers
 
     sections = sorted({name.upper() for name in section or known_answers.FILES})
@@ -135,89 +240,33 @@ def known_answers(
         pl.col("difference").map_elements("{:+.5f}".format, pl.String),
         ok=pl.when("ok").then(pl.lit("yes")).otherwise(pl.lit("NO")),
     )
-    cli_data.show(shown, table.height)
+    show(shown, numbers=("published", "ours", "difference"))
     known_answers.require(table)
-    typer.echo(f"All {table.height} published figures are reproduced.")
+    say(f"All {table.height} published figures are reproduced.")
 
 
 def _figure(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.5f}".rstrip("0")
 
 
-@app.command()
+@app.command(rich_help_panel=PIPELINE, epilog=examples("recomart index"))
 def index() -> None:
-    """Rebuild reports/index.html and the model card from the metrics and the stages' sidecars."""
+    """Rebuild reports/index.html and the model card from what the stages left."""
     from recomart_lib import index_page, model_card
 
     model_card.build(paths.root())
-    typer.echo(index_page.build(paths.root()))
+    say(index_page.build(paths.root()))
 
 
-@app.command()
+@app.command(rich_help_panel=PIPELINE, epilog=examples("recomart reports"))
 def reports() -> None:
     """Print where the reports are; on a desktop, open them."""
     page = paths.place(paths.REPORTS, "index.html")
     if not page.exists():
         raise UserError("There are no reports yet. Run: make repro (or: dvc repro)")
-    typer.echo(page)
+    say(page)
     if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         typer.launch(page.as_uri())
-
-
-@shop_app.command("check")
-def shop_check(
-    path: Annotated[Path, typer.Argument(help="A shop file, like shops/online_retail.yaml.")],
-    source: Annotated[Path | None, typer.Option(help="The folder of its files; default: data/source/<shop>.")] = None,
-    rows: Annotated[int, typer.Option(help="How many mapped rows to show.", min=1)] = 5,
-) -> None:
-    """Check a shop file, and show the first rows of each table as the pipeline will see them."""
-    from recomart_lib import ingest
-    from recomart_lib.sources import files
-
-    shop = shops.read(path)
-    folder = source or _configured_source(shop.name)
-    typer.echo(f"{path} is well-formed: {shop.title}.")
-    ingest.check(shop, folder)
-    for table in shop.delivered:
-        if shop.table(table).kind == "rest" and not (folder / f"{table}.jsonl").exists():
-            typer.echo(
-                f"\n{table}: not fetched yet; stage 01_ingest asks {shop.api.url}/{shop.table(table).path} for it."
-            )
-            continue
-        found = shops.files(shop, table, folder)
-        delivered = next(files.chunks(found[0], shop, table))
-        typer.echo(f"\n{table}: {len(found)} file(s); {found[0].name} (its first part, if it is large): "
-                   f"{delivered.rows.height} rows can be read, {delivered.rejects.height} cannot.")  # fmt: skip
-        with pl.Config(tbl_cols=-1, tbl_width_chars=160, tbl_hide_dataframe_shape=True, fmt_str_lengths=30):
-            typer.echo(str(delivered.rows.drop("source_file").head(rows)))
-            if delivered.rejects.height:
-                typer.echo(str(delivered.rejects.select("source_line", "reason").head(rows)))
-
-
-@shop_app.command("use")
-def shop_use(
-    name: Annotated[str | None, typer.Argument(help="A shop: shops/<name>.yaml. Default: the one in use.")] = None,
-    source: Annotated[Path | None, typer.Option(help="The folder of its files; default: data/source/<shop>.")] = None,
-) -> None:
-    """Write base.shop and base.source into params.yaml; its comments stay."""
-    path = paths.place("params.yaml")
-    before = params.load().base
-    shop = shops.load(name or before.shop)
-    folder = source or (paths.SOURCE / shop.name)
-    if shop.api:
-        paths.place(folder).mkdir(parents=True, exist_ok=True)  # stage 01 fetches the tables into it
-    if not shop.simulated and not paths.place(folder).is_dir():
-        raise UserError(f"There is no folder {folder}. Say where the files of '{shop.name}' lie: SOURCE=<folder>")
-    if (before.shop, before.source) == (shop.name, folder.as_posix()):
-        return
-    params_file.put(path, {"base": {"shop": shop.name, "source": folder.as_posix()}})
-    typer.echo(f"params.yaml: base.shop = {shop.name}, base.source = {folder.as_posix()}")
-
-
-def _configured_source(shop: str) -> Path:
-    """base.source where params.yaml speaks of this shop, else the default folder."""
-    base = params.load().base
-    return paths.place(base.source if base.shop == shop else paths.SOURCE / shop)
 
 
 def main() -> None:
@@ -225,10 +274,12 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     for noisy in ("papermill", "httpx", "traitlets"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal has no letter for is no error
     try:
-        app()
+        app(prog_name="recomart")
     except UserError as problem:
-        typer.secho(f"Error: {problem}", fg="red", err=True)
+        complain(problem)
         sys.exit(1)
 
 

@@ -8,22 +8,37 @@ from typing import Annotated
 
 import typer
 
-from recomart_lib import airflow_dag, paths
+from recomart_lib import cli_complete, paths
+from recomart_lib.cli_options import examples
+
+EXAMPLES = examples("recomart airflow-dag > dag.py", "recomart airflow-dag --schedule '0 3 * * *' --retries 5")
 
 
 def write(
-    root: Annotated[Path | None, typer.Option(help="The project's folder; default: the one at or above here.")] = None,
+    root: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The project's folder.", show_default="at or above here")
+    ] = None,
     schedule: Annotated[
-        str, typer.Option(help="@hourly, @daily, @weekly, @monthly, five fields of cron (UTC), or off.")
+        str,
+        typer.Option(
+            metavar="WHEN",
+            help="@hourly, @daily, @weekly, @monthly, five fields of cron (UTC), or off.",
+            autocompletion=cli_complete.schedules,
+        ),
     ] = "@daily",
-    retries: Annotated[int, typer.Option(help="How many times a failed stage is tried again.", min=0)] = 3,
-    dag_id: Annotated[str, typer.Option(help="The DAG's name; two projects in one Airflow need two.")] = "recomart",
+    retries: Annotated[int, typer.Option(metavar="N", help="How many times a failed stage is tried again.", min=0)] = 3,
+    dag_id: Annotated[
+        str, typer.Option(metavar="NAME", help="The DAG's name; two projects in one Airflow need two.")
+    ] = "recomart",
 ) -> None:
-    """Print a DAG file for Airflow 3, one task per stage of dvc.yaml: recomart airflow-dag > dag.py
+    """Print the pipeline as a DAG file for Airflow 3, one task per stage of dvc.yaml.
 
-    The DAG is paused until it is switched on in Airflow. Tasks run `dvc repro --single-item` with the programs of the
-    environment in which this command runs.
+    The DAG is paused until it is switched on in Airflow. Tasks run `dvc repro
+    --single-item` with the programs of the environment in which this command
+    runs.
     """
+    from recomart_lib import airflow_dag
+
     project = (root or paths.root()).resolve()
     programs = Path(sys.executable).parent.absolute()
     typer.echo(airflow_dag.write(project, programs, schedule, retries, dag_id), nl=False)

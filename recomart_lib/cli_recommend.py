@@ -2,47 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import polars as pl
 import typer
 
-from recomart_lib import models, params, paths, stream_lists, tables, why
-from recomart_lib.cli_data import show
+from recomart_lib import paths
+from recomart_lib.cli_options import examples, user
+from recomart_lib.cli_show import plain, say, show
 from recomart_lib.errors import UserError
-from recomart_lib.recommend import history
-from recomart_lib.takeaways import plural
+
+if TYPE_CHECKING:
+    import polars as pl
+
+EXAMPLES = examples("recomart recommend --user C000042 -k 10", "recomart recommend --user C000042 --why")
 
 
 def recommend(
-    user: Annotated[str, typer.Option(help="A user id; whom nobody knows gets what strangers are shown.")],
-    k: Annotated[int, typer.Option(help="How many products.", min=1)] = 10,
+    user: Annotated[str, user()],
+    k: Annotated[int, typer.Option("--k", "-k", metavar="N", help="How many products to show.", min=1)] = 10,
     explain: Annotated[bool, typer.Option("--why", help="Also the history, and the parts of each score.")] = False,
 ) -> None:
-    """The list that stage 08_recommend made for a user, best first; after newer events, the list that they make."""
+    """Show the products that a user is recommended, best first, and for what reason.
+
+    It is the list of stage 08_recommend; after newer events, the list that they
+    make. Whom nobody knows gets what strangers are shown.
+    """
+    from recomart_lib import tables
+
     if _show_anew(user, k):
         return
     lists = _read("recommendations.parquet").filter(user_id=user)
     known = lists.height > 0
     if not known:
-        typer.echo(f"Nobody knows '{user}'. Strangers are shown:")
+        say(f"Nobody knows '{user}'. Strangers are shown:")
         lists = _read("strangers.parquet")
     items = tables.read(paths.PREPARED, "items.parquet").select("item_id", "name")
     shown = lists.sort("rank").head(k).join(items, on="item_id", how="left", maintain_order="left")
-    show(shown.select("rank", "item_id", "name", *(["model", "reason"] if known else [])), k)
+    show(shown.select("rank", "item_id", "name", *(["model", "reason"] if known else [])))
+    if shown.height < k:
+        say(f"The list has {shown.height:,} products; params.yaml: recommend.k makes it longer.")
     if explain and known:
         _explain(shown, items)
 
 
 def _show_anew(user: str, k: int) -> bool:
     """Show the list that the user's fresh events make, and those; whether there are any."""
+    import polars as pl
+
+    from recomart_lib import params, stream_lists, tables
+    from recomart_lib.takeaways import plural
+
     fresh = stream_lists.fresh_events(user)
     if not fresh.height:
         return False
     everything = params.load()
     ranked = stream_lists.list_of(user, fresh, everything.prepare, everything.recommend.protocol, k)
     if ranked is None:
-        typer.echo("There are newer events, but no live model yet (run: dvc repro 08_recommend). The stored list:")
+        say("There are newer events, but no live model yet (run: dvc repro 08_recommend). The stored list:")
         return False
     items = tables.read(paths.PREPARED, "items.parquet").select("item_id", "name")
     known = ranked.join(items, on="item_id", how="left", maintain_order="left")
@@ -55,35 +71,41 @@ def _show_anew(user: str, k: int) -> bool:
         .when(pl.col("because").is_not_null()).then(pl.format("You chose {} before.", "cause"))
         .otherwise(pl.lit("Popular in the shop."))
     )  # fmt: skip
-    show(known.select("rank", "item_id", "name", reason=reason), k)
-    typer.echo(f"{plural(fresh.height, 'event')} since the last run changed the list; the newest:")
-    newest = fresh.reverse().join(items, on="item_id", how="left", maintain_order="left").with_columns(at=moment)
-    show(newest.select("event_type", "item_id", "name", "at"), 5)
+    show(known.select("rank", "item_id", "name", reason=reason))
+    say(f"{plural(fresh.height, 'event')} since the last run changed the list; the newest:")
+    newest = fresh.reverse().join(items, on="item_id", how="left", maintain_order="left").rename({"timestamp": "at"})
+    show(newest.select("event_type", "item_id", "name", "at").head(5))
     return True
 
 
 def _explain(shown: pl.DataFrame, items: pl.DataFrame) -> None:
+    from recomart_lib import models, tables, why
+    from recomart_lib.recommend import history
+    from recomart_lib.takeaways import plural
+
     live = tables.read_all(paths.PREPARED / "live", "users", "items", "interactions")
     pairs = why.indexed(shown, live)
     if not pairs.height:
-        typer.echo("The user has no history yet: the list is that of the bestsellers.")
+        say("The user has no history yet: the list is that of the bestsellers.")
         return
     user = pairs.get_column("user_id")[0]
     had = history(user, live, items)
-    typer.echo(f"\nThe user took {plural(had.height, 'product')}, last:")
-    show(had.head(5), 5)
+    say(f"\nThe user took {plural(had.height, 'product')}, last:")
+    show(had.head(5))
     names = live["items"].join(items, on="item_id", how="left").select("item_idx", "name")
     model = models.load(paths.place(paths.RECOMMENDATIONS, "model"))
     parts = why.told(model, pairs, _read("columns.parquet").filter(user_id=user), names)
-    typer.echo(f"\nThe largest parts of each score of {model.name}:")
+    say(f"\nThe largest parts of each score of {model.name}:")
     for row in shown.iter_rows(named=True):
-        typer.secho(f"{row['rank']}. {row['name']}", bold=True)
+        say(f"{row['rank']}. {plain(row['name'] or row['item_id'])}", bold=True)
         for part in parts.filter(item_id=row["item_id"]).iter_rows(named=True):
             value = "" if part["value"] is None else f": {part['value']}"
-            typer.echo(f"   {part['contribution']:+.3g}  {part['cause']}{value}")
+            say(f"   {part['contribution']:+.3g}  {plain(part['cause'] + value)}")
 
 
 def _read(name: str) -> pl.DataFrame:
+    from recomart_lib import tables
+
     if not paths.place(paths.RECOMMENDATIONS, name).exists():
         raise UserError("Nothing was recommended yet. Run: dvc repro")
     return tables.read(paths.RECOMMENDATIONS, name)

@@ -6,61 +6,126 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import polars as pl
 import typer
 
-from recomart_lib import params, paths, shops, stream_compaction, stream_latency, stream_log
-from recomart_lib.cli_data import show
+from recomart_lib import paths
+from recomart_lib.cli_options import examples, rate, user
+from recomart_lib.cli_show import plain, say, show
 from recomart_lib.errors import UserError
-from recomart_lib.stream_log import Zone
-from recomart_lib.takeaways import plural
 
-stream_app = typer.Typer(help="Events through Kafka into the lake, as they happen.", no_args_is_help=True)
+if TYPE_CHECKING:
+    import polars as pl
+
+    from recomart_lib.params import Params
+    from recomart_lib.stream_log import Zone
+
+stream_app = typer.Typer(help="Bring events through Kafka into the lake, as they happen.", no_args_is_help=True)
 
 
-@stream_app.command("produce")
-def produce(
-    rate: Annotated[
-        float | None, typer.Option(help="Events per second; default: as fast as possible.", min=0.1)
-    ] = None,
-    speed_up: Annotated[
-        float | None, typer.Option(help="Keep the events' own pace, so many times faster.", min=0.001)
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="So many events, the first; default: all.", min=1)] = None,
-    live: Annotated[bool, typer.Option("--live", help="They happen now: present times, ids of their own.")] = False,
-    file: Annotated[Path | None, typer.Option(help="A Parquet file of events; default: the validated ones.")] = None,
+@stream_app.command("demo", epilog=examples("recomart stream demo", "recomart stream demo --user C000042 --seconds 60"))
+def demo(
+    user: Annotated[str | None, user("one who did little")] = None,
+    seconds: Annotated[int, typer.Option(metavar="N", help="How long events are sent.", min=1, max=600)] = 20,
+    rate: Annotated[float, rate(least=1, most=2000)] = 200,
 ) -> None:
-    """Replay a shop's events onto the topic, in the order of their times; each tells when it was sent."""
-    from recomart_lib import stream_producer
+    """Watch the events of a user arrive, with nothing to install.
+
+    An embedded broker, a producer and a consumer run. The events are invented
+    from the shop's users and products, and thrown away at the end: the lake
+    stays as it is.
+    """
+    import polars as pl
+
+    from recomart_lib import params, stream_demo
+    from recomart_lib.takeaways import plural
+
+    everything = params.load()
+    known = _events(None, None)
+    active = known.group_by("user_id").len().sort("len", "user_id").get_column("user_id")
+    watched, items = user or active[0], pl.read_parquet(paths.place(paths.VALIDATED, "items.parquet"))
+    n = round(seconds * rate)
+    events = stream_demo.invent(items, active, watched, n, rate, everything.base.seed)
+    say(f"{plural(n, 'event')} at {rate:,.0f}/s; of {plain(watched)} every {stream_demo.WATCHED_EVERY_S} s.")
+    names, n_shown, before = items.select("item_id", "name"), 0, []
+    for seen in stream_demo.run(events, watched, rate, everything, _until_told()):
+        late = "" if seen.late["p50"] is None else f", from event to disk p50 {seen.late['p50']:,.0f} ms"
+        say(f"{seen.second:4.0f} s: {plural(seen.n_events, 'event')} durable{late}")
+        fresh = seen.watched.slice(n_shown).join(names, on="item_id", how="left", maintain_order="left")
+        for row in fresh.iter_rows(named=True):
+            say(f"        {plain(watched)} {row['event_type']} {plain(row['name'] or row['item_id'])}", bold=True)
+        if fresh.height:
+            before = _told_list(watched, seen.watched, everything, names, before)
+        n_shown = seen.watched.height
+    say(f"{plural(seen.n_events, 'event')} of {n:,} durable, each once (the first waited for the group to form).")
+
+
+def _told_list(
+    user_id: str, events: pl.DataFrame, everything: Params, names: pl.DataFrame, before: list[str]
+) -> list[str]:
+    """Show the user's list with these events, what is new in it marked by +; returns its products."""
+    from recomart_lib import prepare, stream_lists
+
+    fresh, chosen = prepare.weigh(events, everything.prepare), everything.recommend
+    found = stream_lists.list_of(user_id, fresh, everything.prepare, chosen.protocol, 5)
+    if found is None:
+        if not before:
+            say("        (the list that follows is shown once the pipeline has run: make repro)")
+        return [""]
+    listed = found.join(names, on="item_id", how="left", maintain_order="left").select("item_id", "name")
+    items = listed.get_column("item_id").to_list()
+    told = [
+        f"{'+ ' if before and item not in before else ''}{plain(name or item)}" for item, name in listed.iter_rows()
+    ]
+    say("        is shown: " + ", ".join(told))
+    return items
+
+
+@stream_app.command(
+    "produce", epilog=examples("recomart stream produce --rate 1000", "recomart stream produce --live --limit 100")
+)
+def produce(
+    rate: Annotated[float | None, rate("as fast as possible")] = None,
+    speed_up: Annotated[
+        float | None, typer.Option(metavar="N", help="Keep the events' own pace, N times faster.", min=0.001)
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", help="Only the first N events.", min=1, show_default="all")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="They happen now: present times, ids of their own.")] = False,
+    file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A Parquet file of events.", show_default="the validated ones")
+    ] = None,
+) -> None:
+    """Replay the shop's events onto the topic, in the order of their times.
+
+    Each tells when it was sent.
+    """
+    from recomart_lib import params, stream_producer
+    from recomart_lib.takeaways import plural
 
     if rate and speed_up:
         raise UserError("--rate and --speed-up exclude each other.")
     settings, events = params.load().stream, _events(file, limit)
     n = stream_producer.produce(events, settings, rate, _until_told(), speed_up, live)
-    typer.echo(f"{plural(n, 'event')} on {settings.topic}.")
+    say(f"{plural(n, 'event')} on {settings.topic}.")
 
 
-def _events(file: Path | None, limit: int | None) -> pl.DataFrame:
-    path = file or paths.place(paths.VALIDATED, "events.parquet")
-    if not path.exists():
-        raise UserError(f"{path} is missing: nothing to replay. Run: dvc repro 02_validate")
-    events = pl.scan_parquet(path).sort("timestamp", "event_id")
-    return (events.head(limit) if limit else events).collect()
-
-
-@stream_app.command("consume")
+@stream_app.command("consume", epilog=examples("recomart stream consume", "recomart stream consume --idle 10"))
 def consume(
     idle: Annotated[
-        float | None, typer.Option(help="End when nothing has come for so many seconds; default: never.", min=0.1)
+        float | None,
+        typer.Option(metavar="SECONDS", help="End when nothing has come for so long.", min=0.1, show_default="never"),
     ] = None,
 ) -> None:
-    """Bring events into the streaming zone, until SIGTERM or Ctrl-C; start several to share the partitions.
+    """Bring events into the streaming zone, until SIGTERM or Ctrl-C.
 
-    Every stream.compact_every_s, small files are merged, too.
+    Start several to share the partitions. Every stream.compact_every_s, small
+    files are merged, too.
     """
-    from recomart_lib import stream_consumer, stream_features
+    from recomart_lib import params, shops, stream_compaction, stream_consumer, stream_features, stream_log
+    from recomart_lib.takeaways import plural
 
     everything = params.load()
     shop, zone = shops.load(everything.base.shop), zone_of(everything)
@@ -77,24 +142,18 @@ def consume(
         ended.set()
         merging.join()
         fresh.close()
-    typer.echo(f"{plural(n, 'event')} made durable in {zone.root}.")
+    say(f"{plural(n, 'event')} made durable in {zone.root}.")
 
 
-@stream_app.command("compact")
-def compact() -> None:
-    """Merge the small files of the streaming zone into one per event day, as stage 01_ingest does."""
-    zone = zone_of(params.load())
-    state = stream_compaction.compact(zone)
-    n = sum(day["rows"] for day in state["days"].values())
-    typer.echo(f"{plural(n, 'event')} of {plural(len(state['days']), 'day')} in {zone.root}.")
-
-
-@stream_app.command("status")
+@stream_app.command("status", epilog=examples("recomart stream status", "recomart stream status --minutes 60"))
 def status(
-    minutes: Annotated[int, typer.Option(help="Rates and latencies of the last so many minutes.", min=1)] = 5,
+    minutes: Annotated[int, typer.Option(metavar="N", help="Rates and latencies of the last N minutes.", min=1)] = 5,
 ) -> None:
-    """What is durable, what waits, how fast and how late; without a broker, what the zone knows."""
-    from recomart_lib import stream_report, stream_status
+    """Show what is durable, what waits, how fast and how late.
+
+    Without a broker it is what the streaming zone knows.
+    """
+    from recomart_lib import params, stream_report, stream_status
 
     everything = params.load()
     zone, ends = zone_of(everything), None
@@ -102,27 +161,54 @@ def status(
         try:
             ends = stream_status.broker_ends(everything.stream)
         except UserError as problem:
-            typer.echo(problem)
+            say(problem)
     parts = stream_status.partitions(zone, ends)
     if not parts.height:
-        typer.echo(f"Nothing has come yet: {zone.root}")
+        say(f"Nothing has come yet: {zone.root}")
         return
-    show(parts, parts.height)
+    show(parts)
     recent = stream_report.latest(zone, minutes)
-    typer.echo(f"last {minutes} min: {_sentence(recent)}; {recent['events_per_s']:,.0f}/s")
-    typer.echo(f"ever: {_sentence(stream_report.ever(zone))}")
+    say(f"last {minutes} min: {_sentence(recent)}; {recent['events_per_s']:,.0f}/s")
+    say(f"ever: {_sentence(stream_report.ever(zone))}")
     if (reasons := stream_report.dead_reasons(zone)).height:
-        show(reasons, 20)
+        show(reasons)
 
 
 def _sentence(found: dict[str, float]) -> str:
+    from recomart_lib import stream_latency
+
     counts = f"{found['n_messages']:,} messages = {found['n_events']:,} events + {found['n_dead']:,} dead letters + "
     late = [f"{name} {found[name]:,.0f} ms" for name in stream_latency.NAMES if found[name] is not None]
     return counts + "; ".join([f"{found['n_duplicates']:,} duplicates", *late])
 
 
-def zone_of(everything: params.Params) -> Zone:
+@stream_app.command("compact", epilog=examples("recomart stream compact"))
+def compact() -> None:
+    """Merge the small files of the streaming zone into one per day, as stage 01_ingest does."""
+    from recomart_lib import params, stream_compaction
+    from recomart_lib.takeaways import plural
+
+    zone = zone_of(params.load())
+    state = stream_compaction.compact(zone)
+    n = sum(day["rows"] for day in state["days"].values())
+    say(f"{plural(n, 'event')} of {plural(len(state['days']), 'day')} in {zone.root}.")
+
+
+def _events(file: Path | None, limit: int | None) -> pl.DataFrame:
+    import polars as pl
+
+    path = file or paths.place(paths.VALIDATED, "events.parquet")
+    if not path.exists():
+        raise UserError(f"{path} is missing: nothing to replay. Run: dvc repro 02_validate")
+    events = pl.scan_parquet(path).sort("timestamp", "event_id")
+    return (events.head(limit) if limit else events).collect()
+
+
+def zone_of(everything: Params) -> Zone:
     """The streaming zone of the shop in use."""
+    from recomart_lib import shops
+    from recomart_lib.stream_log import Zone
+
     shop = shops.load(everything.base.shop)
     return Zone(paths.place(paths.STREAMING), shop.name, shop.time_zone)
 
@@ -133,56 +219,3 @@ def _until_told() -> Callable[[], bool]:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
     return told.is_set
-
-
-@stream_app.command("demo")
-def demo(
-    user: Annotated[str | None, typer.Option(help="The user to watch; default: one who did little.")] = None,
-    seconds: Annotated[int, typer.Option(help="How long events are sent.", min=1, max=600)] = 20,
-    rate: Annotated[float, typer.Option(help="Events per second of the whole shop.", min=1, max=2000)] = 200,
-) -> None:
-    """Watch events arrive, with nothing to install: an embedded broker, a producer and a consumer.
-
-    The events are invented from the shop's users and products, and thrown away at the end: the lake stays as it is.
-    """
-    from recomart_lib import stream_demo
-
-    everything = params.load()
-    known = _events(None, None)
-    active = known.group_by("user_id").len().sort("len", "user_id").get_column("user_id")
-    watched, items = user or active[0], pl.read_parquet(paths.place(paths.VALIDATED, "items.parquet"))
-    n = round(seconds * rate)
-    events = stream_demo.invent(items, active, watched, n, rate, everything.base.seed)
-    typer.echo(f"{plural(n, 'event')} at {rate:,.0f}/s; of {watched} every {stream_demo.WATCHED_EVERY_S} s.")
-    names, n_shown, before = items.select("item_id", "name"), 0, []
-    for seen in stream_demo.run(events, watched, rate, everything, _until_told()):
-        late = "" if seen.late["p50"] is None else f", from event to disk p50 {seen.late['p50']:,.0f} ms"
-        typer.echo(f"{seen.second:4.0f} s: {plural(seen.n_events, 'event')} durable{late}")
-        fresh = seen.watched.slice(n_shown).join(names, on="item_id", how="left", maintain_order="left")
-        for row in fresh.iter_rows(named=True):
-            typer.secho(f"        {watched} {row['event_type']} {row['name'] or row['item_id']}", bold=True)
-        if fresh.height:
-            before = _told_list(watched, seen.watched, everything, names, before)
-        n_shown = seen.watched.height
-    typer.echo(
-        f"{plural(seen.n_events, 'event')} of {n:,} durable, each once (the first waited for the group to form)."
-    )
-
-
-def _told_list(
-    user_id: str, events: pl.DataFrame, everything: params.Params, names: pl.DataFrame, before: list[str]
-) -> list[str]:
-    """Show the user's list with these events, what is new in it marked by +; returns its products."""
-    from recomart_lib import prepare, stream_lists
-
-    fresh, chosen = prepare.weigh(events, everything.prepare), everything.recommend
-    found = stream_lists.list_of(user_id, fresh, everything.prepare, chosen.protocol, 5)
-    if found is None:
-        if not before:
-            typer.echo("        (the list that follows is shown once the pipeline has run: make repro)")
-        return [""]
-    listed = found.join(names, on="item_id", how="left", maintain_order="left").select("item_id", "name")
-    items = listed.get_column("item_id").to_list()
-    told = [f"{'+ ' if before and item not in before else ''}{name or item}" for item, name in listed.iter_rows()]
-    typer.echo("        is shown: " + ", ".join(told))
-    return items

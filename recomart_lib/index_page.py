@@ -52,16 +52,15 @@ def _gather(root: Path) -> Facts:
     metrics = {name: read(root / paths.METRICS / f"{name}.json") for name in METRICS}
     if "min_score" not in metrics["quality"]:
         metrics["quality"] = {}  # of an older version: as good as missing
-    sidecars = {path.stem: read(path) for path in sorted((root / paths.SIDECARS).glob("*.json"))}
-    stages = _stages(root, sidecars)
+    found = stages(root)
     return {
         **metrics,
-        "stages": stages,
-        "failed": [stage for stage in stages if stage["state"] == "failed"],
-        "targets": _targets(metrics, stages),
-        "seconds": sum(stage.get("seconds") or 0 for stage in stages),
-        "last": max((stage["started"] for stage in stages if stage.get("started")), default=None),
-        "shop": metrics["data"].get("shop") or next((s["shop"] for s in stages if s.get("shop")), None),
+        "stages": found,
+        "failed": [stage for stage in found if stage["state"] == "failed"],
+        "targets": _targets(metrics, found),
+        "seconds": sum(stage.get("seconds") or 0 for stage in found),
+        "last": max((stage["started"] for stage in found if stage.get("started")), default=None),
+        "shop": metrics["data"].get("shop") or next((s["shop"] for s in found if s.get("shop")), None),
         "revision": revision(root),
         "sections": _sections(root / "params.yaml"),
         "links": _links(root / paths.REPORTS),
@@ -82,27 +81,29 @@ def read(path: Path) -> Facts:
         return {}
 
 
-def _stages(root: Path, sidecars: dict[str, Facts]) -> list[Facts]:
-    """Sidecars in the pipeline's order, each with its true state: ok, failed, stale or not run yet.
+def stages(root: Path) -> list[Facts]:
+    """Sidecars in the pipeline's order, each with its question and true state: ok, failed, stale or not run yet.
 
     Stale: a stage before it failed, so its report tells of an earlier run.
     """
+    sidecars = {path.stem: read(path) for path in sorted((root / paths.SIDECARS).glob("*.json"))}
     dag = pipeline.read(root)
     named = pipeline.notebooks(dag)
     failed = {named[name] for name, facts in sidecars.items() if facts.get("state") == "failed" and name in named}
     late = pipeline.downstream(dag, failed)
-    stages = []
+    found = []
     for name in named or sidecars:
         facts = sidecars.get(name, {})
         state = facts.get("state", "not run yet")
-        stages.append({
+        found.append({
             **facts,
             "stage": name,
+            "question": facts.get("question") or dag.get(named.get(name), {}).get("desc"),
             "title": facts.get("title") or name,
             "state": "stale" if state == "ok" and named.get(name) in late else state,
             "report": (root / paths.REPORTS / f"{name}.html").exists(),
         })  # fmt: skip
-    return stages
+    return found
 
 
 def _targets(metrics: dict[str, Facts], stages: list[Facts]) -> list[Facts]:

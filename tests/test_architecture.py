@@ -66,8 +66,11 @@ LAYERS = [
     {"orchestration_runs", "orchestration_params", "orchestration_watch"},
     {"orchestration_facts"},
     {"orchestration"},
-    {"cli_airflow", "cli_data", "cli_features", "cli_recommend", "cli_stream"},
+    {"cli_show", "cli_complete"},
+    {"cli_options"},
+    {"cli_airflow", "cli_data", "cli_features", "cli_recommend", "cli_shop", "cli_stream"},
     {"cli"},
+    {"cli_document"},
 ]
 
 

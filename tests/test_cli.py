@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -12,8 +14,9 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+from test_cli_document import EXAMPLES
 
-from recomart_lib import params
+from recomart_lib import cli, model_card, params
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -104,7 +107,7 @@ def test_shop_check_shows_mapped_rows(project, call):
         "shop", "check", str(project / "shops/online_retail.yaml"), "--source", str(project / "feed")
     )
     assert status == 0
-    assert "1 rows can be read, 1 cannot" in said
+    assert "1 row can be read, 1 cannot" in said
     assert "return" in said
     assert "price: 'dear' is not a number" in said
 
@@ -115,3 +118,101 @@ def test_simulate_does_nothing_for_a_real_shop(project, call):
     status, said, _ = call("simulate")
     assert (status, "nothing to do" in said) == (0, True)
     assert not list((project / "data/source/simulated").iterdir())
+
+
+def test_the_version_is_that_of_the_package(call):
+    status, said, _ = call("--version")
+    assert (status, bool(re.fullmatch(r"recomart \d+\.\d+\.\d+\n", said))) == (0, True)
+
+
+def test_stages_are_listed_in_order_with_question_state_and_time(project, call):
+    sidecars = project / "reports/sidecars"
+    sidecars.mkdir(parents=True)
+    ran = {"started": "2026-11-24T16:10:28+00:00", "seconds": 1234.5, "question": "Really?"}
+    (sidecars / "01_ingest.json").write_text(json.dumps({**ran, "state": "ok"}))
+    (sidecars / "02_validate.json").write_text(json.dumps({**ran, "state": "failed"}))
+    (sidecars / "03_explore.json").write_text(json.dumps({**ran, "state": "ok"}))
+    status, said, _ = call("stage")
+    rows = [re.split(r"\s{2,}", line) for line in said.splitlines()]
+    assert (status, rows[0]) == (0, ["stage", "question", "state", "last run", "seconds"])
+    assert rows[1] == ["01_ingest", "Really?", "ok", "2026-11-24 16:10:28", "1,234.5"]
+    assert (rows[2][2], rows[3][2]) == ("failed", "stale")
+    assert rows[4] == ["04_prepare", "What goes into the model, and where is the cut in time?", "not run yet", "-", "-"]
+    assert [row[0] for row in rows[1:]] == [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["lak"], "Did you mean 'lake'?"),
+        (["lake", "sho"], "Did you mean 'show'?"),
+        (["recommend"], "Missing option '--user'"),
+        (["lake", "show", "--rows", "many"], "--rows"),
+        (["lake", "show", "--rows", "0"], "--rows"),
+        (["recommend", "--user", "u", "--nope"], "--nope"),
+        (["features", "diff", "recommender_v1"], "NEW"),
+    ],
+)
+def test_a_call_that_cannot_be_read_has_status_2(call, words, complaint):
+    status, said, err = call(*words)
+    assert (status, said) == (2, "")
+    assert complaint in err
+    assert "Traceback" not in err
+
+
+ABROAD = [line for words, line in EXAMPLES if words not in ("recomart features show", "recomart known-answers")]
+
+
+@pytest.mark.parametrize("line", [line for line in ABROAD if ".yaml" not in line and ">" not in line])
+def test_outside_a_project_one_sentence_says_what_to_do(tmp_path, monkeypatch, call, line):
+    monkeypatch.delenv("RECOMART_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    status, said, err = call(*shlex.split(line)[1:])
+    assert (status, said) == (1, "")
+    assert err == (
+        f"Error: No RecoMart project at or above {tmp_path}: go to the folder that holds params.yaml, "
+        "or set RECOMART_ROOT.\n"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_ends_with_130_and_no_traceback(project, call, monkeypatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model_card, "build", interrupted)
+    status, _, err = call("index")
+    assert (status, "Traceback" in err) == (130, False)
+
+
+def test_a_bug_keeps_its_traceback(project, monkeypatch):
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(model_card, "build", broken)
+    monkeypatch.setattr(sys, "argv", ["recomart", "index"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+@pytest.mark.parametrize("words", [["features", "show"], ["features", "show", "order_count"], ["--help"], ["shop"]])
+def test_a_reader_that_has_had_enough_is_no_error(words):
+    read, write = os.pipe()
+    os.close(read)
+    called = [sys.executable, "-m", "recomart_lib.cli", *words]
+    with os.fdopen(write, "w") as pipe:
+        done = subprocess.run(called, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT)
+    assert done.stderr == ""
+
+
+def test_a_mistake_shows_nothing_that_a_terminal_obeys(project, call):
+    status, _, err = call("shop", "show", "\x1b[2Jshop")
+    assert (status, "\x1b" in err) == (1, False)
+    assert "there is no shops/\\u001b[2Jshop.yaml" in err
+
+
+def test_help_needs_no_heavy_package():
+    heavy = ["polars", "pandas", "numpy", "pyarrow", "pydantic", "yaml", "sqlalchemy", "feast", "nbformat", "IPython"]
+    code = f"import sys, recomart_lib.cli; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "[]\n"
