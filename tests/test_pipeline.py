@@ -158,7 +158,7 @@ def test_a_colleague_pulls_reports_whose_links_lead_somewhere(project, colleague
     for page in pages:
         text = (colleague / page).read_text()
         assert text == (project / page).read_text()
-        links = re.findall(r"""href="([^"#:]+)(?:#[^"]*)?\"""", text)
+        links = re.findall(r'href="([^"#:]+)(?:#[^"]*)?"', text)
         assert [link for link in links if not (colleague / page.parent / link).exists()] == [], page
         assert links or page.name != "index.html"
 
