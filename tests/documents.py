@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import tomllib
+from argparse import Namespace
 from functools import lru_cache
 from pathlib import Path
 
@@ -183,18 +184,24 @@ def _recomart(words: list[str], whole: bool) -> str | None:
 
 
 def _dvc(words: list[str], whole: bool) -> str | None:
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-            parsed = get_main_parser().parse_args(words)
-    except DvcParserError:
-        unfinished = re.search("required|expected .* argument", said.getvalue())
-        return None if unfinished and not whole else said.getvalue().strip().splitlines()[-1]
+    parsed = _parsed(words) or (
+        not whole and _parsed([*words, "x"])
+    )  # a sentence may leave out what an option is given
+    if not parsed:
+        return "dvc does not know this"
     if parsed.cmd in ("repro", "status"):
-        strangers = [name for name in parsed.targets or [] if name not in pipeline.read(ROOT) and name not in made()]
+        strangers = [name for name in parsed.targets or [] if name not in [*pipeline.read(ROOT), *made(), "x"]]
         return f"no stage {strangers[0]}" if strangers and "<" not in strangers[0] else None
     changes = [change.partition("=")[0] for change in getattr(parsed, "set_param", None) or []]
-    return next((f"no parameter {name}" for name in changes if not _parameter(name)), None)
+    return next((f"no parameter {name}" for name in changes if whole and not _parameter(name)), None)
+
+
+def _parsed(words: list[str]) -> Namespace | None:
+    """What DVC's own parser makes of the words; None if it refuses them."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said), contextlib.suppress(DvcParserError):
+        return get_main_parser().parse_args(words)
+    return None
 
 
 def _make(words: list[str], whole: bool) -> str | None:
