@@ -63,9 +63,11 @@ picture: setup ## draw docs/images/report.png from the finished run's reports (n
 lint: setup ## ruff, and notebooks without outputs
 	@ruff check . && ruff format --check . && nbstripout --verify notebooks/*.ipynb
 
-hooks: setup ## check every commit before it is made (.pre-commit-config.yaml; installs pre-commit)
-	$(BIN)/pip install --quiet --disable-pip-version-check pre-commit
+hooks: setup .venv/.hooks ## check every commit before it is made: .pre-commit-config.yaml
 	@pre-commit install
+.venv/.hooks: .venv/.installed requirements-hooks.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-hooks.lock
+	@touch $@
 
 lock: ## write requirements.lock anew (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-header --no-annotate --quiet --output-file requirements.lock
