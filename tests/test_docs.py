@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import re
+import tomllib
 from pathlib import Path
 
 import documents
 import pytest
+import yaml
+
+from recomart_lib import pipeline
+from recomart_lib.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *ROOT.glob("CONTRIBUTING.md"), *sorted((ROOT / "docs").glob("*.md"))]
@@ -113,3 +121,127 @@ def test_a_link_without_an_end_is_found():
 def test_a_file_that_is_nowhere_is_found():
     assert documents.wrong_files("`parms.yaml`") == ["parms.yaml: no file is called so"]
     assert documents.wrong_files("`params.yaml`, `evaluation.json`") == []
+
+
+def script(name):
+    """A script in docs/, as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+made, picture, results = script("made"), script("picture"), script("results")
+
+
+@pytest.mark.parametrize("name", made.PAGES)
+def test_what_is_made_is_up_to_date(name):
+    text = (ROOT / name).read_text()
+    assert made.MARKED.search(text)
+    assert made.filled(text, ROOT) == text, "run: make docs"
+
+
+def test_a_number_that_was_typed_is_put_right():
+    text = "before\n<!-- made: targets -->\n| ndcg | 0.999 |\n<!-- end -->\nafter"
+    filled = made.filled(text, ROOT)
+    assert "0.999" not in filled
+    assert filled.startswith("before\n<!-- made: targets -->\n| target |")
+    assert filled.endswith("<!-- end -->\nafter")
+
+
+def test_the_graph_says_all_that_dvc_yaml_says():
+    """Whoever needs a stage's results is reached from it in the picture."""
+    stages = made.delivered(ROOT)
+    arrows = re.findall(r"(\w+) -(?:->|\.->) (\w+)", made.graph(stages))
+    for name, before in pipeline.upstream(stages).items():
+        reached, waiting = set(), [made._id(name)]
+        while waiting:
+            one = waiting.pop()
+            new = {a for a, b in arrows if b == one} - reached
+            reached |= new
+            waiting += new
+        assert {made._id(other) for other in before} <= reached, name
+    graph = made.graph({"a": {"outs": ["data/x"]}, "b": {"deps": ["data/x"], "metrics": ["m"]}, "c": {"deps": ["m"]}})
+    assert [line.strip() for line in graph.splitlines() if "-" in line] == [
+        "n_a --> n_data_x", "n_data_x --> n_b", "n_b -.-> n_c"]  # fmt: skip
+
+
+def test_kept_results_are_those_of_the_target_card():
+    kept = json.loads((ROOT / made.RESULTS).read_text())
+    for row in kept["targets"]:
+        metric = row["target"].split()[0]
+        assert kept[row["protocol"]][metric] == row["value"] == kept["models"][row["protocol"]][row["model"]][metric]
+        assert (row["verdict"] == "missed") == (row["value"] < row["threshold"])
+
+
+def test_results_are_gathered_from_a_run():
+    read = [json.loads((ROOT / f"reports/metrics/{name}.json").read_text())
+            for name in ("headline", "evaluation", "data", "quality")]  # fmt: skip
+    kept = results.gather(*read)
+    assert kept["all"] == read[0]["all"]
+    assert set(kept["models"]["novel"]) == set(read[1]["novel"])
+    assert made.headline(kept).count("\n") == 8
+    assert made.targets(kept).count("\n") == 8
+
+
+REPORT = '<style>p {}</style><h1>Shop</h1><div class="tiles">T</div><h2 id="targets">Card</h2><table><tr></tr></table>'
+
+
+def test_a_picture_shows_the_target_card_and_two_figures():
+    html = picture.page(REPORT + "<table>other</table>", '<img src="one"><img src="two"><img src="three">')
+    assert all(word in html for word in ("Shop", "Card", '"one"', '"two"'))
+    assert "three" not in html
+    assert "other" not in html
+
+
+@pytest.mark.parametrize(("index", "evaluation"), [("<h1>x</h1>", '<img src="1"><img src="2">'), (REPORT, "no figure")])
+def test_a_failed_run_gives_no_picture(index, evaluation):
+    with pytest.raises(UserError, match="no target card or no figures"):
+        picture.page(index, evaluation)
+
+
+def test_without_a_browser_the_message_names_some(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="chromium.*google-chrome"):
+        picture.browser()
+
+
+def test_the_picture_is_there_and_small():
+    assert (ROOT / picture.TARGET).stat().st_size < 200_000
+    assert f"]({picture.TARGET})" in (ROOT / "README.md").read_text()[:1500]
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs/README.md").read_text()
+    pages = {page.name for page in (ROOT / "docs").glob("[a-z]*.md")}
+    assert {name for name in pages if f"]({name})" not in index} == set()
+    assert "docs/README.md" in (ROOT / "README.md").read_text()
+
+
+def test_hooks_run_what_the_lock_pins():
+    """Local hooks run the environment's programs: there is one list of versions, and nothing to fetch."""
+    repos = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert {repo["repo"] for repo in repos} == {"local"}
+    hooks = [hook for repo in repos for hook in repo["hooks"]]
+    assert {hook["language"] for hook in hooks} <= {"system", "pygrep"}
+    programs = {hook["entry"].split()[0] for hook in hooks if hook["language"] == "system"}
+    pinned = {line.split("==")[0] for line in (ROOT / "requirements.lock").read_text().splitlines()}
+    assert {"ruff", "nbstripout"} <= programs <= pinned | {"git", "python"}
+
+
+def test_ci_calls_targets_that_exist_and_keeps_reports():
+    text = (ROOT / ".github/workflows/ci.yml").read_text()
+    jobs = yaml.safe_load(text)["jobs"]
+    steps = [step for job in jobs.values() for step in job["steps"]]
+    commands = [step["run"] for step in steps if "run" in step]
+    assert {"make lint", "make test", "make repro", "make test-slow"} == set(commands)
+    assert documents.wrong_commands("```bash\n" + "\n".join(commands) + "\n```") == []
+    kept = [step["with"]["path"] for step in steps if "upload-artifact" in step.get("uses", "")]
+    assert len(kept) == 1
+    assert documents.wrong_paths(kept[0].replace("**/*", "index")) == []
+    assert "workflow_dispatch" in jobs["slow"]["if"]
+
+
+def test_the_licence_is_that_of_the_package():
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"] == "MIT"
