@@ -174,6 +174,15 @@ def test_kept_results_are_those_of_the_target_card():
         assert (row["verdict"] == "missed") == (row["value"] < row["threshold"])
 
 
+def test_the_page_on_models_quotes_the_kept_results():
+    kept, text = json.loads((ROOT / made.RESULTS).read_text()), (ROOT / "docs/models.md").read_text()
+    for model in ("own_history_decayed", "repurchase", "ease", "basket", "blend", "two_stage"):
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{model}` | ") and line.count("|") == 6)
+        quoted = [cell.strip(" *") for cell in row.split("|")[4:6]]
+        known = [f"{kept['models'][protocol][model]['ndcg@10']:.3f}".lstrip("0") for protocol in ("all", "novel")]
+        assert [number for number in quoted if number] == known[: len([n for n in quoted if n])], model
+
+
 def test_results_are_gathered_from_a_run():
     read = [json.loads((ROOT / f"reports/metrics/{name}.json").read_text())
             for name in ("headline", "evaluation", "data", "quality")]  # fmt: skip
@@ -202,7 +211,7 @@ def test_a_failed_run_gives_no_picture(index, evaluation):
 
 def test_without_a_browser_the_message_names_some(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(UserError, match="chromium.*google-chrome"):
+    with pytest.raises(UserError, match=r"chromium.*google-chrome"):
         picture.browser()
 
 
