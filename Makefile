@@ -52,12 +52,25 @@ test-slow: setup .venv/.spark .venv/.orchestration .venv/.browser ## the slow te
 kafka: ## a real Apache Kafka on localhost:9092 until Ctrl-C: a container, else its jars (Java 17, Maven)
 	@for engine in docker podman; do $$engine info >/dev/null 2>&1 && $$engine compose version >/dev/null 2>&1 && exec $$engine compose up; done; exec kafka/broker.sh data/kafka 9092
 
-docs: setup ## write docs/features.md and docs/commands.md anew from the definitions of features and commands
+docs: setup ## write anew what is made in documents: features, commands, the graph of stages, the tables of results
 	@python -m recomart_lib.features.document
 	@python -m recomart_lib.cli_document
+	@python docs/made.py
+
+results: setup ## keep the numbers of the finished run for the documents: docs/results/<shop>.json
+	@python docs/results.py
+
+picture: setup ## draw docs/images/report.png from the finished run's reports (needs Chromium or Chrome)
+	@python docs/picture.py
 
 lint: setup ## ruff, and notebooks without outputs
 	@ruff check . && ruff format --check . && nbstripout --verify notebooks/*.ipynb
+
+hooks: setup .venv/.hooks ## check every commit before it is made: .pre-commit-config.yaml
+	@pre-commit install
+.venv/.hooks: .venv/.installed requirements-hooks.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-hooks.lock
+	@touch $@
 
 lock: ## write the locks anew (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-header --no-annotate --quiet --output-file requirements.lock
@@ -71,4 +84,4 @@ clean: ## delete data and reports that the pipeline made; source files and the D
 	@rm -rf data/raw data/.desk data/validated data/quarantine data/history data/prepared data/features data/feature_store data/models data/recommendations
 	@rm -rf reports/*.html reports/*.ipynb reports/profiles reports/sidecars
 
-.PHONY: help setup repro fetch reports lab ui test test-slow kafka docs lint lock clean
+.PHONY: help setup repro fetch reports lab ui test test-slow kafka docs results picture hooks lint lock clean

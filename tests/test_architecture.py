@@ -1,4 +1,4 @@
-"""The shape of the project: layers, notebook anatomy, and params <-> notebooks <-> dvc.yaml <-> documents in step."""
+"""The shape of the project: layers, notebook anatomy, and params <-> notebooks <-> dvc.yaml in step."""
 
 from __future__ import annotations
 
@@ -294,31 +294,6 @@ def test_the_lock_satisfies_pyproject():
 
 def test_the_lock_names_no_registry():
     assert "://" not in (ROOT / "requirements.lock").read_text()
-
-
-@pytest.mark.parametrize("document", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
-class TestDocuments:
-    def test_paths_exist(self, document):
-        text = document.read_text()
-        named = set(re.findall(r"`((?:notebooks|recomart_lib|shops|tests|docs|bench)/[\w./-]*\w)`", text))
-        named |= {target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target}
-        missing = [path for path in named if not ((ROOT / path).exists() or (document.parent / path).exists())]
-        assert not missing
-
-    def test_commands_exist(self, document):
-        text = document.read_text()
-        targets = set(re.findall(r"^(\w[\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-        assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
-        from typer.main import get_command
-
-        from recomart_lib.cli import app
-
-        for words in re.findall(r"(?:^|`)recomart ([a-z-]+(?: [a-z]+)?)", text, re.MULTILINE):
-            command = get_command(app)
-            first, *rest = words.split()
-            assert first in command.commands, f"recomart {words}"
-            if rest and hasattr(command.commands[first], "commands"):
-                assert rest[0] in command.commands[first].commands, f"recomart {words}"
 
 
 def test_committed_notebooks_are_all_stages():

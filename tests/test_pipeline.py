@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -136,9 +137,43 @@ def test_nothing_runs_twice(project):
     assert ran(run(project, "dvc", "repro")) == []
 
 
-def test_pages_load_nothing_from_elsewhere(project):
-    import re
+@pytest.fixture(scope="module")
+def colleague(project, tmp_path_factory) -> Path:
+    """What somebody else has after `git clone` and `dvc pull`: nothing was run there."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    run(project, "git", "config", "user.name", "Tester")
+    run(project, "git", "config", "user.email", "tester@example.com")
+    run(project, "dvc", "remote", "add", "--default", "shared", str(folder / "remote"))
+    run(project, "git", "add", "-A")
+    run(project, "git", "commit", "-qm", "a run, and where it is kept")
+    run(project, "dvc", "push")
+    run(folder, "git", "clone", "-q", str(project), "clone")
+    run(folder / "clone", "dvc", "pull")
+    return folder / "clone"
 
+
+def test_a_colleague_pulls_reports_whose_links_lead_somewhere(project, colleague):
+    pages = sorted(path.relative_to(project) for path in (project / "reports").rglob("*.html"))
+    assert Path("reports/index.html") in pages
+    for page in pages:
+        text = (colleague / page).read_text()
+        assert text == (project / page).read_text()
+        links = re.findall(r'href="([^"#:]+)(?:#[^"]*)?"', text)
+        assert [link for link in links if not (colleague / page.parent / link).exists()] == [], page
+        assert links or page.name != "index.html"
+
+
+def test_a_colleague_has_nothing_to_run(project, colleague):
+    assert "up to date" in run(colleague, "dvc", "status").stdout
+    assert ran(run(colleague, "dvc", "repro")) == []
+    assert run(colleague, "git", "status", "--porcelain").stdout == ""
+    user = pl.read_parquet(colleague / "data/validated/users.parquet")["user_id"][0]
+    assert feature_store.online_user(user, root=colleague) == feature_store.online_user(user, root=project)
+    shown = [run(place, "recomart", "recommend", "--user", user).stdout for place in (project, colleague)]
+    assert shown[0] == shown[1] != ""
+
+
+def test_pages_load_nothing_from_elsewhere(project):
     for page in project.glob("reports/*.html"):
         loads = re.findall(
             r"""(?:src|href)\s*=\s*["'](?:https?:)?//[^"']+|@import|url\(\s*["']?http""", page.read_text()
