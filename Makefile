@@ -62,7 +62,7 @@ lock: ## write requirements.lock anew (needs uv)
 	grep -E '^(py4j|pyspark)==' requirements-spark.all > requirements-spark.lock && rm requirements-spark.all
 
 clean: ## delete data and reports that the pipeline made; source files and the DVC cache stay
-	@rm -rf data/raw data/.desk data/validated data/quarantine data/history data/prepared data/features data/feature_store data/models data/recommendations
+	@rm -rf data/raw data/.desk data/validated data/quarantine data/history data/prepared data/features data/feature_store data/models data/evaluation data/recommendations
 	@rm -rf reports/*.html reports/*.ipynb reports/profiles reports/sidecars
 
 .PHONY: help setup repro fetch reports lab ui test test-slow kafka docs lint lock clean

@@ -12,7 +12,18 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from recomart_lib import cli_airflow, cli_data, cli_features, cli_recommend, cli_stream, params, params_file, paths, shops
+from recomart_lib import (
+    cli_airflow,
+    cli_data,
+    cli_features,
+    cli_recommend,
+    cli_runs,
+    cli_stream,
+    params,
+    params_file,
+    paths,
+    shops,
+)
 from recomart_lib.errors import UserError
 
 API_TOKEN = "RECOMART_API_TOKEN"  # as in shops/simulated_api.yaml
@@ -23,6 +34,7 @@ app.add_typer(shop_app, name="shop")
 app.add_typer(cli_data.lake_app, name="lake")
 app.add_typer(cli_data.quarantine_app, name="quarantine")
 app.add_typer(cli_features.features_app, name="features")
+app.add_typer(cli_runs.runs_app, name="runs")
 app.add_typer(cli_stream.stream_app, name="stream")
 app.command("recommend")(cli_recommend.recommend)
 app.command("airflow-dag")(cli_airflow.write)
@@ -136,11 +148,16 @@ def _figure(value: float) -> str:
 
 @app.command()
 def index() -> None:
-    """Rebuild reports/index.html and the model card from the metrics and the stages' sidecars."""
-    from recomart_lib import index_page, model_card
+    """Rebuild reports/index.html and the model card from the metrics and the stages' sidecars.
 
-    model_card.build(paths.root())
-    typer.echo(index_page.build(paths.root()))
+    A run that ended well, and is not as the last one, is kept; reports/changes.html compares the newest two.
+    """
+    from recomart_lib import changes_page, index_page, model_card, runs
+
+    root = paths.root()
+    runs.keep(root)
+    model_card.build(root)
+    typer.echo(index_page.build(root, changes_page.build(root)))
 
 
 @app.command()

@@ -62,11 +62,14 @@ LAYERS = [
     {"beyond", "training"},
     {"candidates"},
     {"why", "backtest", "lessons", "recommend", "stream_lists", "report", "index_page", "known_answers", "airflow_dag"},
-    {"model_card", "stage"},
+    {"model_card", "runs"},
+    {"changes"},
+    {"changes_page"},
+    {"stage"},
     {"orchestration_runs", "orchestration_params", "orchestration_watch"},
     {"orchestration_facts"},
     {"orchestration"},
-    {"cli_airflow", "cli_data", "cli_features", "cli_recommend", "cli_stream"},
+    {"cli_airflow", "cli_data", "cli_features", "cli_recommend", "cli_runs", "cli_stream"},
     {"cli"},
 ]
 
@@ -268,6 +271,17 @@ def test_every_parameter_has_a_comment():
 def test_index_follows_every_stage():
     deps = pipeline()["stages"]["index"]["deps"]
     assert {f"reports/sidecars/{name}.json" for name in STAGES} <= set(deps)
+
+
+def test_dvc_tracks_what_builds_the_index():
+    """What `recomart index` imports, and all templates of pages; its pages never come from DVC's run cache."""
+    entry = pipeline()["stages"]["index"]
+    built_by = "from recomart_lib import changes_page, index_page, model_card, runs"
+    files = {modules()[module].relative_to(ROOT).as_posix() for module in closure(built_by)}
+    files |= {f"recomart_lib/templates/{name}" for name in ("changes.html.j2", "index.html.j2", "style.css")}
+    files |= {f"recomart_lib/templates/model_card.{kind}.j2" for kind in ("html", "md")}
+    assert {dep for dep in entry["deps"] if dep.startswith("recomart_lib/")} == files
+    assert {"reports/changes.html": {"cache": False, "persist": True}} in entry["outs"]
 
 
 def test_conda_and_pip_name_the_same_packages():
