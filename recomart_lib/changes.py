@@ -29,7 +29,7 @@ MOVED = {
     "difference": pl.Float64, "low": pl.Float64, "high": pl.Float64, "p_value": pl.Float64, "same": pl.Boolean,
     "p_holm": pl.Float64,
 }  # fmt: skip
-VERDICTS = ("better", "worse", "not to be told apart", "the same for every user", "too few users in both")
+VERDICTS = ("better", "worse", "not to be told apart", "the same", "too few users in both")
 SURE = 0.05  # as in 07_evaluate: p-values, corrected for their number
 CLOCKED = ("data/feature_store", "reports/")  # hold times, so they differ whenever they are made
 CODE = ("recomart_lib/", "notebooks/", "feature_store.yaml")
@@ -107,7 +107,7 @@ def verdict(row: dict[str, Any]) -> str:
     if row["n"] < 2:
         return "too few users in both"
     if row["same"]:
-        return "the same for every user"
+        return "the same"
     if row["p_holm"] >= SURE:
         return "not to be told apart"
     return "better" if row["difference"] > 0 else "worse"
@@ -126,18 +126,18 @@ def what_changed(table: pl.DataFrame) -> str:
     return f"{listed[0].upper()}{listed[1:]} changed."
 
 
-def what_moved(table: pl.DataFrame, metric: str = "ndcg@10") -> str:
+def what_moved(table: pl.DataFrame, metric: str = "ndcg@10") -> list[str]:
     """One sentence per protocol on `chosen`: by how much what people get is better or worse, and how surely."""
     rows = table.filter(pl.col("metric") == metric)
     if not rows.height:
-        return "Nobody was judged in both runs, so no metric can be compared."
-    return " ".join(_sentence(row) for row in rows.iter_rows(named=True))
+        return ["Nobody was judged in both runs, so no metric can be compared."]
+    return [_sentence(row) for row in rows.iter_rows(named=True)]
 
 
-def which_models(table: pl.DataFrame) -> str:
-    """One sentence on `models`, in the words of 07_evaluate: which are better, worse, not to be told apart."""
+def which_models(table: pl.DataFrame) -> list[str]:
+    """One sentence per protocol on `models`, in the words of 07_evaluate: better, worse, not to be told apart."""
     if not table.height:
-        return "No model was judged in both runs."
+        return ["No model was judged in both runs."]
     parts = []
     for (protocol,), part in table.group_by("protocol", maintain_order=True):
         groups: dict[str, list[str]] = {}
@@ -145,7 +145,7 @@ def which_models(table: pl.DataFrame) -> str:
             groups.setdefault(verdict(row), []).append(row["model_now"])
         told = [f"{word}: {_few(groups[word], 6)}" for word in VERDICTS if word in groups]
         parts.append(f"Protocol {protocol}: {'; '.join(told)}.")
-    return " ".join(parts)
+    return parts
 
 
 def caveat(before: Run, now: Run) -> str:
@@ -167,7 +167,12 @@ def caveat(before: Run, now: Run) -> str:
 
 def headline(before: Run, now: Run) -> str:
     """What the index page says: what changed since the run before, and what moved."""
-    return f"{what_changed(inputs(before, now))} {what_moved(chosen(before, now))}"
+    return " ".join([what_changed(inputs(before, now)), *what_moved(chosen(before, now))])
+
+
+def p_value(value: float) -> str:
+    """`= 0.021`, `< 0.001`."""
+    return "< 0.001" if value < 0.001 else f"= {value:.2g}"
 
 
 def look_at_code(before: Run, now: Run) -> str:
@@ -285,8 +290,9 @@ def _sentence(row: dict[str, Any]) -> str:
     if row["same"]:
         return f"{who} is the same for every one of {plural(row['n'], 'user')}: {row['now']:.3f}."
     change = f"{row['before']:.3f} before, {row['now']:.3f} now, difference {row['difference']:+.4f}"
-    sure = f"95 % interval {row['low']:+.4f} to {row['high']:+.4f}, p = {row['p_holm']:.2g}, {plural(row['n'], 'user')}"
-    return f"{who} is {word if word != 'not to be told apart' else 'not surely moved'}: {change} ({sure})."
+    interval = f"95 % interval {row['low']:+.4f} to {row['high']:+.4f}"
+    word = f"{word} from before" if word == "not to be told apart" else word
+    return f"{who} is {word}: {change} ({interval}, p {p_value(row['p_holm'])}, {plural(row['n'], 'user')})."
 
 
 def _counted(kind: str, names: list[str]) -> str:

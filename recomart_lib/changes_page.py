@@ -16,7 +16,7 @@ from recomart_lib.runs import Run
 
 NAME = "changes.html"
 CHIPS = {"better": "ok", "worse": "bad"}
-WIDTH = 150  # of the small figures, in CSS pixels
+WIDTH = 110  # of the small figures, in CSS pixels
 
 Facts = dict[str, Any]
 
@@ -54,6 +54,8 @@ def compared(before: Run, now: Run) -> Facts:
         "before": before,
         "now": now,
         "headline": changes.headline(before, now),
+        "what_changed": changes.what_changed(inputs),
+        "what_moved": changes.what_moved(chosen),
         "inputs": inputs.to_dicts(),
         "look": changes.look_at_code(before, now),
         "caveat": changes.caveat(before, now),
@@ -104,7 +106,7 @@ def _facts(before: Run, now: Run) -> list[tuple[str, Any, Any]]:
 def _write(root: Path, name: str, facts: Facts) -> Path:
     environment = index_page.templates()
     environment.globals |= {"chips": CHIPS, "width": WIDTH, "kept": runs.KEPT}
-    environment.filters |= {"signed": signed, "p_value": p_value}
+    environment.filters |= {"signed": signed, "p_value": changes.p_value}
     index = (root / paths.REPORTS / "index.html").exists()
     return index_page.write(root, name, environment.get_template("changes.html.j2").render({**facts, "index": index}))
 
@@ -112,8 +114,3 @@ def _write(root: Path, name: str, facts: Facts) -> Path:
 def signed(value: float | None) -> str:
     """`+0.0123`; a dash where there is nothing."""
     return "-" if value is None or not math.isfinite(value) else f"{value:+.4f}"
-
-
-def p_value(value: float) -> str:
-    """Two digits; `< 0.001` below that."""
-    return "< 0.001" if value < 0.001 else f"{value:.2g}"

@@ -180,8 +180,14 @@ def test_notebooks_run_by_hand(project):
 def test_a_changed_parameter_runs_only_what_follows(project):
     change(project, recommend={"k": 5})
     assert ran(run(project, "dvc", "repro")) == ["08_recommend", "index"]
+    page = (project / "reports/changes.html").read_text()
+    assert "One thing changed: parameter recommend.k, from 10 to 5." in page
+    assert "is the same for every one of" in page
     change(project, recommend={"k": 10})
-    run(project, "dvc", "repro")
+    # DVC knows this state and puts back what it left, but not the pages: the run before is another one now
+    assert ran(run(project, "dvc", "repro")) == ["index"]
+    assert "parameter recommend.k, from 5 to 10." in (project / "reports/changes.html").read_text()
+    assert sorted(path.name for path in (project / "data/runs").iterdir()) == ["1", "2", "3"]
 
 
 def test_an_experiment_with_fewer_trials_repeats_none(project):
@@ -307,9 +313,13 @@ def test_a_dirty_shop_stops_at_the_gate_and_leaves_its_report(project):
     index = (project / "reports/index.html").read_text()
     assert "failed" in index
     assert "stale" in index
+    told = "The last run is not kept to compare with: 02 Validate failed."
+    assert told in index
+    assert told in (project / "reports/changes.html").read_text()
     change(project, validate={"min_quality": 0.95})
     run(project, "dvc", "repro")
     assert "stale" not in (project / "reports/index.html").read_text()
+    assert told not in (project / "reports/changes.html").read_text()
 
 
 FEED = """title: A <b>small</b> shop
