@@ -5,6 +5,7 @@ Built with the index, so after a failed stage, too: then it says so above the ne
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import polars as pl
 
 from recomart_lib import changes, index_page, paths, runs
 from recomart_lib.runs import Run
+
+log = logging.getLogger(__name__)
 
 NAME = "changes.html"
 CHIPS = {"better": "ok", "worse": "bad"}
@@ -30,6 +33,8 @@ def build(root: Path) -> str:
         What the page says, in short.
     """
     history, problem = runs.history(root), runs.problem(root)
+    for sentence in history.damaged:
+        log.warning(sentence)
     kept = history.of(runs.shop_of(root))
     if len(kept) > 1:
         facts = compared(kept[-2], kept[-1])

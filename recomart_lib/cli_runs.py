@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import polars as pl
@@ -23,9 +24,9 @@ Number = Annotated[int | None, typer.Argument(help="A run's number; recomart run
 @runs_app.command("show")
 def show_runs(number: Number = None) -> None:
     """List the kept runs of all shops, or tell one: its numbers, and what changed since the run before."""
-    from recomart_lib import changes, runs
+    from recomart_lib import changes
 
-    history = runs.history(paths.root())
+    history = _history(paths.root())
     if number is None:
         _list(history.runs)
         return
@@ -46,7 +47,7 @@ def diff(before: Number = None, now: Number = None) -> None:
     from recomart_lib import changes, changes_page, runs
 
     root = paths.root()
-    history = runs.history(root)
+    history = _history(root)
     if before is None or now is None:
         if before is not None:
             raise UserError(f"Run {before} against which? Name two runs, or none for the newest two.")
@@ -60,6 +61,15 @@ def diff(before: Number = None, now: Number = None) -> None:
         raise UserError(f"Run {old.number} is of shop '{old.shop}', run {new.number} of '{new.shop}': not comparable.")
     typer.echo(changes.headline(old, new))
     typer.echo(changes_page.build_pair(root, old, new))
+
+
+def _history(root: Path) -> History:
+    from recomart_lib import runs
+
+    history = runs.history(root)
+    for sentence in history.damaged:
+        typer.secho(sentence, fg="yellow", err=True)
+    return history
 
 
 def _list(found: list[Run]) -> None:

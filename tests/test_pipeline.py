@@ -84,7 +84,8 @@ def ran(done: subprocess.CompletedProcess) -> list[str]:
 def results(project: Path) -> dict[str, bytes]:
     """All that must be equal after a forced rerun: metrics, models, tables and normalised notebooks."""
     kept = [*project.glob("reports/metrics/*"), *project.glob("reports/*.ipynb")]
-    for folder in ("validated", "quarantine", "history", "prepared", "features", "tuning", "models", "recommendations"):
+    folders = "validated quarantine history prepared features tuning models evaluation recommendations"
+    for folder in folders.split():
         kept += [path for path in (project / "data" / folder).rglob("*") if path.is_file()]
     return {path.relative_to(project).as_posix(): path.read_bytes() for path in kept}
 

@@ -185,8 +185,8 @@ class TestKeeping:
         assert [run.number for run in history.runs] == [2]
         assert "Run 1 cannot be read" in history.damaged[0]
         assert "Delete data/runs/1" in history.damaged[0]
-        assert history.damaged[0] in caplog.text
         assert "Run 1 cannot be read" in page_of(kept.root)
+        assert history.damaged[0] in caplog.text
         assert kept(reg=7).number == 3
         assert "Run 3 against run 2" in page_of(kept.root)
 
@@ -431,6 +431,13 @@ class TestCommands:
         assert "from 5 to 7" in said("diff", "1", "3")[1]
         assert "Run 3 against run 1" in (kept.root / "reports/changes_1_3.html").read_text()
         assert (kept.root / "reports/changes.html").read_text() == official
+
+    def test_damage_is_told(self, said, kept):
+        kept()
+        (kept.root / "data/runs/1/run.json").write_text("")
+        status, out, complaint = said("show")
+        assert (status, "No run is kept yet" in out) == (0, True)
+        assert "Delete data/runs/1" in complaint
 
     def test_mistakes(self, said, kept):
         kept()
