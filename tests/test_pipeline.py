@@ -185,8 +185,8 @@ def test_a_changed_parameter_runs_only_what_follows(project):
     assert "One thing changed: parameter recommend.k, from 10 to 5." in page
     assert "is the same for every one of" in page
     change(project, recommend={"k": 10})
-    # DVC knows this state and puts back what it left, but not the pages: the run before is another one now
-    assert ran(run(project, "dvc", "repro")) == ["index"]
+    # DVC may put back what a stage left in this state, but never the pages: the run before is another one now
+    assert ran(run(project, "dvc", "repro"))[-1] == "index"
     assert "parameter recommend.k, from 5 to 10." in (project / "reports/changes.html").read_text()
     assert sorted(path.name for path in (project / "data/runs").iterdir()) == ["1", "2", "3"]
 
