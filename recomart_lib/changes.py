@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from recomart_lib import evaluation, metrics, paths
+from recomart_lib.pipeline import PARAMS
 from recomart_lib.runs import Run
 from recomart_lib.takeaways import number, plural
 
@@ -29,9 +30,9 @@ MOVED = {
     "difference": pl.Float64, "low": pl.Float64, "high": pl.Float64, "p_value": pl.Float64, "same": pl.Boolean,
     "p_holm": pl.Float64,
 }  # fmt: skip
-VERDICTS = ("better", "worse", "not to be told apart", "the same", "too few users in both")
 SURE = 0.05  # as in 07_evaluate: p-values, corrected for their number
 CLOCKED = ("data/feature_store", "reports/")  # hold times, so they differ whenever they are made
+ABSENT = object()  # other than null, which is a value
 CODE = ("recomart_lib/", "notebooks/", "feature_store.yaml")
 
 Case = tuple[str, str, str, str]  # protocol, metric, model before, model now
@@ -143,7 +144,9 @@ def which_models(table: pl.DataFrame) -> list[str]:
         groups: dict[str, list[str]] = {}
         for row in part.iter_rows(named=True):
             groups.setdefault(verdict(row), []).append(row["model_now"])
-        told = [f"{word}: {_few(groups[word], 6)}" for word in VERDICTS if word in groups]
+        same = groups.pop("the same", [])
+        told = [f"{word}: {_few(names, 6)}" for word, names in groups.items()]
+        told += [f"the same for every user: {plural(len(same), 'model')}"] if same else []
         parts.append(f"Protocol {protocol}: {'; '.join(told)}.")
     return parts
 
@@ -171,8 +174,8 @@ def headline(before: Run, now: Run) -> str:
 
 
 def p_value(value: float) -> str:
-    """`= 0.021`, `< 0.001`."""
-    return "< 0.001" if value < 0.001 else f"= {value:.2g}"
+    """`0.021`, `< 0.001`."""
+    return "< 0.001" if value < 0.001 else f"{value:.2g}"
 
 
 def look_at_code(before: Run, now: Run) -> str:
@@ -185,10 +188,10 @@ def look_at_code(before: Run, now: Run) -> str:
     return " ".join(["git diff --stat", old, *to, "--", *files])
 
 
-def _inputs(run: Run, kind: str) -> dict[str, tuple[str, list[str]]]:
+def _inputs(run: Run, kind: str) -> dict[str, tuple[Any, list[str]]]:
     """What -> its value or hash, and the stages that read it."""
     made = {out for name in run.stages for out in _hashes(run, name, "outs")}
-    found: dict[str, tuple[str, list[str]]] = {}
+    found: dict[str, tuple[Any, list[str]]] = {}
     for stage in run.stages:
         values = _parameters(run.stages[stage]) if kind == "parameter" else _hashes(run, stage, "deps")
         for what, value in values.items():
@@ -198,28 +201,31 @@ def _inputs(run: Run, kind: str) -> dict[str, tuple[str, list[str]]]:
 
 
 def _differing(kind: str, old: dict, new: dict) -> Iterator[tuple]:
+    """Rows of `INPUTS`: mappings on both sides are told key by key."""
     for what in sorted(old.keys() | new.keys()):
-        (was, readers_before), (is_, readers) = old.get(what, (None, [])), new.get(what, (None, []))
-        if was != is_:
-            yield kind, what, was, is_, readers or readers_before
+        (was, readers_before), (is_, readers) = old.get(what, (ABSENT, [])), new.get(what, (ABSENT, []))
+        for name, *sides in _split(what, was, is_):
+            yield kind, name, *(_text(kind, side) for side in sides), readers or readers_before
 
 
-def _parameters(stage: dict[str, Any]) -> dict[str, str]:
-    """`train.models.ease.reg` -> its value as JSON; keys of other files than params.yaml bear the file's name."""
-    found: dict[str, str] = {}
-    for file, values in (stage.get("params") or {}).items():
-        prefix = "" if file == "params.yaml" else f"{file}: "
-        for key, value in values.items():
-            found |= {f"{prefix}{name}": leaf for name, leaf in _leaves(key, value)}
-    return found
+def _parameters(stage: dict[str, Any]) -> dict[str, Any]:
+    """`train` -> its value; keys of other files than params.yaml bear the file's name."""
+    return {f"{'' if file == PARAMS else f'{file}: '}{key}": value
+            for file, values in (stage.get("params") or {}).items() for key, value in values.items()}  # fmt: skip
 
 
-def _leaves(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict) and value:
-        for name, inner in value.items():
-            yield from _leaves(f"{key}.{name}", inner)
-    else:
-        yield key, json.dumps(value, ensure_ascii=False, default=str)
+def _split(key: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted(old.keys() | new.keys()):
+            yield from _split(f"{key}.{name}", old.get(name, ABSENT), new.get(name, ABSENT))
+    elif old != new:
+        yield key, old, new
+
+
+def _text(kind: str, value: Any) -> str | None:
+    if value is ABSENT:
+        return None
+    return json.dumps(value, ensure_ascii=False, default=str) if kind == "parameter" else value
 
 
 def _hashes(run: Run, stage: str, side: str) -> dict[str, str]:
@@ -290,9 +296,10 @@ def _sentence(row: dict[str, Any]) -> str:
     if row["same"]:
         return f"{who} is the same for every one of {plural(row['n'], 'user')}: {row['now']:.3f}."
     change = f"{row['before']:.3f} before, {row['now']:.3f} now, difference {row['difference']:+.4f}"
-    interval = f"95 % interval {row['low']:+.4f} to {row['high']:+.4f}"
+    p = p_value(row["p_holm"])
+    sure = [f"95 % interval {row['low']:+.4f} to {row['high']:+.4f}", f"p {p if p.startswith('<') else f'= {p}'}"]
     word = f"{word} from before" if word == "not to be told apart" else word
-    return f"{who} is {word}: {change} ({interval}, p {p_value(row['p_holm'])}, {plural(row['n'], 'user')})."
+    return f"{who} is {word}: {change} ({', '.join([*sure, plural(row['n'], 'user')])})."
 
 
 def _counted(kind: str, names: list[str]) -> str:

@@ -14,6 +14,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -36,23 +37,32 @@ Facts = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """A run, kept or (number 0) as the project's files tell it."""
+    """A run, kept or (number 0) as the project's files tell it. What is large is read when it is asked for."""
 
     number: int
+    folder: Path  # where its files lie
     when: str  # UTC, ISO, at the end of the run
     revision: str  # the Git commit, see `index_page.revision`
     packages: dict[str, str]  # name -> version, Python among them
-    stages: dict[str, Facts]  # dvc.lock: stage -> deps, params and outs, with their hashes
     metrics: dict[str, Facts]  # name of a file in reports/metrics -> its content
     sidecars: dict[str, Facts]  # notebook -> what its last execution left
-    scores: pl.DataFrame  # one row per protocol, model and judged user; see 07_evaluate
 
     @property
     def shop(self) -> str:
         """The shop that it is about."""
         return self.metrics["data"]["shop"]
 
-    @property
+    @cached_property
+    def stages(self) -> dict[str, Facts]:
+        """What dvc.lock says: stage -> deps, params and outs, with their hashes."""
+        return _stages(self.folder)
+
+    @cached_property
+    def scores(self) -> pl.DataFrame:
+        """One row per protocol, model and judged user: ndcg@10, precision@10, recall@10 (07_evaluate)."""
+        return pl.read_parquet(self.folder / SCORES)
+
+    @cached_property
     def fingerprint(self) -> str:
         """12 digits that stand for all that went in and for the metrics; times and pages do not count."""
         used = {name: [stage.get("deps"), stage.get("params")] for name, stage in self.stages.items()}
@@ -130,7 +140,10 @@ def history(root: Path) -> History:
             facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
             if changed := [name for name, md5 in facts["files"].items() if _md5(folder / name) != md5]:
                 raise ValueError(f"{changed[0]} is missing or was changed")
-            runs.append(_read(folder, int(folder.name), facts))
+            run = _read(folder, int(folder.name), facts)
+            if not run.shop:
+                raise ValueError("reports/metrics/data.json names no shop")
+            runs.append(run)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as reason:
             where = f"{paths.RUNS.as_posix()}/{folder.name}"
             damaged.append(f"Run {folder.name} cannot be read and is left out ({reason}). Delete {where} to forget it.")
@@ -153,13 +166,9 @@ def packages() -> dict[str, str]:
 
 
 def _read(folder: Path, number: int, facts: Facts) -> Run:
-    kept = {name: facts[name] for name in ("when", "revision", "packages")}
+    told = {name: facts[name] for name in ("when", "revision", "packages")}
     metrics, sidecars = (_objects(folder / place) for place in (paths.METRICS, paths.SIDECARS))
-    run = Run(number, **kept, stages=_stages(folder), metrics=metrics, sidecars=sidecars,
-              scores=pl.read_parquet(folder / SCORES))  # fmt: skip
-    if not run.shop:
-        raise ValueError("reports/metrics/data.json names no shop")
-    return run
+    return Run(number, folder, **told, metrics=metrics, sidecars=sidecars)
 
 
 def _write(root: Path, run: Run, number: int) -> Run:

@@ -220,11 +220,20 @@ class TestInputs:
         (row,) = changes.inputs(before, kept(users=BETTER)).to_dicts()
         assert (row["kind"], row["what"], row["now"], row["stages"]) == ("package", "polars", "0.1", [])
 
-    def test_what_is_new_or_gone_has_no_other_side(self, kept):
-        before, now = kept(), kept(reg={"low": 1, "high": 2})
-        rows = {row["what"]: (row["before"], row["now"]) for row in changes.inputs(before, now).to_dicts()}
-        assert rows == {"train.models.ease.reg": ("5", None), "train.models.ease.reg.low": (None, "1"),
-                        "train.models.ease.reg.high": (None, "2")}  # fmt: skip
+    @pytest.mark.parametrize(("reg", "rows"), [
+        ({"low": 1}, {"": ("5", '{"low": 1}')}), ([5], {"": ("5", "[5]")}), (None, {"": ("5", "null")}),
+        ("5", {"": ("5", '"5"')}),
+    ])  # fmt: skip
+    def test_a_value_of_another_kind_is_one_change(self, kept, reg, rows):
+        assert self.told(kept(), kept(reg=reg)) == rows
+
+    def test_mappings_are_told_key_by_key_and_what_is_new_or_gone_has_no_other_side(self, kept):
+        before, now = kept(reg={"low": 1, "log": None, "high": 3}), kept(reg={"low": 1, "high": 2, "step": 1})
+        assert self.told(before, now) == {".high": ("3", "2"), ".log": ("null", None), ".step": (None, "1")}
+
+    def told(self, before, now):
+        rows = changes.inputs(before, now).to_dicts()
+        return {row["what"].removeprefix("train.models.ease.reg"): (row["before"], row["now"]) for row in rows}
 
     @pytest.mark.parametrize(("change", "said"), [
         ({"reg": 9}, "One thing changed: parameter train.models.ease.reg, from 5 to 9."),
@@ -311,7 +320,8 @@ class TestMoved:
 
     def test_every_model_is_told(self, kept):
         table = changes.models(kept(), kept(users=BETTER))
-        told = ["Protocol all: better: ease; the same: pop.", "Protocol novel: the same: pop."]
+        same = "the same for every user: 1 model."
+        told = [f"Protocol all: better: ease; {same}", f"Protocol novel: {same}"]
         assert changes.which_models(table) == told
 
     def test_no_user_in_common(self, kept):
