@@ -39,8 +39,14 @@ Case = tuple[str, str, str, str]  # protocol, metric, model before, model now
 
 
 def inputs(before: Run, now: Run) -> pl.DataFrame:
-    """What went in and changed: data from outside, parameters, code, packages. Columns `INPUTS`."""
-    parts = [_differing(kind, _inputs(before, kind), _inputs(now, kind)) for kind in ("data", "parameter", "code")]
+    """What went in and changed: data, parameters, code, packages. Columns `INPUTS`.
+
+    Data that a stage made of changed inputs is no cause. What differs though its maker's inputs do not is one: somebody
+    else wrote to it, as a shop delivers a file beside those that the simulation wrote.
+    """
+    made = {out for stage in _touched(before, now) for run in (before, now) for out in _hashes(run, stage, "outs")}
+    kinds = ("data", "parameter", "code")
+    parts = [_differing(kind, *(_inputs(run, kind, made) for run in (before, now))) for kind in kinds]
     versions = [{name: (version, []) for name, version in run.packages.items()} for run in (before, now)]
     rows = [row for part in [*parts, _differing("package", *versions)] for row in part]
     return pl.DataFrame(rows, schema=INPUTS, orient="row")
@@ -188,9 +194,15 @@ def look_at_code(before: Run, now: Run) -> str:
     return " ".join(["git diff --stat", old, *to, "--", *files])
 
 
-def _inputs(run: Run, kind: str) -> dict[str, tuple[Any, list[str]]]:
-    """What -> its value or hash, and the stages that read it."""
-    made = {out for name in run.stages for out in _hashes(run, name, "outs")}
+def _touched(before: Run, now: Run) -> list[str]:
+    """The stages whose deps or parameters are not the same in both runs."""
+    sides = ("deps", "params")
+    used = [{name: [stage.get(side) for side in sides] for name, stage in run.stages.items()} for run in (before, now)]
+    return [name for name, *_ in _unlike(*used)]
+
+
+def _inputs(run: Run, kind: str, made: set[str]) -> dict[str, tuple[Any, list[str]]]:
+    """What -> its value or hash, and the stages that read it; without what stages `made`."""
     found: dict[str, tuple[Any, list[str]]] = {}
     for stage in run.stages:
         values = _parameters(run.stages[stage]) if kind == "parameter" else _hashes(run, stage, "deps")
@@ -254,7 +266,8 @@ def _reasons(before: Run, now: Run, stage: str, changed: pl.DataFrame, makers: d
     """Why a stage had to run: `code`, `parameter`, `data`, or `after 04_prepare`."""
     own = changed.filter(pl.col("stages").list.contains(stage))["kind"].unique(maintain_order=True).to_list()
     fed = [path for path, *_ in _unlike(_hashes(before, stage, "deps"), _hashes(now, stage, "deps"))]
-    after = dict.fromkeys(makers[path] for path in fed if path in makers)
+    causes = set(changed["what"])
+    after = dict.fromkeys(makers[path] for path in fed if path in makers and path not in causes)
     return [*own, *(f"after {name}" for name in after)]
 
 

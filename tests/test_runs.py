@@ -210,6 +210,23 @@ class TestInputs:
         assert row == {"kind": "data", "what": "data/source", "before": "aa.dir (3 files)", "now": "bb.dir (3 files)",
                        "stages": ["01_ingest"]}  # fmt: skip
 
+    def test_what_changed_beside_its_maker_is_a_cause(self, kept):
+        """The simulation wrote data/source, and a shop added a file; nothing else differs."""
+        both = []
+        for n, source in enumerate(("aa", "bb"), 1):
+            state(kept.root, source=source)
+            path = kept.root / "dvc.lock"
+            content = yaml.safe_load(path.read_text())
+            made = content["stages"]["01_ingest"]["deps"]
+            content["stages"]["simulate"] = {"params": {"params.yaml": {"base.seed": 1}}, "outs": made}
+            path.write_text(yaml.safe_dump(content))
+            both.append(runs.keep(kept.root))
+            assert both[-1].number == n
+        (row,) = changes.inputs(*both).to_dicts()
+        assert (row["kind"], row["what"], row["stages"]) == ("data", "data/source", ["01_ingest"])
+        ingest, evaluate = changes.stages(*both)
+        assert (ingest["reasons"], evaluate["reasons"]) == (["data"], ["after 01_ingest"])
+
     def test_code(self, kept):
         (row,) = self.found(kept, code="c2")
         assert (row["kind"], row["what"], row["before"], row["now"]) == ("code", "recomart_lib/metrics.py", "c1", "c2")
