@@ -19,6 +19,7 @@ from recomart_lib import (
     cli_data,
     cli_features,
     cli_recommend,
+    cli_runs,
     cli_shop,
     cli_stream,
     paths,
@@ -35,7 +36,7 @@ API_TOKEN = "RECOMART_API_TOKEN"  # as in shops/simulated_api.yaml
 # The panels of `recomart --help`, in the order of the work.
 PIPELINE, DATA, LISTS, STREAMS, OTHERS = (
     "The pipeline", "Data", "Features and recommendations", "Streams", "For others")  # fmt: skip
-ORDER = ("shop", "simulate", "stage", "index", "reports", "lake", "quarantine", "features", "recommend", "stream",
+ORDER = ("shop", "simulate", "stage", "index", "reports", "runs", "lake", "quarantine", "features", "recommend", "stream",
          "known-answers", "airflow-dag")  # fmt: skip
 
 
@@ -54,6 +55,7 @@ app = typer.Typer(
     epilog=examples("recomart shop show", "recomart recommend --user C000042 -k 10"),
 )
 app.add_typer(cli_shop.shop_app, name="shop", rich_help_panel=PIPELINE)
+app.add_typer(cli_runs.runs_app, name="runs", rich_help_panel=PIPELINE)
 app.add_typer(cli_data.lake_app, name="lake", rich_help_panel=DATA)
 app.add_typer(cli_data.quarantine_app, name="quarantine", rich_help_panel=DATA)
 app.add_typer(cli_features.features_app, name="features", rich_help_panel=LISTS)
@@ -251,11 +253,17 @@ def _figure(value: float) -> str:
 
 @app.command(rich_help_panel=PIPELINE, epilog=examples("recomart index"))
 def index() -> None:
-    """Rebuild reports/index.html and the model card from what the stages left."""
-    from recomart_lib import index_page, model_card
+    """Rebuild reports/index.html and the model card from what the stages left.
 
-    model_card.build(paths.root())
-    say(index_page.build(paths.root()))
+    A run that ended well, and is not as the last one, is kept;
+    reports/changes.html compares the newest two.
+    """
+    from recomart_lib import changes_page, index_page, model_card, runs
+
+    root = paths.root()
+    runs.keep(root)
+    model_card.build(root)
+    say(index_page.build(root, changes_page.build(root)))
 
 
 @app.command(rich_help_panel=PIPELINE, epilog=examples("recomart reports"))

@@ -24,24 +24,38 @@ BAR_WIDTH = 110  # of the small figures, in CSS pixels
 Facts = dict[str, Any]
 
 
-def build(root: Path) -> Path:
+def build(root: Path, changed: str = "") -> Path:
     """Write reports/index.html of the project in `root`, as true as the files in reports/ are.
 
     Parameters
     ----------
     root
         The folder that holds params.yaml, dvc.yaml and reports/.
+    changed
+        What reports/changes.html says in short (`changes_page.build`); it is linked if it is there.
 
     Returns
     -------
     Path
         The page.
     """
+    environment = templates()
+    environment.globals |= {"chips": CHIPS, "scale": scale, "by_ndcg": _by_ndcg, "width": BAR_WIDTH}
+    page = environment.get_template("index.html.j2").render({**_gather(root), "changed": changed})
+    return write(root, "index.html", page)
+
+
+def templates() -> Environment:
+    """The pages' templates: all that is put into them is escaped."""
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": number, "share": share, "duration": duration, "utc": utc, "metric": metric}
-    environment.globals |= {"colour": colour, "chips": CHIPS, "scale": scale, "by_ndcg": _by_ndcg, "width": BAR_WIDTH}
-    page = environment.get_template("index.html.j2").render(_gather(root))
-    target = root / paths.REPORTS / "index.html"
+    environment.globals |= {"colour": colour}
+    return environment
+
+
+def write(root: Path, name: str, page: str) -> Path:
+    """Write a page into reports/; its path."""
+    target = root / paths.REPORTS / name
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(page, encoding="utf-8")
     return target
@@ -65,6 +79,7 @@ def _gather(root: Path) -> Facts:
         "sections": _sections(root / "params.yaml"),
         "links": _links(root / paths.REPORTS),
         "card": (root / paths.REPORTS / "model_card.html").exists(),
+        "changes": (root / paths.REPORTS / "changes.html").exists(),
     }
 
 

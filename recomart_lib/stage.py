@@ -18,7 +18,19 @@ import nbformat
 import polars as pl
 from traitlets.config import Config
 
-from recomart_lib import engine, index_page, ingest, lake, params, paths, report, rulebook, shops, training
+from recomart_lib import (
+    changes_page,
+    engine,
+    index_page,
+    ingest,
+    lake,
+    params,
+    paths,
+    report,
+    rulebook,
+    shops,
+    training,
+)
 from recomart_lib.config import suggestion
 from recomart_lib.errors import UserError
 from recomart_lib.features import catalogue
@@ -173,7 +185,7 @@ def _sidecar(name: str, notebook: nbformat.NotebookNode) -> Iterator[None]:
         paths.output(paths.SIDECARS, f"{name}.json").write_text(text, encoding="utf-8")
         log.info("%s: %s after %.1f s", name, facts["state"], facts["seconds"])
         if facts["state"] == "failed":
-            index_page.build(paths.root())
+            index_page.build(paths.root(), changes_page.build(paths.root()))
 
 
 def title_of(notebook: nbformat.NotebookNode) -> str:

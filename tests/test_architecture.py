@@ -62,13 +62,16 @@ LAYERS = [
     {"beyond", "training"},
     {"candidates"},
     {"why", "backtest", "lessons", "recommend", "stream_lists", "report", "index_page", "known_answers", "airflow_dag"},
-    {"model_card", "stage"},
+    {"model_card", "runs"},
+    {"changes"},
+    {"changes_page"},
+    {"stage"},
     {"orchestration_runs", "orchestration_params", "orchestration_watch"},
     {"orchestration_facts"},
     {"orchestration"},
     {"cli_show", "cli_complete"},
     {"cli_options"},
-    {"cli_airflow", "cli_data", "cli_features", "cli_recommend", "cli_shop", "cli_stream"},
+    {"cli_airflow", "cli_data", "cli_features", "cli_recommend", "cli_runs", "cli_shop", "cli_stream"},
     {"cli"},
     {"cli_document"},
 ]
@@ -271,6 +274,20 @@ def test_every_parameter_has_a_comment():
 def test_index_follows_every_stage():
     deps = pipeline()["stages"]["index"]["deps"]
     assert {f"reports/sidecars/{name}.json" for name in STAGES} <= set(deps)
+
+
+def test_dvc_tracks_what_builds_the_index():
+    """What `recomart index` imports, and all templates of pages; its pages never come from DVC's run cache."""
+    entry = pipeline()["stages"]["index"]
+    built_by = "from recomart_lib import changes_page, index_page, model_card, runs"
+    files = {modules()[module].relative_to(ROOT).as_posix() for module in closure(built_by)}
+    files |= {f"recomart_lib/templates/{name}" for name in ("changes.html.j2", "index.html.j2", "style.css")}
+    files |= {f"recomart_lib/templates/model_card.{kind}.j2" for kind in ("html", "md")}
+    assert {dep for dep in entry["deps"] if dep.startswith("recomart_lib/")} == files
+    outs = {name: options for out in entry["outs"] if isinstance(out, dict) for name, options in out.items()}
+    assert outs["reports/changes.html"]["persist"]
+    linked = outs.get("reports/index.html", {})
+    assert outs["reports/changes.html"].get("cache", True) == linked.get("cache", True), "one links the other"
 
 
 def test_conda_and_pip_name_the_same_packages():

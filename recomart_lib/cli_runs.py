@@ -1,0 +1,107 @@
+"""`recomart runs`: the kept runs, and what changed from one to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recomart_lib import paths
+from recomart_lib.cli_options import examples
+from recomart_lib.cli_show import facts, plain_lines, say, show
+from recomart_lib.errors import UserError
+
+if TYPE_CHECKING:
+    from recomart_lib.runs import History, Run
+
+runs_app = typer.Typer(help="Look at kept runs, and compare them.", no_args_is_help=True)
+
+NONE = "No run is kept yet; dvc repro keeps one when it has run to its end."
+
+
+def _number(default: str) -> typer.models.ArgumentInfo:
+    return typer.Argument(metavar="N", help="A run's number, as `recomart runs show` lists it.", show_default=default)
+
+
+@runs_app.command("show", epilog=examples("recomart runs show", "recomart runs show 3"))
+def show_runs(number: Annotated[int | None, _number("all, listed")] = None) -> None:
+    """List the kept runs of all shops, or tell about one.
+
+    Of one run: its numbers, and what changed since the run before.
+    """
+    import polars as pl
+
+    from recomart_lib import changes
+
+    history = _history(paths.root())
+    if number is None:
+        _list(history.runs)
+        return
+    run = _find(history, number)
+    facts({**_row(run), "python": run.packages["python"]})
+    earlier = [other for other in history.of(run.shop) if other.number < number]
+    if earlier:
+        say(f"\nSince run {earlier[-1].number}: {changes.headline(earlier[-1], run)}")
+        table = changes.inputs(earlier[-1], run).with_columns(pl.col("stages").list.join(", "))
+        if table.height > 1:  # one is told in the sentence
+            show(table)
+
+
+@runs_app.command("diff", epilog=examples("recomart runs diff", "recomart runs diff 3 5"))
+def diff(
+    before: Annotated[int | None, _number("the last but one")] = None,
+    now: Annotated[int | None, _number("the newest")] = None,
+) -> None:
+    """Write a page on what changed and what moved between two runs."""
+    from recomart_lib import changes, changes_page, runs
+
+    root = paths.root()
+    history = _history(root)
+    if before is None or now is None:
+        if before is not None:
+            raise UserError(f"Run {before} against which? Name two runs, or none for the newest two.")
+        newest = history.of(runs.shop_of(root))[-2:]
+        if len(newest) < 2:
+            raise UserError("There are no two runs to compare yet: change something, and run dvc repro.")
+        old, new = newest
+    else:
+        old, new = _find(history, before), _find(history, now)
+    if old.shop != new.shop:
+        raise UserError(f"Run {old.number} is of shop '{old.shop}', run {new.number} of '{new.shop}': not comparable.")
+    say(changes.headline(old, new))
+    say(changes_page.build_pair(root, old, new))
+
+
+def _history(root: Path) -> History:
+    from recomart_lib import runs
+
+    history = runs.history(root)
+    for sentence in history.damaged:
+        typer.secho(plain_lines(sentence), fg="yellow", err=True)
+    return history
+
+
+def _list(found: list[Run]) -> None:
+    if not found:
+        say(NONE)
+        return
+    import polars as pl
+
+    show(pl.DataFrame([_row(run) for run in found], infer_schema_length=None))
+
+
+def _find(history: History, number: int) -> Run:
+    for run in history.runs:
+        if run.number == number:
+            return run
+    known = ", ".join(str(run.number) for run in history.runs)
+    raise UserError(f"There is no run {number}. {f'Known: {known}.' if known else NONE}")
+
+
+def _row(run: Run) -> dict[str, object]:
+    heads = run.metrics.get("headline", {})
+    scores = {f"{name}, {protocol}": heads.get(protocol, {}).get(name)
+              for protocol in ("all", "novel") for name in ("model", "ndcg@10")}  # fmt: skip
+    return {"run": run.number, "when": run.when, "shop": run.shop, "code": run.revision, **scores,
+            "quality": run.metrics.get("quality", {}).get("score")}  # fmt: skip
