@@ -12,8 +12,21 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from recomart_lib import cli_airflow, cli_data, cli_features, cli_recommend, cli_stream, params, params_file, paths, shops
+from recomart_lib import (
+    cli_airflow,
+    cli_data,
+    cli_features,
+    cli_recommend,
+    cli_stream,
+    logs,
+    params,
+    params_file,
+    paths,
+    shops,
+)
 from recomart_lib.errors import UserError
+
+log = logging.getLogger(__name__)
 
 API_TOKEN = "RECOMART_API_TOKEN"  # as in shops/simulated_api.yaml
 
@@ -211,15 +224,17 @@ def _configured_source(shop: str) -> Path:
 
 
 def main() -> None:
-    """The entry point: people's mistakes become one message; bugs keep their traceback."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    for noisy in ("papermill", "httpx", "traitlets"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    """The entry point: people's mistakes become one message; bugs keep their traceback. The log file has both."""
+    logs.start()
     try:
         app()
     except UserError as problem:
+        log.error("%s", problem, extra=logs.FILE_ONLY)
         typer.secho(f"Error: {problem}", fg="red", err=True)
         sys.exit(1)
+    except Exception:
+        log.critical("recomart %s: a bug", " ".join(sys.argv[1:]), exc_info=True, extra=logs.FILE_ONLY)
+        raise
 
 
 if __name__ == "__main__":
