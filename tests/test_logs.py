@@ -91,7 +91,7 @@ def test_a_broken_params_yaml_still_shows_its_error(project, call, text):
 
 def test_a_wrong_level_is_told(project):
     put_level(project, "loud")
-    with pytest.raises(UserError, match="logging.level: Input should be 'debug', 'info', 'warning' or 'error'"):
+    with pytest.raises(UserError, match=r"logging\.level: Input should be 'debug', 'info', 'warning' or 'error'"):
         from recomart_lib import params
 
         params.load()
