@@ -100,16 +100,15 @@ def measure(stage: dict) -> None:
 
 
 def described(project: Path, began: float, ended: float, stages: list[dict]) -> list[dict]:
-    """One record per stage: seconds of work, start-up, imports (a part of start-up) and DVC, peak, sections."""
+    """One record per stage: seconds of work, start-up and DVC, peak, and what the sidecar tells."""
     rows = [{"stage": "dvc's own start", "dvc": stages[0]["began"] - began}]
     for stage, following in zip(stages, [*stages[1:], {"began": ended}], strict=True):
         sidecar = project / "reports/sidecars" / f"{stage['stage']}.json"
         facts = json.loads(sidecar.read_text()) if sidecar.exists() else {"parts": {}, "sections": []}
         seconds, work = stage["ended"] - stage["began"], facts["parts"].get("sections", 0.0)
-        rows.append({
-            "stage": stage["stage"], "work": work, "start_up": seconds - work, "dvc": following["began"] - stage["ended"],
-            "peak_mib": stage["peak"] / 2**20, "parts": facts["parts"], "sections": facts["sections"],
-        })  # fmt: skip
+        rows.append({"stage": stage["stage"], "work": work, "start_up": seconds - work, "parts": facts["parts"]})
+        rows[-1] |= {"dvc": following["began"] - stage["ended"], "peak_mib": stage["peak"] / 2**20}
+        rows[-1] |= {"sections": facts["sections"]}
     return rows
 
 
