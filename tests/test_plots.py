@@ -70,7 +70,7 @@ def test_the_style_is_that_of_seaborn_without_its_imports():
         sns.set_theme(context="notebook", style="whitegrid", palette="deep")
         theirs = {**plots.plt.rcParams}
         palette = sns.color_palette("deep").as_hex()
-    assert plots.DEEP == list(palette)
+    assert list(palette) == plots.DEEP
     with plots.plt.rc_context():
         plots.plt.rcdefaults()
         before = {**plots.plt.rcParams}
