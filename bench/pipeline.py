@@ -155,7 +155,7 @@ def line(row: dict, old: dict[str, dict]) -> str:
     cells = [row["stage"], *(f"{row[part]:.1f}" if part in row else "" for part in ("work", "start_up", "dvc"))]
     earlier = old.get(row["stage"], {})
     cells += [f"{wall(earlier):.1f}" if earlier else ""] * bool(old) + [f"**{wall(row):.1f}**"]
-    cells += [f"{earlier.get('peak_mib', 0):,.0f}" if earlier else ""] * bool(old)
+    cells += [f"{earlier['peak_mib']:,.0f}" if "peak_mib" in earlier else ""] * bool(old)
     slowest = max(row.get("sections") or [{"title": "", "seconds": 0}], key=lambda section: section["seconds"])
     told = f"{slowest['title']} ({slowest['seconds']:.1f} s)" if slowest["title"] else ""
     return "| " + " | ".join([*cells, f"{row['peak_mib']:,.0f}" if "peak_mib" in row else "", told]) + " |"
