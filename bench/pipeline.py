@@ -1,51 +1,185 @@
-"""Wall time per stage and peak memory of a cold `dvc repro` in a fresh clone.
+"""Where the time and the memory of a cold `dvc repro` go, stage by stage: a fresh clone, no cache.
 
-    python bench/pipeline.py                                        # the simulated shop
+    python bench/pipeline.py                                            # the simulated shop
     python bench/pipeline.py online_retail ../shared/data/online_retail
+    python bench/pipeline.py --json now.json --before then.json         # keep the numbers; compare with an earlier run
 
-Peak memory is the largest single process (the kernels are processes of their own); the clone's data lie in a temporary
-folder. What a stage takes beyond its sidecar's seconds is DVC's own work: hashing, caching, starting Python.
+Each stage's wall time is split into three:
+
+- *work*: the sections of its notebook, as its sidecar tells them;
+- *start-up*: the rest of its process: Python, checks, the kernel's start and end, imports, the report;
+- *DVC*: from the end of its process to the start of the next: hashing and caching what it left, checking the next.
+
+Memory is the resident size of the stage's process and all below it (the kernel), looked at every 50 ms: pages that both
+share count twice, and a peak that lasts less may be missed.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import resource
+import platform
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[1]
+EVERY_S, TREE_EVERY = 0.05, 5  # sizes are read every 50 ms, new processes looked for every 250 ms
+PACKAGES = ("dvc", "papermill", "ipykernel", "polars", "numpy", "scipy", "lightgbm", "fg-data-profiling", "feast")
 
 
-def cold_run(project: Path, shop: list[str]) -> float:
-    """Clone, choose the shop, run everything; the seconds that `dvc repro` took."""
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    environment |= {"PYTHONPATH": str(project)}
+def clone(project: Path, shop: list[str]) -> dict[str, str]:
+    """Clone what is committed and choose the shop; the environment in which it runs."""
+    path = os.pathsep.join([str(project), *filter(None, [os.environ.get("PYTHONPATH")])])
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": programs, "PYTHONPATH": path}
     subprocess.run(["git", "clone", "--quiet", ROOT, project], check=True)
     if shop:
         command = ["recomart", "shop", "use", shop[0], "--source", str(Path(shop[1]).resolve())]
         subprocess.run(command, cwd=project, env=environment, check=True)
-    started = time.perf_counter()
-    subprocess.run(["dvc", "repro"], cwd=project, env=environment, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - started
+    return environment
 
 
-def table(project: Path, seconds: float) -> str:
-    """A Markdown table: stage, seconds."""
-    sidecars = [json.loads(path.read_text()) for path in sorted((project / "reports/sidecars").glob("*.json"))]
-    rows = [f"| {facts['stage']} | {facts['seconds']:.1f} |" for facts in sidecars]
-    rest = seconds - sum(facts["seconds"] for facts in sidecars)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    total = [f"| simulate, index, DVC's own work | {rest:.1f} |", f"| **all** | **{seconds:.1f}** |"]
-    return "\n".join(["| stage | s |", "|---|---|", *rows, *total, "", f"Largest process: {peak:,.0f} MiB"])
+def watched(project: Path, environment: dict[str, str]) -> tuple[float, float, list[dict]]:
+    """Run `dvc repro`: when it began and ended, and of each stage its process's begin, end and peak in bytes."""
+    began, found = time.time(), {}
+    with psutil.Popen(["dvc", "repro"], cwd=project, env=environment, stdout=subprocess.DEVNULL) as dvc:
+        tick = 0
+        while dvc.poll() is None:
+            if tick % TREE_EVERY == 0:
+                look_for_stages(dvc, found)
+            for stage in found.values():
+                measure(stage)
+            tick += 1
+            time.sleep(EVERY_S)
+    if dvc.returncode:
+        raise SystemExit(f"dvc repro failed ({dvc.returncode}); its log: {project}/logs/recomart.log")
+    stages = sorted(found.values(), key=lambda stage: stage["began"])
+    return began, time.time(), stages
+
+
+def look_for_stages(dvc: psutil.Process, found: dict[int, dict]) -> None:
+    """Add the `recomart` processes that are new, and to each all processes below it."""
+    with suppress(psutil.NoSuchProcess):
+        for process in dvc.children(recursive=True):
+            with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                name = stage_of(process)
+                if name and process.pid not in found:
+                    begin = process.create_time()
+                    found[process.pid] = {"stage": name, "began": begin, "ended": begin, "peak": 0, "tree": [process]}
+    for stage in found.values():
+        with suppress(psutil.NoSuchProcess):
+            stage["tree"] = [stage["tree"][0], *stage["tree"][0].children(recursive=True)]
+
+
+def stage_of(process: psutil.Process) -> str | None:
+    """`06_train` of `python .../recomart stage 06_train`, `index` of `... recomart index`; None of anything else."""
+    words = process.cmdline()
+    names = [Path(word).name for word in words]
+    return words[-1] if "recomart" in names[:2] and words[-1] != words[0] else None
+
+
+def measure(stage: dict) -> None:
+    """The size of its processes now; while its first one lives, its end is not before now."""
+    size = 0
+    for process in stage["tree"]:
+        with suppress(psutil.NoSuchProcess):
+            size += process.memory_info().rss
+    stage["peak"] = max(stage["peak"], size)
+    first = stage["tree"][0]
+    with suppress(psutil.NoSuchProcess):
+        if first.is_running() and first.status() != psutil.STATUS_ZOMBIE:
+            stage["ended"] = time.time()
+
+
+def described(project: Path, began: float, ended: float, stages: list[dict]) -> list[dict]:
+    """One record per stage: seconds of work, start-up and DVC, peak, and what the sidecar tells."""
+    rows = [{"stage": "dvc's own start", "dvc": stages[0]["began"] - began}]
+    for stage, following in zip(stages, [*stages[1:], {"began": ended}], strict=True):
+        sidecar = project / "reports/sidecars" / f"{stage['stage']}.json"
+        facts = json.loads(sidecar.read_text()) if sidecar.exists() else {"parts": {}, "sections": []}
+        seconds, work = stage["ended"] - stage["began"], facts["parts"].get("sections", 0.0)
+        rows.append({"stage": stage["stage"], "work": work, "start_up": seconds - work, "parts": facts["parts"]})
+        rows[-1] |= {"dvc": following["began"] - stage["ended"], "peak_mib": stage["peak"] / 2**20}
+        rows[-1] |= {"sections": facts["sections"]}
+    return rows
+
+
+def machine() -> dict[str, str]:
+    """What it ran on."""
+    model = platform.processor() or platform.machine()
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next((line.split(": ")[1] for line in lines if line.startswith("model name")), model)
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    return {
+        "processor": f"{model}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
+        "code": commit.stdout.strip(),
+        "busy at the start": f"{psutil.cpu_percent(interval=2):.0f} % of all cores",
+    }
+
+
+def total(rows: list[dict], part: str) -> float:
+    return sum(row.get(part, 0.0) for row in rows)
+
+
+def wall(row: dict) -> float:
+    return sum(row.get(part, 0.0) for part in ("work", "start_up", "dvc"))
+
+
+def table(now: dict, before: dict | None = None) -> str:
+    """Markdown: a row per stage and one for all; with `before`, its wall times and peaks beside."""
+    old = {row["stage"]: row for row in before["stages"]} if before else {}
+    everything = {"stage": "**all**", "work": total(now["stages"], "work"), "dvc": total(now["stages"], "dvc")}
+    everything |= {"start_up": total(now["stages"], "start_up"), "sections": []}
+    everything["peak_mib"] = max(row.get("peak_mib", 0) for row in now["stages"])
+    if before:
+        old["**all**"] = {"dvc": before["seconds"], "peak_mib": max(row.get("peak_mib", 0) for row in old.values())}
+    then = " before | all s |" if before else " all s |"
+    peak = " MiB before | peak MiB |" if before else " peak MiB |"
+    lines = [f"| stage | work s | start-up s | DVC s |{then}{peak} slowest section |"]
+    lines += ["|---|" + "---:|" * (len(lines[0].split("|")) - 4) + "---|"]
+    return "\n".join([*lines, *(line(row, old) for row in [*now["stages"], everything])])
+
+
+def line(row: dict, old: dict[str, dict]) -> str:
+    cells = [row["stage"], *(f"{row[part]:.1f}" if part in row else "" for part in ("work", "start_up", "dvc"))]
+    earlier = old.get(row["stage"], {})
+    cells += [f"{wall(earlier):.1f}" if earlier else ""] * bool(old) + [f"**{wall(row):.1f}**"]
+    cells += [f"{earlier['peak_mib']:,.0f}" if "peak_mib" in earlier else ""] * bool(old)
+    slowest = max(row.get("sections") or [{"title": "", "seconds": 0}], key=lambda section: section["seconds"])
+    told = f"{slowest['title']} ({slowest['seconds']:.1f} s)" if slowest["title"] else ""
+    return "| " + " | ".join([*cells, f"{row['peak_mib']:,.0f}" if "peak_mib" in row else "", told]) + " |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time and memory of a cold dvc repro, stage by stage.")
+    parser.add_argument("shop", nargs="*", help="a shop and the folder of its files; default: the simulated one")
+    parser.add_argument("--json", type=Path, help="write the numbers to this file")
+    parser.add_argument("--before", type=Path, help="such a file of an earlier run, to compare with")
+    parser.add_argument("--keep", type=Path, help="run in this new folder, and leave it")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        project, facts = options.keep or Path(folder) / "clone", machine()
+        environment = clone(project, options.shop)
+        began, ended, stages = watched(project, environment)
+        rows = described(project, began, ended, stages)
+    now = {"shop": (options.shop or ["simulated"])[0], "machine": facts, "seconds": ended - began, "stages": rows}
+    if options.json:
+        options.json.write_text(json.dumps(now, indent=1))
+    told = [f"{name}: {value}" for name, value in facts.items()]
+    before = json.loads(options.before.read_text()) if options.before else None
+    sys.stdout.write("\n".join([f"Shop {now['shop']}", *told, "", table(now, before)]) + "\n")
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        clone = Path(folder) / "clone"
-        took = cold_run(clone, sys.argv[1:])
-        sys.stdout.write(table(clone, took) + "\n")
+    main()

@@ -22,6 +22,7 @@ from recomart_lib import (
     cli_runs,
     cli_shop,
     cli_stream,
+    logs,
     paths,
 )
 from recomart_lib.cli_options import examples
@@ -30,6 +31,8 @@ from recomart_lib.errors import UserError
 
 if TYPE_CHECKING:
     from recomart_lib.params import Params
+
+log = logging.getLogger(__name__)
 
 API_TOKEN = "RECOMART_API_TOKEN"  # as in shops/simulated_api.yaml
 
@@ -278,17 +281,19 @@ def reports() -> None:
 
 
 def main() -> None:
-    """The entry point: people's mistakes become one message; bugs keep their traceback."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    for noisy in ("papermill", "httpx", "traitlets"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    """The entry point: people's mistakes become one message; bugs keep their traceback. The log file has both."""
+    logs.start()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal has no letter for is no error
     try:
         app(prog_name="recomart")
     except UserError as problem:
+        log.error("%s", problem, extra=logs.FILE_ONLY)
         complain(problem)
         sys.exit(1)
+    except Exception:
+        log.critical("recomart %s: a bug", " ".join(sys.argv[1:]), exc_info=True, extra=logs.FILE_ONLY)
+        raise
 
 
 if __name__ == "__main__":

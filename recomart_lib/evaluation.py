@@ -82,7 +82,7 @@ def evaluate(
         return _summary(groups[group], ks, n_bootstrap, seed) | context.beyond(lists, ks)
 
     found: dict[str, dict[str, dict[str, Any]]] = {protocol: {} for protocol in relevant}
-    for (protocol, model), values in zip(groups, parallel.each(judged, groups), strict=True):
+    for (protocol, model), values in zip(groups, parallel.each(judged, groups, "judging lists", "model"), strict=True):
         found[protocol][model] = values
     return found
 

@@ -101,10 +101,18 @@ def ingest(
         land = partial(_land, known=known, shop=shop, table=table, raw=raw, max_rejected=settings.max_rejected)
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             landed = threads.map(land, jobs)
-            done += tqdm(landed, desc=f"landing {table}", total=len(jobs), unit="file", disable=None)
+            found = list(tqdm(landed, desc=f"landing {table}", total=len(jobs), unit="file", disable=None))
+        _tell(table, found)
+        done += found
     day = pl.col("path").str.extract(r"date=(\d{4}-\d{2}-\d{2})").str.to_date().alias("day")
     columns = ["table", "file", "day", *COUNTS, "bytes", "first", "last", "state"]
     return pl.DataFrame(done, infer_schema_length=None).with_columns(day).select(columns)
+
+
+def _tell(table: str, found: list[lake.Manifest]) -> None:
+    new = [file for file in found if file["state"] != "known"]
+    landed, rejected = (sum(file[name] for file in new) for name in ("rows_landed", "rows_rejected"))
+    log.info("%s: %d of %d files are new; %d rows landed, %d rejected", table, len(new), len(found), landed, rejected)
 
 
 def summary(files: pl.DataFrame) -> pl.DataFrame:
@@ -170,7 +178,7 @@ def _land(
     with lake.landing(raw, job.read(job.file, shop, table, job.name), shop.time_zone) as found:
         _refuse_unreadable(job.name, found, max_rejected)
         manifest = lake.commit(found, raw, shop.name, table, job.file, job.name, sha256)
-    log.info("%s: %s rows landed, %s rejected", job.name, manifest["rows_landed"], manifest["rows_rejected"])
+    log.debug("%s: %s rows landed, %s rejected", job.name, manifest["rows_landed"], manifest["rows_rejected"])
     return {**manifest, "state": "new version" if before else "landed"}
 
 

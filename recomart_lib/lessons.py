@@ -6,6 +6,7 @@ A *lesson* has one row per candidate of some users at an earlier cut: what sourc
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +20,8 @@ from recomart_lib.models.base import TrainData
 from recomart_lib.models.trees import numbers
 from recomart_lib.schemas import TIMESTAMP
 from recomart_lib.training import Tables, data_of
+
+log = logging.getLogger(__name__)
 
 KEPT = 0.1  # share of the candidates that were not taken which a lesson keeps: they are many, and alike
 KEYS = {"user_id": pl.String, "item_id": pl.String, "as_of": TIMESTAMP, "label": pl.Int32}
@@ -54,6 +57,7 @@ def taught(
     """
     cut = splits.cuts(facts)[name]
     ended = None if past is None else past.filter(pl.col("as_of") <= latest_lesson(name, facts))
+    log.info("%s: asks the store for features, and fits the sources of candidates", name)
     now = features(window, cut, service, only)
     baskets = splits.baskets(splits.before(events, cut), window["users"], window["items"], facts["relevant_events"])
     known = data_of(window, cut, None, None, baskets=baskets)

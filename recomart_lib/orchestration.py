@@ -127,7 +127,9 @@ def _brought_up_to_date(
     root, notebook = paths.root(), notebooks.get(name)
     seen = _delivery() if name == INGEST else {}
     try:
-        ran = orchestration_runs.run_stage(root, name, notebook, context.log.info, force=_behind_an_api(name))
+        ran = orchestration_runs.run_stage(
+            root, name, notebook, context.log.info, force=_behind_an_api(name), run=context.run_id
+        )
     except orchestration_runs.StageFailedError as problem:
         if not problem.may_pass:
             yield from orchestration_facts.checks(root, notebook)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import psutil
 import yaml
 
-from recomart_lib import index_page, paths
+from recomart_lib import index_page, logs, paths
 
 # what may pass by itself: another DVC at work, a server or a line that is down; nothing else is tried again
 PASSES = re.compile(
@@ -47,7 +47,9 @@ class Ran(NamedTuple):
     started: datetime
 
 
-def run_stage(root: Path, stage: str, notebook: str | None, say: Callable[[str], None], force: bool = False) -> Ran:
+def run_stage(
+    root: Path, stage: str, notebook: str | None, say: Callable[[str], None], force: bool = False, run: str = ""
+) -> Ran:
     """Bring one stage of dvc.yaml up to date, and no other.
 
     Parameters
@@ -60,6 +62,8 @@ def run_stage(root: Path, stage: str, notebook: str | None, say: Callable[[str],
         Takes each line of the log when it comes.
     force
         Run it even if nothing changed.
+    run
+        What the run is called in logs and sidecars; empty: recomart names it.
 
     Raises
     ------
@@ -68,17 +72,17 @@ def run_stage(root: Path, stage: str, notebook: str | None, say: Callable[[str],
     """
     started = datetime.now(UTC).replace(microsecond=0)
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", *(["--force"] if force else []), stage]
-    status, lines = follow(command, root, say)
+    status, lines = follow(command, root, say, run)
     if status:
         raise StageFailedError(_reason(root, stage, notebook, started, lines))
     return Ran(any(line.startswith("Running stage") for line in lines), started)
 
 
-def follow(command: list[str], root: Path, say: Callable[[str], None]) -> tuple[int, list[str]]:
+def follow(command: list[str], root: Path, say: Callable[[str], None], run: str = "") -> tuple[int, list[str]]:
     """Run a command in a process group of its own: its exit status and last lines. An interruption ends all of it."""
     binaries = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}", "PYTHONUNBUFFERED": "1"}
-    environment["RECOMART_ROOT"] = str(root)
+    environment |= {"RECOMART_ROOT": str(root), **({logs.RUN: run} if run else {})}
     process = subprocess.Popen(
         command,
         cwd=root,

@@ -170,6 +170,10 @@ class StreamReport(Section):
     gap_min: int = Field(30, ge=1)
 
 
+class Logging(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
 class Params(Section):
     base: Base = Base()
     simulate: Simulate = Simulate()
@@ -183,6 +187,7 @@ class Params(Section):
     recommend: Recommend = Recommend()
     stream: Stream = Stream()
     stream_report: StreamReport = StreamReport()
+    logging: Logging = Logging()
 
     @model_validator(mode="after")
     def lists_are_long_enough(self) -> Params:

@@ -28,6 +28,7 @@ SIDECARS = REPORTS / "sidecars"
 PROFILES = REPORTS / "profiles"
 NOTEBOOKS = Path("notebooks")
 SHOPS = Path("shops")
+LOGS = Path("logs")
 
 
 def root() -> Path:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
+import logging
 import os
 import warnings
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+
+log = logging.getLogger(__name__)
 
 
 def profile(source: Path, title: str, path: Path, max_rows: int, seed: int) -> str:
@@ -29,6 +32,7 @@ def profile(source: Path, title: str, path: Path, max_rows: int, seed: int) -> s
         title = f"{title}: a sample of {max_rows:,} of {height:,} rows"
         chosen = pl.Series(np.sort(np.random.default_rng(seed).choice(height, max_rows, replace=False)))
         lazy = lazy.with_row_index("row").filter(pl.col("row").is_in(chosen.cast(pl.UInt32).implode())).drop("row")
+    log.info("profiling %s", title)
     table = lazy.collect()
     # words are escaped here: the report prints some of them as they are
     frame = table.with_columns(pl.col(pl.String).map_elements(html.escape, return_dtype=pl.String)).to_pandas()

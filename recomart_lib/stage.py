@@ -6,7 +6,6 @@ import ast
 import json
 import logging
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from recomart_lib import (
     index_page,
     ingest,
     lake,
+    logs,
     params,
     paths,
     report,
@@ -35,17 +35,13 @@ from recomart_lib.config import suggestion
 from recomart_lib.errors import UserError
 from recomart_lib.features import catalogue
 from recomart_lib.params import Params
+from recomart_lib.sections import Watch
 from recomart_lib.shops import Shop
 
 log = logging.getLogger(__name__)
 
 # kernels talk through files that only their user may read, where the system has such; through TCP anybody here could
 TRANSPORT = "tcp" if os.name == "nt" else "ipc"
-
-# the kernel's library tells what it does on stderr, which papermill passes on and reports leave out
-SPEAK = "--IPKernelApp.exec_lines=__import__('logging').basicConfig(format='%(message)s', level='WARNING'), " + (
-    "__import__('logging').getLogger('recomart_lib').setLevel('INFO')"
-)
 
 # Notebook -> the section of params.yaml that it reads (beside `base`).
 STAGES = {
@@ -73,18 +69,24 @@ def run(name: str) -> None:
     """
     if name not in STAGES:
         raise UserError(f"There is no stage '{name}'. {suggestion(name, list(STAGES))}")
+    logs.start(name)
     notebook = nbformat.read(paths.place(paths.NOTEBOOKS, f"{name}.ipynb"), as_version=4)
-    with _sidecar(name, notebook):
+    watch = Watch(name)
+    with _sidecar(name, notebook, watch) as facts:
+        watch.enter("check")
         try:
             parameters = check(name, notebook)
         except UserError as problem:
             _leave_report(name, notebook, str(problem))
             raise
         log.info("%s: started", name)
-        executed, error = _execute(name, parameters)
+        executed, error = _execute(name, parameters, watch, n_cells=len(notebook.cells) + 1)  # with the parameters'
+        facts["section"] = watch.section if error else None
+        watch.enter("report")
         _leave_report(name, executed, error)
         if error:
-            raise UserError(f"{name}: {error}\nThe whole story: {paths.REPORTS}/{name}.html")
+            where = f"{name}, section '{facts['section']}'" if facts["section"] else name
+            raise UserError(f"{where}: {error}\nThe whole story: {paths.REPORTS}/{name}.html")
 
 
 def check(name: str, notebook: nbformat.NotebookNode) -> dict[str, Any]:
@@ -131,13 +133,17 @@ def declared_parameters(notebook: nbformat.NotebookNode) -> dict[str, Any]:
     return {node.targets[0].id: ast.literal_eval(node.value) for node in statements}
 
 
-def _execute(name: str, parameters: dict[str, Any]) -> tuple[nbformat.NotebookNode, str | None]:
+def _execute(
+    name: str, parameters: dict[str, Any], watch: Watch, n_cells: int
+) -> tuple[nbformat.NotebookNode, str | None]:
     """The executed notebook, and what stopped it, in one sentence (None: nothing)."""
     import papermill  # two seconds of imports: a mistake in params.yaml should be told at once
     from nbclient.exceptions import DeadKernelError
 
     output = paths.output(paths.REPORTS, f"{name}.ipynb")
+    speak = f"--IPKernelApp.exec_lines={logs.kernel_line(name)}"
     error = None
+    watch.enter("kernel")
     # Python's hashes are seeded by chance otherwise, and with them the order of sets
     os.environ["PYTHONHASHSEED"] = "0"
     try:
@@ -147,9 +153,10 @@ def _execute(name: str, parameters: dict[str, Any]) -> tuple[nbformat.NotebookNo
             parameters,
             kernel_name="python3",
             cwd=paths.root(),
-            progress_bar=sys.stderr.isatty(),
-            log_output=True,  # what the notebook logs is seen while it runs
-            config=Config({"KernelManager": {"transport": TRANSPORT}, "NotebookClient": {"extra_arguments": [SPEAK]}}),
+            progress_bar=False,  # of cells, which tell little: sections are logged, and long steps have a bar
+            stderr_file=logs.Relay(),  # what the notebook logs is seen while it runs; reports leave it out
+            on_cell_start=lambda cell, cell_index: watch.before_cell(cell, cell_index + 1, n_cells),
+            config=Config({"KernelManager": {"transport": TRANSPORT}, "NotebookClient": {"extra_arguments": [speak]}}),
         )
     except (DeadKernelError, TimeoutError) as problem:
         error = f"the notebook's kernel died ({problem}); most often the machine had no memory left"
@@ -167,20 +174,23 @@ def _leave_report(name: str, executed: nbformat.NotebookNode, error: str | None)
 
 
 @contextmanager
-def _sidecar(name: str, notebook: nbformat.NotebookNode) -> Iterator[None]:
+def _sidecar(name: str, notebook: nbformat.NotebookNode, watch: Watch) -> Iterator[dict[str, Any]]:
     """Write what happened to reports/sidecars/<name>.json; a failure also rebuilds the index, since DVC stops then."""
     started, clock = datetime.now(UTC), time.perf_counter()
     facts: dict[str, Any] = {"stage": name, "title": title_of(notebook), "question": question_of(notebook)}
-    facts |= {"started": started.isoformat(timespec="seconds"), "state": "ok", "error": None, "shop": None, "rows": {}}
+    facts |= {"run": logs.run_id(), "started": started.isoformat(timespec="seconds")}
+    facts |= {"state": "ok", "error": None, "section": None, "shop": None, "rows": {}}
     try:
-        yield
+        yield facts
         shop = shops.load(params.load().base.shop)
         facts |= {"shop": shop.name, "rows": _rows(name, shop)}
     except BaseException as problem:
-        facts |= {"state": "failed", "error": str(problem) or type(problem).__name__}
+        stopped = {"error": str(problem) or type(problem).__name__, "section": facts["section"] or watch.section}
+        facts |= {"state": "failed"} | stopped
         raise
     finally:
-        facts["seconds"] = round(time.perf_counter() - clock, 2)
+        facts |= {"seconds": round(time.perf_counter() - clock, 2)}
+        facts |= {"parts": watch.parts(), "sections": watch.sections()}
         text = json.dumps(facts, indent=1, ensure_ascii=False)
         paths.output(paths.SIDECARS, f"{name}.json").write_text(text, encoding="utf-8")
         log.info("%s: %s after %.1f s", name, facts["state"], facts["seconds"])

@@ -36,7 +36,8 @@ LAYERS = [
         "profiling",
         "parallel",
     },
-    {"params", "plots", "shops", "lake"},
+    {"params", "plots", "shops", "lake", "sections"},
+    {"logs"},
     {
         "sources",
         "simulator",
@@ -155,6 +156,7 @@ def test_feature_functions_reach_nothing_but_the_past_that_they_are_given(entity
     ("package", "allowed"),
     [
         ("papermill", {"stage"}),
+        ("concurrent_log_handler", {"logs"}),
         ("feast", {"feature_store"}),
         ("lightgbm", {"models.trees"}),
         ("pyspark", {"engine", "feature_store"}),

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -183,6 +184,11 @@ class TestRuns:
         folder, heard = make(), []
         orchestration_runs.run_stage(folder, "simulate", "simulate", heard.append)
         assert "simulate says hello" in heard
+
+    def test_a_run_has_the_same_name_in_our_logs(self, make):
+        ask, heard = "import os; print('named', os.environ['RECOMART_RUN_ID'])", []
+        orchestration_runs.follow([sys.executable, "-c", ask], make(), heard.append, "0a1b-dagster")
+        assert heard == ["named 0a1b-dagster"]
 
     def test_a_closed_gate_is_told_and_not_tried_again(self, make, instance):
         sentence = "The quality score is 80.00 %, below 95.0 %; it fails most in: events.price_known (12 rows)."

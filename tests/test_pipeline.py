@@ -68,6 +68,10 @@ def stages(project: Path) -> None:
         run(project, "recomart", "stage", name)
 
 
+def sidecar(project: Path, name: str) -> dict:
+    return json.loads((project / "reports/sidecars" / f"{name}.json").read_text())
+
+
 def change(project: Path, **sections: dict) -> None:
     """Set parameters in a project's params.yaml."""
     path = project / "params.yaml"
@@ -102,10 +106,26 @@ def test_every_stage_leaves_report_and_sidecar(project):
     for name in STAGES:
         page = (project / "reports" / f"{name}.html").read_text()
         assert "<h1" in page
-        assert json.loads((project / "reports/sidecars" / f"{name}.json").read_text())["state"] == "ok"
+        facts = sidecar(project, name)
+        assert (facts["state"], facts["section"]) == ("ok", None)
+        assert list(facts["parts"]) == ["check", "kernel", "imports", "sections", "report"]
+        assert facts["sections"][0]["title"] == "Inputs"
+        assert sum(facts["parts"].values()) <= facts["seconds"] + 0.1
         executed = nbformat.read(project / "reports" / f"{name}.ipynb", as_version=4)
         assert any(cell.get("outputs") for cell in executed.cells)
     assert "Recomart" in (project / "reports/index.html").read_text().title()
+
+
+def test_one_run_has_one_id_in_sidecars_and_log(project):
+    runs = {sidecar(project, name)["run"] for name in STAGES}
+    assert len(runs) == 1
+    lines = (project / "logs/recomart.log").read_text().splitlines()
+    mine = [line.split(" ", 4) for line in lines if line.split()[2] in runs]
+    assert {words[3] for words in mine} >= set(STAGES)
+    # the library speaks in the kernel: that is there, once
+    landed = [words[4] for words in mine if words[4].startswith("recomart_lib.ingest events: ")]
+    assert len(landed) == 1
+    assert sum("06_train: Outputs (cell" in words[4] for words in mine) == 1
 
 
 def test_machine_readable_results(project):
@@ -336,6 +356,13 @@ def test_a_kernel_that_dies_leaves_its_report(project):
     assert "kernel died" in done.stderr
     assert "Traceback" not in done.stderr
     assert "kernel died" in (project / "reports/03_explore.html").read_text()
+    facts = sidecar(project, "03_explore")
+    assert (facts["state"], facts["section"]) == ("failed", "Inputs")
+    assert facts["sections"][-1]["title"] == "Inputs"
+    assert "Error: 03_explore, section 'Inputs': " in done.stderr
+    told = (project / "logs/recomart.log").read_text().splitlines()[-1]
+    assert "ERROR" in told
+    assert "recomart_lib.cli 03_explore, section 'Inputs': the notebook's kernel died" in told
 
 
 def test_a_dirty_shop_stops_at_the_gate_and_leaves_its_report(project):

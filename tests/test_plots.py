@@ -61,3 +61,22 @@ def test_models_in_one_place_share_a_label():
     ax = plots.trade_off(table, "x", "y", "T")
     assert [text.get_text() for text in ax.texts] == ["a, c", "b"]
     assert len(ax.lines) == 3
+
+
+def test_the_style_is_that_of_seaborn_without_its_imports():
+    import seaborn as sns
+
+    with plots.plt.rc_context():
+        sns.set_theme(context="notebook", style="whitegrid", palette="deep")
+        theirs = {**plots.plt.rcParams}
+        palette = sns.color_palette("deep").as_hex()
+    assert list(palette) == plots.DEEP
+    with plots.plt.rc_context():
+        plots.plt.rcdefaults()
+        before = {**plots.plt.rcParams}
+        plots.plt.rcParams.update(plots.SEABORN)
+        ours = {**plots.plt.rcParams}
+    different = {name for name in theirs if theirs[name] != ours[name] and name != "axes.prop_cycle"}
+    # colours of text are the project's own; no picture leaves its colour map to the default
+    assert different <= {"text.color", "axes.labelcolor", "axes.titlesize", "image.cmap", "backend"}
+    assert ours != before

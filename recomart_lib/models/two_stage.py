@@ -58,6 +58,7 @@ class TwoStage(OwnHistoryDecayed):
         if data.lesson is None or data.candidates is None or data.lesson.get_column("label").n_unique() < 2:
             log.warning("two_stage: nothing to learn from before %s; the own history's order is kept", data.cut.date())
             return self
+        log.debug("two_stage: learns from %d rows", data.lesson.height)
         self.arrays["trees"] = self._learn(data.lesson.sort("as_of", "user_id", "item_id"))
         self.arrays["levels"] = sparse.csr_matrix((data.n_users, data.n_items))
         self._candidates, self._waiting = data.candidates, np.ones(data.n_users, dtype=bool)
