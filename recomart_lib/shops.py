@@ -83,6 +83,9 @@ class Table(Strict):
 
     A `derived` table has no files: its rows are the distinct ids of the events, its columns the first value that the
     events' files tell of it. A `rest` table is fetched from the shop's `api` into one file of JSON Lines.
+
+    `flags` makes one column of many: its cell is the name of the first of these delivered columns that is 1 or true.
+    `values` translates words: our column -> the delivered word -> ours; other words stay as they are.
     """
 
     kind: Literal["csv", "json", "jsonl", "parquet", "rest", "derived"]
@@ -94,6 +97,8 @@ class Table(Strict):
     timestamp_format: str | None = None
     ambiguous_times: Literal["first", "second", "reject"] = "first"
     header: list[str] | None = None
+    flags: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
+    values: dict[str, dict[str, str]] = {}
     event_type: EventType | None = None
     event_values: dict[str, EventType] = {}
     negative_quantity: Literal["return"] | None = None
@@ -190,6 +195,16 @@ def _unmapped(name: str, table: Table) -> list[str]:
             for column in REQUIRED[name]
             if column not in filled
         ]
+    problems += [
+        f"tables.{name}.flags.{made}: no column of ours is mapped to it. {suggestion(made, list(table.columns.values()))}"
+        for made in table.flags
+        if made not in table.columns.values()
+    ]
+    problems += [
+        f"tables.{name}.values.{column}: not a mapped column of text. {suggestion(column, _texts(name, table))}"
+        for column in table.values
+        if column not in _texts(name, table)
+    ]
     problems += [
         f"tables.{name}.exclude.{label}.missing: '{rule.missing}' is not a mapped column. "
         + suggestion(rule.missing, list(table.columns))
