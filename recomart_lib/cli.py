@@ -12,7 +12,18 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from recomart_lib import cli_airflow, cli_data, cli_features, cli_recommend, cli_stream, params, params_file, paths, shops
+from recomart_lib import (
+    cli_airflow,
+    cli_data,
+    cli_features,
+    cli_recommend,
+    cli_shop,
+    cli_stream,
+    params,
+    params_file,
+    paths,
+    shops,
+)
 from recomart_lib.errors import UserError
 
 API_TOKEN = "RECOMART_API_TOKEN"  # as in shops/simulated_api.yaml
@@ -24,6 +35,7 @@ app.add_typer(cli_data.lake_app, name="lake")
 app.add_typer(cli_data.quarantine_app, name="quarantine")
 app.add_typer(cli_features.features_app, name="features")
 app.add_typer(cli_stream.stream_app, name="stream")
+shop_app.command("fetch")(cli_shop.fetch)
 app.command("recommend")(cli_recommend.recommend)
 app.command("airflow-dag")(cli_airflow.write)
 
@@ -197,7 +209,8 @@ def shop_use(
     if shop.api:
         paths.place(folder).mkdir(parents=True, exist_ok=True)  # stage 01 fetches the tables into it
     if not shop.simulated and not paths.place(folder).is_dir():
-        raise UserError(f"There is no folder {folder}. Say where the files of '{shop.name}' lie: SOURCE=<folder>")
+        lie = f"Say where the files of '{shop.name}' lie: SOURCE=<folder>."
+        raise UserError(f"There is no folder {folder}. {lie}{shops.hint(shop)}")
     if (before.shop, before.source) == (shop.name, folder.as_posix()):
         return
     params_file.put(path, {"base": {"shop": shop.name, "source": folder.as_posix()}})

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -76,6 +77,34 @@ class Api(Strict):
     total: str | None = None
     pagination: Pagination = Pagination()
     auth: Auth | None = None
+
+
+class Fetch(Strict):
+    """Where a public data set can be had; `page` is for people, and tells its terms.
+
+    `unpack` maps a ZIP file's members to files in the folder of SOURCE; without it the file itself is the data.
+    Without a `url`, `by_hand` says what people must do.
+    """
+
+    page: str = Field(pattern=r"^https?://")
+    url: str | None = Field(None, pattern=r"^https?://[^/]+/(.*/)?[^/?#]+$")
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    unpack: dict[str, str] = {}
+    by_hand: str | None = None
+
+    @model_validator(mode="after")
+    def says_enough(self) -> Fetch:
+        if (self.url is None) != (self.sha256 is None) or (self.url is None) == (self.by_hand is None):
+            raise ValueError("give `url` and `sha256` of a file, or say in `by_hand` what people must do")
+        outside = [name for name in self.unpack.values() if Path(name).is_absolute() or ".." in Path(name).parts]
+        if outside or "" in self.unpack.values():
+            raise ValueError(f"`unpack` leads to files in the folder of SOURCE; '{(outside or [''])[0]}' is none")
+        return self
+
+    @property
+    def file_name(self) -> str:
+        """What the fetched file is called."""
+        return unquote((self.url or "").rpartition("/")[2]).replace("/", "_")
 
 
 class Table(Strict):
@@ -147,6 +176,7 @@ class Shop(Strict):
     horizon_days: Annotated[int, Field(ge=1)] | Literal["auto"]
     relevant_events: list[Literal["view", "cart", "purchase", "rating"]] = Field(min_length=1)
     api: Api | None = None
+    fetch: Fetch | None = None
     tables: dict[Literal["users", "items", "events"], Table]
 
     @field_validator("cut", mode="before")
@@ -196,7 +226,7 @@ def _unmapped(name: str, table: Table) -> list[str]:
             if column not in filled
         ]
     problems += [
-        f"tables.{name}.flags.{made}: no column of ours is mapped to it. {suggestion(made, list(table.columns.values()))}"
+        f"tables.{name}.flags.{made}: columns maps nothing to it. {suggestion(made, list(table.columns.values()))}"
         for made in table.flags
         if made not in table.columns.values()
     ]
@@ -238,6 +268,11 @@ def read(path: Path) -> Shop:
     return checked(Shop, {**read_yaml(path), "name": path.stem}, path)
 
 
+def hint(shop: Shop) -> str:
+    """What to say where a shop's files are missing, if they are public."""
+    return f" They are public: recomart shop fetch {shop.name}" if shop.fetch else ""
+
+
 def files(shop: Shop, table: str, source: Path) -> list[Path]:
     """The delivered files of a table, sorted by name.
 
@@ -250,7 +285,7 @@ def files(shop: Shop, table: str, source: Path) -> list[Path]:
     if not source.is_dir():
         raise UserError(
             f"base.source: there is no folder {source}. Say where the files of shop '{shop.name}' lie: "
-            f"make repro SHOP={shop.name} SOURCE=<folder>"
+            f"make repro SHOP={shop.name} SOURCE=<folder>." + hint(shop)
         )
     found = sorted(file for file in source.glob(pattern or "") if file.is_file())
     if not found:

@@ -66,7 +66,7 @@ LAYERS = [
     {"orchestration_runs", "orchestration_params", "orchestration_watch"},
     {"orchestration_facts"},
     {"orchestration"},
-    {"cli_airflow", "cli_data", "cli_features", "cli_recommend", "cli_stream"},
+    {"cli_airflow", "cli_data", "cli_features", "cli_recommend", "cli_shop", "cli_stream"},
     {"cli"},
 ]
 
@@ -158,8 +158,8 @@ def test_feature_functions_reach_nothing_but_the_past_that_they_are_given(entity
         ("implicit", {"models.als", "models.bpr", "models.item_knn"}),
         ("data_profiling", {"profiling"}),
         ("dagster", {name for name in modules() if name.startswith("orchestration")} - {"orchestration_runs"}),
-        ("httpx", {"sources.rest", "orchestration_watch"}),
-        ("tenacity", {"sources.rest"}),
+        ("httpx", {"sources.rest", "sources.download", "orchestration_watch"}),
+        ("tenacity", {"sources.rest", "sources.download"}),
         ("confluent_kafka", {name for name in modules() if name.startswith("stream_")}),
     ],
 )
