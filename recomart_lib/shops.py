@@ -113,6 +113,8 @@ class Table(Strict):
     A `derived` table has no files: its rows are the distinct ids of the events, its columns the first value that the
     events' files tell of it. A `rest` table is fetched from the shop's `api` into one file of JSON Lines.
 
+    `nulls` are the words that stand for nothing. In numbers `thousands` groups the digits before the `decimal` mark
+    (a point does before a comma, unless told otherwise).
     `flags` makes one column of many: its cell is the name of the first of these delivered columns that is 1 or true.
     `values` translates words: our column -> the delivered word -> ours; other words stay as they are.
     """
@@ -123,6 +125,8 @@ class Table(Strict):
     separator: str = Field(",", min_length=1, max_length=1)
     encoding: str = "utf-8"
     decimal: Literal[".", ","] = "."
+    thousands: Literal[".", ",", "'", "\u2019", " ", "\u00a0", "\u202f"] | None = None
+    nulls: list[str] = []
     timestamp_format: str | None = None
     ambiguous_times: Literal["first", "second", "reject"] = "first"
     header: list[str] | None = None
@@ -144,9 +148,11 @@ class Table(Strict):
         return value
 
     @model_validator(mode="after")
-    def files_have_a_path(self) -> Table:
+    def keys_fit_together(self) -> Table:
         if (self.path is None) != (self.kind == "derived"):
             raise ValueError("`path` names the files of a table; a derived table has none, every other kind needs it")
+        if self.thousands == self.decimal:
+            raise ValueError(f"`thousands` and `decimal` cannot both be '{self.decimal}'")
         if self.path is not None and (not self.path or Path(self.path).is_absolute()):
             raise ValueError(f"`path` is relative to the folder of SOURCE; '{self.path}' is not")
         return self
