@@ -38,7 +38,7 @@ def nothing(text: str) -> Axes:
 
 def bars(labels: Sequence[str], values: Sequence[float], xlabel: str, title: str, shares: bool = False) -> Axes:
     """Horizontal bars, the first on top; models have their colours."""
-    if not len(labels):
+    if not any(values):
         return nothing(f"{title}: no data in this shop.")
     _, ax = plt.subplots(figsize=(8, 0.6 + 0.28 * len(labels)))
     names = [str(label)[:40] for label in labels]
