@@ -38,7 +38,7 @@ def summary(table: pl.DataFrame, by: Sequence[str], names: Sequence[str], n_boot
     rows = []
     for key, part in table.sort(*by, "user_id").group_by(*by, maintain_order=True):
         values = part.select(names).to_numpy()
-        low, high = metrics.bootstrap_ci(values, n_bootstrap, seed)
+        low, high = metrics.group_ci(values, n_bootstrap, seed)
         for i, name in enumerate(names):
             rows.append((*key, name, float(values[:, i].mean()), float(low[i]), float(high[i]), part.height))
     numbers = {"mean": pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}

@@ -28,10 +28,29 @@ class Strict(BaseModel):
 
 
 class Exclusion(Strict):
-    """Rows that the shop expects and does not want judged: those in which `missing` is null."""
+    """Rows that the shop expects and does not want judged: those in which `missing` is null, or events from a day on.
 
-    missing: str
+    `since` is a day of the shop's time zone, for feeds that end in a few stragglers.
+    """
+
+    missing: str | None = None
+    since: str | None = None
     reason: str
+
+    @field_validator("since")
+    @classmethod
+    def a_day(cls, value: str | None) -> str | None:
+        try:
+            _ = value is None or date.fromisoformat(value)
+        except ValueError:
+            raise ValueError('write a day in quotes, like "2011-11-01"') from None
+        return value
+
+    @model_validator(mode="after")
+    def says_which(self) -> Exclusion:
+        if (self.missing is None) == (self.since is None):
+            raise ValueError("say which rows: `missing` names a column without a value, or `since` a day")
+        return self
 
 
 class Group(Strict):
@@ -245,7 +264,12 @@ def _unmapped(name: str, table: Table) -> list[str]:
         f"tables.{name}.exclude.{label}.missing: '{rule.missing}' is not a mapped column. "
         + suggestion(rule.missing, list(table.columns))
         for label, rule in table.exclude.items()
-        if rule.missing not in table.columns
+        if rule.missing and rule.missing not in table.columns
+    ]
+    problems += [
+        f"tables.{name}.exclude.{label}.since: only events have a time"
+        for label, rule in table.exclude.items()
+        if rule.since and name != "events"
     ]
     problems += [
         f"tables.{name}.groups.{label}.column: '{group.column}' is not a mapped column of text. "

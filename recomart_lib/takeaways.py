@@ -245,6 +245,8 @@ def season(weeks: pl.DataFrame) -> str:
     quarter = max(weeks.height // 4, 1)
     trend = weeks.get_column("n").tail(quarter).mean() / max(weeks.get_column("n").head(quarter).mean(), 1) - 1
     way = f"the last quarter of the weeks is {percent(abs(trend))} {'above' if trend > 0 else 'below'} the first"
+    if trend > 2:
+        way = f"the last quarter of the weeks has {trend + 1:.1f} times the events of the first"
     return (
         f"**The busiest week ({best['week']}) has {ratio:.1f} times the events of the quietest ({worst['week']})**; {way}. "
         "A cut in time must live with that; a random split would hide it."
@@ -609,8 +611,8 @@ def learning_curve(table: pl.DataFrame, model: str, against: str, metric: str = 
     told = "; ".join(f"{word} {against} for {', '.join(names)}" for word, names in groups.items() if names)
     first, *_, last = [*own.values(), *own.values()]
     return (
-        f"**With {first['history']} relevant product{'' if first['history'] == '1' else 's'} before the cut, {metric} of {model} is {_interval(first)}; with "
-        f"{last['history']}, {_interval(last)}.** It is {told}."
+        f"**By distinct products taken before the cut, {metric} of {model} is {_interval(first)} for {first['history']}, "
+        f"{_interval(last)} for {last['history']}.** It is {told}."
     )
 
 

@@ -171,6 +171,8 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
         (takeaways.concentration(COUNTS, "users", 0.1, 0.8), takeaways.concentration(COUNTS, "users", 0.1, 0.2),
          "a few carry most of it", "it is spread"),
         (takeaways.season(weeks(1, 1, 1, 2)), takeaways.season(weeks(2, 1, 1, 1)), "100.0 % above", "50.0 % below"),
+        (takeaways.season(weeks(1, 1, 1, 4)), takeaways.season(weeks(1, 1, 1, 3)),
+         "has 4.0 times the events of the first", "200.0 % above"),
         (takeaways.repeats(pairs([2, 1])), takeaways.repeats(pairs([2, *[1] * 9])),
          "own history will be hard to beat", "lists must bring something new"),
         (takeaways.repeats(pairs([2, 1])), takeaways.repeats(pairs([1, 1])),
@@ -459,8 +461,8 @@ def test_the_learning_curve_says_where_the_model_is_worth_it():
     table = means(("history", "model"), *rows)
     table = table.with_columns(pl.col("history").cast(pl.Enum(["cold", "0", "1", "2", "3-5"])))
     said = takeaways.learning_curve(table, "ease", "popularity")
-    assert said.startswith("**With 1 relevant product before the cut, ndcg@10 of ease is 0.2000")
-    assert "with 3-5, 0.1000" in said
+    assert said.startswith("**By distinct products taken before the cut, ndcg@10 of ease is 0.2000")
+    assert "for 1, 0.1000 (0.0500 to 0.1500) for 3-5.**" in said
     assert "surely above popularity for 2; not to be told apart from popularity for 1; surely below" in said
     assert said.endswith("surely below popularity for 3-5.")
     few = table.with_columns(n=pl.when(history="3-5").then(takeaways.FEW - 1).otherwise("n"))
