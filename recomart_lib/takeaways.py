@@ -609,11 +609,9 @@ def learning_curve(table: pl.DataFrame, model: str, against: str, metric: str = 
     alike = [name for name in theirs if name not in better + worse]
     groups = {"surely above": better, "not to be told apart from": alike, "surely below": worse}
     told = "; ".join(f"{word} {against} for {', '.join(names)}" for word, names in groups.items() if names)
-    first, *_, last = [*own.values(), *own.values()]
-    return (
-        f"**By distinct products taken before the cut, {metric} of {model} is {_interval(first)} for {first['history']}, "
-        f"{_interval(last)} for {last['history']}.** It is {told}."
-    )
+    names = list(own)
+    shown = ", ".join(f"{_interval(row)} for {name}" for name, row in own.items() if name in (names[0], names[-1]))
+    return f"**By distinct products taken before the cut, {metric} of {model} is {shown}.** It is {told}."
 
 
 def backtested(table: pl.DataFrame, model: str, protocol: str, metric: str = "ndcg@10") -> str:
