@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from recomart_lib import evaluation, metrics
+from recomart_lib.takeaways import FEW
 
 DAYS = 7  # of a week
 TAKEN = "(taken)"  # in `catalogue_use`: what users really took
@@ -37,7 +38,7 @@ def summary(table: pl.DataFrame, by: Sequence[str], names: Sequence[str], n_boot
     rows = []
     for key, part in table.sort(*by, "user_id").group_by(*by, maintain_order=True):
         values = part.select(names).to_numpy()
-        low, high = metrics.bootstrap_ci(values, n_bootstrap, seed)
+        low, high = metrics.group_ci(values, n_bootstrap, seed)
         for i, name in enumerate(names):
             rows.append((*key, name, float(values[:, i].mean()), float(low[i]), float(high[i]), part.height))
     numbers = {"mean": pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}
@@ -168,6 +169,8 @@ def catalogue_use(
 def weak(sliced: Mapping[str, pl.DataFrame], model: str, overall: float) -> list[dict[str, Any]]:
     """The slices in which a model is surely worse than on average: their interval ends below the mean of all users.
 
+    Slices of fewer than FEW users are left out: the bootstrap makes nothing sure of them.
+
     Parameters
     ----------
     sliced
@@ -181,6 +184,6 @@ def weak(sliced: Mapping[str, pl.DataFrame], model: str, overall: float) -> list
     rows = [
         {"by": by, "slice": str(row[by]), **{name: row[name] for name in ("mean", "low", "high", "n")}}
         for by, table in sliced.items()
-        for row in table.filter(pl.col("model") == model, pl.col("high") < overall).iter_rows(named=True)
+        for row in table.filter(pl.col("model") == model, pl.col("high") < overall, pl.col("n") >= FEW).to_dicts()
     ]
     return sorted(rows, key=lambda row: (row["mean"], row["by"], row["slice"]))

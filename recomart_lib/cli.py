@@ -39,8 +39,8 @@ API_TOKEN = "RECOMART_API_TOKEN"  # as in shops/simulated_api.yaml
 # The panels of `recomart --help`, in the order of the work.
 PIPELINE, DATA, LISTS, STREAMS, OTHERS = (
     "The pipeline", "Data", "Features and recommendations", "Streams", "For others")  # fmt: skip
-ORDER = ("shop", "simulate", "stage", "index", "reports", "runs", "lake", "quarantine", "features", "recommend", "stream",
-         "known-answers", "airflow-dag")  # fmt: skip
+ORDER = ("shop", "simulate", "stage", "index", "reports", "runs", "lake", "quarantine", "features", "recommend",
+         "stream", "known-answers", "airflow-dag")  # fmt: skip
 
 
 class InOrder(TyperGroup):

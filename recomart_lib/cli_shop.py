@@ -1,4 +1,4 @@
-"""`recomart shop`: the shops of shops/*.yaml, and which of them is used."""
+"""`recomart shop`: the shops of shops/*.yaml, their data, and which of them is used."""
 
 from __future__ import annotations
 
@@ -134,11 +134,34 @@ def shop_use(
     if shop.api:
         paths.place(folder).mkdir(parents=True, exist_ok=True)  # stage 01 fetches the tables into it
     if not shop.simulated and not paths.place(folder).is_dir():
-        raise UserError(f"There is no folder {folder}. Say where the files of '{shop.name}' lie: SOURCE=<folder>")
+        lie = f"Say where the files of '{shop.name}' lie: SOURCE=<folder>."
+        raise UserError(f"There is no folder {folder}. {lie}{shops.hint(shop)}")
     same = (before.shop, before.source) == (shop.name, folder.as_posix())
     if not same:
         params_file.put(path, {"base": {"shop": shop.name, "source": folder.as_posix()}})
     say(f"params.yaml: base.shop = {shop.name}, base.source = {folder.as_posix()}{', as before' if same else ''}")
+
+
+@shop_app.command(
+    "fetch", epilog=examples("recomart shop fetch movielens_100k", "recomart shop fetch movielens_100k --source ~/ml")
+)
+def shop_fetch(shop: Annotated[str, _name("A shop of shops/ with public data.")], source: Source = None) -> None:
+    """Download a shop's public data into its folder, and check it.
+
+    What broke off goes on where it stopped.
+    """
+    from recomart_lib import params, shops
+    from recomart_lib.sources import download
+
+    found, folder = shops.load(shop), source or paths.SOURCE / shop
+    if found.fetch:
+        say(f"{found.title}: what it is, and its terms: {found.fetch.page}")
+    got = download.fetch(found, paths.place(folder), params.load().ingest)
+    came = f"{got.n_bytes / 1e6:.1f} MB came" if got.n_bytes else "nothing had to come"
+    say(f"{got.file.name}: {came}; its sha256 is right.")
+    for file, fate in got.fates.items():
+        say(f"  {folder / file}: {fate}")
+    say(f"Next: make repro SHOP={shop}" + (f" SOURCE={source}" if source else ""))
 
 
 def _folder(shop: str) -> Path:

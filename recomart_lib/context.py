@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from recomart_lib.lake import Landed
 from recomart_lib.schemas import KEYS, USERS
-from recomart_lib.shops import Shop
+from recomart_lib.shops import Exclusion, Shop
 
 PAIR = ["user_id", "item_id"]
 SIGNUPS = {name: USERS[name] for name in ("user_id", "signup_date")}
@@ -86,13 +87,20 @@ class Tally:
 def exclusion(shop: Shop, table: str) -> pl.Expr:
     """The first of the shop file's exclusions that sets a row aside; null: the row is our business."""
     rules = shop.table(table).exclude.items()
-    named = (pl.when(pl.col(rule.missing).is_null()).then(pl.lit(name)) for name, rule in rules)
+    named = (pl.when(_set_aside(rule, shop.time_zone)).then(pl.lit(name)) for name, rule in rules)
     return pl.coalesce(pl.lit(None, pl.String), *named)
+
+
+def _set_aside(rule: Exclusion, zone: str) -> pl.Expr:
+    if rule.missing:
+        return pl.col(rule.missing).is_null()
+    day = datetime.combine(date.fromisoformat(rule.since), time(), ZoneInfo(zone))
+    return pl.col("timestamp") >= pl.lit(day.astimezone(UTC))
 
 
 def wanted_columns(shop: Shop, table: str) -> list[str]:
     """The columns that `exclusion` reads."""
-    return [rule.missing for rule in shop.table(table).exclude.values()]
+    return [rule.missing or "timestamp" for rule in shop.table(table).exclude.values()]
 
 
 def _first_purchases(shop: Shop, events: Landed, returned: pl.DataFrame) -> pl.DataFrame:

@@ -173,7 +173,7 @@ def slices(table: pl.DataFrame, users: pl.DataFrame, by: str, metric: str, n_boo
     rows = []
     for (value, model), part in joined.group_by("slice", "model", maintain_order=True):
         scores = part[metric].to_numpy()
-        low, high = metrics.bootstrap_ci(scores, n_bootstrap, seed)
+        low, high = metrics.group_ci(scores, n_bootstrap, seed)
         rows.append((UNKNOWN if value is None else str(value), model, float(scores.mean()), low, high, part.height))
     numbers = {"mean": pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}
     return pl.DataFrame(rows, schema={by: pl.String, "model": pl.String, **numbers}, orient="row")

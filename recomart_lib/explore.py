@@ -82,15 +82,26 @@ def ratings(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def categories(bought: pl.DataFrame, items: pl.DataFrame, top_n: int) -> pl.DataFrame:
-    """One row per category of the `top_n` that earn most: category, revenue, items, median price.
+    """One row per category of the `top_n` that earn most, or, where nothing has a price, are taken most often.
 
-    Empty where the shop has no categories or no prices.
+    Columns: category, revenue (sum of price x quantity), n (relevant events), items, median_price of its products.
+
+    Empty where the shop has no categories.
     """
     known = items.filter(pl.col("category").is_not_null())
-    sold = bought.filter(pl.col("price").is_not_null()).join(known.select("item_id", "category"), on="item_id")
-    revenue = sold.group_by("category").agg(revenue=(pl.col("price") * pl.col("quantity").fill_null(1)).sum())
+    taken = bought.join(known.select("item_id", "category"), on="item_id").group_by("category")
+    amounts = taken.agg(revenue=(pl.col("price") * pl.col("quantity").fill_null(1)).sum(), n=pl.len())
     structure = known.group_by("category").agg(items=pl.len(), median_price=pl.col("price").median())
-    return revenue.join(structure, on="category").sort("revenue", "category", descending=[True, False]).head(top_n)
+    order = ["revenue", "n", "category"]
+    return amounts.join(structure, on="category").sort(order, descending=[True, True, False]).head(top_n)
+
+
+def amounts(by_category: pl.DataFrame, currency: str) -> tuple[list[float], str]:
+    """What categories are compared by, and its unit: revenue, or events where nothing has a price."""
+    revenue = by_category.get_column("revenue")
+    if revenue.sum():
+        return revenue.to_list(), f"revenue, {currency}"
+    return by_category.get_column("n").to_list(), "relevant events"
 
 
 def sparsity(events: pl.DataFrame) -> dict[str, float]:

@@ -34,7 +34,7 @@ HISTORY = {
 def rules_fingerprint(shop: Shop, params: Validate) -> str:
     """12 digits that tell whether rows are judged as before."""
     tuned = params.model_dump(exclude={name for name in Validate.model_fields if name.startswith(("drift", "profile"))})
-    excluded = {table: shop.table(table).model_dump()["exclude"] for table in TABLES}
+    excluded = {table: shop.table(table).model_dump(exclude_none=True)["exclude"] for table in TABLES}
     return hashlib.sha256(json.dumps([tuned, excluded], sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -183,8 +183,8 @@ def _land(
 
 
 def _declaration(shop: Shop, table: str) -> str:
-    """All of the shop file that decides how this table is read."""
-    spec = shop.table(table).model_dump_json(exclude={"exclude", "groups"})
+    """All of the shop file that decides how this table is read; what it leaves out does not count."""
+    spec = shop.table(table).model_dump_json(exclude={"exclude", "groups"}, exclude_defaults=True)
     return f"{shop.time_zone} {spec} {files.mapped_columns(shop, table)}"
 
 

@@ -128,6 +128,20 @@ def bootstrap_ci(
     return (low, high) if values.ndim == 2 else (float(low[0]), float(high[0]))
 
 
+def group_ci(values: np.ndarray, n_resamples: int, seed: int) -> tuple[float, float] | tuple[np.ndarray, np.ndarray]:
+    """`bootstrap_ci` of a group that may be small, of scores within 0 and 1.
+
+    Where nobody has a hit every resample is zero, and the bootstrap would be sure of what it has not seen: the upper
+    end is then 3 / n.
+
+    Source: Hanley and Lippman-Hand, If nothing goes wrong, is everything all right?, JAMA 249, 1983.
+    """
+    low, high = bootstrap_ci(values, n_resamples, seed)
+    none = np.asarray(values).max(axis=0, initial=0.0) == 0
+    high = np.where(none, min(1.0, 3 / max(len(values), 1)), high)
+    return (low, high) if np.ndim(values) == 2 else (low, float(high))
+
+
 def wilson(hits: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The 95 % interval of a share, hits of n: honest near 0 and 1, where the usual one leaves [0, 1]. n is above 0.
 

@@ -16,7 +16,7 @@ from recomart_lib import index_page, params, paths
 from recomart_lib.takeaways import bullets, percent, plural, safe
 
 NAMES = [f"{name}@10" for name in ("ndcg", "precision", "recall", "hit_rate", "mrr", "map", "coverage", "novelty")]
-MEANING = {"all": "repeat purchases count", "novel": "only what is new to the user counts"}
+MEANING = {"all": "what is taken again counts", "novel": "only what is new to the user counts"}
 METRICS = ("data", "tuning", "evaluation", "quality")
 
 Facts = dict[str, Any]

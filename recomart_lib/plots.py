@@ -11,7 +11,7 @@ import polars as pl
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateFormatter, AutoDateLocator, ConciseDateFormatter, date2num
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from recomart_lib.colours import MODEL_COLOURS, colour
 
@@ -52,7 +52,7 @@ def nothing(text: str) -> Axes:
 
 def bars(labels: Sequence[str], values: Sequence[float], xlabel: str, title: str, shares: bool = False) -> Axes:
     """Horizontal bars, the first on top; models have their colours."""
-    if not len(labels):
+    if not any(values):
         return nothing(f"{title}: no data in this shop.")
     _, ax = plt.subplots(figsize=(8, 0.6 + 0.28 * len(labels)))
     names = [str(label)[:40] for label in labels]
@@ -194,7 +194,10 @@ def histogram(values: pl.Series, xlabel: str, ylabel: str, title: str, log: bool
     ax.hist(known, bins=_bins(known, log), color=ACCENT, edgecolor="white", lw=0.4)
     if log:
         ax.set_xscale("log")
+        near = known.max() < 1_000 * known.min()
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if near else (1,)))
         ax.xaxis.set_major_formatter("{x:,g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())  # the default one writes TeX
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     return ax
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -27,10 +28,29 @@ class Strict(BaseModel):
 
 
 class Exclusion(Strict):
-    """Rows that the shop expects and does not want judged: those in which `missing` is null."""
+    """Rows that the shop expects and does not want judged: those in which `missing` is null, or events from a day on.
 
-    missing: str
+    `since` is a day of the shop's time zone, for feeds that end in a few stragglers.
+    """
+
+    missing: str | None = None
+    since: str | None = None
     reason: str
+
+    @field_validator("since")
+    @classmethod
+    def a_day(cls, value: str | None) -> str | None:
+        try:
+            _ = value is None or date.fromisoformat(value)
+        except ValueError:
+            raise ValueError('write a day in quotes, like "2011-11-01"') from None
+        return value
+
+    @model_validator(mode="after")
+    def says_which(self) -> Exclusion:
+        if (self.missing is None) == (self.since is None):
+            raise ValueError("say which rows: `missing` names a column without a value, or `since` a day")
+        return self
 
 
 class Group(Strict):
@@ -78,11 +98,44 @@ class Api(Strict):
     auth: Auth | None = None
 
 
+class Fetch(Strict):
+    """Where a public data set can be had; `page` is for people, and tells its terms.
+
+    `unpack` maps a ZIP file's members to files in the folder of SOURCE; without it the file itself is the data.
+    Without a `url`, `by_hand` says what people must do.
+    """
+
+    page: str = Field(pattern=r"^https?://")
+    url: str | None = Field(None, pattern=r"^https?://[^/]+/(.*/)?[^/?#]+$")
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    unpack: dict[str, str] = {}
+    by_hand: str | None = None
+
+    @model_validator(mode="after")
+    def says_enough(self) -> Fetch:
+        if (self.url is None) != (self.sha256 is None) or (self.url is None) == (self.by_hand is None):
+            raise ValueError("give `url` and `sha256` of a file, or say in `by_hand` what people must do")
+        outside = [name for name in self.unpack.values() if Path(name).is_absolute() or ".." in Path(name).parts]
+        if outside or "" in self.unpack.values():
+            raise ValueError(f"`unpack` leads to files in the folder of SOURCE; '{(outside or [''])[0]}' is none")
+        return self
+
+    @property
+    def file_name(self) -> str:
+        """What the fetched file is called."""
+        return unquote((self.url or "").rpartition("/")[2]).replace("/", "_")
+
+
 class Table(Strict):
     """Where one table comes from. `columns` maps our name to the delivered one.
 
     A `derived` table has no files: its rows are the distinct ids of the events, its columns the first value that the
     events' files tell of it. A `rest` table is fetched from the shop's `api` into one file of JSON Lines.
+
+    `nulls` are the words that stand for nothing. In numbers `thousands` groups the digits before the `decimal` mark
+    (a point does before a comma, unless told otherwise).
+    `flags` makes one column of many: its cell is the name of the first of these delivered columns that is 1 or true.
+    `values` translates words: our column -> the delivered word -> ours; other words stay as they are.
     """
 
     kind: Literal["csv", "json", "jsonl", "parquet", "rest", "derived"]
@@ -91,9 +144,13 @@ class Table(Strict):
     separator: str = Field(",", min_length=1, max_length=1)
     encoding: str = "utf-8"
     decimal: Literal[".", ","] = "."
+    thousands: Literal[".", ",", "'", "\u2019", " ", "\u00a0", "\u202f"] | None = None
+    nulls: list[str] = []
     timestamp_format: str | None = None
     ambiguous_times: Literal["first", "second", "reject"] = "first"
     header: list[str] | None = None
+    flags: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
+    values: dict[str, dict[str, str]] = {}
     event_type: EventType | None = None
     event_values: dict[str, EventType] = {}
     negative_quantity: Literal["return"] | None = None
@@ -110,9 +167,11 @@ class Table(Strict):
         return value
 
     @model_validator(mode="after")
-    def files_have_a_path(self) -> Table:
+    def keys_fit_together(self) -> Table:
         if (self.path is None) != (self.kind == "derived"):
             raise ValueError("`path` names the files of a table; a derived table has none, every other kind needs it")
+        if self.thousands == self.decimal:
+            raise ValueError(f"`thousands` and `decimal` cannot both be '{self.decimal}'")
         if self.path is not None and (not self.path or Path(self.path).is_absolute()):
             raise ValueError(f"`path` is relative to the folder of SOURCE; '{self.path}' is not")
         return self
@@ -142,6 +201,7 @@ class Shop(Strict):
     horizon_days: Annotated[int, Field(ge=1)] | Literal["auto"]
     relevant_events: list[Literal["view", "cart", "purchase", "rating"]] = Field(min_length=1)
     api: Api | None = None
+    fetch: Fetch | None = None
     tables: dict[Literal["users", "items", "events"], Table]
 
     @field_validator("cut", mode="before")
@@ -191,10 +251,25 @@ def _unmapped(name: str, table: Table) -> list[str]:
             if column not in filled
         ]
     problems += [
+        f"tables.{name}.flags.{made}: columns maps nothing to it. {suggestion(made, list(table.columns.values()))}"
+        for made in table.flags
+        if made not in table.columns.values()
+    ]
+    problems += [
+        f"tables.{name}.values.{column}: not a mapped column of text. {suggestion(column, _texts(name, table))}"
+        for column in table.values
+        if column not in _texts(name, table)
+    ]
+    problems += [
         f"tables.{name}.exclude.{label}.missing: '{rule.missing}' is not a mapped column. "
         + suggestion(rule.missing, list(table.columns))
         for label, rule in table.exclude.items()
-        if rule.missing not in table.columns
+        if rule.missing and rule.missing not in table.columns
+    ]
+    problems += [
+        f"tables.{name}.exclude.{label}.since: only events have a time"
+        for label, rule in table.exclude.items()
+        if rule.since and name != "events"
     ]
     problems += [
         f"tables.{name}.groups.{label}.column: '{group.column}' is not a mapped column of text. "
@@ -223,6 +298,11 @@ def read(path: Path) -> Shop:
     return checked(Shop, {**read_yaml(path), "name": path.stem}, path)
 
 
+def hint(shop: Shop) -> str:
+    """What to say where a shop's files are missing, if they are public."""
+    return f" They are public: recomart shop fetch {shop.name}" if shop.fetch else ""
+
+
 def files(shop: Shop, table: str, source: Path) -> list[Path]:
     """The delivered files of a table, sorted by name.
 
@@ -235,7 +315,7 @@ def files(shop: Shop, table: str, source: Path) -> list[Path]:
     if not source.is_dir():
         raise UserError(
             f"base.source: there is no folder {source}. Say where the files of shop '{shop.name}' lie: "
-            f"make repro SHOP={shop.name} SOURCE=<folder>"
+            f"make repro SHOP={shop.name} SOURCE=<folder>." + hint(shop)
         )
     found = sorted(file for file in source.glob(pattern or "") if file.is_file())
     if not found:

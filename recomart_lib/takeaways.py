@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 DRIFTED = 0.25  # the usual reading of a population stability index
+FEW = 10  # users of a group whose mean is not worth a sentence
 
 
 def safe(text: object) -> str:
@@ -210,7 +211,7 @@ def concentration(counts: pl.DataFrame, what: str, top: float, share: float) -> 
     if not counts.height:
         return f"There are no {what}."
     single = counts.filter(pl.col("n") == 1).height / counts.height
-    shape = "a few carry most of the trade" if share > 0.5 else "the trade is spread"
+    shape = "a few carry most of it" if share > 0.5 else "it is spread"
     return (
         f"**The top {percent(top)} of {what} have {percent(share)} of the events** ({shape}); the median has "
         f"{number(counts.get_column('n').median())}, and {percent(single)} have just one."
@@ -220,8 +221,10 @@ def concentration(counts: pl.DataFrame, what: str, top: float, share: float) -> 
 def funnel(steps: pl.DataFrame) -> str:
     """Where pairs are lost on the way to a purchase."""
     recorded = steps.filter(pl.col("events") > 0)
+    if not recorded.height:
+        return "This shop records no step of the funnel (view, cart, purchase): there is nothing to compare."
     if recorded.height < 2:
-        only = recorded.get_column("step")[0] if recorded.height else "nothing"
+        only = recorded.get_column("step")[0]
         return f"This shop records one step of the funnel only ({only}): there is nothing to compare."
     lost = recorded.filter(pl.col("share_of_previous").is_not_null()).sort("share_of_previous")
     if not lost.height:
@@ -242,6 +245,8 @@ def season(weeks: pl.DataFrame) -> str:
     quarter = max(weeks.height // 4, 1)
     trend = weeks.get_column("n").tail(quarter).mean() / max(weeks.get_column("n").head(quarter).mean(), 1) - 1
     way = f"the last quarter of the weeks is {percent(abs(trend))} {'above' if trend > 0 else 'below'} the first"
+    if trend > 2:
+        way = f"the last quarter of the weeks has {trend + 1:.1f} times the events of the first"
     return (
         f"**The busiest week ({best['week']}) has {ratio:.1f} times the events of the quietest ({worst['week']})**; {way}. "
         "A cut in time must live with that; a random split would hide it."
@@ -259,15 +264,20 @@ def busiest_hour(grid: pl.DataFrame) -> str:
     )
 
 
-def repeat_purchases(pairs: pl.DataFrame) -> str:
+def repeats(pairs: pl.DataFrame) -> str:
     """Whether people come back for the same thing."""
     if not pairs.height:
-        return "There are no purchases."
+        return "Nothing was taken."
     again = pairs.filter(pl.col("n_days") > 1)
     share = again.height / pairs.height
     gap = f"; the median gap is {number(again.get_column('gap_days').median())} days" if again.height else ""
+    if not again.height:
+        return (
+            "**Nobody took the same thing again on another day**: protocol *novel*, which hides what a user had, is the one to read, "
+            "and recommend.protocol can be novel."
+        )
     advice = "own history will be hard to beat in protocol *all*" if share > 0.1 else "lists must bring something new"
-    return f"**{percent(share)} of the bought user-item pairs were bought again on another day**{gap}: {advice}."
+    return f"**{percent(share)} of the user-product pairs were taken again on another day**{gap}: {advice}."
 
 
 def stars(given: pl.DataFrame) -> str:
@@ -281,15 +291,18 @@ def stars(given: pl.DataFrame) -> str:
 
 
 def category_structure(table: pl.DataFrame, currency: str) -> str:
-    """Which categories earn the money."""
+    """Which categories earn the money; where nothing has a price, which are taken most often."""
     if not table.height:
-        return "This shop has no categories (or no prices): content cannot help a recommender here."
-    first = table.row(0, named=True)
-    share = first["revenue"] / table.get_column("revenue").sum()
-    return (
-        f"**{safe(first['category'])} earns most: {number(first['revenue'])} {safe(currency)}, {percent(share)} of the categories "
-        f"shown**, with {plural(first['items'], 'product')} at a median price of {first['median_price'] or 0:,.2f} {safe(currency)}."
+        return "This shop has no categories: they cannot help a recommender here."
+    first, revenue = table.row(0, named=True), table.get_column("revenue").sum()
+    if revenue:
+        lead = f"earns most: {number(first['revenue'])} {safe(currency)}, {percent(first['revenue'] / revenue)}"
+    else:
+        lead = f"is taken most: {plural(first['n'], 'relevant event')}, {percent(first['n'] / table.get_column('n').sum())}"
+    price = (
+        "" if first["median_price"] is None else f" at a median price of {first['median_price']:,.2f} {safe(currency)}"
     )
+    return f"**{safe(first['category'])} {lead} of the categories shown**, with {plural(first['items'], 'product')}{price}."
 
 
 def prices(items: pl.DataFrame, currency: str) -> str:
@@ -528,6 +541,9 @@ def pages(shown: Mapping[str, pl.DataFrame]) -> str:
     """What the lists of the gallery are made of. `shown`: kind of user -> `recommend.beside`."""
     parts = []
     for kind, page in shown.items():
+        if kind == "cold" and page.get_column("history").count():
+            parts.append("No user is **cold**: a light one stands in.")
+            continue
         again = page.filter(pl.col("reason").str.starts_with("You chose")).height
         known = page.get_column("history").count()
         parts.append(
@@ -577,8 +593,11 @@ def weeks(table: pl.DataFrame, model: str, metric: str = "ndcg@10") -> str:
 
 
 def learning_curve(table: pl.DataFrame, model: str, against: str, metric: str = "ndcg@10") -> str:
-    """From which history on a model serves users better than a simple list. `table`: `beyond.summary` by history."""
-    rows = table.filter(pl.col("metric") == metric)
+    """From which history on a model serves users better than a simple list. `table`: `beyond.summary` by history.
+
+    Groups of fewer than FEW users are left out: their intervals say nothing.
+    """
+    rows = table.filter(pl.col("metric") == metric, pl.col("n") >= FEW)
     own = {row["history"]: row for row in rows.filter(pl.col("model") == model).sort("history").to_dicts()}
     theirs = {
         row["history"]: row for row in rows.filter(pl.col("model") == against).to_dicts() if row["history"] in own
@@ -590,11 +609,9 @@ def learning_curve(table: pl.DataFrame, model: str, against: str, metric: str = 
     alike = [name for name in theirs if name not in better + worse]
     groups = {"surely above": better, "not to be told apart from": alike, "surely below": worse}
     told = "; ".join(f"{word} {against} for {', '.join(names)}" for word, names in groups.items() if names)
-    first, *_, last = [*own.values(), *own.values()]
-    return (
-        f"**With {first['history']} relevant products before the cut, {metric} of {model} is {_interval(first)}; with "
-        f"{last['history']}, {_interval(last)}.** It is {told}."
-    )
+    names = list(own)
+    shown = ", ".join(f"{_interval(row)} for {name}" for name, row in own.items() if name in (names[0], names[-1]))
+    return f"**By distinct products taken before the cut, {metric} of {model} is {shown}.** It is {told}."
 
 
 def backtested(table: pl.DataFrame, model: str, protocol: str, metric: str = "ndcg@10") -> str:

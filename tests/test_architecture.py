@@ -166,8 +166,8 @@ def test_feature_functions_reach_nothing_but_the_past_that_they_are_given(entity
         ("implicit", {"models.als", "models.bpr", "models.item_knn"}),
         ("data_profiling", {"profiling"}),
         ("dagster", {name for name in modules() if name.startswith("orchestration")} - {"orchestration_runs"}),
-        ("httpx", {"sources.rest", "orchestration_watch"}),
-        ("tenacity", {"sources.rest"}),
+        ("httpx", {"sources.rest", "sources.download", "orchestration_watch"}),
+        ("tenacity", {"sources.rest", "sources.download"}),
         ("confluent_kafka", {name for name in modules() if name.startswith("stream_")}),
     ],
 )

@@ -125,7 +125,8 @@ def test_catalogue_use_looks_at_the_first_k():
 
 def test_weak_slices_end_below_the_average():
     table = pl.DataFrame(
-        [("x", "ease", 0.1, 0.05, 0.19, 9), ("y", "ease", 0.1, 0.05, 0.2, 9), ("z", "als", 0.0, 0.0, 0.1, 9)],
+        [("x", "ease", 0.1, 0.05, 0.19, 10), ("y", "ease", 0.1, 0.05, 0.2, 10), ("z", "als", 0.0, 0.0, 0.1, 10),
+         ("few", "ease", 0.0, 0.0, 0.0, 9)],
         schema=["city", "model", "mean", "low", "high", "n"], orient="row",
     )  # fmt: skip
     worse = table.rename({"city": "age"}).with_columns(mean=pl.lit(0.05))

@@ -107,14 +107,23 @@ SOLD = [
 
 
 def test_categories_are_ranked_by_what_they_earn():
-    assert explore.categories(events(*SOLD), ITEMS, 5).rows() == [("x", 7.0, 2, 2.0)]
+    found = explore.categories(events(*SOLD), ITEMS, 5)
+    assert found.rows() == [("x", 7.0, 2, 2, 2.0)]
+    assert explore.amounts(found, "EUR") == ([7.0], "revenue, EUR")
 
 
-@pytest.mark.parametrize("lacks", ["category", "price"])
-def test_without_categories_or_prices_there_is_no_structure(lacks):
-    bought = [record[:4] if lacks == "price" else record for record in SOLD]
-    items = ITEMS.with_columns(**{lacks: None}).cast(ITEMS.schema)
-    assert explore.categories(events(*bought), items, 5).is_empty()
+def test_without_categories_there_is_no_structure():
+    items = ITEMS.with_columns(category=None).cast(ITEMS.schema)
+    assert explore.categories(events(*SOLD), items, 5).is_empty()
+
+
+def test_without_prices_categories_are_ranked_by_what_is_taken():
+    taken = [("u", item, "rating", DAY) for item in "abca"]
+    items = ITEMS.with_columns(price=None, category=ITEMS["item_id"].replace({"a": "x", "b": "y", "c": "y"}))
+    found = explore.categories(events(*taken), items, 5)
+    assert found.rows() == [("x", 0.0, 2, 1, None), ("y", 0.0, 2, 2, None)]
+    assert explore.amounts(found, "EUR") == ([2, 2], "relevant events")
+    assert explore.categories(events(*taken), items, 1)["category"].to_list() == ["x"]
 
 
 def test_sparsity_is_the_filled_share_of_the_matrix():

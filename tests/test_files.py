@@ -251,6 +251,62 @@ def test_a_decimal_comma_takes_points_for_thousands_only(read, written, number):
 
 
 @pytest.mark.parametrize(
+    ("decimal", "thousands", "written", "number"),
+    [
+        (".", ",", "1,234.5", 1234.5),
+        (".", ",", "12,34.5", None),
+        (".", None, "1,234.5", None),
+        (".", "'", "-1'234'567", -1234567.0),
+        (",", "\u202f", "1\u202f234,5", 1234.5),
+        (",", " ", "1 234,5", 1234.5),
+        (",", " ", "1.234,5", None),
+        (".", ",", "1234.5", 1234.5),
+    ],
+)
+def test_thousands_are_grouped_by_the_declared_mark_only(read, decimal, thousands, written, number):
+    content = HEADER.replace(",", ";") + f"\nu1;a;2024-01-01;{written};1\n"
+    delivered = read(content, separator=";", decimal=decimal, thousands=thousands)
+    assert values(delivered, "price") == ([] if number is None else [number])
+
+
+def test_words_that_stand_for_nothing_are_null(read):
+    delivered = read(lines("k.A.,a,2024-01-01, - ,1", "NA,a,2024-01-01,-,1"), nulls=["k.A.", "-"])
+    assert values(delivered, "user_id") == [None, "NA"]
+    assert values(delivered, "price") == [None, None]
+    assert delivered.rejects.is_empty()
+
+
+FLAGS = {"kind": ["Rare", "Common"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "found"),
+    [
+        ("id,Common,Rare\na,1,1\nb,1,0\nc,0,0\nd,,\ne, 1 ,2\n", "csv", ["Rare", "Common", None, None, "Common"]),
+        ('{"id": "a", "Common": true, "Rare": false}\n{"id": "b", "Rare": 1}\n', "jsonl", ["Common", "Rare"]),
+        (parquet(id=["a", "b"], Common=[True, True], Rare=[False, True]), "parquet", ["Common", "Rare"]),
+    ],
+)
+def test_flags_make_one_column_of_many_and_the_first_counts(read, content, kind, found):
+    columns = {"item_id": "id", "category": "kind"}
+    delivered = read(content, f"f.{kind}", table="items", kind=kind, columns=columns, flags=FLAGS)
+    assert values(delivered, "category") == found
+
+
+def test_a_flag_that_is_not_delivered_is_named(read):
+    columns = {"item_id": "id", "category": "kind"}
+    with pytest.raises(UserError, match=r"lacks 1 column.* 'Rare' \(for category\)\. Did you mean 'Rar'"):
+        read("id,Common,Rar\na,1,1\n", table="items", columns=columns, flags=FLAGS)
+
+
+def test_values_translate_words_and_leave_others(read):
+    columns = {"user_id": "id", "gender": "sex"}
+    delivered = read("id,sex\nu1,w\nu2,m\nu3,d\nu4,\n", table="users", columns=columns,
+                     values={"gender": {"w": "F", "m": "M"}})  # fmt: skip
+    assert values(delivered, "gender") == ["F", "M", "d", None]
+
+
+@pytest.mark.parametrize(
     ("written", "kept"),
     [("17850.0", "17850"), ("17850", "17850"), ("17850.5", "17850.5"), ("a.0", "a.0"), ("007", "007")],
 )

@@ -209,6 +209,17 @@ def test_expected_exclusions_are_counted_and_not_judged():
     assert found["exclusions"] == {"guest": 1}
 
 
+@pytest.mark.parametrize(("zone", "excluded"), [("UTC", 1), ("Europe/Berlin", 2), ("America/New_York", 0)])
+def test_events_from_a_local_day_on_can_be_excluded(zone, excluded):
+    columns = {column: column for column in schemas.EVENTS}
+    late = Exclusion(since="2024-03-01", reason="stragglers")
+    where = full_shop(zone, events=Table(kind="csv", path="*", columns=columns, exclude={"late": late}))
+    moments = [utc(2024, 2, 29, 22, 59), utc(2024, 2, 29, 23), utc(2024, 3, 1)]
+    rows = [EVENT | {"event_id": f"x{n}", "timestamp": moment} for n, moment in enumerate(moments)]
+    places = judge(landed(events=rows), where).places("events")
+    assert places == {"excluded": excluded, "duplicates": 0, "good": 4 - excluded, "quarantined": 0}
+
+
 def test_a_rule_can_be_a_warning_or_off():
     tables = landed(users=[{"user_id": "u2", "age": 999}])
     assert judge(tables, rules={"age_possible": "warning"}).held["users"].is_empty()

@@ -237,6 +237,14 @@ def test_bootstrap_interval():
     assert low < narrow[0] < narrow[1] < high
 
 
+def test_a_group_without_a_hit_is_not_surely_at_zero():
+    assert metrics.group_ci(np.zeros(60), 50, seed=1) == (0.0, 0.05)
+    assert metrics.group_ci(np.zeros(2), 50, seed=1) == (0.0, 1.0)
+    low, high = metrics.group_ci(np.column_stack([np.zeros(30), np.tile([0.0, 1.0], 15)]), 50, seed=1)
+    assert (low[0], high[0]) == (0.0, 0.1)
+    assert (low[1], high[1]) == metrics.bootstrap_ci(np.tile([0.0, 1.0], 15), 50, seed=1)
+
+
 def test_bootstrap_judges_columns_by_the_same_draws_in_any_block_size(monkeypatch):
     values = np.random.default_rng(0).random((50, 2))
     low, high = metrics.bootstrap_ci(values, 300, seed=3)

@@ -68,7 +68,7 @@ def write(tmp_path):
 def test_the_numbers_are_those_of_the_metrics(write):
     text, page = write(facts())
     for row in (
-        "| all | repeat purchases count | ease | reg = 200, signal = seen |",
+        "| all | what is taken again counts | ease | reg = 200, signal = seen |",
         "| novel | only what is new to the user counts | als | none |",
         "| Size | 54,321 events, 10 users, 5 items |",
         "| Cut | 2025-12-02 00\\:00 UTC; before it all is known".replace("\\:", ":"),

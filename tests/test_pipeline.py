@@ -436,6 +436,30 @@ PUBLISHED = {
 }
 
 
+def assert_headline_is_kept(project: Path, shop: str) -> None:
+    """The run's headline is that of docs/results."""
+    headline = json.loads((project / "reports/metrics/headline.json").read_text())
+    kept = json.loads((ROOT / f"docs/results/{shop}.json").read_text())
+    for protocol in ("all", "novel"):
+        assert headline[protocol]["model"] == kept[protocol]["model"]
+        assert headline[protocol]["ndcg@10"] == pytest.approx(kept[protocol]["ndcg@10"], abs=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+@pytest.mark.parametrize(("shop", "folder"), [("movielens_100k", "ml-100k"), ("amazon_beauty", "amazon_beauty")])
+def test_rating_shops_run_to_the_end_with_the_kept_headline(tmp_path, real_data, shop, folder):
+    project = new_project(tmp_path)
+    shutil.copy(ROOT / "params.yaml", project / "params.yaml")
+    run(project, "recomart", "shop", "use", shop, "--source", str(real_data / folder))
+    run(project, "dvc", "repro")
+    assert_headline_is_kept(project, shop)
+    explored = (project / "reports/03_explore.html").read_text()
+    told = " ".join(re.findall(r"<p>(.*?)</p>", explored, re.DOTALL))
+    assert "relevant events" in told
+    assert not re.search(r"\b(bought|purchases|sells|revenue)\b", told)
+
+
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_online_retail_gives_the_known_answers(tmp_path):
@@ -453,11 +477,7 @@ def test_online_retail_gives_the_known_answers(tmp_path):
         for metric, value in published.figures_of("C", model).items():
             protocol, name = metric.split()
             assert round(found[protocol][model][name], 4) == value, (metric, model)
-    headline = json.loads((project / "reports/metrics/headline.json").read_text())
-    kept = json.loads((ROOT / "docs/results/online_retail.json").read_text())
-    for protocol in ("all", "novel"):
-        assert headline[protocol]["model"] == kept[protocol]["model"]
-        assert headline[protocol]["ndcg@10"] == pytest.approx(kept[protocol]["ndcg@10"], abs=1e-6)
+    assert_headline_is_kept(project, "online_retail")
     sizes = published.figures_of("C", published.SPLIT)
     for protocol in ("all", "novel"):
         assert found["users"][f"evaluated_{protocol}"] == sizes[f"{protocol} evaluated users"]

@@ -80,3 +80,18 @@ def test_the_style_is_that_of_seaborn_without_its_imports():
     # colours of text are the project's own; no picture leaves its colour map to the default
     assert different <= {"text.color", "axes.labelcolor", "axes.titlesize", "image.cmap", "backend"}
     assert ours != before
+
+
+def test_a_logarithmic_axis_has_plain_numbers_that_do_not_crowd():
+    ax = plots.histogram(pl.Series(range(20, 738)), "n", "users", "T", log=True)
+    ax.figure.canvas.draw()
+    assert {label.get_text() for label in ax.get_xticklabels(which="minor")} <= {""}
+    assert {"50", "100", "500"} <= {label.get_text() for label in ax.get_xticklabels()}
+    wide = plots.histogram(pl.Series([1, 10, 1_000_000]), "n", "users", "T", log=True)
+    wide.figure.canvas.draw()
+    assert not {"2", "50"} & {label.get_text() for label in wide.get_xticklabels()}
+
+
+def test_bars_without_a_number_say_so():
+    assert not plots.bars(["view", "cart"], [0, 0], "pairs", "T").patches
+    assert len(plots.bars(["view", "cart"], [0, 1], "pairs", "T").patches) == 2

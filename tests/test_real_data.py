@@ -14,22 +14,9 @@ from conftest import ROOT
 from recomart_lib import ingest, judging, lake, prepare, published, quality, shops, splits
 from recomart_lib.params import Ingest, Prepare, Validate
 from recomart_lib.shops import Shop
-from recomart_lib.sources import files
 
 pytestmark = pytest.mark.real_data
 ONLINE_RETAIL = shops.read(ROOT / "shops" / "online_retail.yaml")
-
-
-def rating_shop(zone: str = "UTC", **tables: dict) -> Shop:
-    keys = {"name": "ratings", "title": "R", "currency": "USD", "time_zone": zone, "simulated": False, "cut": "auto"}
-    return Shop(**keys, horizon_days="auto", relevant_events=["rating"], tables=tables)
-
-
-def read(shop: Shop, table: str, source: Path) -> pl.DataFrame:
-    """All rows of a table, each of which could be read."""
-    delivered = [files.read(file, shop, table) for file in shops.files(shop, table, source)]
-    assert sum(part.rejects.height for part in delivered) == 0
-    return pl.concat(part.rows for part in delivered)
 
 
 @pytest.fixture(scope="module")
@@ -121,46 +108,57 @@ def test_online_retail_is_split_as_in_the_known_answers(validated):
     }  # fmt: skip
 
 
-def test_movielens_is_read_with_its_latin_1_titles(real_data, tmp_path):
-    genres = [f"genre{n}" for n in range(19)]
-    shop = rating_shop(
-        events={"kind": "csv", "path": "u.data", "separator": "\t", "header": ["user", "item", "stars", "at"],
-                "columns": {"user_id": "user", "item_id": "item", "rating": "stars", "timestamp": "at"},
-                "timestamp_format": "epoch_s", "event_type": "rating"},
-        users={"kind": "csv", "path": "u.user", "separator": "|", "header": ["id", "age", "sex", "work", "zip"],
-               "columns": {"user_id": "id", "age": "age", "gender": "sex"}},
-        items={"kind": "csv", "path": "u.item", "separator": "|", "encoding": "latin-1",
-               "header": ["id", "title", "released", "video", "url", *genres],
-               "columns": {"item_id": "id", "name": "title"}},
-    )  # fmt: skip
-    ingest.ingest(shop, real_data / "ml-100k", tmp_path / "raw", Ingest(max_rejected=0))
-    landed = {table: lake.landed(tmp_path / "raw", "ratings", table) for table in shop.delivered}
+RATING_SHOPS = {"movielens_100k": "ml-100k", "amazon_beauty": "amazon_beauty"}
+
+
+@pytest.fixture(scope="module", params=RATING_SHOPS)
+def rated(request, real_data, tmp_path_factory) -> tuple[Shop, dict[str, pl.DataFrame], dict[str, Any], Path]:
+    """A rating shop as its shop file has it: the shop, its raw tables, the quality report, the validated folder."""
+    shop, folder = shops.read(ROOT / "shops" / f"{request.param}.yaml"), tmp_path_factory.mktemp(request.param)
+    ingest.ingest(shop, real_data / RATING_SHOPS[request.param], folder / "raw", Ingest(max_rejected=0))
+    landed = {table: lake.landed(folder / "raw", shop.name, table) for table in shop.delivered}
+    valid, held = folder / "validated", folder / "quarantine"
+    counts, _ = judging.judge(shop, landed, Validate(), datetime.now(UTC), valid, held)
     tables = {table: found.read() for table, found in landed.items()}
-    assert {table: rows.height for table, rows in tables.items()} == {"users": 943, "items": 1_682, "events": 100_000}
-    assert tables["events"].select("user_id", "item_id").n_unique() == 100_000
-    assert tables["events"]["timestamp"].min().date() == date(1997, 9, 20)
-    assert "Misérables, Les (1995)" in tables["items"]["name"]
-    held = tmp_path / "quarantine"
-    counts, _ = judging.judge(shop, landed, Validate(), datetime.now(UTC), tmp_path / "validated", held)
-    assert {table: found["good"] for table, found in counts.items()} == {
-        "users": 943,
-        "items": 1_682,
-        "events": 100_000,
-    }
+    return shop, tables, quality.report(counts, landed, Validate()), valid
 
 
-def test_amazon_beauty_is_read_with_its_milliseconds(real_data):
-    shop = rating_shop(
-        events={"kind": "parquet", "path": "interactions.parquet", "timestamp_format": "epoch_ms",
-                "event_type": "rating",
-                "columns": {name: name for name in ("user_id", "item_id", "rating", "timestamp")}},
-        items={"kind": "parquet", "path": "items.parquet",
-               "columns": {"item_id": "item_id", "name": "title", "brand": "brand", "category": "category",
-                           "price": "price"}},
-    )  # fmt: skip
-    events, items = (read(shop, table, real_data / "amazon_beauty") for table in ("events", "items"))
-    assert (events.height, events["user_id"].n_unique(), events["item_id"].n_unique()) == (25_023, 3_744, 3_700)
-    assert events["timestamp"].dt.year().is_between(2000, 2023).all()
-    assert events["rating"].is_between(1, 5).all()
-    assert items.height == items["item_id"].n_unique() == 10_000
-    assert [round(items[name].count() / items.height, 2) for name in ("brand", "price")] == [0.96, 0.33]
+def test_rating_shops_are_read_as_their_publishers_count(rated):
+    shop, tables, report, _ = rated
+    events, items = tables["events"], tables["items"]
+    assert sum(table["rejected"] for table in report["tables"].values()) == 0
+    assert set(events["rating"].unique()) == {1, 2, 3, 4, 5}
+    assert events["event_type"].unique().to_list() == shop.relevant_events == ["rating"]
+    counted = (events.height, events["user_id"].n_unique(), events["item_id"].n_unique(), items["item_id"].n_unique())
+    if shop.name == "movielens_100k":
+        assert (counted, tables["users"]["user_id"].n_unique()) == ((100_000, 943, 1_682, 1_682), 943)
+        assert events.select("user_id", "item_id").n_unique() == 100_000
+        assert (events["timestamp"].min().date(), events["timestamp"].max().date()) == (
+            date(1997, 9, 20), date(1998, 4, 22))  # fmt: skip
+        assert "Mis\u00e9rables, Les (1995)" in items["name"]
+        genres = dict(items["category"].value_counts().iter_rows())
+        assert (genres["Fantasy"], genres["Film-Noir"], genres["unknown"], len(genres)) == (22, 24, 2, 19)
+        assert tables["users"]["gender"].unique().sort().to_list() == ["F", "M"]
+    else:
+        assert counted == (25_023, 3_744, 3_700, 10_000)
+        assert [round(items[name].count() / items.height, 2) for name in ("brand", "price")] == [0.96, 0.33]
+        assert (events["timestamp"].min().year, events["timestamp"].max().year) == (2007, 2023)
+        assert events["timestamp"].dt.microsecond().max() > 0
+
+
+def test_nothing_of_a_rating_shop_is_unexplained(rated):
+    shop, _, report, _ = rated
+    quality.gate(report)
+    events = report["tables"]["events"]
+    assert events["exclusions"] == ({} if shop.name == "movielens_100k" else {"straggler": 243})
+    assert events["good"] + events["excluded"] == events["landed"]
+
+
+def test_the_cuts_of_rating_shops_judge_whom_their_shop_files_say(rated):
+    shop, _, _, valid = rated
+    events = prepare.clean_events(pl.read_parquet(valid / "events.parquet"), Prepare())
+    cuts = splits.windows(shop, events["timestamp"].max(), Prepare().horizon_days)
+    described = [splits.describe(splits.split(events, cut, shop.relevant_events)) for cut in cuts]
+    judged = {"movielens_100k": [(116, 116), (130, 130)], "amazon_beauty": [(365, 363), (502, 498)]}
+    assert [(found["evaluated_all"], found["evaluated_novel"]) for found in described] == judged[shop.name]
+    assert cuts[1].start.date() == {"movielens_100k": date(1998, 2, 22), "amazon_beauty": date(2023, 1, 1)}[shop.name]

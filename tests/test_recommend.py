@@ -97,3 +97,4 @@ def test_the_takeaway_counts_what_comes_from_the_own_history():
     )
     assert "The **heavy** user has 3 products beside the list and gets 3 of 3 suggestions from the own history" in text
     assert "The **cold** user has 0 products beside the list and gets 0 of 3" in text
+    assert takeaways.pages({"cold": recommend.beside("u", named, tables, ITEMS)}).endswith("a light one stands in.")

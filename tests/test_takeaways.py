@@ -169,10 +169,14 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
          "No rule of severity error is broken",
          "1 rule of severity error is broken**, most often: users.age_possible (2 rows)"),
         (takeaways.concentration(COUNTS, "users", 0.1, 0.8), takeaways.concentration(COUNTS, "users", 0.1, 0.2),
-         "a few carry most of the trade", "the trade is spread"),
+         "a few carry most of it", "it is spread"),
         (takeaways.season(weeks(1, 1, 1, 2)), takeaways.season(weeks(2, 1, 1, 1)), "100.0 % above", "50.0 % below"),
-        (takeaways.repeat_purchases(pairs([2, 1])), takeaways.repeat_purchases(pairs([1, 1])),
+        (takeaways.season(weeks(1, 1, 1, 4)), takeaways.season(weeks(1, 1, 1, 3)),
+         "has 4.0 times the events of the first", "200.0 % above"),
+        (takeaways.repeats(pairs([2, 1])), takeaways.repeats(pairs([2, *[1] * 9])),
          "own history will be hard to beat", "lists must bring something new"),
+        (takeaways.repeats(pairs([2, 1])), takeaways.repeats(pairs([1, 1])),
+         "50.0 % of the user-product pairs were taken again", "Nobody took the same thing again on another day**"),
         (takeaways.cut(WINDOW, "test"), takeaways.cut(WINDOW | {"users_in_window": 0}, "test"),
          "5 of 9 users can be judged", "Nobody does anything relevant in the test window"),
         (takeaways.champion(ranked(0.3, (0.26, 0.34)), "all"), takeaways.champion(ranked(0.3, (0.24, 0.36)), "all"),
@@ -216,6 +220,8 @@ def test_the_narrowest_step_is_named_and_a_lone_step_not_compared():
     events = [{"user_id": "u", "item_id": item, "event_type": "view"} for item in "abcd"]
     bought = {"user_id": "u", "item_id": "a", "event_type": "purchase"}
     assert "narrowest step is purchase: 25.0 %" in takeaways.funnel(explore.funnel(rows("events", *events, bought)))
+    rated = bought | {"event_type": "rating"}
+    assert "records no step of the funnel" in takeaways.funnel(explore.funnel(rows("events", rated)))
     assert "one step of the funnel only (purchase)" in takeaways.funnel(explore.funnel(rows("events", bought)))
 
 
@@ -226,10 +232,21 @@ def test_the_busiest_hour_is_local():
 
 
 def test_category_and_currency_are_made_harmless():
-    table = pl.DataFrame({"category": ["<b>x"], "revenue": [10.0], "items": [1], "median_price": [2.0]})
+    table = pl.DataFrame({"category": ["<b>x"], "revenue": [10.0], "n": [3], "items": [1], "median_price": [2.0]})
     sentence = takeaways.category_structure(table, "<EUR>")
     assert "&lt;b&gt;x earns most: 10 &lt;EUR&gt;, 100.0 % of the categories" in sentence
     assert "with 1 product at a median price of 2.00" in sentence
+
+
+def test_categories_without_prices_are_told_by_what_is_taken():
+    table = pl.DataFrame({"category": ["x", "y"], "revenue": [0.0, 0.0], "n": [3, 1], "items": [2, 1]})
+    priced = table.with_columns(median_price=pl.Series([2.5, None]))
+    assert takeaways.category_structure(priced, "EUR") == (
+        "**x is taken most: 3 relevant events, 75.0 % of the categories shown**, with 2 products at a median price of "
+        "2.50 EUR."
+    )
+    free = table.with_columns(median_price=pl.lit(None, pl.Float64))
+    assert takeaways.category_structure(free, "EUR").endswith("with 2 products.")
 
 
 def test_what_people_ask_about_is_counted_and_made_harmless():
@@ -286,7 +303,7 @@ def test_prices_name_the_half_and_the_missing():
         lambda: takeaways.funnel(explore.funnel(NO_EVENTS)),
         lambda: takeaways.season(explore.per_week(NO_EVENTS, "UTC")),
         lambda: takeaways.busiest_hour(explore.week_hours(NO_EVENTS, "UTC")),
-        lambda: takeaways.repeat_purchases(explore.repeats(NO_EVENTS)),
+        lambda: takeaways.repeats(explore.repeats(NO_EVENTS)),
         lambda: takeaways.category_structure(explore.categories(NO_EVENTS, rows("items"), 5), "EUR"),
         lambda: takeaways.prices(rows("items"), "EUR"),
         lambda: takeaways.density(explore.sparsity(NO_EVENTS)),
@@ -444,10 +461,12 @@ def test_the_learning_curve_says_where_the_model_is_worth_it():
     table = means(("history", "model"), *rows)
     table = table.with_columns(pl.col("history").cast(pl.Enum(["cold", "0", "1", "2", "3-5"])))
     said = takeaways.learning_curve(table, "ease", "popularity")
-    assert said.startswith("**With 1 relevant products before the cut, ndcg@10 of ease is 0.2000")
-    assert "with 3-5, 0.1000" in said
+    assert said.startswith("**By distinct products taken before the cut, ndcg@10 of ease is 0.2000")
+    assert "for 1, 0.1000 (0.0500 to 0.1500) for 3-5.**" in said
     assert "surely above popularity for 2; not to be told apart from popularity for 1; surely below" in said
     assert said.endswith("surely below popularity for 3-5.")
+    few = table.with_columns(n=pl.when(history="3-5").then(takeaways.FEW - 1).otherwise("n"))
+    assert "3-5" not in takeaways.learning_curve(few, "ease", "popularity")
     assert "nobody" in takeaways.learning_curve(table, "popularity", "popularity")
     assert "nobody" in takeaways.learning_curve(table.clear(), "ease", "popularity")
 

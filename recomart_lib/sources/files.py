@@ -12,7 +12,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -89,12 +89,14 @@ def mapped_columns(shop: Shop, table: str) -> dict[str, str]:
 
 
 def check_columns(path: Path, shop: Shop, table: str, found: list[str]) -> None:
-    """Raise a `UserError` if a mapped column is not in the file."""
-    missing = {ours: theirs for ours, theirs in mapped_columns(shop, table).items() if theirs not in found}
+    """Raise a `UserError` if a mapped column is not in the file, or one of those that `flags` makes it of."""
+    flags, mapping = shop.table(table).flags, mapped_columns(shop, table)
+    wanted = [(ours, one) for ours, theirs in mapping.items() for one in flags.get(theirs, [theirs])]
+    missing = [(ours, theirs) for ours, theirs in wanted if theirs not in found]
     if missing:
-        wanted = "; ".join(f"'{theirs}' (for {ours}). {suggestion(theirs, found)}" for ours, theirs in missing.items())
+        told = "; ".join(f"'{theirs}' (for {ours}). {suggestion(theirs, found)}" for ours, theirs in missing)
         raise UserError(
-            f"{path.name} lacks {len(missing)} column(s) that shops/{shop.name}.yaml maps in tables.{table}: {wanted}"
+            f"{path.name} lacks {len(missing)} column(s) that shops/{shop.name}.yaml maps in tables.{table}: {told}"
         )
 
 
@@ -120,17 +122,30 @@ def _records(path: Path, spec: Table) -> Iterator[Records]:
 
 def _delivered(records: Records, path: Path, shop: Shop, table: str, name: str) -> Delivered:
     spec, mapping = shop.table(table), mapped_columns(shop, table)
-    cells = _with_absent(records, mapping)
+    cells = _with_absent(_with_flags(records, spec), mapping)
     try:
         found = typed(cells, mapping, spec, shop.time_zone)
     except pl.exceptions.PolarsError as problem:
         raise UserError(f"{path}: a column that tables.{table} maps has an impossible type: {problem}") from None
-    rows = found.rows.with_columns(source_file=pl.lit(name), source_line=records.lines)
+    words = (pl.col(ours).replace(known) for ours, known in spec.values.items())
+    rows = found.rows.with_columns(*words, source_file=pl.lit(name), source_line=records.lines)
     if table == "events":
         rows = _with_event_columns(rows, spec)
     good = found.reasons.is_null()
     n_ambiguous = (good & found.ambiguous).sum()
     return Delivered(_complete(rows.filter(good), table), _reject_table(name, records, cells, found), n_ambiguous)
+
+
+def _with_flags(records: Records, spec: Table) -> Records:
+    """The records with the columns that the shop file makes of several: the name of the first that is 1 or true."""
+    cells = records.cells
+    for made, names in spec.flags.items():
+        there = [name for name in names if name in cells.columns]
+        words = (pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase() for name in there)
+        set_here = zip(there, (word.is_in(["1", "true"]) for word in words), strict=True)
+        first = pl.coalesce(pl.lit(None, pl.String), *(pl.when(is_set).then(pl.lit(name)) for name, is_set in set_here))
+        cells = cells.with_columns(first.alias(made))
+    return replace(records, cells=cells)
 
 
 def _with_absent(records: Records, mapping: dict[str, str]) -> pl.DataFrame:

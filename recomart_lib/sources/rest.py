@@ -93,7 +93,7 @@ def download(shop: Shop, table: str, folder: Path, patience: Ingest) -> Fetched:
     return Fetched(table, talk.shown(address), records, pages, talk.requests, retries, talk.waited, seconds)
 
 
-class _TransientError(Exception):
+class TransientError(Exception):
     """What may be better the next time; `retry_after`: the seconds that the server asks us to wait."""
 
     def __init__(self, problem: str, retry_after: float | None = None) -> None:
@@ -142,7 +142,7 @@ class _Talk:
     def ask(self, url: httpx.URL, due: Due = _any) -> _Page:
         """The page at `url`, asked for as often as it takes and patience allows."""
         retrying = Retrying(
-            retry=retry_if_exception_type(_TransientError),
+            retry=retry_if_exception_type(TransientError),
             wait=self._wait,
             stop=self._is_spent,
             before_sleep=self._tell,
@@ -165,17 +165,17 @@ class _Talk:
         try:
             response = self.client.get(url)
         except (httpx.TransportError, httpx.DecodingError) as problem:
-            raise _TransientError(self.shown(f"{type(problem).__name__} {problem}".strip())) from None
+            raise TransientError(self.shown(f"{type(problem).__name__} {problem}".strip())) from None
         self._check_status(response, url)
         page = _page(response, self)
         if page.n < due(page.total):
-            raise _TransientError(
+            raise TransientError(
                 f"it holds {page.n} records where {due(page.total)} are due (does api.pagination.size fit?)"
             )
         fingerprint = hashlib.blake2b(page.lines).digest()
         if page.n and self.answered.setdefault(fingerprint, url) != url:
             other = self.shown(self.answered[fingerprint])
-            raise _TransientError(
+            raise TransientError(
                 f"it holds the same records as {other} (a cache? or api.pagination is not what the API takes)"
             )
         return page
@@ -185,15 +185,19 @@ class _Talk:
         if response.is_success:
             return
         if status in RETRIED or status >= 500:
-            wait = _retry_after(response)
-            raise _TransientError(_named(response) + ("" if wait is None else f", asking to wait {wait:,.0f} s"), wait)
+            wait = retry_after(response)
+            raise TransientError(
+                status_of(response) + ("" if wait is None else f", asking to wait {wait:,.0f} s"), wait
+            )
         where, shop = self.shown(response.headers.get("location", "nowhere")), f"shops/{self.shop.name}.yaml"
         auth = self.shop.api.auth
         held = f"is the secret in {auth.env} right and allowed to read this?" if auth else f"{shop} has no api.auth."
         hints = {401: held, 403: held, 404: f"are api.url and tables.{self.table}.path right in {shop}?"}
         redirect = f"it sends us to {where}; if that is right, write it into {shop}: api.url."
         hint = redirect if status < 400 else hints.get(status, f"are api.url and api.pagination right in {shop}?")
-        raise UserError(f"{self.shown(url)} answers {_named(response)}: {hint} Nothing of '{self.table}' was landed.")
+        raise UserError(
+            f"{self.shown(url)} answers {status_of(response)}: {hint} Nothing of '{self.table}' was landed."
+        )
 
     def _wait(self, state: RetryCallState) -> float:
         asked_for = state.outcome.exception().retry_after
@@ -215,7 +219,7 @@ class _Talk:
         _sleep(seconds)
         self.waited += seconds
 
-    def _give_up(self, url: httpx.URL, attempts: int, fault: _TransientError) -> NoReturn:
+    def _give_up(self, url: httpx.URL, attempts: int, fault: TransientError) -> NoReturn:
         seconds, left = time.monotonic() - self.began, self._left()
         late = f", more than the {left:.0f} s left to wait" if (fault.retry_after or 0) > left else ""
         raise UserError(
@@ -286,11 +290,11 @@ def _client(api: Api, secret: str, patience: Ingest) -> httpx.Client:
 # --- What is answered ------------------------------------------------------------------------------------------------
 
 
-def _named(response: httpx.Response) -> str:
+def status_of(response: httpx.Response) -> str:
     return f"{response.status_code} {response.reason_phrase}".strip()
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def retry_after(response: httpx.Response) -> float | None:
     """Seconds from now until the moment that the header names; None if it names none that we understand."""
     text = response.headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
@@ -304,17 +308,17 @@ def _retry_after(response: httpx.Response) -> float | None:
 
 
 def _page(response: httpx.Response, talk: _Talk) -> _Page:
-    """The answer's records, or a `_TransientError` if it is not of the declared shape."""
+    """The answer's records, or a `TransientError` if it is not of the declared shape."""
     api = talk.shop.api
     try:
         answer = json.loads(response.content)
         records = _records(answer, api.records)
         lines = b"".join(map(_line, records))
     except (ValueError, RecursionError) as problem:
-        raise _TransientError(f"the answer is not valid JSON ({problem})") from None
+        raise TransientError(f"the answer is not valid JSON ({problem})") from None
     total = None if api.total is None else _member(answer, api.total, "total")
     if total is not None and (type(total) is not int or total < 0):
-        raise _TransientError(f"its '{api.total}' (api.total) is no number of records")
+        raise TransientError(f"its '{api.total}' (api.total) is no number of records")
     return _Page(lines, len(records), total, _next(response, answer, talk))
 
 
@@ -322,16 +326,16 @@ def _records(answer: Any, key: str | None) -> list[dict]:
     records = answer if key is None else _member(answer, key, "records")
     if not isinstance(records, list):
         where = "the answer" if key is None else f"its '{key}'"
-        raise _TransientError(f"{where} is no list of records (api.records names the key that holds it)")
+        raise TransientError(f"{where} is no list of records (api.records names the key that holds it)")
     if not all(isinstance(record, dict) for record in records):
-        raise _TransientError("it holds records that are no JSON objects")
+        raise TransientError("it holds records that are no JSON objects")
     return records
 
 
 def _member(answer: Any, key: str, ours: str) -> Any:
     if not isinstance(answer, dict) or key not in answer:
         found = ", ".join(map(repr, list(answer)[:10])) if isinstance(answer, dict) else "no object"
-        raise _TransientError(f"the answer has no key '{key}' (api.{ours}); found: {found or 'none'}")
+        raise TransientError(f"the answer has no key '{key}' (api.{ours}); found: {found or 'none'}")
     return answer[key]
 
 
@@ -350,7 +354,7 @@ def _next(response: httpx.Response, answer: Any, talk: _Talk) -> httpx.URL | Non
             return _after_cursor(answer, talk)
         return _after_link(response, talk) if style == "link" else None
     except httpx.InvalidURL as problem:
-        raise _TransientError(talk.shown(f"what it says of the next page makes no address ({problem})")) from None
+        raise TransientError(talk.shown(f"what it says of the next page makes no address ({problem})")) from None
 
 
 def _after_link(response: httpx.Response, talk: _Talk) -> httpx.URL | None:
@@ -378,7 +382,7 @@ def _link(header: str) -> str | None:
 def _after_cursor(answer: Any, talk: _Talk) -> httpx.URL | None:
     paging = talk.shop.api.pagination
     if not isinstance(answer, dict):
-        raise _TransientError(f"the answer is no object and cannot hold '{paging.next}' (api.pagination.next)")
+        raise TransientError(f"the answer is no object and cannot hold '{paging.next}' (api.pagination.next)")
     if paging.next not in answer and not talk.answered:
         log.warning("%s: the first answer has no key '%s' (api.pagination.next): taken for the only page",
                     talk.table, paging.next)  # fmt: skip
@@ -386,7 +390,7 @@ def _after_cursor(answer: Any, talk: _Talk) -> httpx.URL | None:
     if cursor is None or cursor is False or cursor == "":
         return None
     if type(cursor) not in (str, int):
-        raise _TransientError(f"its '{paging.next}' (api.pagination.next) is no value for '{paging.parameter}'")
+        raise TransientError(f"its '{paging.next}' (api.pagination.next) is no value for '{paging.parameter}'")
     return talk.address.copy_merge_params({paging.parameter: cursor})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import polars as pl
@@ -12,7 +13,6 @@ from recomart_lib.sources import times
 
 ID_COLUMNS = ("user_id", "item_id", "event_id", "order_id")
 WHOLE_ID = r"^\d+\.0$"
-DECIMAL_COMMA = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?$"
 
 
 class Typed(NamedTuple):
@@ -26,13 +26,13 @@ class Typed(NamedTuple):
 def typed(cells: pl.DataFrame, mapping: dict[str, str], spec: Table, zone: str) -> Typed:
     """The mapped columns (ours -> the delivered one) in our types."""
     written = cells.select(pl.col(theirs).alias(ours) for ours, theirs in mapping.items())
-    bare = _bare(written)
+    bare = _bare(written, spec.nulls)
     moments = {ours: times.moments(bare[ours], spec, zone) for ours in bare.columns if _dtype(ours) == TIMESTAMP}
     days = {ours: times.days(bare[ours], spec, zone) for ours in bare.columns if _dtype(ours) == pl.Date}
     others = [ours for ours in bare.columns if not _dtype(ours).is_temporal()]
     # one expression for all columns: a shop delivers hundreds of small files, and each evaluation has its price
     rows = bare.with_columns(
-        *(_parsed(ours, bare.schema[ours], spec.decimal).alias(ours) for ours in others),
+        *(_parsed(ours, bare.schema[ours], spec).alias(ours) for ours in others),
         *(found["moment"].alias(ours) for ours, found in moments.items()),
         *(day.alias(ours) for ours, day in days.items()),
     )
@@ -43,11 +43,12 @@ def typed(cells: pl.DataFrame, mapping: dict[str, str], spec: Table, zone: str) 
     return Typed(rows, _reasons(written, bare, rows, clocks, spec), ambiguous)
 
 
-def _bare(written: pl.DataFrame) -> pl.DataFrame:
-    """Text without the blanks around it; blank text is null."""
+def _bare(written: pl.DataFrame, nulls: list[str]) -> pl.DataFrame:
+    """Text without the blanks around it; blank text is null, and so are the words that stand for nothing."""
+    nothing = ["", *nulls]
     texts = [name for name, dtype in written.schema.items() if dtype == pl.String]
     stripped = written.with_columns(pl.col(name).str.strip_chars() for name in texts)
-    return stripped.with_columns(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in texts)
+    return stripped.with_columns(pl.when(~pl.col(name).is_in(nothing)).then(pl.col(name)).alias(name) for name in texts)
 
 
 def _dtype(ours: str) -> pl.DataType:
@@ -57,21 +58,23 @@ def _dtype(ours: str) -> pl.DataType:
     return next(TABLES[name][column] for name in tables if column in TABLES[name])
 
 
-def _parsed(ours: str, delivered: pl.DataType, decimal: str) -> pl.Expr:
+def _parsed(ours: str, delivered: pl.DataType, spec: Table) -> pl.Expr:
     dtype, cells = _dtype(ours), pl.col(ours)
     if dtype.is_numeric():
-        return _numbers(cells, delivered, dtype, decimal)
+        return _numbers(cells, delivered, dtype, spec)
     text = cells.cast(pl.String)
     # spreadsheets and data frames write whole numbers with nulls as 17850.0: the id is 17850
     whole = pl.when(text.str.contains(WHOLE_ID)).then(text.str.strip_suffix(".0")).otherwise(text)
     return whole if ours in ID_COLUMNS else text
 
 
-def _numbers(cells: pl.Expr, delivered: pl.DataType, dtype: pl.DataType, decimal: str) -> pl.Expr:
+def _numbers(cells: pl.Expr, delivered: pl.DataType, dtype: pl.DataType, spec: Table) -> pl.Expr:
     """Numbers. Infinity, NaN and fractions of a whole are no value; before a decimal comma, points group thousands."""
-    if delivered == pl.String and decimal == ",":
-        cells = pl.when(cells.str.contains(DECIMAL_COMMA)).then(cells)
-        cells = cells.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    if delivered == pl.String and (spec.thousands or spec.decimal == ","):
+        mark, decimal = re.escape(spec.thousands or "."), re.escape(spec.decimal)
+        cells = pl.when(cells.str.contains(rf"^[+-]?(\d+|\d{{1,3}}({mark}\d{{3}})+)({decimal}\d*)?$")).then(cells)
+        cells = cells.str.replace_all(spec.thousands or ".", "", literal=True)
+        cells = cells.str.replace(spec.decimal, ".", literal=True)
     number = cells.cast(pl.Float64, strict=False)
     if dtype == pl.Float64:
         return pl.when(number.is_finite()).then(number)
