@@ -162,7 +162,7 @@ def quarantine_show(
     show(held.select(name for name in held.columns if held.get_column(name).null_count() < held.height), rows)
 
 
-@quarantine_app.command("export", epilog=examples("recomart quarantine export", "recomart quarantine export data/mine"))
+@quarantine_app.command("export", epilog=examples("recomart quarantine export", "recomart quarantine export mended"))
 def quarantine_export(folder: Annotated[Path, _folder("Where the CSV files are to lie.")] = REPAIR) -> None:
     """Write what is held back to CSV files, to be mended in any editor or spreadsheet."""
     from recomart_lib import repair

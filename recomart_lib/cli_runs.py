@@ -9,7 +9,7 @@ import typer
 
 from recomart_lib import paths
 from recomart_lib.cli_options import examples
-from recomart_lib.cli_show import facts, plain_lines, say, show
+from recomart_lib.cli_show import facts, say, show, warn
 from recomart_lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _history(root: Path) -> History:
 
     history = runs.history(root)
     for sentence in history.damaged:
-        typer.secho(plain_lines(sentence), fg="yellow", err=True)
+        warn(sentence)
     return history
 
 

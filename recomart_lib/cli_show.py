@@ -98,6 +98,11 @@ def say(text: object, bold: bool = False) -> None:
     typer.secho(plain_lines(str(text)), bold=bold or None)
 
 
+def warn(sentence: str) -> None:
+    """Tell of something that does not stop the command, on stderr."""
+    typer.secho(plain_lines(sentence), fg="yellow", err=True)
+
+
 def complain(problem: Exception) -> None:
     """Tell of a mistake, on stderr."""
     typer.secho(f"Error: {plain_lines(str(problem))}", fg="red", err=True)

@@ -34,6 +34,7 @@ OTHERS = {
     "data/kafka": "make kafka",
     "data/repair": "recomart quarantine export",
     "data/replay": "recomart quarantine replay",
+    "data/runs": "recomart index, at the end of dvc repro",
     "data/streaming": "recomart stream consume",
     "data/source": "the shop",
 }

@@ -35,17 +35,17 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-SHOPS = ["online_retail", "simulated", "simulated_api"]
+SHOPS = ["amazon_beauty", "movielens_100k", "online_retail", "simulated", "simulated_api"]
 
 
 @pytest.mark.parametrize(
     ("line", "names"),
     [
         ("recomart shop show ", SHOPS),
-        ("recomart shop show sim", SHOPS[1:]),
-        ("recomart shop use o", SHOPS[:1]),
+        ("recomart shop show sim", SHOPS[3:]),
+        ("recomart shop use o", SHOPS[2:3]),
         ("recomart shop check ", SHOPS),
-        ("recomart lake show --shop s", SHOPS[1:]),
+        ("recomart lake show --shop s", SHOPS[3:]),
         ("recomart stage 0", [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]),
         ("recomart stage 05", ["05_features"]),
         ("recomart lake show ", list(TABLES)),

@@ -87,7 +87,7 @@ def test_an_option_has_one_sentence_in_all_commands():
 
 def test_show_needs_no_name():
     shows = [command for words, command in COMMANDS.items() if words.endswith(" show")]
-    assert len(shows) == 4
+    assert len(shows) == 5
     assert not any(param.required for command in shows for param in command.params)
 
 
@@ -102,14 +102,3 @@ def test_commands_stand_in_panels_in_the_order_of_the_work():
 def test_whatever_is_printed_passes_one_place(path):
     if path.stem not in ("cli_show", "cli_airflow"):  # a DAG file is code, every letter of it
         assert not re.search(r"typer\.s?echo\(", path.read_text())
-
-
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-WRITTEN = [
-    (path.name, line) for path in DOCUMENTS for line in re.findall(r"^recomart .+", path.read_text(), re.MULTILINE)
-]
-
-
-@pytest.mark.parametrize(("document", "line"), WRITTEN, ids=[": ".join(pair)[:90] for pair in WRITTEN])
-def test_what_documents_tell_people_to_type_can_be_typed(document, line):
-    assert parse(line)[0] in COMMANDS

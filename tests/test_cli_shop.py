@@ -27,11 +27,12 @@ def test_the_list_tells_title_tables_files_and_which_one_is_used(project, call):
     status, said, _ = call("shop", "show")
     head, *rows = said.splitlines()
     assert (status, head.split()) == (0, ["shop", "title", "tables", "files", "in", "use"])
-    assert [row.split()[0] for row in rows] == ["online_retail", "simulated", "simulated_api", "tiny"]
-    assert [row.split()[-1] for row in rows] == ["no", "no", "no", "yes"]
-    assert "missing: events" in rows[0]
-    assert "not fetched yet: users, items, events" in rows[2]
-    assert "users, items, events  there" in rows[3]
+    named = {row.split()[0]: row for row in rows}
+    assert list(named) == ["amazon_beauty", "movielens_100k", "online_retail", "simulated", "simulated_api", "tiny"]
+    assert [row.split()[-1] for row in rows] == ["no"] * 5 + ["yes"]
+    assert "missing: events" in named["online_retail"]
+    assert "not fetched yet: users, items, events" in named["simulated_api"]
+    assert "users, items, events  there" in named["tiny"]
 
 
 def test_files_that_are_gone_are_named(project, call):

@@ -98,7 +98,7 @@ def test_a_wrong_level_is_told(project):
 
 
 def test_a_bug_leaves_its_traceback_in_the_file(project, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "app", lambda: {}["missing"])
+    monkeypatch.setattr(cli, "app", lambda **_: {}["missing"])
     with pytest.raises(KeyError):
         cli.main()
     text = "\n".join(lines(project))
