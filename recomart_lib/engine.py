@@ -95,6 +95,12 @@ def collect(frame: nw.LazyFrame) -> pl.DataFrame:
     return pl.DataFrame(native.toArrow())
 
 
+def held(frame: nw.LazyFrame) -> nw.LazyFrame:
+    """The same table, worked out once if that is on this machine: each plan that uses it would work it out anew."""
+    native: Any = frame.to_native()
+    return nw.from_native(native.collect().lazy()) if isinstance(native, pl.LazyFrame) else frame
+
+
 def like(known: World, table: pl.DataFrame) -> nw.LazyFrame:
     """A table of ours on the engine of a world."""
     if isinstance(known.events.to_native(), pl.LazyFrame):

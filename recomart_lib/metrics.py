@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 NAMES = ("precision", "recall", "ndcg", "hit_rate", "mrr", "map")
 DRAWS_AT_ONCE = 4_000_000  # users drawn in one block of the bootstrap: about 100 MB
@@ -123,7 +124,8 @@ def bootstrap_ci(
         size = min(step, n_resamples - start)
         drawn = rng.integers(0, n, size=(size, n)) + np.arange(size)[:, None] * n
         times = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)  # how often each user was drawn
-        means.append(times.astype(np.float64) @ columns / n)
+        with threadpool_limits(1, "blas"):  # the last bits of a product depend on the number of threads
+            means.append(times.astype(np.float64) @ columns / n)
     low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2], axis=0)
     return (low, high) if values.ndim == 2 else (float(low[0]), float(high[0]))
 

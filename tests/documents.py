@@ -37,6 +37,7 @@ OTHERS = {
     "data/runs": "recomart index, at the end of dvc repro",
     "data/streaming": "recomart stream consume",
     "data/source": "the shop",
+    "reports/changes_1_2.html": "recomart runs diff",
 }
 
 

@@ -50,9 +50,9 @@ def audit(
     for one in (*groups, planted):
         given = max((latest[kind] for kind in one.reads if kind in latest), default=None)
         before = (peeking if one is planted else made)[one.entity]
-        for feature in one.features:
-            n_changed = _n_changed(before, again[one.entity], KEYS[one.entity], feature.name)
-            rows.append((one.entity, feature.name, given, n_changed, n_changed > 0 or _not_before(given, as_of)))
+        changed = _n_changed(before, again[one.entity], KEYS[one.entity], [feature.name for feature in one.features])
+        for name, n_changed in changed.items():
+            rows.append((one.entity, name, given, n_changed, n_changed > 0 or _not_before(given, as_of)))
     columns = {"entity": pl.String, "feature": pl.String, "latest_event": pl.Int64, "n_changed": pl.Int64,
                "leaks": pl.Boolean}  # fmt: skip
     return pl.DataFrame(rows, schema=columns, orient="row").with_columns(pl.col("latest_event").cast(TIMESTAMP))
@@ -133,8 +133,13 @@ def _not_before(given: int | None, as_of: datetime) -> bool:
     return given is not None and given >= microseconds(as_of)
 
 
-def _n_changed(before: pl.DataFrame, after: pl.DataFrame, keys: list[str], feature: str) -> int:
-    """Rows whose value differs, or which one table has and the other lacks."""
-    joined = before.select(*keys, feature).join(after.select(*keys, feature), on=keys, how="full", suffix="_after")
+def _n_changed(before: pl.DataFrame, after: pl.DataFrame, keys: list[str], features: list[str]) -> dict[str, int]:
+    """Per feature, the rows whose value differs, or which one table has and the other lacks."""
+    both = (before.select(*keys, *features), after.select(*keys, *features))
+    if both[0].select(keys).equals(both[1].select(keys)):  # as it should be; then no join is needed
+        joined = pl.concat([both[0], both[1].select(pl.all().name.suffix("_after"))], how="horizontal")
+    else:
+        joined = both[0].join(both[1], on=keys, how="full", suffix="_after")
     there = pl.col(keys[0]).is_not_null() & pl.col(f"{keys[0]}_after").is_not_null()
-    return joined.filter(~(there & pl.col(feature).eq_missing(pl.col(f"{feature}_after")))).height
+    same = [there & pl.col(name).eq_missing(pl.col(f"{name}_after")) for name in features]
+    return joined.select((~one).sum().alias(name) for one, name in zip(same, features, strict=True)).row(0, named=True)

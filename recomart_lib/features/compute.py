@@ -56,7 +56,7 @@ def past_of(world: World, as_of: datetime, settings: Features, pairs: pl.DataFra
     events = world.events.filter(nw.col("time") < moment)
     kinds = engine.collect(events.select("event_type").unique()).get_column("event_type")
     known = events.filter(nw.col("event_type").is_in(POSITIVE)).select("user_id", "item_id").unique()
-    asked = known if pairs is None else engine.like(world, pairs.select("user_id", "item_id").unique())
+    asked = engine.held(known) if pairs is None else engine.like(world, pairs.select("user_id", "item_id").unique())
     return Past(events, world.users, world.items, asked, moment, frozenset(kinds), settings)
 
 
