@@ -70,7 +70,7 @@ def test_what_follows_a_failed_stage_is_stale(root):
 def test_the_longest_section_of_a_stage_is_named(root):
     sidecar(root, "03_explore", sections=[{"title": "A", "seconds": 2}, {"title": "<b>B</b>", "seconds": 9.5}])
     page = page_of(root)
-    assert "<td>&lt;b&gt;B&lt;/b&gt;&nbsp;9.5 s</td>" in page
+    assert "longest section: &lt;b&gt;B&lt;/b&gt; 9.5 s</small>" in page
 
 
 def test_a_stage_that_never_ran_is_not_stale(root):
