@@ -13,8 +13,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from recomart_lib import params, paths, pipeline
 
 RESULTS = "docs/results/online_retail.json"
@@ -29,14 +27,10 @@ Results = dict[str, Any]  # see docs/results.py
 def filled(text: str, root: Path) -> str:
     """A document with its made parts as they should be, for the project in `root`."""
     results = json.loads((root / RESULTS).read_text(encoding="utf-8"))
-    parts = {"graph": graph(delivered(root)), "headline": headline(results), "targets": targets(results)}
+    # of the shop that is delivered, whichever params.yaml names: a document is about that
+    stages = pipeline.read(root, {"base": params.Base().model_dump()})
+    parts = {"graph": graph(stages), "headline": headline(results), "targets": targets(results)}
     return MARKED.sub(lambda found: f"{found[1]}{parts[found[2]]}\n{found[3]}", text)
-
-
-def delivered(root: Path) -> pipeline.Stages:
-    """The stages of dvc.yaml for the shop that is delivered, whichever params.yaml names: a document is about that."""
-    text = (root / pipeline.FILE).read_text(encoding="utf-8")
-    return yaml.safe_load(text.replace("${base.source}", params.Base().source))["stages"]
 
 
 def graph(stages: pipeline.Stages) -> str:

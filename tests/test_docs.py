@@ -12,7 +12,7 @@ import documents
 import pytest
 import yaml
 
-from recomart_lib import pipeline
+from recomart_lib import params, pipeline
 from recomart_lib.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -153,7 +153,7 @@ def test_a_number_that_was_typed_is_put_right():
 
 def test_the_graph_says_all_that_dvc_yaml_says():
     """Whoever needs a stage's results is reached from it in the picture."""
-    stages = made.delivered(ROOT)
+    stages = pipeline.read(ROOT, {"base": params.Base().model_dump()})
     arrows = re.findall(r"(\w+) -(?:->|\.->) (\w+)", made.graph(stages))
     for name, before in pipeline.upstream(stages).items():
         reached, waiting = set(), [made._id(name)]
