@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,5 +104,6 @@ def _row(run: Run) -> dict[str, object]:
     heads = run.metrics.get("headline", {})
     scores = {f"{name}, {protocol}": heads.get(protocol, {}).get(name)
               for protocol in ("all", "novel") for name in ("model", "ndcg@10")}  # fmt: skip
-    return {"run": run.number, "when": run.when, "shop": run.shop, "code": run.revision, **scores,
+    when = datetime.fromisoformat(run.when)
+    return {"run": run.number, "when": when, "shop": run.shop, "code": run.revision, **scores,
             "quality": run.metrics.get("quality", {}).get("score")}  # fmt: skip
