@@ -15,6 +15,7 @@ import pytest
 import yaml
 from brokers import embedded_broker, kafka  # noqa: F401
 from hypothesis import settings
+from projects import project  # noqa: F401
 
 from recomart_lib import cli, lake, schemas, shops
 from recomart_lib.shops import Shop, Table

@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from test_pipeline import BIN, change, new_project, run
+from projects import BIN, change, new_project, run
 
 dagster = pytest.importorskip("dagster", reason="NO DAGSTER: pip install --no-deps -r requirements-orchestration.lock")
 pytestmark = pytest.mark.slow

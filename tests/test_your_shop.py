@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from test_pipeline import BIN, ROOT, new_project
+from projects import BIN, ROOT, new_project
 
 from recomart_lib import shops
 

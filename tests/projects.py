@@ -1,0 +1,96 @@
+"""A small shop as a project of its own, which the real DVC runs: for tests of whole runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+SMALL = {"n_users": 300, "n_items": 120, "n_orders": 1_500, "n_days": 150}
+STAGES = [
+    "01_ingest",
+    "02_validate",
+    "03_explore",
+    "04_prepare",
+    "05_features",
+    "06_train",
+    "07_evaluate",
+    "08_recommend",
+    "09_stream",
+]
+
+
+def run(project: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess:
+    """Run a command of the environment in a project; the test fails with its output if it should have worked."""
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    environment.pop("RECOMART_ROOT", None)
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    assert not check or done.returncode == 0, done.stdout[-4_000:] + done.stderr[-4_000:]
+    return done
+
+
+def new_project(folder: Path) -> Path:
+    """A copy of the tracked files with a small shop, in a Git repository of its own."""
+    tracked = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    for name in tracked.stdout.splitlines():
+        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("tests/", "reports/metrics/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    change(folder, simulate=SMALL, evaluate={"n_bootstrap": 50}, train={"k": 20, "n_trials": 3, "models": {
+        "popularity": {}, "recent_popularity": {}, "own_history": {}, "own_history_decayed": {},
+        "repurchase": {"n_trees": 20}, "item_knn": {"n_neighbours": [20]}, "ease": {"reg": {"low": 50, "high": 200}},
+        "als": {"n_factors": 8}, "bpr": {"n_factors": 8, "n_epochs": 10}, "svdpp": {"n_epochs": 5},
+        "segment_popularity": {}, "content": {}, "blend": {"n_factors": 8}}})  # fmt: skip
+    run(folder, "git", "init", "-q")
+    run(folder, "git", "add", "-A")
+    identity = ("-c", "user.name=Tester", "-c", "user.email=tester@example.com")
+    run(folder, "git", *identity, "commit", "-qm", "a project")
+    return folder
+
+
+def stages(project: Path) -> None:
+    """All stages, without DVC: half the time."""
+    for name in STAGES:
+        run(project, "recomart", "stage", name)
+
+
+def sidecar(project: Path, name: str) -> dict:
+    return json.loads((project / "reports/sidecars" / f"{name}.json").read_text())
+
+
+def change(project: Path, **sections: dict) -> None:
+    """Set parameters in a project's params.yaml."""
+    path = project / "params.yaml"
+    content = yaml.safe_load(path.read_text())
+    for name, values in sections.items():
+        content[name].update(values)
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def ran(done: subprocess.CompletedProcess) -> list[str]:
+    """The stages that DVC executed."""
+    return [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage '")]
+
+
+def results(project: Path) -> dict[str, bytes]:
+    """All that must be equal after a forced rerun: metrics, models, tables and normalised notebooks."""
+    kept = [*project.glob("reports/metrics/*"), *project.glob("reports/*.ipynb")]
+    folders = "validated quarantine history prepared features tuning models evaluation recommendations"
+    for folder in folders.split():
+        kept += [path for path in (project / "data" / folder).rglob("*") if path.is_file()]
+    return {path.relative_to(project).as_posix(): path.read_bytes() for path in kept}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    folder = new_project(tmp_path_factory.mktemp("project"))
+    run(folder, "dvc", "repro")
+    return folder
