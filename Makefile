@@ -33,7 +33,7 @@ test: setup .venv/.orchestration ## all tests but the slow ones, under 20 minute
 
 ui: setup .venv/.orchestration ## Dagster: runs, logs, retries and schedules in a browser, http://localhost:3000
 	@mkdir -p .dagster && cp recomart_lib/templates/dagster.yaml .dagster/
-	@python -m http.server 3001 --bind 127.0.0.1 --directory reports >/dev/null 2>&1 & trap "kill $$!" EXIT INT TERM; \
+	@python -m http.server 3001 --bind 127.0.0.1 --directory reports >/dev/null 2>&1 & trap "kill $$! 2>/dev/null" EXIT INT TERM; \
 	export DAGSTER_HOME=$(CURDIR)/.dagster RECOMART_REPORTS_URL=http://localhost:3001; \
 	dagster dev --module-name recomart_lib.orchestration --host 127.0.0.1 --port 3000
 .venv/.orchestration: .venv/.installed requirements-orchestration.lock
