@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from dagster import Any as Anything
 from dagster import Array, Enum, EnumValue, Field, InitResourceContext, ResourceDefinition, Shape
 
 from recomart_lib import config, params, params_file, paths, shops
@@ -26,7 +27,11 @@ def resource() -> ResourceDefinition:
 
 
 def schema() -> Shape:
-    """What the launchpad accepts; types come from `params.Params`, defaults and comments from params.yaml."""
+    """What the launchpad accepts; types come from `params.Params`, defaults and comments from params.yaml.
+
+    A mapping, like train.models, has no default here: the browser would leave out what is empty in it, and send the
+    rest. One that is not written in the launchpad stays as it is in params.yaml.
+    """
     values, said = params.load().model_dump(by_alias=True), _comments(paths.place(FILE))
     sections = {}
     for name, section in Params.model_fields.items():
@@ -35,9 +40,9 @@ def schema() -> Shape:
             {
                 one: Field(
                     _kind(field.annotation, f"{key}_{one}"),
-                    default_value=values[key][one],
                     is_required=False,
                     description=said.get((key, one)),
+                    **({} if isinstance(values[key][one], dict) else {"default_value": values[key][one]}),
                 )
                 for one, field in section.annotation.model_fields.items()
             }
@@ -51,7 +56,7 @@ def _kind(annotation: Any, name: str) -> Any:
         return Enum(name, [EnumValue(value) for value in get_args(annotation)])
     if get_origin(annotation) is list:
         return Array(get_args(annotation)[0])
-    return dict if get_origin(annotation) is dict else annotation
+    return Anything if get_origin(annotation) is dict else annotation
 
 
 def _comments(path: Path) -> dict[tuple[str, str], str]:
@@ -70,11 +75,12 @@ def checked(values: Values) -> Values:
     UserError
         One line per mistake, before anything is written.
     """
-    before = params.load().base
-    base = dict(values["base"])
-    if base["shop"] != before.shop and base["source"] == before.source:
+    before = params.load().model_dump(by_alias=True)
+    asked = {section: {**keys, **values.get(section, {})} for section, keys in before.items()}
+    base = asked["base"]
+    if base["shop"] != before["base"]["shop"] and base["source"] == before["base"]["source"]:
         base["source"] = (paths.SOURCE / base["shop"]).as_posix()
-    found = config.checked(Params, {**values, "base": base}, Path("the launchpad's resources.params.config"))
+    found = config.checked(Params, asked, Path("the launchpad's resources.params.config"))
     shop = shops.load(base["shop"])
     if not (shop.simulated or shop.api or paths.place(base["source"]).is_dir()):
         raise UserError(f"base.source: there is no folder {base['source']}. Where do the files of '{shop.name}' lie?")

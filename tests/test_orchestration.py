@@ -22,6 +22,9 @@ from recomart_lib.errors import UserError
 
 dagster = pytest.importorskip("dagster", reason="NO DAGSTER: pip install --no-deps -r requirements-orchestration.lock")
 os.environ["RECOMART_ROOT"], before = str(toy.ROOT), os.environ.get("RECOMART_ROOT")
+from dagster._core.snap.snap_to_yaml import default_values_yaml_from_type_snap  # noqa: E402
+from dagster_shared.yaml_utils import load_run_config_yaml  # noqa: E402
+
 from recomart_lib import orchestration, orchestration_facts, orchestration_params, orchestration_watch  # noqa: E402
 
 os.environ.pop("RECOMART_ROOT")
@@ -124,6 +127,20 @@ class TestLaunchpad:
         job = orchestration.definitions.resolve_job_def("validation_only_job")
         offered = dagster.validate_run_config(job, {})["resources"]["params"]["config"]
         assert offered == yaml.safe_load((toy.ROOT / "params.yaml").read_text())
+
+    def test_what_the_browser_sends_leaves_params_yaml_as_it_is(self, make):
+        """It fills in what it knows of each type, and leaves out what is empty: a mapping must not come back so."""
+        make()
+        known = orchestration.definitions.resolve_job_def("validation_only_job").get_job_snapshot()
+        schema = known.config_schema_snapshot
+        root = schema.get_config_snap(known.mode_def_snaps[0].root_config_key)
+        sent = load_run_config_yaml(default_values_yaml_from_type_snap(schema, root))["resources"]["params"]["config"]
+        assert sent["train"]["k"] == 20
+        assert orchestration_params.different(orchestration_params.checked(sent)) == {}
+        chosen = {**sent, "train": {**sent["train"], "models": {"popularity": {}, "ease": {"reg": 5}}}}
+        assert orchestration_params.different(orchestration_params.checked(chosen)) == {
+            "train": {"models": {"popularity": {}, "ease": {"reg": 5}}}
+        }
 
     def test_wrong_values_are_refused_and_nothing_is_written(self):
         before = (toy.ROOT / "params.yaml").read_bytes()
