@@ -174,9 +174,9 @@ def caveat(before: Run, now: Run) -> str:
     return ""
 
 
-def headline(before: Run, now: Run) -> str:
-    """What the index page says: what changed since the run before, and what moved."""
-    return " ".join([what_changed(inputs(before, now)), *what_moved(chosen(before, now))])
+def headline(changed: pl.DataFrame, people: pl.DataFrame) -> str:
+    """What the index page says: what changed since the run before (of `inputs`), and what moved (of `chosen`)."""
+    return " ".join([what_changed(changed), *what_moved(people)])
 
 
 def p_value(value: float) -> str:

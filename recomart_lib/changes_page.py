@@ -58,7 +58,7 @@ def compared(before: Run, now: Run) -> Facts:
     return {
         "before": before,
         "now": now,
-        "headline": changes.headline(before, now),
+        "headline": changes.headline(inputs, chosen),
         "what_changed": changes.what_changed(inputs),
         "what_moved": changes.what_moved(chosen),
         "inputs": inputs.to_dicts(),

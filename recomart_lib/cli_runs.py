@@ -43,8 +43,9 @@ def show_runs(number: Annotated[int | None, _number("all, listed")] = None) -> N
     facts({**_row(run), "python": run.packages["python"]})
     earlier = [other for other in history.of(run.shop) if other.number < number]
     if earlier:
-        say(f"\nSince run {earlier[-1].number}: {changes.headline(earlier[-1], run)}")
-        table = changes.inputs(earlier[-1], run).with_columns(pl.col("stages").list.join(", "))
+        changed, moved = changes.inputs(earlier[-1], run), changes.chosen(earlier[-1], run)
+        say(f"\nSince run {earlier[-1].number}: {changes.headline(changed, moved)}")
+        table = changed.with_columns(pl.col("stages").list.join(", "))
         if table.height > 1:  # one is told in the sentence
             show(table)
 
@@ -70,7 +71,7 @@ def diff(
         old, new = _find(history, before), _find(history, now)
     if old.shop != new.shop:
         raise UserError(f"Run {old.number} is of shop '{old.shop}', run {new.number} of '{new.shop}': not comparable.")
-    say(changes.headline(old, new))
+    say(changes.headline(changes.inputs(old, new), changes.chosen(old, new)))
     say(changes_page.build_pair(root, old, new))
 
 

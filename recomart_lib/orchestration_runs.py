@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
-import yaml
 
-from recomart_lib import index_page, logs, paths
+from recomart_lib import index_page, logs, paths, pipeline
 
 # what may pass by itself: another DVC at work, a server or a line that is down; nothing else is tried again
 PASSES = re.compile(
@@ -170,9 +169,7 @@ def _reason(root: Path, stage: str, notebook: str | None, started: datetime, lin
 
 def outputs(root: Path, stage: str) -> dict[str, str]:
     """Path -> MD5 of what a stage made, as dvc.lock has it; nothing if it has not run."""
-    path = root / "dvc.lock"
-    locked = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    return {out["path"]: out["md5"] for out in locked["stages"].get(stage, {}).get("outs", [])}
+    return {out["path"]: out["md5"] for out in pipeline.locked(root).get(stage, {}).get("outs", [])}
 
 
 def first_figure(notebook: Path, most_bytes: int = 150_000) -> str | None:

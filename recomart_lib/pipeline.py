@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 FILE = "dvc.yaml"
+LOCK = "dvc.lock"
 PARAMS = "params.yaml"  # where DVC looks up ${...}
 VARIABLE = re.compile(r"\$\{\s*([\w.-]+)\s*\}")
 STAGE_COMMAND = re.compile(r"\brecomart stage (\S+)")
@@ -26,6 +27,23 @@ def read(root: Path, values: Mapping[str, Any] | None = None) -> Stages:
         What `${base.source}` and its like stand for; by default what params.yaml says.
     """
     return _filled(_content(root / FILE).get("stages") or {}, _content(root / PARAMS) if values is None else values)
+
+
+def locked(root: Path) -> Stages:
+    """What DVC knows of each stage that ran: deps, params and outs with their hashes, as dvc.lock says.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    ValueError
+        If it is no file of DVC.
+    """
+    text = (root / LOCK).read_text(encoding="utf-8")
+    try:
+        return dict(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["stages"])  # it is long: C is fast
+    except (yaml.YAMLError, TypeError, KeyError, ValueError) as reason:
+        raise ValueError(f"no file of DVC: {type(reason).__name__}") from reason
 
 
 def notebooks(stages: Stages) -> dict[str, str]:

@@ -20,13 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
 from recomart_lib import index_page, paths, pipeline
 
 log = logging.getLogger(__name__)
 
-LOCK = Path("dvc.lock")
 FACTS = "run.json"
 SCORES = paths.EVALUATION / "per_user.parquet"
 KEPT = 20  # runs per shop; a run takes about a megabyte
@@ -96,11 +94,11 @@ def problem(root: Path) -> str:
     try:
         outs = [out for stage in _stages(root).values() for out in stage.get("outs", []) if _is_result(out["path"])]
     except (OSError, ValueError) as reason:
-        return f"{LOCK}, which dvc repro writes, cannot be read ({reason})"
+        return f"{pipeline.LOCK}, which dvc repro writes, cannot be read ({reason})"
     if SCORES.as_posix() not in (named := {out["path"]: out["md5"] for out in outs}):
-        return f"{LOCK} does not know {SCORES.as_posix()}: stage 07_evaluate was not run by dvc repro"
+        return f"{pipeline.LOCK} does not know {SCORES.as_posix()}: stage 07_evaluate was not run by dvc repro"
     if strangers := [path for path, md5 in named.items() if _md5(root / path) != md5]:
-        return f"{', '.join(strangers)}: not as {LOCK} says, so made by hand; dvc repro puts it right"
+        return f"{', '.join(strangers)}: not as {pipeline.LOCK} says, so made by hand; dvc repro puts it right"
     return "" if shop_of(root) else "reports/metrics/data.json names no shop"
 
 
@@ -176,7 +174,7 @@ def _write(root: Path, run: Run, number: int) -> Run:
     new = root / paths.RUNS / ".new"
     shutil.rmtree(new, ignore_errors=True)
     jsons = [path for place in (paths.METRICS, paths.SIDECARS) for path in sorted((root / place).glob("*.json"))]
-    files = [root / LOCK, root / pipeline.PARAMS, root / SCORES, *jsons]
+    files = [root / pipeline.LOCK, root / pipeline.PARAMS, root / SCORES, *jsons]
     names = {path.relative_to(root).as_posix(): _md5(path) for path in files}
     for name in names:
         (new / name).parent.mkdir(parents=True, exist_ok=True)
@@ -194,11 +192,7 @@ def _folders(root: Path) -> list[Path]:
 
 def _stages(folder: Path) -> dict[str, Facts]:
     """What dvc.lock says of every stage but the one that builds pages; a ValueError if it is no such file."""
-    try:
-        content = yaml.load((folder / LOCK).read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        return {name: stage for name, stage in content["stages"].items() if name != PAGES}
-    except (yaml.YAMLError, TypeError, KeyError) as reason:
-        raise ValueError(f"no file of DVC: {type(reason).__name__}") from reason
+    return {name: stage for name, stage in pipeline.locked(folder).items() if name != PAGES}
 
 
 def _objects(folder: Path) -> dict[str, Facts]:
