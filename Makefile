@@ -32,10 +32,10 @@ test: setup .venv/.orchestration ## all tests but the slow ones, under 20 minute
 	@pytest -m "not slow" -n 2 --dist loadfile
 
 ui: setup .venv/.orchestration ## Dagster: runs, logs, retries and schedules in a browser, http://localhost:3000
-	@mkdir -p .dagster && cp recomart_lib/templates/dagster.yaml .dagster/
+	@mkdir -p .dagster && cp recomart/orchestration/templates/dagster.yaml .dagster/
 	@python -m http.server 3001 --bind 127.0.0.1 --directory reports >/dev/null 2>&1 & trap "kill $$! 2>/dev/null" EXIT INT TERM; \
 	export DAGSTER_HOME=$(CURDIR)/.dagster RECOMART_REPORTS_URL=http://localhost:3001; \
-	dagster dev --module-name recomart_lib.orchestration --host 127.0.0.1 --port 3000
+	dagster dev --module-name recomart.orchestration.definitions --host 127.0.0.1 --port 3000
 .venv/.orchestration: .venv/.installed requirements-orchestration.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-orchestration.lock
 	@touch $@
@@ -53,15 +53,15 @@ kafka: ## a real Apache Kafka on localhost:9092 until Ctrl-C: a container, else 
 	@for engine in docker podman; do $$engine info >/dev/null 2>&1 && $$engine compose version >/dev/null 2>&1 && exec $$engine compose up; done; exec kafka/broker.sh data/kafka 9092
 
 docs: setup ## write anew what is made in documents: features, commands, the graph of stages, the tables of results
-	@python -m recomart_lib.features.document
-	@python -m recomart_lib.cli_document
-	@python docs/made.py
+	@python -m tools.docs_features
+	@python -m tools.docs_commands
+	@python tools/made.py
 
 results: setup ## keep the numbers of the finished run for the documents: docs/results/<shop>.json
-	@python docs/results.py
+	@python tools/results.py
 
 picture: setup ## draw docs/images/report.png from the finished run's reports (needs Chromium or Chrome)
-	@python docs/picture.py
+	@python tools/picture.py
 
 lint: setup ## ruff, and notebooks without outputs
 	@ruff check . && ruff format --check . && nbstripout --verify notebooks/*.ipynb

@@ -54,11 +54,13 @@ def make_shop(folder: Path, n: int) -> None:
             "order_id": user * 400 + second // 86_400,
         }
     ).with_columns(
-        pl.format("e{}", "event_id").alias("event_id"), pl.format("u{}", "user_id").alias("user_id"),
-        pl.format("i{}", "item_id").alias("item_id"), pl.format("o{}", "order_id").alias("order_id"),
+        pl.format("e{}", "event_id").alias("event_id"),
+        pl.format("u{}", "user_id").alias("user_id"),
+        pl.format("i{}", "item_id").alias("item_id"),
+        pl.format("o{}", "order_id").alias("order_id"),
         pl.col("rating").fill_nan(None),
         weight=pl.col("event_type").replace_strict(weights) * (1 + pl.col("quantity").log()),
-    )  # fmt: skip
+    )
     events.write_parquet(folder / "events.parquet")
     ids = pl.DataFrame({"n": np.arange(N_USERS)})
     people = {"signup_date": pl.lit(START.date()), "age_group": pl.lit("35-44"), "gender": pl.lit("f")}
@@ -66,15 +68,17 @@ def make_shop(folder: Path, n: int) -> None:
         pl.format("u{}", "n").alias("user_id"), country=pl.format("c{}", pl.col("n") % 20), **people
     ).write_parquet(folder / "users.parquet")
     pl.DataFrame({"n": np.arange(N_ITEMS)}).select(
-        pl.format("i{}", "n").alias("item_id"), category=pl.format("c{}", pl.col("n") % 40),
-        brand=pl.format("b{}", pl.col("n") % 150), price=1.0 + pl.col("n") % 90,
-    ).write_parquet(folder / "items.parquet")  # fmt: skip
+        pl.format("i{}", "n").alias("item_id"),
+        category=pl.format("c{}", pl.col("n") % 40),
+        brand=pl.format("b{}", pl.col("n") % 150),
+        price=1.0 + pl.col("n") % 90,
+    ).write_parquet(folder / "items.parquet")
 
 
 def run_recomart(folder: Path, engine: str = "polars") -> dict[str, float]:
-    from recomart_lib import engine as engines
+    from recomart_lib.features import engine as engines
     from recomart_lib.features.compute import compute
-    from recomart_lib.params import Features
+    from recomart_lib.features.settings import Features
 
     made = compute(engines.scan(folder, "UTC", engine), AS_OF, Features())
     return {"pairs": made["interaction"].height, "check": float(made["user"]["spend"].sum())}
@@ -96,7 +100,7 @@ def run_pandas(folder: Path) -> dict[str, float]:
     import pandas as pd
     from pandas_features import compute
 
-    from recomart_lib.params import Features
+    from recomart_lib.features.settings import Features
 
     tables = (pd.read_parquet(folder / f"{name}.parquet") for name in ("events", "users", "items"))
     made = compute(*tables, AS_OF, Features())
@@ -105,11 +109,12 @@ def run_pandas(folder: Path) -> dict[str, float]:
 
 def run_store(folder: Path) -> dict[str, float]:
     """A store of this shop: what goes online in which time, point-in-time join, and single calls."""
-    from recomart_lib import engine, feature_config, feature_store, paths
+    from recomart_lib.core import paths
+    from recomart_lib.features import definitions, engine, feature_store, store_config
     from recomart_lib.features.compute import compute
-    from recomart_lib.params import Features
+    from recomart_lib.features.settings import Features
 
-    shutil.copy(ROOT / feature_config.FILE, folder)
+    shutil.copy(ROOT / store_config.FILE, folder)
     world = engine.scan(folder, "UTC")
     cuts = [AS_OF - timedelta(days=30), AS_OF]
     made = [compute(world, cut, Features()) for cut in cuts]
@@ -129,7 +134,7 @@ def run_store(folder: Path) -> dict[str, float]:
     result["join_1m_s"] = time.perf_counter() - started
     reader = feature_store._ready(folder)
     for how in (feature_store._of_files, feature_store._of_feast):
-        wanted = [column for column in reader.columns(feature_store.NEWEST) if column.entity == "interaction"]
+        wanted = [column for column in reader.columns(definitions.NEWEST) if column.entity == "interaction"]
         started = time.perf_counter()
         found = how(reader.store, spine.unique(), "interaction", wanted)
         result[f"join_pairs{how.__name__}_s"] = time.perf_counter() - started
@@ -157,8 +162,7 @@ RUNS = {"recomart": run_recomart, "pandas": run_pandas, "spark": run_spark, "sto
 def line(millions: float, what: str, result: dict[str, float]) -> str:
     if "error" in result:
         return f"| {millions:g} M | {what} | failed ({result['error']}) | | |"
-    return (f"| {millions:g} M | {what} | {result['seconds']:.1f} | {result['peak_mib']:,.0f} | "
-            f"{result['pairs']:,.0f} |")  # fmt: skip
+    return f"| {millions:g} M | {what} | {result['seconds']:.1f} | {result['peak_mib']:,.0f} | {result['pairs']:,.0f} |"
 
 
 def write(text: str) -> None:

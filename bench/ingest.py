@@ -70,30 +70,44 @@ def day(rng: np.random.Generator, number: int, n: int) -> pl.DataFrame:
 
 
 def run_recomart(folder: Path) -> dict[str, float]:
-    from recomart_lib import ingest, judging, lake, params, quality, shops
+    from recomart_lib.core import shops
+    from recomart_lib.ingest import lake, landing
+    from recomart_lib.ingest.settings import Ingest
+    from recomart_lib.validate import quality_report, row_checks
+    from recomart_lib.validate.settings import Validate
 
     shop, raw, started = shops.read(ROOT / "shops" / "simulated.yaml"), folder / "raw", time.perf_counter()
-    ingest.ingest(shop, folder / "source", raw, params.Ingest())
+    landing.ingest(shop, folder / "source", raw, Ingest())
     landed_after = time.perf_counter() - started
     landed = {table: lake.landed(raw, shop.name, table) for table in shop.delivered}
     now = lake.last_landing(raw, shop.name, shop.delivered)
-    settings = params.Validate()
-    counts, _ = judging.judge(shop, landed, settings, now, folder / "validated", folder / "quarantine")
-    events = quality.report(counts, landed, settings)["tables"]["events"]
-    return {"good": events["good"], "quarantined": events["quarantined"], "duplicates": events["duplicates"],
-            "ingest_s": landed_after, "seconds": time.perf_counter() - started}  # fmt: skip
+    settings = Validate()
+    counts, _ = row_checks.judge(shop, landed, settings, now, folder / "validated", folder / "quarantine")
+    events = quality_report.report(counts, landed, settings)["tables"]["events"]
+    return {
+        "good": events["good"],
+        "quarantined": events["quarantined"],
+        "duplicates": events["duplicates"],
+        "ingest_s": landed_after,
+        "seconds": time.perf_counter() - started,
+    }
 
 
 def run_pandas(folder: Path) -> dict[str, float]:
     import pandas as pd
 
-    from recomart_lib import params, rulebook
+    from recomart_lib.validate import quality_rules, settings
 
     started = time.perf_counter()
     users = pd.read_csv(folder / "source" / "users.csv")[["customer_id"]].rename(columns={"customer_id": "user_id"})
     items = pd.read_json(folder / "source" / "products.json")["product_id"]
-    names = {"transaction_id": "event_id", "customer_id": "user_id", "product_id": "item_id", "action": "event_type",
-             "unit_price": "price"}  # fmt: skip
+    names = {
+        "transaction_id": "event_id",
+        "customer_id": "user_id",
+        "product_id": "item_id",
+        "action": "event_type",
+        "unit_price": "price",
+    }
     parts = [
         pd.read_csv(path, dtype_backend="pyarrow")
         for path in sorted((folder / "source" / "transactions").glob("*.csv"))
@@ -104,15 +118,19 @@ def run_pandas(folder: Path) -> dict[str, float]:
     rows["event_type"] = rows["event_type"].replace({"add_to_cart": "cart"})
     rows = rows.drop_duplicates().reset_index(drop=True)
     n_duplicates = n_rows - len(rows)
-    failed = rulebook.failures(
-        pandas_context(rows, users, items), rulebook.rules(params.Validate(), "events"), params.Validate()
+    failed = quality_rules.failures(
+        pandas_context(rows, users, items), quality_rules.rules(settings.Validate(), "events"), settings.Validate()
     )
-    errors = [rule.name for rule in rulebook.rules(params.Validate(), "events") if rule.severity == "error"]
+    errors = [rule.name for rule in quality_rules.rules(settings.Validate(), "events") if rule.severity == "error"]
     bad = rows.index.isin(failed.loc[failed["rule"].isin(errors), "row_id"].unique())
     rows[~bad].sort_values(["timestamp", "event_id"]).to_parquet(folder / "good.parquet")
     rows[bad].to_parquet(folder / "bad.parquet")
-    return {"good": int((~bad).sum()), "quarantined": int(bad.sum()), "duplicates": n_duplicates,
-            "seconds": time.perf_counter() - started}  # fmt: skip
+    return {
+        "good": int((~bad).sum()),
+        "quarantined": int(bad.sum()),
+        "duplicates": n_duplicates,
+        "seconds": time.perf_counter() - started,
+    }
 
 
 def pandas_context(rows, users, items):
@@ -149,8 +167,10 @@ def line(n_rows: int, n_files: int, what: str) -> str:
         return f"| {n_rows / 1e6:g} M | {n_files:,} | {what} | failed ({result['error']}) | | | | |"
     speed = n_rows / result["seconds"]
     landing = f"{result['ingest_s']:.1f}" if "ingest_s" in result else ""
-    return (f"| {n_rows / 1e6:g} M | {n_files:,} | {what} | {result['seconds']:.1f} | {landing} | {speed:,.0f} | "
-            f"{1e6 / speed:.2f} | {result['peak_mib']:,.0f} | {result['good']:,} |")  # fmt: skip
+    return (
+        f"| {n_rows / 1e6:g} M | {n_files:,} | {what} | {result['seconds']:.1f} | {landing} | {speed:,.0f} | "
+        f"{1e6 / speed:.2f} | {result['peak_mib']:,.0f} | {result['good']:,} |"
+    )
 
 
 def main() -> None:

@@ -49,8 +49,11 @@ def make_lists(folder: Path) -> None:
     shown = shown.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("user"))
     relevant = drawn(rng, np.repeat(np.arange(N_USERS), rng.integers(1, MOST_RELEVANT + 1, N_USERS)))
     for name, table in (("lists", shown.with_columns(score=-pl.col("rank").cast(pl.Float64))), ("relevant", relevant)):
-        ids = table.select(pl.format("u{}", "user").alias("user_id"), pl.format("i{}", "item").alias("item_id"),
-                           pl.exclude("user", "item"))  # fmt: skip
+        ids = table.select(
+            pl.format("u{}", "user").alias("user_id"),
+            pl.format("i{}", "item").alias("item_id"),
+            pl.exclude("user", "item"),
+        )
         ids.sample(fraction=1, shuffle=True, seed=1).write_parquet(folder / f"{name}.parquet")
 
 
@@ -61,14 +64,14 @@ def drawn(rng: np.random.Generator, users: np.ndarray) -> pl.DataFrame:
 
 
 def metrics_recomart(folder: Path) -> dict[str, float]:
-    from recomart_lib import metrics
+    from recomart_lib.metrics import ranking
 
     lists, relevant = (pl.read_parquet(folder / f"{name}.parquet") for name in ("lists", "relevant"))
     lists = lists.drop("score")
 
     def judge() -> dict[str, float]:
-        table = metrics.per_user(lists, relevant, [K])
-        return {name: table[f"{name}@{K}"].mean() for name in metrics.NAMES}
+        table = ranking.per_user(lists, relevant, [K])
+        return {name: table[f"{name}@{K}"].mean() for name in ranking.NAMES}
 
     return clocked(lambda: None, lambda _: judge())
 
@@ -140,8 +143,10 @@ def metrics_line(what: str, runs: list[dict[str, float]]) -> str:
         return f"| {what} | failed ({failed[0]['error']}): {failed[0]['text'].splitlines()[-1]} | | | | | |"
     best = min(runs, key=lambda run: run["convert_s"] + run["judge_s"])
     n_metrics = len(best.keys() & {"precision", "recall", "ndcg", "hit_rate", "mrr", "map"})
-    return (f"| {what} | {best['convert_s']:.2f} | {best['judge_s']:.2f} | {best['judge_cpu_s']:.2f} | "
-            f"{best['peak_mib']:,.0f} | {n_metrics} | {best['ndcg']:.6f} |")  # fmt: skip
+    return (
+        f"| {what} | {best['convert_s']:.2f} | {best['judge_s']:.2f} | {best['judge_cpu_s']:.2f} | "
+        f"{best['peak_mib']:,.0f} | {n_metrics} | {best['ndcg']:.6f} |"
+    )
 
 
 # top-10 of the SVD ---------------------------------------------------------------------------------------------------
@@ -158,7 +163,7 @@ def rated() -> pl.DataFrame:
 
 def top_recomart(folder: Path) -> dict[str, float]:
     from recomart_lib import models
-    from recomart_lib.models.ranking import recommend
+    from recomart_lib.models.top_k import recommend
 
     data = train_data(rated(), 1_000, 5_000)
     model = models.create("svd", n_factors=50, n_epochs=5).fit(data)
@@ -192,8 +197,9 @@ def train_data(pairs: pl.DataFrame, n_users: int, n_items: int) -> Any:
 
     cut = datetime(2025, 1, 1, tzinfo=UTC)
     last = pl.lit(cut - timedelta(days=1)) - pl.duration(hours=pl.int_range(pl.len()) % 8_000)
-    whole = pairs.with_columns(weight=1.0, n_events=1, n_relevant=1, n_orders=1, last_timestamp=last,
-                               last_relevant_timestamp=last)  # fmt: skip
+    whole = pairs.with_columns(
+        weight=1.0, n_events=1, n_relevant=1, n_orders=1, last_timestamp=last, last_relevant_timestamp=last
+    )
     if "rating" not in pairs.columns:
         whole = whole.with_columns(rating=pl.lit(None, pl.Float64))
     return TrainData.of(whole, n_users, n_items, cut)
@@ -204,8 +210,11 @@ def added(work: Callable[[], int]) -> dict[str, float]:
     before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
     rows = work()
     seconds = time.perf_counter() - started
-    return {"seconds": seconds, "rows": rows,
-            "added_mib": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}  # fmt: skip
+    return {
+        "seconds": seconds,
+        "rows": rows,
+        "added_mib": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024,
+    }
 
 
 def part_top(repeats: int) -> None:
@@ -215,8 +224,10 @@ def part_top(repeats: int) -> None:
     runs = [measured(__file__, "top_recomart", Path()) for _ in range(repeats)]
     ours = min(runs, key=lambda run: run["seconds"])
     for what, run in (("Surprise's anti-testset", theirs), ("recomart", ours)):
-        write(f"| {what} | {run['seconds']:.3f} | {run['added_mib']:,.0f} | {run['rows']:,} | "
-              f"{theirs['seconds'] / run['seconds']:,.0f} |")  # fmt: skip
+        write(
+            f"| {what} | {run['seconds']:.3f} | {run['added_mib']:,.0f} | {run['rows']:,} | "
+            f"{theirs['seconds'] / run['seconds']:,.0f} |"
+        )
 
 
 # fit times -----------------------------------------------------------------------------------------------------------
@@ -231,9 +242,9 @@ def fit_model(folder: Path) -> dict[str, float]:
 
 
 def retail() -> Any:
-    from recomart_lib import known_answers
+    from recomart.reference import reproduce
 
-    return known_answers.online_retail(data_folder() / known_answers.SALES).data
+    return reproduce.online_retail(data_folder() / reproduce.SALES).data
 
 
 def million() -> Any:

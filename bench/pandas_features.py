@@ -127,8 +127,11 @@ def item_features(past, items, as_of, settings, kinds):
     )
     did = past.groupby(["item_id", "user_id", "event_type"]).size().unstack(fill_value=0) > 0
     did = did.reindex(columns=["view", "cart", "purchase"], fill_value=False)
-    for name, step, goal in (("conversion_rate", "view", "purchase"), ("view_to_cart_rate", "view", "cart"),
-                             ("cart_to_purchase_rate", "cart", "purchase")):  # fmt: skip
+    for name, step, goal in (
+        ("conversion_rate", "view", "purchase"),
+        ("view_to_cart_rate", "view", "cart"),
+        ("cart_to_purchase_rate", "cart", "purchase"),
+    ):
         out[name] = did[did[step]][goal].groupby("item_id").mean() if goal in kinds else np.nan
     priced = past[past["price"].notna()]
     median = priced.groupby("item_id")["price"].median()
@@ -171,8 +174,11 @@ def pair_features(past, as_of, settings, kinds):
     out["order_count"] = spans["size"].reindex(out.index).fillna(0) if "purchase" in kinds else np.nan
     out["days_since_last_order"] = since
     out["basket_share"] = spans["size"] / users["size"].reindex(user).to_numpy()
-    for name, usual in (("pair", interval(spans).to_numpy()), ("user", interval(users).reindex(user).to_numpy()),
-                        ("item", of_item.reindex(item).to_numpy())):  # fmt: skip
+    for name, usual in (
+        ("pair", interval(spans).to_numpy()),
+        ("user", interval(users).reindex(user).to_numpy()),
+        ("item", of_item.reindex(item).to_numpy()),
+    ):
         out[f"cycle_of_{name}"] = (since / usual).where(usual > 0)
     add_content(out, liked)
     add_copurchase(out, bought, settings.n_last)

@@ -33,16 +33,15 @@ import yaml
 from confluent_kafka import Consumer, Producer
 from own_process import ROOT, measured
 
-from recomart_lib import (
-    feature_store,
-    params,
-    paths,
-    stream_consumer,
-    stream_lists,
-    stream_log,
-    stream_producer,
-    stream_schema,
-)
+from recomart.project import params
+from recomart.streaming import client, messages
+from recomart.streaming import consumer as streaming_consumer
+from recomart.streaming import producer as streaming_producer
+from recomart_lib.core import paths
+from recomart_lib.features import feature_store
+from recomart_lib.recommend import live_lists
+from recomart_lib.stream import commit_log
+from recomart_lib.validate.settings import Validate
 
 SERVERS = "BENCH"  # the file in the working folder that tells where the broker listens, and which topic
 
@@ -75,7 +74,7 @@ def bare(folder: Path, n: int) -> dict[str, float]:
     """A consumer that reads and forgets."""
     chosen = settings(folder, "bare")
     consumer = Consumer(
-        stream_producer.client(chosen, stream_consumer.SETTINGS, {"group.id": "bare", "auto.offset.reset": "earliest"})
+        client.client(chosen, streaming_consumer.SETTINGS, {"group.id": "bare", "auto.offset.reset": "earliest"})
     )
     consumer.subscribe([chosen.topic])
     first, seen, start = 0, 0, 0.0
@@ -98,9 +97,9 @@ def lake(folder: Path, n: int) -> dict[str, float]:
         moments.append(time.perf_counter())
         late.append((datetime.now(UTC).timestamp() * 1e6 - rows["produced_at"].dt.epoch("us").to_numpy()) / 1000)
 
-    zone = stream_log.Zone(Path(tempfile.mkdtemp(dir=folder)), "bench", "UTC")
-    stream_consumer.run(zone, chosen, params.Validate(), lambda: sum(counts) >= n, 60, follow)
-    stored = stream_log.read(zone)
+    zone = commit_log.Zone(Path(tempfile.mkdtemp(dir=folder)), "bench", "UTC")
+    streaming_consumer.run(zone, chosen, Validate(), lambda: sum(counts) >= n, 60, follow)
+    stored = commit_log.read(zone)
     assert stored["event_id"].n_unique() == stored.height == n, f"{stored.height} of {n} events in the lake"
     p50, p95, p99 = np.percentile(np.concatenate(late), [50, 95, 99])
     speed = (n - counts[0]) / (moments[-1] - moments[0])
@@ -110,13 +109,13 @@ def lake(folder: Path, n: int) -> dict[str, float]:
 def follows(folder: Path, rate: int, seconds: int) -> dict[str, float]:
     """From an event until it shows in the online features, and in the user's list: milliseconds."""
     root = _root(folder)
-    command = [sys.executable, "-m", "recomart_lib.cli", "stream", "consume"]
+    command = [sys.executable, "-m", "recomart.cli.app", "stream", "consume"]
     with subprocess.Popen(command, env=os.environ | {"RECOMART_ROOT": str(root)}, stdout=subprocess.DEVNULL) as service:
         try:
             chosen, load = params.load(root / "params.yaml").stream, events(rate * seconds)
             for _ in _probes(root, chosen, 1):  # until it has joined
                 pass
-            sender = threading.Thread(target=stream_producer.produce, args=(load, chosen, rate))
+            sender = threading.Thread(target=streaming_producer.produce, args=(load, chosen, rate))
             sender.start()
             took = np.array(list(_probes(root, chosen, None, sender.is_alive)))
             sender.join()
@@ -150,27 +149,31 @@ def _probes(
 ) -> Iterator[tuple[float, float]]:
     """Events of new users, one after the other: milliseconds until each shows in its features, and its list."""
     everything, item = params.load(root / "params.yaml"), pl.read_parquet(root / paths.PREPARED / "live/items.parquet")
-    producer = Producer(stream_producer.client(chosen))
+    producer = Producer(client.client(chosen))
     for number in range(n or sys.maxsize):
         if not go_on():
             return
         user, start = f"probe-{n}-{number}", time.perf_counter()
-        event = events(1).with_columns(user_id=pl.lit(user), event_id=pl.lit(user), item_id=pl.lit(item["item_id"][0]),
-                                       event_type=pl.lit("purchase"))  # fmt: skip
-        producer.produce(chosen.topic, stream_schema.write(event, datetime.now(UTC))[0], user)
+        event = events(1).with_columns(
+            user_id=pl.lit(user),
+            event_id=pl.lit(user),
+            item_id=pl.lit(item["item_id"][0]),
+            event_type=pl.lit("purchase"),
+        )
+        producer.produce(chosen.topic, messages.write(event, datetime.now(UTC))[0], user)
         producer.poll(0)
         while feature_store.online_user(user, root=root)["as_of"] is None:
             time.sleep(0.002)
         seen = time.perf_counter()
-        fresh = stream_lists.fresh_events(user, root)
-        if stream_lists.list_of(user, fresh, everything.prepare, "all", 10, root) is None:
+        fresh = live_lists.fresh_events(user, root)
+        if live_lists.list_of(user, fresh, everything.prepare, "all", 10, root) is None:
             sys.exit("The live model is missing. Run: make repro")
         yield (seen - start) * 1000, (time.perf_counter() - start) * 1000
         time.sleep(0.02)
 
 
 def produce(folder: Path, n: int, rate: float | None) -> None:
-    stream_producer.produce(events(n), settings(folder, "none"), rate)
+    streaming_producer.produce(events(n), settings(folder, "none"), rate)
 
 
 def run(script: str, what: str, folder: Path) -> dict[str, float]:

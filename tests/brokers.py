@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from recomart_lib import stream_broker
+from recomart.streaming.embedded_broker import embedded
 
 SCRIPT = Path(__file__).resolve().parents[1] / "kafka" / "broker.sh"
 STARTS_S = 120  # a first start fetches 43 MB of jars
@@ -105,7 +105,7 @@ def _missing() -> str | None:
 @pytest.fixture(scope="session")
 def embedded_broker() -> Iterator[str]:
     """The address of a broker that is everywhere: small, nothing outlives it."""
-    with stream_broker.embedded() as address:
+    with embedded() as address:
         yield address
 
 

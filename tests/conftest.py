@@ -16,9 +16,12 @@ import yaml
 from brokers import embedded_broker, kafka  # noqa: F401
 from hypothesis import settings
 from projects import project  # noqa: F401
+from recommend_data import finished  # noqa: F401
 
-from recomart_lib import cli, lake, schemas, shops
-from recomart_lib.shops import Shop, Table
+from recomart.cli import app
+from recomart_lib.core import schemas, shops
+from recomart_lib.core.shops import Shop, Table
+from recomart_lib.ingest import lake
 
 settings.register_profile("any speed", deadline=None)  # no test is a timed one
 settings.load_profile("any speed")
@@ -152,7 +155,7 @@ def call(monkeypatch, capsys):
     def run(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["recomart", *words])
         with pytest.raises(SystemExit) as stopped:
-            cli.main()
+            app.main()
         said = capsys.readouterr()
         return stopped.value.code or 0, said.out, said.err
 

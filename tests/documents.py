@@ -18,12 +18,15 @@ from dvc.cli import DvcParserError
 from dvc.cli.parser import get_main_parser
 from typer.main import get_command
 
-from recomart_lib import pipeline
-from recomart_lib.cli import app
+from recomart.cli.app import app
+from recomart.project import dvc_graph
 
 ROOT = Path(__file__).resolve().parents[1]
 ENDINGS = "ya?ml|toml|lock|md|json|py|ipynb|csv|html|db"
-FOLDERS = "notebooks|recomart_lib|shops|tests|docs|bench|kafka|data|reports|\\.github|\\.dvc"
+FOLDERS = (
+    r"notebooks|recomart_lib|recomart(?!/(?:params|shop)\b)|tools|shops|tests|docs|bench|kafka|data|reports|\.github"
+    r"|\.dvc"
+)
 PATH = re.compile(rf"(?<![\w./=@-])((?:{FOLDERS})/(?:[\w.*=-]|<[\w -]+>|/)*)")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL = ("", "bash", "sh")
@@ -52,7 +55,7 @@ def tracked() -> list[str]:
 @lru_cache
 def made() -> list[str]:
     """The outs of dvc.yaml."""
-    stages = pipeline.read(ROOT).values()
+    stages = dvc_graph.read(ROOT).values()
     entries = [entry for stage in stages for key in ("outs", "metrics") for entry in stage.get(key) or []]
     return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
 
@@ -192,7 +195,7 @@ def _dvc(words: list[str], whole: bool) -> str | None:
     if not parsed:
         return "dvc does not know this"
     if parsed.cmd in ("repro", "status"):
-        strangers = [name for name in parsed.targets or [] if name not in [*pipeline.read(ROOT), *made(), "x"]]
+        strangers = [name for name in parsed.targets or [] if name not in [*dvc_graph.read(ROOT), *made(), "x"]]
         return f"no stage {strangers[0]}" if strangers and "<" not in strangers[0] else None
     changes = [change.partition("=")[0] for change in getattr(parsed, "set_param", None) or []]
     return next((f"no parameter {name}" for name in changes if whole and not _parameter(name)), None)
@@ -224,7 +227,7 @@ def _git(words: list[str], whole: bool) -> str | None:
 
 
 def _python(words: list[str], whole: bool) -> str | None:
-    if words[0] == "-m" and len(words) > 1 and words[1].startswith("recomart_lib"):
+    if words[0] == "-m" and len(words) > 1 and words[1].startswith(("recomart", "tools")):
         return None if (ROOT / f"{words[1].replace('.', '/')}.py").exists() else "no such module"
     return None if words[0].startswith("-") or (ROOT / words[0]).exists() else "no such file"
 

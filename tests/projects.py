@@ -44,11 +44,30 @@ def new_project(folder: Path) -> Path:
         if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("tests/", "reports/metrics/")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    change(folder, simulate=SMALL, evaluate={"n_bootstrap": 50}, train={"k": 20, "n_trials": 3, "models": {
-        "popularity": {}, "recent_popularity": {}, "own_history": {}, "own_history_decayed": {},
-        "repurchase": {"n_trees": 20}, "item_knn": {"n_neighbours": [20]}, "ease": {"reg": {"low": 50, "high": 200}},
-        "als": {"n_factors": 8}, "bpr": {"n_factors": 8, "n_epochs": 10}, "svdpp": {"n_epochs": 5},
-        "segment_popularity": {}, "content": {}, "blend": {"n_factors": 8}}})  # fmt: skip
+    change(
+        folder,
+        simulate=SMALL,
+        evaluate={"n_bootstrap": 50},
+        train={
+            "k": 20,
+            "n_trials": 3,
+            "models": {
+                "popularity": {},
+                "recent_popularity": {},
+                "own_history": {},
+                "own_history_decayed": {},
+                "repurchase": {"n_trees": 20},
+                "item_knn": {"n_neighbours": [20]},
+                "ease": {"reg": {"low": 50, "high": 200}},
+                "als": {"n_factors": 8},
+                "bpr": {"n_factors": 8, "n_epochs": 10},
+                "svdpp": {"n_epochs": 5},
+                "segment_popularity": {},
+                "content": {},
+                "blend": {"n_factors": 8},
+            },
+        },
+    )
     run(folder, "git", "init", "-q")
     run(folder, "git", "add", "-A")
     identity = ("-c", "user.name=Tester", "-c", "user.email=tester@example.com")

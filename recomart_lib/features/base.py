@@ -14,8 +14,8 @@ from typing import Literal
 import narwhals as nw
 import polars as pl
 
-from recomart_lib.params import Features
-from recomart_lib.schemas import EVENT_TYPES
+from recomart_lib.core.schemas import EVENT_TYPES
+from recomart_lib.features.settings import Features
 
 Entity = Literal["user", "item", "interaction"]
 KEYS: dict[str, list[str]] = {"user": ["user_id"], "item": ["item_id"], "interaction": ["user_id", "item_id"]}
@@ -118,8 +118,13 @@ class Definition:
     @property
     def fingerprint(self) -> dict[str, str]:
         """What a version pins: if one of these words changes, it is another feature."""
-        return {"type": str(self.dtype), "formula": self.formula, "unit": self.unit, "null": self.null,
-                "reads": ", ".join(self.reads)}  # fmt: skip
+        return {
+            "type": str(self.dtype),
+            "formula": self.formula,
+            "unit": self.unit,
+            "null": self.null,
+            "reads": ", ".join(self.reads),
+        }
 
 
 def group(

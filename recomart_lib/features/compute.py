@@ -8,12 +8,12 @@ import narwhals as nw
 import polars as pl
 from tqdm.auto import tqdm
 
-from recomart_lib import engine
-from recomart_lib.engine import World
+from recomart_lib.core.schemas import TIMESTAMP
+from recomart_lib.features import engine
 from recomart_lib.features.base import KEYS, POSITIVE, Group, Past, microseconds
-from recomart_lib.features.catalogue import GROUPS
-from recomart_lib.params import Features
-from recomart_lib.schemas import TIMESTAMP
+from recomart_lib.features.definitions import GROUPS
+from recomart_lib.features.engine import World
+from recomart_lib.features.settings import Features
 
 
 def compute(

@@ -63,10 +63,15 @@ def popularity(past: Past) -> nw.LazyFrame:
     Feature("popularity_7d", WHOLE, "distinct users who bought (rated) it in the last 7 days", "users", empty=0),
     Feature("popularity_30d", WHOLE, "distinct users who bought (rated) it in the last 30 days", "users", empty=0),
     Feature("popularity_90d", WHOLE, "distinct users who bought (rated) it in the last 90 days", "users", empty=0),
-    Feature("popularity_trend", NUMBER, "(popularity_30d / 30) / (popularity_90d / 90)", "ratio, above 1 = rising",
-            "nobody in 90 days"),
+    Feature(
+        "popularity_trend",
+        NUMBER,
+        "(popularity_30d / 30) / (popularity_90d / 90)",
+        "ratio, above 1 = rising",
+        "nobody in 90 days",
+    ),
     reads=("purchase", "rating"),
-)  # fmt: skip
+)
 def recent_popularity(past: Past) -> nw.LazyFrame:
     """Is it in fashion? A user counts in a window by the last time."""
     windows = {f"popularity_{n}d": past.in_last(n).cast(nw.Int64) for n in (7, 30, 90)}
@@ -78,49 +83,78 @@ def recent_popularity(past: Past) -> nw.LazyFrame:
 @group(
     "item",
     Feature("order_count", WHOLE, "distinct orders that hold it", "orders", "the shop has no purchases", empty=0),
-    Feature("repeat_rate", NUMBER, "share of its buyers who bought it in two orders or more", "share",
-            "nobody bought it"),
-    Feature("repurchase_interval_days", NUMBER,
-            "sum over users of (last - first order with it) / sum of (their orders with it - 1)", "days",
-            "nobody bought it twice"),
+    Feature(
+        "repeat_rate", NUMBER, "share of its buyers who bought it in two orders or more", "share", "nobody bought it"
+    ),
+    Feature(
+        "repurchase_interval_days",
+        NUMBER,
+        "sum over users of (last - first order with it) / sum of (their orders with it - 1)",
+        "days",
+        "nobody bought it twice",
+    ),
     reads=("purchase",),
-)  # fmt: skip
+)
 def repeats(past: Past) -> nw.LazyFrame:
     """Is it bought again, and after how long?"""
-    per_user = orders(past, "user_id", "item_id").group_by("user_id", "item_id").agg(
-        n=nw.len().cast(nw.Int64), first=nw.col("time").min(), last=nw.col("time").max()
-    )  # fmt: skip
+    per_user = (
+        orders(past, "user_id", "item_id")
+        .group_by("user_id", "item_id")
+        .agg(n=nw.len().cast(nw.Int64), first=nw.col("time").min(), last=nw.col("time").max())
+    )
     per_user = per_user.with_columns(
         again=nw.col("n") - 1, repeated=(nw.col("n") > 1).cast(nw.Int64), span=nw.col("last") - nw.col("first")
     )
     sums = per_user.group_by("item_id").agg(
-        order_count=nw.col("n").sum(), buyers=nw.len(), repeated=nw.col("repeated").sum(), again=nw.col("again").sum(),
+        order_count=nw.col("n").sum(),
+        buyers=nw.len(),
+        repeated=nw.col("repeated").sum(),
+        again=nw.col("again").sum(),
         span=nw.col("span").sum(),
-    )  # fmt: skip
+    )
     return sums.select(
-        "item_id", "order_count", repeat_rate=share(nw.col("repeated"), nw.col("buyers")),
+        "item_id",
+        "order_count",
+        repeat_rate=share(nw.col("repeated"), nw.col("buyers")),
         repurchase_interval_days=share(days(nw.col("span")), nw.col("again")),
-    )  # fmt: skip
+    )
 
 
 @group(
     "item",
-    Feature("conversion_rate", NUMBER, "distinct buyers who viewed it / distinct viewers", "share",
-            "nobody viewed it, or the shop has no purchases", since=1),
-    Feature("view_to_cart_rate", NUMBER, "distinct viewers who put it in a cart / distinct viewers", "share",
-            "nobody viewed it, or the shop has no carts"),
-    Feature("cart_to_purchase_rate", NUMBER, "distinct users with it in a cart who bought it / users with it in a cart",
-            "share", "nobody put it in a cart, or the shop has no purchases"),
+    Feature(
+        "conversion_rate",
+        NUMBER,
+        "distinct buyers who viewed it / distinct viewers",
+        "share",
+        "nobody viewed it, or the shop has no purchases",
+        since=1,
+    ),
+    Feature(
+        "view_to_cart_rate",
+        NUMBER,
+        "distinct viewers who put it in a cart / distinct viewers",
+        "share",
+        "nobody viewed it, or the shop has no carts",
+    ),
+    Feature(
+        "cart_to_purchase_rate",
+        NUMBER,
+        "distinct users with it in a cart who bought it / users with it in a cart",
+        "share",
+        "nobody put it in a cart, or the shop has no purchases",
+    ),
     reads=("view", "cart", "purchase"),
-)  # fmt: skip
+)
 def conversion(past: Past) -> nw.LazyFrame:
     """Where do people stop?"""
     flags = {kind: is_kind(kind) for kind in ("view", "cart", "purchase")}
     did = past.events.with_columns(**flags).group_by("user_id", "item_id").agg(*(nw.col(kind).max() for kind in flags))
     did = did.with_columns(
-        view_cart=nw.col("view") * nw.col("cart"), view_purchase=nw.col("view") * nw.col("purchase"),
+        view_cart=nw.col("view") * nw.col("cart"),
+        view_purchase=nw.col("view") * nw.col("purchase"),
         cart_purchase=nw.col("cart") * nw.col("purchase"),
-    )  # fmt: skip
+    )
     steps = ("view", "cart", "view_cart", "view_purchase", "cart_purchase")
     sums = did.group_by("item_id").agg(*(nw.col(step).sum() for step in steps))
     return sums.select(
@@ -133,12 +167,23 @@ def conversion(past: Past) -> nw.LazyFrame:
 
 @group(
     "item",
-    Feature("price_tier", WHOLE, "quantile within its category of the median price of its events: 1 = cheapest", "tier",
-            NO_PRICE, since=1),
-    Feature("price_vs_category", NUMBER, "median price of its events / median of those of its category's products",
-            "ratio, 1 = usual", NO_PRICE),
+    Feature(
+        "price_tier",
+        WHOLE,
+        "quantile within its category of the median price of its events: 1 = cheapest",
+        "tier",
+        NO_PRICE,
+        since=1,
+    ),
+    Feature(
+        "price_vs_category",
+        NUMBER,
+        "median price of its events / median of those of its category's products",
+        "ratio, 1 = usual",
+        NO_PRICE,
+    ),
     reads=ANY,
-)  # fmt: skip
+)
 def price_in_category(past: Past) -> nw.LazyFrame:
     """Cheap or dear among its like?"""
     prices = past.events.filter(~nw.col("price").is_null()).group_by("item_id").agg(price=nw.col("price").median())
@@ -152,13 +197,23 @@ def price_in_category(past: Past) -> nw.LazyFrame:
 
 @group(
     "item",
-    Feature("price", NUMBER, "price of its last event with a price (several at that moment: the lowest)",
-            "the shop's currency", NO_PRICE),
+    Feature(
+        "price",
+        NUMBER,
+        "price of its last event with a price (several at that moment: the lowest)",
+        "the shop's currency",
+        NO_PRICE,
+    ),
     Feature("price_vs_usual", NUMBER, "that price / median price of its events", "ratio, 1 = usual", NO_PRICE),
-    Feature("discount", NUMBER, "how far that price lies below the median of its events; 0 if it does not", "share",
-            NO_PRICE),
+    Feature(
+        "discount",
+        NUMBER,
+        "how far that price lies below the median of its events; 0 if it does not",
+        "share",
+        NO_PRICE,
+    ),
     reads=ANY,
-)  # fmt: skip
+)
 def price_now(past: Past) -> nw.LazyFrame:
     """Cheaper than it used to be?"""
     priced = past.events.filter(~nw.col("price").is_null()).select("item_id", "time", "price")
@@ -171,12 +226,18 @@ def price_now(past: Past) -> nw.LazyFrame:
 
 @group(
     "item",
-    Feature("average_rating", NUMBER, "mean rating, shrunk: (sum + prior * shop mean) / (n + prior)", "stars, 1-5",
-            "the shop has no ratings", since=1),
+    Feature(
+        "average_rating",
+        NUMBER,
+        "mean rating, shrunk: (sum + prior * shop mean) / (n + prior)",
+        "stars, 1-5",
+        "the shop has no ratings",
+        since=1,
+    ),
     Feature("rating_count", WHOLE, "number of its ratings", "ratings", "the shop has no ratings", empty=0),
     reads=ANY,
     needs=("rating",),
-)  # fmt: skip
+)
 def ratings(past: Past) -> nw.LazyFrame:
     """Do people like it? Few ratings say little: they are drawn to the shop's mean."""
     rated = past.only("rating").with_columns(one=nw.lit(1), stars=whole(nw.col("rating")))
@@ -192,11 +253,16 @@ def ratings(past: Past) -> nw.LazyFrame:
 
 @group(
     "item",
-    Feature("return_rate", NUMBER, "pieces returned / pieces bought", "share; above 1 if older purchases came back",
-            "nobody bought it, or the shop has no returns"),
+    Feature(
+        "return_rate",
+        NUMBER,
+        "pieces returned / pieces bought",
+        "share; above 1 if older purchases came back",
+        "nobody bought it, or the shop has no returns",
+    ),
     reads=("purchase", "return"),
     needs=("return",),
-)  # fmt: skip
+)
 def returning(past: Past) -> nw.LazyFrame:
     """Is it sent back?"""
     return returned(past, "item_id").select("item_id", return_rate="rate")
@@ -219,5 +285,16 @@ def _takers(past: Past) -> nw.LazyFrame:
     return past.only(kind).group_by("item_id", "user_id").agg(nw.col("time").max())
 
 
-GROUPS = (attributes, age, popularity, recent_popularity, repeats, conversion, price_in_category, price_now, ratings,
-          returning, attention)  # fmt: skip
+GROUPS = (
+    attributes,
+    age,
+    popularity,
+    recent_popularity,
+    repeats,
+    conversion,
+    price_in_category,
+    price_now,
+    ratings,
+    returning,
+    attention,
+)

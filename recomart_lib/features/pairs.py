@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import narwhals as nw
 
+from recomart_lib.core.schemas import UNKNOWN
 from recomart_lib.features.base import (
     KEYS,
     NUMBER,
@@ -25,7 +26,6 @@ from recomart_lib.features.base import (
     whole,
 )
 from recomart_lib.features.items import repeats
-from recomart_lib.prepare import UNKNOWN
 
 PAIR = KEYS["interaction"]
 LN_HALF = -0.6931471805599453
@@ -34,29 +34,54 @@ NEVER_BOUGHT = "the user never bought it"
 
 @group(
     "interaction",
-    Feature("implicit_score", NUMBER, "sum of the pair's event weights (params: prepare.weight_*)", "points",
-            "the pair has no event", since=1),
-    Feature("recency_weight", NUMBER, "0.5 ^ (days since the pair's last event / half-life)", "0-1",
-            "the pair has no event", since=1),
-    Feature("days_since_last_event", NUMBER, "days since the pair's last view, cart, purchase or rating", "days",
-            "the pair has no event"),
+    Feature(
+        "implicit_score",
+        NUMBER,
+        "sum of the pair's event weights (params: prepare.weight_*)",
+        "points",
+        "the pair has no event",
+        since=1,
+    ),
+    Feature(
+        "recency_weight",
+        NUMBER,
+        "0.5 ^ (days since the pair's last event / half-life)",
+        "0-1",
+        "the pair has no event",
+        since=1,
+    ),
+    Feature(
+        "days_since_last_event",
+        NUMBER,
+        "days since the pair's last view, cart, purchase or rating",
+        "days",
+        "the pair has no event",
+    ),
     reads=POSITIVE,
-)  # fmt: skip
+)
 def strength(past: Past) -> nw.LazyFrame:
     """How strong is the interest, and how fresh?"""
     weights = past.events.with_columns(score=whole(nw.col("weight")))
     sums = weights.group_by(PAIR).agg(nw.col("score").sum(), last=nw.col("time").max())
     age = past.days_since("last")
     return sums.select(
-        *PAIR, implicit_score=decimal(nw.col("score")), days_since_last_event=age,
+        *PAIR,
+        implicit_score=decimal(nw.col("score")),
+        days_since_last_event=age,
         recency_weight=(age / past.settings.half_life_days * LN_HALF).exp(),
-    )  # fmt: skip
+    )
 
 
 def _count(kind: str) -> Group:
     """The number of a pair's events of one type, as a group of its own: null in a shop that has none of them."""
-    feature = Feature(f"{kind}_count", WHOLE, f"number of the pair's events of type {kind}", "events",
-                      f"the shop has no {kind} events", empty=0)  # fmt: skip
+    feature = Feature(
+        f"{kind}_count",
+        WHOLE,
+        f"number of the pair's events of type {kind}",
+        "events",
+        f"the shop has no {kind} events",
+        empty=0,
+    )
 
     @group("interaction", feature, reads=(kind,))
     def count(past: Past) -> nw.LazyFrame:
@@ -79,19 +104,39 @@ def rating(past: Past) -> nw.LazyFrame:
 
 @group(
     "interaction",
-    Feature("order_count", WHOLE, "distinct orders of the user that hold the product", "orders",
-            "the shop has no purchases", empty=0),
+    Feature(
+        "order_count",
+        WHOLE,
+        "distinct orders of the user that hold the product",
+        "orders",
+        "the shop has no purchases",
+        empty=0,
+    ),
     Feature("days_since_last_order", NUMBER, "days since the last of them", "days", NEVER_BOUGHT),
-    Feature("basket_share", NUMBER, "share of the user's orders that hold the product", "share",
-            NEVER_BOUGHT),
-    Feature("cycle_of_pair", NUMBER, "days since the last order / usual interval between the pair's orders",
-            "ratio, 1 = due", "fewer than two orders"),
-    Feature("cycle_of_user", NUMBER, "days since the pair's last order / usual interval between the user's orders",
-            "ratio, 1 = due", f"{NEVER_BOUGHT}, or ordered once only"),
-    Feature("cycle_of_item", NUMBER, "days since the last order / usual interval after which people buy it again",
-            "ratio, 1 = due", f"{NEVER_BOUGHT}, or nobody bought it twice"),
+    Feature("basket_share", NUMBER, "share of the user's orders that hold the product", "share", NEVER_BOUGHT),
+    Feature(
+        "cycle_of_pair",
+        NUMBER,
+        "days since the last order / usual interval between the pair's orders",
+        "ratio, 1 = due",
+        "fewer than two orders",
+    ),
+    Feature(
+        "cycle_of_user",
+        NUMBER,
+        "days since the pair's last order / usual interval between the user's orders",
+        "ratio, 1 = due",
+        f"{NEVER_BOUGHT}, or ordered once only",
+    ),
+    Feature(
+        "cycle_of_item",
+        NUMBER,
+        "days since the last order / usual interval after which people buy it again",
+        "ratio, 1 = due",
+        f"{NEVER_BOUGHT}, or nobody bought it twice",
+    ),
     reads=("purchase",),
-)  # fmt: skip
+)
 def cycle(past: Past) -> nw.LazyFrame:
     """Is it time to buy it again? Intervals: (last order - first order) / (orders - 1)."""
     pairs = _spans(orders(past, *PAIR), *PAIR)
@@ -100,12 +145,14 @@ def cycle(past: Past) -> nw.LazyFrame:
     joined = pairs.join(users, on="user_id", how="left").join(items, on="item_id", how="left")
     joined = joined.with_columns(since=past.days_since("last"))
     return joined.select(
-        *PAIR, order_count="n", days_since_last_order="since",
+        *PAIR,
+        order_count="n",
+        days_since_last_order="since",
         basket_share=share(nw.col("n"), nw.col("user_orders")),
         cycle_of_pair=share(nw.col("since"), nw.col("interval")),
         cycle_of_user=share(nw.col("since"), nw.col("of_user")),
         cycle_of_item=share(nw.col("since"), nw.col("of_item")),
-    )  # fmt: skip
+    )
 
 
 def _spans(made: nw.LazyFrame, *by: str) -> nw.LazyFrame:
@@ -116,13 +163,23 @@ def _spans(made: nw.LazyFrame, *by: str) -> nw.LazyFrame:
 
 @group(
     "interaction",
-    Feature("affinity", NUMBER, "share of the user's implicit score that lies in the item's category", "share",
-            "the product's category is unknown, or the user's score is 0", since=1),
-    Feature("content_similarity", NUMBER,
-            "cosine of the product's category and brand with the user's implicit score by category and brand", "0-1",
-            "the product's words or the user's are all unknown, or the user's score is 0"),
+    Feature(
+        "affinity",
+        NUMBER,
+        "share of the user's implicit score that lies in the item's category",
+        "share",
+        "the product's category is unknown, or the user's score is 0",
+        since=1,
+    ),
+    Feature(
+        "content_similarity",
+        NUMBER,
+        "cosine of the product's category and brand with the user's implicit score by category and brand",
+        "0-1",
+        "the product's words or the user's are all unknown, or the user's score is 0",
+    ),
     reads=POSITIVE,
-)  # fmt: skip
+)
 def content(past: Past) -> nw.LazyFrame:
     """Is it like what the user likes? 'unknown' is like nothing."""
     shares = {word: _shares(past, word) for word in ("category", "brand")}
@@ -152,17 +209,19 @@ def _shares(past: Past, word: str) -> nw.LazyFrame:
 
 @group(
     "interaction",
-    Feature("copurchase_similarity", NUMBER,
-            "largest cosine of its buyers with those of another product that the user bought: "
-            "common buyers / sqrt(buyers x buyers); a user counts by the last features.n_last products bought",
-            "0-1", "the user bought nothing else"),
+    Feature(
+        "copurchase_similarity",
+        NUMBER,
+        "largest cosine of its buyers with those of another product that the user bought: "
+        "common buyers / sqrt(buyers x buyers); a user counts by the last features.n_last products bought",
+        "0-1",
+        "the user bought nothing else",
+    ),
     reads=("purchase",),
-)  # fmt: skip
+)
 def copurchase(past: Past) -> nw.LazyFrame:
     """Do people who bought what the user bought buy it, too?"""
-    bought = past.events.group_by(PAIR).agg(last=nw.col("time").max()).with_columns(
-        one=nw.lit(1), back=-nw.col("last")
-    )  # fmt: skip
+    bought = past.events.group_by(PAIR).agg(last=nw.col("time").max()).with_columns(one=nw.lit(1), back=-nw.col("last"))
     place = nw.col("one").cum_sum().over("user_id", order_by=["back", "item_id"])
     recent = bought.with_columns(place=place).filter(nw.col("place") <= past.settings.n_last).select(PAIR)
     others = recent.rename({"item_id": "other"})

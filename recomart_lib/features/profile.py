@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
 import polars as pl
 
-from recomart_lib.drift import psi
 from recomart_lib.features.base import KEYS
-from recomart_lib.features.catalogue import names
-from recomart_lib.plots import varying
+from recomart_lib.features.definitions import names
+from recomart_lib.validate.drift import psi
 
 N_BINS = 10  # bins of equal size, as of the earlier cut
 
@@ -26,8 +26,14 @@ def profile(before: Tables, now: Tables) -> pl.DataFrame:
     rows = []
     for entity, table in now.items():
         for name in names(entity):
-            rows.append({"entity": entity, "feature": name, **_described(table.get_column(name)),
-                         "psi": _psi(before[entity].get_column(name), table.get_column(name))})  # fmt: skip
+            rows.append(
+                {
+                    "entity": entity,
+                    "feature": name,
+                    **_described(table.get_column(name)),
+                    "psi": _psi(before[entity].get_column(name), table.get_column(name)),
+                }
+            )
     types = {"low": pl.Float64, "median": pl.Float64, "high": pl.Float64, "commonest": pl.String, "psi": pl.Float64}
     return pl.DataFrame(rows, schema_overrides=types)
 
@@ -55,8 +61,14 @@ def sizes(cuts: dict[str, datetime], made: dict[str, Tables]) -> pl.DataFrame:
 
 def _described(values: pl.Series) -> dict[str, object]:
     known = values.drop_nulls()
-    facts: dict[str, object] = {"nulls": values.null_count() / max(len(values), 1), "distinct": known.n_unique(),
-                                "low": None, "median": None, "high": None, "commonest": None}  # fmt: skip
+    facts: dict[str, object] = {
+        "nulls": values.null_count() / max(len(values), 1),
+        "distinct": known.n_unique(),
+        "low": None,
+        "median": None,
+        "high": None,
+        "commonest": None,
+    }
     if not len(known):
         return facts
     if values.dtype == pl.String:
@@ -83,3 +95,8 @@ def _binned(values: pl.Series, edges: np.ndarray) -> np.ndarray:
     known = values.drop_nulls().to_numpy()
     counts = np.bincount(np.searchsorted(edges, known, side="left"), minlength=len(edges) + 1)
     return np.append(counts, values.null_count())
+
+
+def varying(table: pl.DataFrame, names: Sequence[str]) -> list[str]:
+    """The numeric columns among these that have two values or more."""
+    return [n for n in names if table.schema[n].is_numeric() and table.get_column(n).drop_nulls().n_unique() > 1]

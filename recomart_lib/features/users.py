@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import narwhals as nw
 
+from recomart_lib.core.schemas import UNKNOWN
 from recomart_lib.features.base import (
     ANY,
     MONEY,
@@ -23,7 +24,6 @@ from recomart_lib.features.base import (
     share,
     whole,
 )
-from recomart_lib.prepare import UNKNOWN
 
 NO_TASTE = "no view, cart, purchase or rating"
 NO_CATEGORY = f"{NO_TASTE} of a product with a known category"
@@ -77,11 +77,17 @@ def ratings(past: Past) -> nw.LazyFrame:
 
 @group(
     "user",
-    Feature("purchase_ratio", NUMBER, "purchases / (views + carts + purchases)", "share",
-            "only ratings or returns, or the shop has no purchases", since=1),
+    Feature(
+        "purchase_ratio",
+        NUMBER,
+        "purchases / (views + carts + purchases)",
+        "share",
+        "only ratings or returns, or the shop has no purchases",
+        since=1,
+    ),
     reads=("view", "cart", "purchase"),
     needs=("purchase",),
-)  # fmt: skip
+)
 def funnel(past: Past) -> nw.LazyFrame:
     """Looking or buying?"""
     counts = past.events.with_columns(bought=is_kind("purchase")).group_by("user_id")
@@ -92,29 +98,41 @@ def funnel(past: Past) -> nw.LazyFrame:
 @group(
     "user",
     Feature("events_30d", WHOLE, "views, carts, purchases and ratings of the last 30 days", "events", empty=0),
-    Feature("weekend_share", NUMBER, "share of views, carts, purchases and ratings on Saturday or Sunday, local days",
-            "share", NO_TASTE),
+    Feature(
+        "weekend_share",
+        NUMBER,
+        "share of views, carts, purchases and ratings on Saturday or Sunday, local days",
+        "share",
+        NO_TASTE,
+    ),
     Feature("item_breadth", WHOLE, "distinct products viewed, put in a cart, bought or rated", "products", empty=0),
     reads=POSITIVE,
-)  # fmt: skip
+)
 def rhythm(past: Past) -> nw.LazyFrame:
     """Active lately? At week-ends? In how many things interested?"""
     flags = past.events.with_columns(
         recent=past.in_last(30).cast(nw.Int64), weekend=(nw.col("weekday") >= 6).cast(nw.Int64)
     )
     counts = flags.group_by("user_id").agg(
-        events_30d=nw.col("recent").sum(), weekend=nw.col("weekend").sum(), n=nw.len(),
+        events_30d=nw.col("recent").sum(),
+        weekend=nw.col("weekend").sum(),
+        n=nw.len(),
         item_breadth=nw.col("item_id").n_unique().cast(nw.Int64),
-    )  # fmt: skip
+    )
     return counts.select("user_id", "events_30d", "item_breadth", weekend_share=share(nw.col("weekend"), nw.col("n")))
 
 
 @group(
     "user",
-    Feature("preferred_weekday", WHOLE, "local weekday of most views, carts, purchases and ratings (ties: the earlier)",
-            "1 = Monday .. 7", NO_TASTE),
+    Feature(
+        "preferred_weekday",
+        WHOLE,
+        "local weekday of most views, carts, purchases and ratings (ties: the earlier)",
+        "1 = Monday .. 7",
+        NO_TASTE,
+    ),
     reads=POSITIVE,
-)  # fmt: skip
+)
 def weekday(past: Past) -> nw.LazyFrame:
     """The day on which the user comes."""
     return _commonest(past, "weekday")
@@ -122,10 +140,15 @@ def weekday(past: Past) -> nw.LazyFrame:
 
 @group(
     "user",
-    Feature("preferred_hour", WHOLE, "local hour of most views, carts, purchases and ratings (ties: the earlier)",
-            "0-23", NO_TASTE),
+    Feature(
+        "preferred_hour",
+        WHOLE,
+        "local hour of most views, carts, purchases and ratings (ties: the earlier)",
+        "0-23",
+        NO_TASTE,
+    ),
     reads=POSITIVE,
-)  # fmt: skip
+)
 def hour(past: Past) -> nw.LazyFrame:
     """The hour at which the user comes."""
     return _commonest(past, "hour")
@@ -139,17 +162,38 @@ def _commonest(past: Past, part: str) -> nw.LazyFrame:
 
 @group(
     "user",
-    Feature("preferred_category", WORD, "known category with the largest implicit score (ties: the first by name)",
-            "category", NO_CATEGORY, since=1),
-    Feature("preferred_category_share", NUMBER, "that category's share of the user's implicit score", "share",
-            f"{NO_CATEGORY}, or the user's score is 0"),
-    Feature("second_category", WORD, "known category with the second largest implicit score (ties: by name)",
-            "category", "fewer than two known categories"),
-    Feature("second_category_share", NUMBER, "that category's share of the user's implicit score", "share",
-            "fewer than two known categories, or the user's score is 0"),
+    Feature(
+        "preferred_category",
+        WORD,
+        "known category with the largest implicit score (ties: the first by name)",
+        "category",
+        NO_CATEGORY,
+        since=1,
+    ),
+    Feature(
+        "preferred_category_share",
+        NUMBER,
+        "that category's share of the user's implicit score",
+        "share",
+        f"{NO_CATEGORY}, or the user's score is 0",
+    ),
+    Feature(
+        "second_category",
+        WORD,
+        "known category with the second largest implicit score (ties: by name)",
+        "category",
+        "fewer than two known categories",
+    ),
+    Feature(
+        "second_category_share",
+        NUMBER,
+        "that category's share of the user's implicit score",
+        "share",
+        "fewer than two known categories, or the user's score is 0",
+    ),
     Feature("category_breadth", WHOLE, "distinct known categories of those products", "categories", empty=0),
     reads=POSITIVE,
-)  # fmt: skip
+)
 def categories(past: Past) -> nw.LazyFrame:
     """What the user likes, and how strongly."""
     table, totals = _known(past, "category")
@@ -158,20 +202,33 @@ def categories(past: Past) -> nw.LazyFrame:
     joined = best(table, "user_id", "category").join(totals, on="user_id").join(breadth, on="user_id")
     joined = joined.join(second, on="user_id", how="left")
     return joined.select(
-        "user_id", "second_category", "category_breadth", preferred_category="category",
+        "user_id",
+        "second_category",
+        "category_breadth",
+        preferred_category="category",
         preferred_category_share=share(nw.col("score"), nw.col("total")),
         second_category_share=share(nw.col("second"), nw.col("total")),
-    )  # fmt: skip
+    )
 
 
 @group(
     "user",
-    Feature("preferred_brand", WORD, "known brand with the largest implicit score (ties: the first by name)", "brand",
-            NO_BRAND),
-    Feature("preferred_brand_share", NUMBER, "that brand's share of the user's implicit score", "share",
-            f"{NO_BRAND}, or the user's score is 0"),
+    Feature(
+        "preferred_brand",
+        WORD,
+        "known brand with the largest implicit score (ties: the first by name)",
+        "brand",
+        NO_BRAND,
+    ),
+    Feature(
+        "preferred_brand_share",
+        NUMBER,
+        "that brand's share of the user's implicit score",
+        "share",
+        f"{NO_BRAND}, or the user's score is 0",
+    ),
     reads=POSITIVE,
-)  # fmt: skip
+)
 def brands(past: Past) -> nw.LazyFrame:
     """The brand that the user likes."""
     table, totals = _known(past, "brand")
@@ -189,30 +246,42 @@ def _known(past: Past, word: str) -> tuple[nw.LazyFrame, nw.LazyFrame]:
 
 @group(
     "user",
-    Feature("order_count", WHOLE, "distinct orders (a purchase without an order id is one)", "orders",
-            "the shop has no purchases", empty=0),
+    Feature(
+        "order_count",
+        WHOLE,
+        "distinct orders (a purchase without an order id is one)",
+        "orders",
+        "the shop has no purchases",
+        empty=0,
+    ),
     Feature("days_since_last_order", NUMBER, "days since the first line of the last order", "days", "never bought"),
-    Feature("order_interval_days", NUMBER, "(last order - first order) / (orders - 1)", "days",
-            "fewer than two orders"),
+    Feature(
+        "order_interval_days", NUMBER, "(last order - first order) / (orders - 1)", "days", "fewer than two orders"
+    ),
     reads=("purchase",),
-)  # fmt: skip
+)
 def buying(past: Past) -> nw.LazyFrame:
     """How often does the user buy?"""
-    totals = orders(past, "user_id").group_by("user_id").agg(
-        order_count=nw.len().cast(nw.Int64), first=nw.col("time").min(), last=nw.col("time").max()
-    )  # fmt: skip
+    totals = (
+        orders(past, "user_id")
+        .group_by("user_id")
+        .agg(order_count=nw.len().cast(nw.Int64), first=nw.col("time").min(), last=nw.col("time").max())
+    )
     return totals.select(
-        "user_id", "order_count", days_since_last_order=past.days_since("last"),
+        "user_id",
+        "order_count",
+        days_since_last_order=past.days_since("last"),
         order_interval_days=share(days(nw.col("last") - nw.col("first")), nw.col("order_count") - 1),
-    )  # fmt: skip
+    )
 
 
 @group(
     "user",
-    Feature("basket_size", NUMBER, "distinct products per order, mean over the user's orders", "products",
-            "never bought"),
+    Feature(
+        "basket_size", NUMBER, "distinct products per order, mean over the user's orders", "products", "never bought"
+    ),
     reads=("purchase",),
-)  # fmt: skip
+)
 def baskets(past: Past) -> nw.LazyFrame:
     """How many things at once?"""
     sizes = orders(past, "user_id", "item_id").group_by("user_id", "order").agg(n=nw.len())
@@ -222,12 +291,22 @@ def baskets(past: Past) -> nw.LazyFrame:
 
 @group(
     "user",
-    Feature("spend", NUMBER, "sum of quantity x price of the purchases", "the shop's currency",
-            "never bought, or no price is known"),
-    Feature("price_level", NUMBER, "price / median price of the category's purchases, mean over the user's purchases",
-            "ratio, 1 = usual", "never bought, or no price is known"),
+    Feature(
+        "spend",
+        NUMBER,
+        "sum of quantity x price of the purchases",
+        "the shop's currency",
+        "never bought, or no price is known",
+    ),
+    Feature(
+        "price_level",
+        NUMBER,
+        "price / median price of the category's purchases, mean over the user's purchases",
+        "ratio, 1 = usual",
+        "never bought, or no price is known",
+    ),
     reads=("purchase",),
-)  # fmt: skip
+)
 def spending(past: Past) -> nw.LazyFrame:
     """How much money, and is it for the cheaper or the dearer things of a category?"""
     lines = past.events.filter(~nw.col("price").is_null())
@@ -268,5 +347,18 @@ def returned(past: Past, key: str) -> nw.LazyFrame:
     return sums.select(key, rate=share(nw.col("came_back"), nw.col("bought")))
 
 
-GROUPS = (activity, demographics, ratings, funnel, rhythm, weekday, hour, categories, brands, buying, baskets, spending,
-          returning)  # fmt: skip
+GROUPS = (
+    activity,
+    demographics,
+    ratings,
+    funnel,
+    rhythm,
+    weekday,
+    hour,
+    categories,
+    brands,
+    buying,
+    baskets,
+    spending,
+    returning,
+)

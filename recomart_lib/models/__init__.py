@@ -6,7 +6,7 @@ import difflib
 from pathlib import Path
 from typing import Any
 
-from recomart_lib.errors import UserError
+from recomart_lib.core.errors import UserError
 from recomart_lib.models.als import Als
 from recomart_lib.models.base import CARD_FILE, ArrayModel, read_card
 from recomart_lib.models.basket import Basket
@@ -14,11 +14,11 @@ from recomart_lib.models.blend import Blend
 from recomart_lib.models.bpr import Bpr
 from recomart_lib.models.content import Content
 from recomart_lib.models.ease import Ease
-from recomart_lib.models.history import OwnHistory, OwnHistoryDecayed
 from recomart_lib.models.ials import Ials
 from recomart_lib.models.item_knn import ItemKNN
+from recomart_lib.models.own_history import OwnHistory, OwnHistoryDecayed
 from recomart_lib.models.popularity import Popularity, RecentPopularity
-from recomart_lib.models.random_floor import RandomFloor
+from recomart_lib.models.random_baseline import RandomFloor
 from recomart_lib.models.repurchase import Repurchase
 from recomart_lib.models.segment_popularity import SegmentPopularity
 from recomart_lib.models.svd import Svd

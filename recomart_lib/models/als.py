@@ -34,9 +34,13 @@ class Als(ArrayModel):
 
         with threadpool_limits(1, "blas"):  # implicit's own advice: with more it is up to ten times slower
             solver = AlternatingLeastSquares(
-                factors=self.n_factors, regularization=self.reg, alpha=self.alpha, iterations=self.n_epochs,
-                random_state=self.seed, num_threads=1,
-            )  # fmt: skip
+                factors=self.n_factors,
+                regularization=self.reg,
+                alpha=self.alpha,
+                iterations=self.n_epochs,
+                random_state=self.seed,
+                num_threads=1,
+            )
             solver.fit(data.relevant, show_progress=False)
         self.arrays = {"user_factors": solver.user_factors, "item_factors": solver.item_factors}
         self.arrays["popularity"] = data.popularity()

@@ -18,8 +18,8 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from recomart_lib.errors import UserError
-from recomart_lib.schemas import INTERACTIONS, TIMESTAMP
+from recomart_lib.core.errors import UserError
+from recomart_lib.core.schemas import INTERACTIONS, TIMESTAMP
 
 CARD_FILE = "model.json"
 ARRAYS_FILE = "arrays.npz"

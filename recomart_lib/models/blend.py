@@ -9,8 +9,8 @@ import numpy as np
 
 from recomart_lib.models.base import ArrayModel, TrainData, at_least, one_of, popularity_where_silent
 from recomart_lib.models.ease import Ease
-from recomart_lib.models.history import OwnHistoryDecayed
 from recomart_lib.models.ials import Ials
+from recomart_lib.models.own_history import OwnHistoryDecayed
 
 
 @dataclass(eq=False)
@@ -50,14 +50,20 @@ class Blend(ArrayModel):
         for part, weight in self._parts():
             if weight:
                 prefix = f"{part.name}/"
-                part.arrays = {name.removeprefix(prefix): array for name, array in self.arrays.items()
-                               if name.startswith(prefix)}  # fmt: skip
+                part.arrays = {
+                    name.removeprefix(prefix): array for name, array in self.arrays.items() if name.startswith(prefix)
+                }
                 total += weight * _standardised(part.score(users))
         return popularity_where_silent(total, self.arrays["popularity"])
 
     def _parts(self) -> list[tuple[ArrayModel, float]]:
-        ials = Ials(n_factors=self.n_factors, reg=self.ials_reg, unobserved=self.unobserved,
-                    rating_slope=self.rating_slope, seed=self.seed)  # fmt: skip
+        ials = Ials(
+            n_factors=self.n_factors,
+            reg=self.ials_reg,
+            unobserved=self.unobserved,
+            rating_slope=self.rating_slope,
+            seed=self.seed,
+        )
         ease = Ease(reg=self.ease_reg, closeness=self.closeness, precision=self.precision)
         return [(ials, 1.0), (ease, self.ease_weight), (OwnHistoryDecayed(self.decay_days), self.history_weight)]
 

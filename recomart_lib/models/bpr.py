@@ -53,9 +53,13 @@ class Bpr(ArrayModel):
         from implicit.cpu.bpr import BayesianPersonalizedRanking  # half a second to import: only where it is used
 
         solver = BayesianPersonalizedRanking(
-            factors=self.n_factors, learning_rate=self.learning_rate, regularization=self.reg,
-            iterations=self.n_epochs, num_threads=1, random_state=self.seed,
-        )  # fmt: skip
+            factors=self.n_factors,
+            learning_rate=self.learning_rate,
+            regularization=self.reg,
+            iterations=self.n_epochs,
+            num_threads=1,
+            random_state=self.seed,
+        )
         solver.fit(data.relevant, show_progress=False)
         return solver.user_factors.astype(np.float64), solver.item_factors.astype(np.float64)
 

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from recomart_lib.core.schemas import UNKNOWN
 from recomart_lib.models.base import TrainData, at_least
 from recomart_lib.models.item_to_item import ItemToItem
-from recomart_lib.prepare import UNKNOWN
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +43,10 @@ class Content(ItemToItem):
         days = (pl.lit(data.cut) - pl.col("last_relevant_timestamp")).dt.total_days()
         fresh = pl.when(pl.col("n_relevant") > 0).then((-days / self.decay_days).exp())
         self.arrays = {
-            "history": data.matrix(fresh), "popularity": data.popularity(),
+            "history": data.matrix(fresh),
+            "popularity": data.popularity(),
             "vectors": vectors(words(data.items, self.n_price_levels), data.n_items, self.fact_weight),
-        }  # fmt: skip
+        }
         return self
 
     def through(self, history: sparse.csr_matrix) -> np.ndarray:
@@ -70,9 +71,11 @@ def words(items: pl.DataFrame | None, n_price_levels: int) -> pl.DataFrame:
     price = pl.col("price")
     level = ((price.rank("average") - 0.5) / price.count() * n_price_levels).ceil().cast(pl.Int64)
     columns = {
-        "brand": pl.col("brand"), "category": pl.col("category"), "price": level.cast(pl.String),
+        "brand": pl.col("brand"),
+        "category": pl.col("category"),
+        "price": level.cast(pl.String),
         "name": pl.col("name").str.to_lowercase().str.extract_all(WORD),
-    }  # fmt: skip
+    }
     parts = [items.select("item_idx", kind=pl.lit(kind), word=word) for kind, word in columns.items()]
     parts[-1] = parts[-1].explode("word")
     known = pl.concat(parts).drop_nulls("word").filter((pl.col("word") != UNKNOWN) | (pl.col("kind") == "name"))

@@ -15,7 +15,7 @@ from scipy import sparse
 from scipy.linalg import cython_lapack
 from threadpoolctl import threadpool_limits
 
-from recomart_lib.errors import UserError
+from recomart_lib.core.errors import UserError
 from recomart_lib.models.base import TrainData, at_least, one_of
 from recomart_lib.models.item_to_item import ItemToItem
 

@@ -54,6 +54,8 @@ class ItemToItem(ArrayModel):
         order = np.lexsort((because, -added, pair))
         columns = (users[pair], items[pair], because, added, share)
         return pl.DataFrame(
-            {name: pl.Series(values[order]).cast(dtype)
-             for (name, dtype), values in zip(EXPLAINED.items(), columns, strict=True)}
-        )  # fmt: skip
+            {
+                name: pl.Series(values[order]).cast(dtype)
+                for (name, dtype), values in zip(EXPLAINED.items(), columns, strict=True)
+            }
+        )

@@ -9,9 +9,9 @@ from typing import ClassVar, Self
 import numpy as np
 import polars as pl
 
-from recomart_lib.models import trees
+from recomart_lib.models import boosted_trees
 from recomart_lib.models.base import TrainData, at_least
-from recomart_lib.models.history import OwnHistory
+from recomart_lib.models.own_history import OwnHistory
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +59,17 @@ class Repurchase(OwnHistory):
         rows = had.select("user_idx", "item_idx").join(
             data.features, on=["user_idx", "item_idx"], how="left", maintain_order="left", validate="1:1"
         )
-        columns = [name for name in trees.numbers(lesson) if name in data.features.columns]
-        learned = trees.learn(
-            lesson, columns, self.n_trees, objective="binary", num_leaves=self.n_leaves, seed=self.seed,
-            learning_rate=self.learning_rate, min_data_in_leaf=self.min_pairs,
-        )  # fmt: skip
-        odds, rank = np.unique(trees.score(learned, rows), return_inverse=True)
+        columns = [name for name in boosted_trees.numbers(lesson) if name in data.features.columns]
+        learned = boosted_trees.learn(
+            lesson,
+            columns,
+            self.n_trees,
+            objective="binary",
+            num_leaves=self.n_leaves,
+            seed=self.seed,
+            learning_rate=self.learning_rate,
+            min_data_in_leaf=self.min_pairs,
+        )
+        odds, rank = np.unique(boosted_trees.score(learned, rows), return_inverse=True)
         self._estimates = 1 / (1 + np.exp(-odds))
         return rank.ravel() + 1.0

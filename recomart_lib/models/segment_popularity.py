@@ -9,8 +9,8 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy import sparse
 
+from recomart_lib.core.schemas import UNKNOWN
 from recomart_lib.models.base import ArrayModel, TrainData, at_least, one_of
-from recomart_lib.prepare import UNKNOWN
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,11 @@ class SegmentPopularity(ArrayModel):
             (np.ones(len(users)), (segment[users], users)), shape=(int(segment.max()) + 1, data.n_users)
         )
         self.arrays = {
-            "segment": segment, "counts": sparse.csr_matrix(members @ data.relevant), "sizes": members @ active,
+            "segment": segment,
+            "counts": sparse.csr_matrix(members @ data.relevant),
+            "sizes": members @ active,
             "share": data.popularity() / max(active.sum(), 1),
-        }  # fmt: skip
+        }
         self.arrays["counts"].sort_indices()
         return self
 

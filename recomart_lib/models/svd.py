@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from recomart_lib.models.rating import RatingModel
+from recomart_lib.models.rating_base import RatingModel
 
 
 @dataclass(eq=False)

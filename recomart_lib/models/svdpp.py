@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from recomart_lib.models.base import at_least
-from recomart_lib.models.rating import RatingModel
+from recomart_lib.models.rating_base import RatingModel
 
 
 @dataclass(eq=False)

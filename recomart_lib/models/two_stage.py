@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from recomart_lib.errors import UserError
-from recomart_lib.models import trees
+from recomart_lib.core.errors import UserError
+from recomart_lib.models import boosted_trees
 from recomart_lib.models.base import Rows, TrainData, at_least, one_of
-from recomart_lib.models.history import OwnHistoryDecayed
+from recomart_lib.models.own_history import OwnHistoryDecayed
 
 log = logging.getLogger(__name__)
 
@@ -89,19 +89,26 @@ class TwoStage(OwnHistoryDecayed):
         """
         if not self.has_learned:
             raise UserError("two_stage had nothing to learn from before its cut: its scores have no contributions.")
-        return trees.contributions(self.arrays["trees"], rows)
+        return boosted_trees.contributions(self.arrays["trees"], rows)
 
     def _learn(self, lesson: pl.DataFrame) -> np.ndarray:
         settings = {
-            "num_leaves": self.n_leaves, "learning_rate": self.learning_rate, "min_data_in_leaf": self.min_rows,
-            "feature_fraction": self.feature_share, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 5.0,
-        }  # fmt: skip
+            "num_leaves": self.n_leaves,
+            "learning_rate": self.learning_rate,
+            "min_data_in_leaf": self.min_rows,
+            "feature_fraction": self.feature_share,
+            "bagging_fraction": 0.7,
+            "bagging_freq": 1,
+            "lambda_l2": 5.0,
+        }
         group = None
         if self.objective == "lambdarank":
             group = lesson.group_by("as_of", "user_id", maintain_order=True).len().get_column("len").to_numpy()
             settings |= {"lambdarank_truncation_level": 30, "label_gain": [0, 1]}
-        columns = trees.numbers(lesson)
-        return trees.learn(lesson, columns, self.n_trees, group, objective=self.objective, seed=self.seed, **settings)
+        columns = boosted_trees.numbers(lesson)
+        return boosted_trees.learn(
+            lesson, columns, self.n_trees, group, objective=self.objective, seed=self.seed, **settings
+        )
 
     def _rank(self, users: np.ndarray) -> None:
         """Put the levels of those of these users who wait for them into the arrays, block by block of users."""
@@ -119,5 +126,5 @@ class TwoStage(OwnHistoryDecayed):
 
     def _ranked(self, rows: pl.DataFrame) -> pl.DataFrame:
         """One row per candidate: user_idx, item_idx, level."""
-        scored = rows.select("user_idx", "item_idx", level=pl.Series(trees.score(self.arrays["trees"], rows)))
+        scored = rows.select("user_idx", "item_idx", level=pl.Series(boosted_trees.score(self.arrays["trees"], rows)))
         return scored.with_columns(pl.col("level").rank("dense").over("user_idx").cast(pl.Float64))

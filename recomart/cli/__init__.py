@@ -1,0 +1,1 @@
+"""The command line `recomart`: one module per group of commands."""

@@ -1,0 +1,1 @@
+"""The DVC graph in Dagster and Airflow."""

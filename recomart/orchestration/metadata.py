@@ -1,0 +1,183 @@
+"""What Dagster is told of a stage: metadata and asset checks, made from the files that the stage left."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
+
+from recomart.orchestration import process
+from recomart.orchestration.process import Ran
+from recomart.project import sidecars
+from recomart.reports import formats, index
+from recomart_lib.core import paths, shops
+from recomart_lib.core.text import safe
+from recomart_lib.ingest import lake
+
+CHECKS = {
+    "02_validate": {
+        "quality_gate": "The quality score is at least validate.min_quality, and every table has good rows.",
+        "reconciliation": "delivered = landed + rejected; landed = good + quarantined + duplicates + excluded.",
+    },
+    "05_features": {
+        "leakage_audit": "No feature knows anything of what came after its moment; a planted leak is caught."
+    },
+    "07_evaluate": {"targets": "Precision, recall and ndcg at 10 reach their targets (a warning where they do not)."},
+}
+REPORTS_URL = "RECOMART_REPORTS_URL"  # where reports/ is served: a browser follows no link from there to a file
+HEADLINES = ("precision@10", "recall@10", "ndcg@10")
+
+
+def specs(stage: str, notebook: str | None) -> list[AssetCheckSpec]:
+    """The checks of a stage, by the notebook that it runs."""
+    return [AssetCheckSpec(name, asset=stage, description=text) for name, text in CHECKS.get(notebook, {}).items()]
+
+
+def metadata(root: Path, stage: str, notebook: str | None, before: list[str], ran: Ran) -> dict[str, Any]:
+    """All that is shown beside a materialisation.
+
+    Parameters
+    ----------
+    before
+        The notebooks of the stages that it reads from: what they left are its rows in.
+    """
+    sidecar = _sidecar(root, notebook)
+    rows = sidecar.get("rows") or {}
+    coming = _delivered(root, sidecar) if notebook == "01_ingest" else _left(root, before)
+    facts: dict[str, Any] = {"what DVC did": "ran it" if ran.anew else "nothing: it was up to date"}
+    if notebook:
+        facts |= {
+            "seconds": sidecar.get("seconds", 0.0),
+            "rows in": sum(coming.values()),
+            "rows out": sum(rows.values()),
+        }
+    if rows:
+        facts["rows"] = MetadataValue.md(_table(("table", "rows out"), ((k, f"{v:,}") for k, v in rows.items())))
+    facts |= _scores(root, stage, notebook)
+    hashes = process.outputs(root, stage)
+    facts["outputs"] = MetadataValue.md(_table(("path", "MD5 in dvc.lock"), hashes.items()))
+    return facts | _pages(root, stage, notebook)
+
+
+def checks(root: Path, notebook: str | None) -> Iterator[AssetCheckResult]:
+    """The results of a stage's checks, as its files tell."""
+    judges = {"quality_gate": _gate, "reconciliation": _reconciliation, "leakage_audit": _audit, "targets": _targets}
+    for name in CHECKS.get(notebook, {}):
+        yield judges[name](root)
+
+
+def _gate(root: Path) -> AssetCheckResult:
+    quality = _metrics(root, "quality")
+    good = {name: table["good"] for name, table in quality.get("tables", {}).items()}
+    worst = sorted(quality.get("rules", []), key=lambda rule: -rule["n_failed"])[:5]
+    rows = [(f"{r['table']}.{r['rule']}", r["severity"], f"{r['n_failed']:,}") for r in worst if r["n_failed"]]
+    return AssetCheckResult(
+        check_name="quality_gate",
+        passed=bool(good) and all(good.values()) and quality["score"] >= quality["min_score"],
+        metadata={
+            "score": quality.get("score", 0.0),
+            "least": quality.get("min_score", 0.0),
+            "rules that cost most": MetadataValue.md(_table(("rule", "severity", "rows"), rows)),
+        },
+    )
+
+
+def _reconciliation(root: Path) -> AssetCheckResult:
+    tables = _metrics(root, "quality").get("tables", {})
+    parts = ("good", "quarantined", "duplicates", "excluded")
+    lost = {
+        name: [t["delivered"] - t["landed"] - t["rejected"], t["landed"] - sum(t[part] for part in parts)]
+        for name, t in tables.items()
+    }
+    rows = [
+        (name, *(f"{t[key]:,}" for key in ("delivered", "rejected", "landed", *parts))) for name, t in tables.items()
+    ]
+    shown = _table(("table", "delivered", "rejected", "landed", *parts), rows)
+    passed = bool(tables) and not any(any(differences) for differences in lost.values())
+    return AssetCheckResult(check_name="reconciliation", passed=passed, metadata={"rows": MetadataValue.md(shown)})
+
+
+def _audit(root: Path) -> AssetCheckResult:
+    """The notebook stops at a leak: it is clean if the notebook came to its end."""
+    sidecar = _sidecar(root, "05_features")
+    found = {"found": sidecar.get("error") or "no leak; the planted one was caught"}
+    return AssetCheckResult(check_name="leakage_audit", passed=sidecar.get("state") == "ok", metadata=found)
+
+
+def _targets(root: Path) -> AssetCheckResult:
+    rows = _metrics(root, "evaluation").get("targets", [])
+    missed = [row for row in rows if row.get("verdict") not in ("met", "clearly met")]
+    return AssetCheckResult(
+        check_name="targets",
+        passed=bool(rows) and not missed,
+        severity=AssetCheckSeverity.WARN,
+        metadata={"missed": len(missed), "target card": MetadataValue.md(_card(rows))},
+    )
+
+
+def _scores(root: Path, stage: str, notebook: str | None) -> dict[str, Any]:
+    if notebook == "02_validate":
+        return {"quality score": _metrics(root, "quality").get("score", 0.0)}
+    if notebook not in ("07_evaluate", None) or (notebook is None and stage != "index"):
+        return {}
+    headline = _metrics(root, "headline")
+    found = {
+        f"{name} ({protocol})": float(headline[protocol][name])
+        for protocol in ("all", "novel")
+        for name in HEADLINES
+        if headline.get(protocol, {}).get(name) is not None
+    }
+    return found | {"target card": MetadataValue.md(_card(index.target_card(root)))}
+
+
+def _pages(root: Path, stage: str, notebook: str | None) -> dict[str, Any]:
+    """The report and the executed notebook, to be opened, and a picture of it."""
+    page = root / paths.REPORTS / f"{notebook or stage}.html"
+    served = os.environ.get(REPORTS_URL)
+    address = f"{served.rstrip('/')}/{page.name}" if served else page.as_uri()
+    found: dict[str, Any] = {"report": MetadataValue.url(address)} if page.exists() else {}
+    executed = root / paths.REPORTS / f"{notebook}.ipynb"
+    if notebook and executed.exists():
+        found["notebook"] = MetadataValue.notebook(str(executed))
+        if picture := process.first_figure(executed):
+            found["preview"] = MetadataValue.md(f"![first figure](data:image/png;base64,{picture})")
+    return found
+
+
+def _delivered(root: Path, sidecar: Mapping[str, Any]) -> dict[str, int]:
+    """Rows that the shop delivered, by table, unreadable lines among them."""
+    shop = shops.load(sidecar["shop"])
+    newest = {table: lake.newest(root / paths.RAW, shop.name, table).values() for table in shop.delivered}
+    return {
+        table: sum(one["rows_landed"] + one["rows_rejected"] for one in found if not lake.is_repair(one))
+        for table, found in newest.items()
+    }
+
+
+def _left(root: Path, notebooks: list[str]) -> dict[str, int]:
+    return {f"{name}/{table}": n for name in notebooks for table, n in (_sidecar(root, name).get("rows") or {}).items()}
+
+
+def _sidecar(root: Path, notebook: str | None) -> dict[str, Any]:
+    return sidecars.read(root / paths.SIDECARS / f"{notebook}.json")
+
+
+def _metrics(root: Path, name: str) -> dict[str, Any]:
+    return sidecars.read(root / paths.METRICS / f"{name}.json")
+
+
+def _card(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        (row.get("protocol", ""), row["target"], row.get("shown") or formats.metric(row.get("value")), row["verdict"])
+        for row in rows
+    ]
+    return _table(("protocol", "target", "measured", "verdict"), lines)
+
+
+def _table(head: tuple[str, ...], rows: Any) -> str:
+    """A table in Markdown."""
+    lines = [" | ".join(safe(cell) for cell in row) for row in rows]
+    return "\n".join(f"| {line} |" for line in [" | ".join(head), " | ".join("---" for _ in head), *lines])

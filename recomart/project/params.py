@@ -1,0 +1,102 @@
+"""params.yaml, typed: one pydantic model per section. A wrong name or value is one sentence, before any kernel."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from recomart_lib.core import paths
+from recomart_lib.core.config import checked, read_yaml
+from recomart_lib.core.settings import Section
+from recomart_lib.evaluate.settings import Evaluate
+from recomart_lib.explore.settings import Explore
+from recomart_lib.features.settings import Features
+from recomart_lib.ingest.settings import Ingest
+from recomart_lib.prepare.settings import Prepare
+from recomart_lib.recommend.settings import Recommend
+from recomart_lib.stream_report.settings import StreamReport
+from recomart_lib.train.settings import Train
+from recomart_lib.validate.settings import Validate
+
+
+class Base(Section):
+    shop: str = "simulated"
+    source: str = "data/source/simulated"
+    seed: int = Field(42, ge=0, lt=2**31)
+    engine: Literal["polars", "spark"] = "polars"
+
+
+class Simulate(Section):
+    n_users: int = Field(10_000, ge=1)
+    n_items: int = Field(5_000, ge=1)
+    n_orders: int = Field(35_000, ge=1)
+    start: str = "2025-01-01"
+    n_days: int = Field(365, ge=1, le=3_650)
+    dirt_rate: float = Field(0.02, ge=0, lt=1)
+
+    @field_validator("start")
+    @classmethod
+    def is_a_date(cls, value: str) -> str:
+        date.fromisoformat(value)
+        return value
+
+
+class Stream(Section):
+    bootstrap_servers: str = ""
+    topic: str = Field("recomart.events", pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    dead_letter_topic: str = Field("recomart.events.dead", pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    dead_letter_max_bytes: int = Field(1_000_000, ge=10_000, le=1_000_000_000)
+    group: str = Field("recomart-lake", min_length=1)
+    client: dict[str, str | int | float | bool] = Field({})
+    consumer: dict[str, str | int | float | bool] = Field({})
+    producer: dict[str, str | int | float | bool] = Field({})
+    batch_max_events: int = Field(50_000, ge=1, le=1_000_000)
+    batch_max_ms: int = Field(50, ge=1)
+    compact_every_s: int = Field(300, ge=1)
+    max_future_s: int = Field(300, ge=0)
+    remember_ids: int = Field(1_000_000, ge=1)
+
+
+class Logging(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Params(Section):
+    base: Base = Base()
+    simulate: Simulate = Simulate()
+    ingest: Ingest = Ingest()
+    validate_: Validate = Field(Validate(), alias="validate")  # BaseModel has a method of that name
+    explore: Explore = Explore()
+    prepare: Prepare = Prepare()
+    features: Features = Features()
+    train: Train = Train()
+    evaluate: Evaluate = Evaluate()
+    recommend: Recommend = Recommend()
+    stream: Stream = Stream()
+    stream_report: StreamReport = StreamReport()
+    logging: Logging = Logging()
+
+    @model_validator(mode="after")
+    def lists_are_long_enough(self) -> Params:
+        if self.train.k < max(self.evaluate.ks):
+            raise ValueError(f"train.k = {self.train.k} is less than the longest of evaluate.ks = {self.evaluate.ks}")
+        return self
+
+    def section(self, name: str) -> Section:
+        """One section by its name in params.yaml."""
+        return getattr(self, "validate_" if name == "validate" else name)
+
+
+def load(path: Path | None = None) -> Params:
+    """Read and check params.yaml.
+
+    Raises
+    ------
+    UserError
+        Naming the file, the key, the value and what was expected, for every mistake at once.
+    """
+    path = path or paths.place("params.yaml")
+    return checked(Params, read_yaml(path), path)

@@ -1,0 +1,1 @@
+"""Published results, and reproducing them with our evaluator."""

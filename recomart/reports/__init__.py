@@ -1,0 +1,1 @@
+"""HTML pages that summarise a run: the index, the model card, what changed since the last run."""

@@ -1,0 +1,130 @@
+"""reports/changes.html: the newest run against the run before it, of the same shop; or any two, on a page of their own.
+
+Built with the index, so after a failed stage, too: then it says so above the newest two whole runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recomart.reports import formats, rendering
+from recomart.runs import archive, compare
+from recomart.runs.archive import Run
+from recomart_lib.core import paths
+
+log = logging.getLogger(__name__)
+
+NAME = "changes.html"
+CHIPS = {"better": "ok", "worse": "bad"}
+WIDTH = 110  # of the small figures, in CSS pixels
+
+Facts = dict[str, Any]
+
+
+def build(root: Path) -> str:
+    """Write reports/changes.html of the project in `root`: the newest two whole runs of its shop.
+
+    Returns
+    -------
+    str
+        What the page says, in short.
+    """
+    history, problem = archive.history(root), archive.problem(root)
+    for sentence in history.damaged:
+        log.warning(sentence)
+    kept = history.of(archive.shop_of(root))
+    if len(kept) > 1:
+        facts = compared(kept[-2], kept[-1])
+    else:
+        facts = {"now": kept[-1] if kept else None, "headline": "There is no earlier run to compare with yet."}
+    note = f"The last run is not kept to compare with: {problem}." if problem else ""
+    _write(root, NAME, {**facts, "problem": note, "damaged": history.damaged, "runs": kept})
+    return note or facts["headline"]
+
+
+def build_pair(root: Path, before: Run, now: Run) -> Path:
+    """Write reports/changes_<before>_<now>.html; reports/changes.html, which DVC knows, stays as it is."""
+    name = f"{Path(NAME).stem}_{before.number}_{now.number}.html"
+    return _write(root, name, {**compared(before, now), "runs": [], "damaged": [], "problem": ""})
+
+
+def compared(before: Run, now: Run) -> Facts:
+    """All that the page shows of two runs."""
+    chosen, models = compare.chosen(before, now), compare.models(before, now)
+    inputs = compare.inputs(before, now)
+    return {
+        "before": before,
+        "now": now,
+        "headline": compare.headline(inputs, chosen),
+        "what_changed": compare.what_changed(inputs),
+        "what_moved": compare.what_moved(chosen),
+        "inputs": inputs.to_dicts(),
+        "look": compare.look_at_code(before, now),
+        "caveat": compare.caveat(before, now),
+        "chosen": _rows(chosen),
+        "models": _rows(models.filter(~pl.col("same"))),
+        "which_models": compare.which_models(models),
+        "stages": compare.stages(before, now),
+        "facts": _facts(before, now),
+    }
+
+
+def _rows(table: pl.DataFrame) -> list[Facts]:
+    """With the word for each, and where zero, difference and interval lie on its figure."""
+    rows = [{**row, "verdict": compare.verdict(row)} for row in table.to_dicts()]
+    ends = [
+        abs(row[end]) for row in rows for end in ("low", "high") if row[end] is not None and math.isfinite(row[end])
+    ]
+    top = max(ends, default=0)
+    return [{**row, **{f"x_{name}": _place(row[name], top) for name in ("difference", "low", "high")}} for row in rows]
+
+
+def _place(value: float | None, top: float) -> float | None:
+    """Zero is in the middle, `top` on the right edge; None for what cannot be drawn."""
+    if value is None or not math.isfinite(value) or not top:
+        return None
+    return round(WIDTH / 2 * (1 + min(max(value / top, -1), 1)), 1)
+
+
+def _facts(before: Run, now: Run) -> list[tuple[str, Any, Any]]:
+    """(what, before, now): numbers that no test is for."""
+    both = [
+        (run.metrics.get("quality", {}), run.metrics["data"], run.metrics.get("evaluation", {}).get("users") or {})
+        for run in (before, now)
+    ]
+    shown = [
+        {
+            "data quality": formats.share((quality.get("score") or math.nan) / 100),
+            "events": formats.number(data.get("n_events")),
+            "users": formats.number(data.get("n_users")),
+            "products": formats.number(data.get("n_items")),
+            "test window": f"{formats.utc(data.get('cut'))} to {formats.utc(data.get('end'))} UTC",
+            "judged in all": formats.number(users.get("evaluated_all")),
+            "judged in novel": formats.number(users.get("evaluated_novel")),
+            "fingerprint of the data": data.get("fingerprint") or "-",
+        }
+        for quality, data, users in both
+    ]
+    seconds = [sum(facts.get("seconds") or 0 for facts in run.sidecars.values()) for run in (before, now)]
+    return [
+        *((name, was, shown[1][name]) for name, was in shown[0].items()),
+        ("all stages took", *map(formats.duration, seconds)),
+    ]
+
+
+def _write(root: Path, name: str, facts: Facts) -> Path:
+    environment = rendering.templates()
+    environment.globals |= {"chips": CHIPS, "width": WIDTH, "kept": archive.KEPT}
+    environment.filters |= {"signed": signed, "p_value": compare.p_value}
+    index = (root / paths.REPORTS / "index.html").exists()
+    return rendering.write(root, name, environment.get_template("changes.html.j2").render({**facts, "index": index}))
+
+
+def signed(value: float | None) -> str:
+    """`+0.0123`; a dash where there is nothing."""
+    return "-" if value is None or not math.isfinite(value) else f"{value:+.4f}"

@@ -1,0 +1,54 @@
+"""Numbers, shares, durations and times as the pages write them."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+BAR_WIDTH = 110  # of the small figures, in CSS pixels
+
+
+def number(value: float | None) -> str:
+    """`12,345`; a dash where there is nothing."""
+    return "-" if _absent(value) else f"{value:,.0f}"
+
+
+def metric(value: float | None) -> str:
+    """Three decimals: `0.153`; a dash where there is nothing."""
+    return "-" if _absent(value) else f"{value:.3f}"
+
+
+def share(value: float | None) -> str:
+    """`97.8 %`. Rounded down, since 94.96 % must not look like a passed gate of 95 %."""
+    return "-" if _absent(value) else f"{math.floor(round(value * 1000, 6)) / 10:.1f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """`0.4 s`, `1 min 23 s`, `2 h 5 min`; a dash where there is nothing."""
+    if _absent(seconds):
+        return "-"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def utc(moment: str | None) -> str:
+    """`2025-12-31 23:59` in UTC of an ISO time; text that is no time stays as it is."""
+    try:
+        parsed = datetime.fromisoformat(str(moment))
+    except ValueError:
+        return str(moment or "-")
+    return (parsed if parsed.tzinfo is None else parsed.astimezone(UTC)).strftime("%Y-%m-%d %H:%M")
+
+
+def scale(value: float | None, top: float) -> float:
+    """Where `value` lies on a bar that ends at `top`, in pixels."""
+    return 0.0 if _absent(value) or top <= 0 else round(BAR_WIDTH * min(max(value / top, 0), 1), 1)
+
+
+def _absent(value: Any) -> bool:
+    return not isinstance(value, int | float) or not math.isfinite(value)

@@ -1,0 +1,122 @@
+"""reports/model_card.md, and as HTML: what was chosen, how good it is, where it is weak, and what it is not for.
+
+Made from the small files that the stages left, as the index page is; what is missing is said to be missing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mistune
+from jinja2 import Environment, FileSystemLoader
+from mistune.util import safe_entity
+
+from recomart.project import git, params, sidecars
+from recomart.reports import formats, rendering
+from recomart_lib.core import paths
+from recomart_lib.core.text import bullets, percent, plural, safe
+
+NAMES = [f"{name}@10" for name in ("ndcg", "precision", "recall", "hit_rate", "mrr", "map", "coverage", "novelty")]
+MEANING = {"all": "what is taken again counts", "novel": "only what is new to the user counts"}
+METRICS = ("data", "tuning", "evaluation", "quality")
+
+Facts = dict[str, Any]
+
+
+def build(root: Path) -> Path:
+    """Write reports/model_card.md and reports/model_card.html of the project in `root`.
+
+    Parameters
+    ----------
+    root
+        The folder that holds params.yaml and reports/.
+
+    Returns
+    -------
+    Path
+        The Markdown file.
+    """
+    target = root / paths.REPORTS / "model_card.md"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    text = render(gather(root))
+    target.write_text(text, encoding="utf-8")
+    body = mistune.create_markdown(renderer=_Renderer(escape=True), plugins=["table"])(text)
+    html = _environment(autoescape=True).get_template("model_card.html.j2").render(body=body)
+    target.with_suffix(".html").write_text(html, encoding="utf-8")
+    return target
+
+
+def gather(root: Path) -> Facts:
+    """What the card shows: the metrics files (empty where missing), params.yaml and the code's revision."""
+    found = {name: sidecars.read(root / paths.METRICS / f"{name}.json") for name in METRICS}
+    file = root / "params.yaml"
+    everything = params.load(file) if file.exists() else params.Params()
+    return {**found, "params": everything, "revision": git.revision(root)}
+
+
+def render(facts: Facts) -> str:
+    """The card as Markdown. `facts`: see `gather`; words from data are made harmless."""
+    evaluation = facts["evaluation"]
+    chosen = evaluation.get("chosen") or {}
+    shown = {
+        "scores": {protocol: scores(evaluation, protocol, model) for protocol, model in chosen.items()},
+        "cuts": [
+            row
+            for row in evaluation.get("cuts", [])
+            if row["metric"] == "ndcg@10" and chosen.get(row["protocol"]) == row["model"]
+        ],
+        "weak": bullets(*weaknesses(evaluation)),
+        "meaning": MEANING,
+        "chosen": chosen,
+    }
+    return _environment(autoescape=False).get_template("model_card.md.j2").render({**facts, **shown})
+
+
+def scores(evaluation: Facts, protocol: str, model: str) -> list[Facts]:
+    """One row per metric of a chosen model: name, value, low, high, random, popularity, ceiling (None: not known)."""
+    models = evaluation.get(protocol) or {}
+    ceilings = {
+        row["target"].split(" ")[0]: row["ceiling"]
+        for row in evaluation.get("targets", [])
+        if row["protocol"] == protocol
+    }
+    rows = []
+    for name in NAMES if model in models else ():
+        low, high = models[model].get(f"{name}_ci") or (None, None)
+        floors = {floor: models.get(floor, {}).get(name) for floor in ("random", "popularity")}
+        row = {"name": name, "value": models[model].get(name), "low": low, "high": high}
+        rows.append({**row, **floors, "ceiling": ceilings.get(name)})
+    return rows
+
+
+def weaknesses(evaluation: Facts) -> list[str]:
+    """Sentences on whom the chosen models serve badly, from the numbers of 07_evaluate."""
+    chosen, found = evaluation.get("chosen") or {}, []
+    for row in evaluation.get("weak", []):
+        numbers = f"{row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f}, n = {row['n']:,})"
+        found.append(f"{safe(row['by'])} *{safe(row['slice'])}*: ndcg@10 {numbers}, below the average of all users")
+    for protocol, shares in (evaluation.get("losers") or {}).items():
+        words = f"of the users are served worse by {chosen[protocol]} than by popularity"
+        found.append(f"protocol *{protocol}*: {percent(shares['worse'])} {words}")
+    cold = [row for row in evaluation.get("history", []) if row["history"] == "cold" and row["metric"] == "ndcg@10"]
+    if cold:
+        reached = ", ".join(f"{row['mean']:.3f} with {row['model']}" for row in cold)
+        found.append(f"{plural(cold[0]['n'], 'cold user')} can be shown bestsellers only: ndcg@10 {reached}")
+    return found
+
+
+class _Renderer(mistune.HTMLRenderer):
+    """Markdown to HTML; raw HTML is shown as text."""
+
+    def text(self, text: str) -> str:
+        return safe_entity(text)  # `&lt;` is a "<" to show; escape=True alone would show four letters
+
+
+def _environment(autoescape: bool) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(rendering.TEMPLATES), autoescape=autoescape, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"number": formats.number, "metric": formats.metric, "share": formats.share}
+    environment.filters |= {"utc": formats.utc, "safe_text": safe, "percent": percent}
+    return environment

@@ -1,0 +1,29 @@
+"""Fill in the page templates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader
+
+from recomart.reports.formats import duration, metric, number, share, utc
+from recomart_lib.core import paths
+from recomart_lib.core.colours import colour
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+def templates() -> Environment:
+    """The pages' templates: all that is put into them is escaped."""
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"number": number, "share": share, "duration": duration, "utc": utc, "metric": metric}
+    environment.globals |= {"colour": colour}
+    return environment
+
+
+def write(root: Path, name: str, page: str) -> Path:
+    """Write a page into reports/; its path."""
+    target = root / paths.REPORTS / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page, encoding="utf-8")
+    return target

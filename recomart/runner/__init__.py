@@ -1,0 +1,1 @@
+"""Run a stage: execute its notebook with Papermill and render the report."""

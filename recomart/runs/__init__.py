@@ -1,0 +1,1 @@
+"""Past runs: an archive in data/runs, and the comparison of two of them."""

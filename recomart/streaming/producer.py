@@ -1,0 +1,96 @@
+"""Events onto a topic: keyed by user, idempotent, as fast as possible or at a set rate."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+from confluent_kafka import KafkaException, Message, Producer
+
+from recomart.project.params import Stream
+from recomart.streaming import messages
+from recomart.streaming.client import client, put
+from recomart_lib.core.errors import UserError
+from recomart_lib.core.schemas import TIMESTAMP
+
+log = logging.getLogger(__name__)
+
+SETTINGS = {"linger.ms": 5, "compression.type": "lz4", "queue.buffering.max.messages": 500_000}
+AT_ONCE = 10_000  # events that are made into messages in one go
+
+
+def produce(
+    events: pl.DataFrame,
+    settings: Stream,
+    rate: float | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+    speed_up: float | None = None,
+    live: bool = False,
+) -> int:
+    """Write events (columns of `schemas.EVENTS`) to the topic in their order; returns how many the broker has.
+
+    Parameters
+    ----------
+    rate
+        Events per second; None: as fast as the broker takes them.
+    speed_up
+        Keep the time between the events, so many times shorter; they are sorted by it then.
+    live
+        The events happen now: each gets the present time and an id of its own, as if a shop were open.
+
+    Raises
+    ------
+    UserError
+        If the broker did not take some of them.
+    """
+    failed: list[str] = []
+
+    def delivered(error: Any, message: Message) -> None:
+        if error is not None:
+            failed.append(str(error))
+
+    producer = Producer(
+        client(settings, SETTINGS, settings.producer, {"enable.idempotence": True}), on_delivery=delivered, logger=log
+    )
+    n, run = 0, uuid.uuid4().hex[:12]
+    for part in _paced(events, rate, speed_up):
+        if stopped():
+            break
+        if live:
+            ids = pl.format("live-{}-{}", pl.lit(run), pl.int_range(pl.len()) + n)
+            part = part.with_columns(event_id=ids, timestamp=pl.lit(datetime.now(UTC), TIMESTAMP))
+        for key, message in zip(part["user_id"].to_list(), messages.write(part, datetime.now(UTC)), strict=True):
+            try:
+                put(producer, settings.topic, message, key)
+            except KafkaException as problem:
+                raise UserError(f"The event could not be written to {settings.topic}: {problem}.") from None
+        n += part.height
+        producer.poll(0)
+    left = producer.flush(60)
+    if failed or left:
+        raise UserError(f"{len(failed) + left} of {n} events were not taken: {failed[0] if failed else 'no answer'}.")
+    return n
+
+
+def _paced(events: pl.DataFrame, rate: float | None, speed_up: float | None) -> Iterator[pl.DataFrame]:
+    """The events in parts, each when its time has come: looked at every hundredth of a second."""
+    if rate is None and speed_up is None:
+        yield from events.iter_slices(AT_ONCE)
+        return
+    moments = events.get_column("timestamp").dt.epoch("us").to_numpy()
+    start, done = time.monotonic(), 0
+    while done < events.height:
+        passed = time.monotonic() - start
+        if rate is not None:
+            due = min(events.height, int(passed * rate) + 1)
+        else:
+            due = int(np.searchsorted(moments, moments[0] + passed * speed_up * 1e6, side="right"))
+        yield from events.slice(done, due - done).iter_slices(AT_ONCE)
+        done = max(done, due)
+        time.sleep(0.01)

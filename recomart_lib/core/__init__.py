@@ -1,0 +1,1 @@
+"""What every stage uses: tables and their schemas, paths, shop files, settings, text and figures."""

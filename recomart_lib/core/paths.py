@@ -1,0 +1,59 @@
+"""Where things lie, relative to the project's root: one function or constant per place."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from recomart_lib.core.errors import UserError
+
+SOURCE = Path("data/source")
+RAW = Path("data/raw")
+VALIDATED = Path("data/validated")
+QUARANTINE = Path("data/quarantine")
+REPLAY = Path("data/replay")
+STREAMING = Path("data/streaming")
+HISTORY = Path("data/history")
+PREPARED = Path("data/prepared")
+FEATURES = Path("data/features")
+FEATURE_STORE = Path("data/feature_store")
+TUNING = Path("data/tuning")
+MODELS = Path("data/models")
+EVALUATION = Path("data/evaluation")
+RECOMMENDATIONS = Path("data/recommendations")
+RUNS = Path("data/runs")
+REPORTS = Path("reports")
+METRICS = REPORTS / "metrics"
+SIDECARS = REPORTS / "sidecars"
+PROFILES = REPORTS / "profiles"
+NOTEBOOKS = Path("notebooks")
+SHOPS = Path("shops")
+LOGS = Path("logs")
+
+
+def root() -> Path:
+    """The project's folder: RECOMART_ROOT, else the nearest folder upwards that holds params.yaml and dvc.yaml.
+
+    A notebook run by hand starts in notebooks/, a stage in the root: both find the same place.
+    """
+    if named := os.environ.get("RECOMART_ROOT"):
+        return Path(named).resolve()
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / "params.yaml").exists() and (folder / "dvc.yaml").exists():
+            return folder
+    raise UserError(
+        f"No RecoMart project at or above {here}: go to the folder that holds params.yaml, or set RECOMART_ROOT."
+    )
+
+
+def place(path: Path | str, *parts: str) -> Path:
+    """`path` under the project's root; an absolute path stays as it is."""
+    return root().joinpath(path, *parts)
+
+
+def output(path: Path | str, *parts: str) -> Path:
+    """Like `place`, for a file about to be written: its folder is made."""
+    target = place(path, *parts)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target

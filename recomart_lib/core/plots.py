@@ -1,0 +1,130 @@
+"""The pictures: one function per kind of picture, tables in, an `Axes` out. Axes say their units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import polars as pl
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
+
+from recomart_lib.core.colours import MODEL_COLOURS
+
+INK, ACCENT, GREY, ALARM = "#1f2933", "#2a6f97", "#9aa5b1", "#c1121f"
+DEEP = ["#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#8c8c8c", "#ccb974", "#64b5cd"]
+# What `seaborn.set_theme("notebook", "whitegrid", "deep")` sets. It is written out, and seaborn imported only where it
+# draws, because it imports scipy.stats and pandas: half the time that a notebook's imports take.
+SEABORN = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": ".8",
+    "axes.grid": True,
+    "axes.labelsize": 12,
+    "axes.linewidth": 1.25,
+    "axes.prop_cycle": cycler("color", DEEP),
+    "font.size": 12,
+    "grid.color": ".8",
+    "grid.linewidth": 1,
+    "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "Bitstream Vera Sans", "sans-serif"],
+    "legend.fontsize": 11,
+    "legend.title_fontsize": 12,
+    "lines.solid_capstyle": "round",
+    "patch.edgecolor": "w",
+    "patch.force_edgecolor": True,
+    **{
+        f"{axis}tick.{name}": value
+        for axis in "xy"
+        for name, value in {
+            "color": ".15",
+            "labelsize": 11,
+            "major.size": 6,
+            "major.width": 1.25,
+            "minor.size": 4,
+            "minor.width": 1,
+        }.items()
+    },
+    "xtick.bottom": False,
+    "ytick.left": False,
+}
+
+
+def use_style() -> None:
+    """One look for all figures: white, light grid, readable on paper; the same bytes for the same numbers."""
+    plt.rcParams.update(
+        {
+            **SEABORN,
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "figure.figsize": (8, 3.6),
+            "figure.dpi": 110,
+            "savefig.bbox": "tight",
+            "axes.titlelocation": "left",
+            "axes.titleweight": "bold",
+            "text.color": INK,
+            "axes.labelcolor": INK,
+            "svg.hashsalt": "recomart",
+            "axes.titlesize": 11,
+            "figure.constrained_layout.use": True,
+            "text.parse_math": False,
+        }
+    )
+
+
+def nothing(text: str) -> Axes:
+    """An empty picture that says why it is empty."""
+    _, ax = plt.subplots(figsize=(8, 0.8))
+    ax.text(0, 0.5, text, color=GREY, va="center")
+    ax.set_axis_off()
+    return ax
+
+
+def bars(labels: Sequence[str], values: Sequence[float], xlabel: str, title: str, shares: bool = False) -> Axes:
+    """Horizontal bars, the first on top; models have their colours."""
+    if not any(values):
+        return nothing(f"{title}: no data in this shop.")
+    _, ax = plt.subplots(figsize=(8, 0.6 + 0.28 * len(labels)))
+    names = [str(label)[:40] for label in labels]
+    ax.barh(range(len(names)), list(values), color=[MODEL_COLOURS.get(name, ACCENT) for name in names])
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    ax.set(xlabel=xlabel, title=title)
+    if shares:
+        ax.xaxis.set_major_formatter(PercentFormatter(1))
+    return ax
+
+
+def daily(days: pl.DataFrame, ylabel: str, title: str) -> Axes:
+    """A line over days or weeks: the first column is the date, `n` the count."""
+    if not days.height:
+        return nothing(f"{title}: no data.")
+    _, ax = plt.subplots()
+    ax.plot(days.to_series(0).to_numpy(), days.get_column("n").to_numpy(), color=ACCENT, lw=1.2)
+    ax.set(ylabel=ylabel, title=title, ylim=(0, None), xlabel="date")
+    return ax
+
+
+def histogram(values: pl.Series, xlabel: str, ylabel: str, title: str, log: bool = False) -> Axes:
+    """Distribution of one number; with `log`, bins of equal ratio (values above zero)."""
+    known = values.drop_nulls().cast(pl.Float64).to_numpy()
+    known = known[known > 0] if log else known
+    if not len(known):
+        return nothing(f"{title}: no data in this shop.")
+    _, ax = plt.subplots()
+    ax.hist(known, bins=_bins(known, log), color=ACCENT, edgecolor="white", lw=0.4)
+    if log:
+        ax.set_xscale("log")
+        near = known.max() < 1_000 * known.min()
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if near else (1,)))
+        ax.xaxis.set_major_formatter("{x:,g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())  # the default one writes TeX
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    return ax
+
+
+def _bins(known: np.ndarray, log: bool) -> np.ndarray | int:
+    if not log or known.min() == known.max():
+        return min(40, len(np.unique(known)) + 1)
+    return np.geomspace(known.min(), known.max(), 40)

@@ -1,0 +1,110 @@
+"""The contract: every table's columns, once, under the names that the whole project uses.
+
+Imports nothing local. A *raw* table is a delivered one, renamed and typed; the columns `source_file` and
+`source_line` (1-based) say where each row came from and stay with it until validation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
+
+
+UNKNOWN = "unknown"
+
+
+TIMESTAMP = pl.Datetime("us", "UTC")
+EVENT_TYPES = ("view", "cart", "purchase", "return", "rating")
+PROTOCOLS = ("all", "novel")
+
+USERS = {
+    "user_id": pl.String,
+    "signup_date": pl.Date,
+    "gender": pl.String,
+    "age": pl.Int64,
+    "country": pl.String,
+    "city": pl.String,
+}
+ITEMS = {
+    "item_id": pl.String,
+    "name": pl.String,
+    "category": pl.String,
+    "brand": pl.String,
+    "price": pl.Float64,
+}
+EVENTS = {
+    "event_id": pl.String,
+    "user_id": pl.String,
+    "item_id": pl.String,
+    "event_type": pl.String,
+    "timestamp": TIMESTAMP,
+    "quantity": pl.Int64,
+    "price": pl.Float64,
+    "rating": pl.Float64,
+    "order_id": pl.String,
+}
+TABLES = {"users": USERS, "items": ITEMS, "events": EVENTS}
+KEYS = {"users": "user_id", "items": "item_id", "events": "event_id"}
+REQUIRED = {
+    "users": ("user_id",),
+    "items": ("item_id",),
+    "events": ("event_id", "user_id", "item_id", "event_type", "timestamp"),
+}
+PROVENANCE = {"source_file": pl.String, "source_line": pl.Int64}
+
+# One row: a record that could not be read. `source_line` is the 1-based line (JSON, Parquet: record) of the file.
+REJECTS = {**PROVENANCE, "raw": pl.String, "reason": pl.String}
+
+# One row: a user-item pair, up to a cutoff. `n_relevant` counts its relevant events, `n_orders` the distinct orders
+# among them; `weight` is the implicit score; `rating` is the mean of the pair's ratings, null where there are none.
+INTERACTIONS = {
+    "user_idx": pl.Int32,
+    "item_idx": pl.Int32,
+    "weight": pl.Float64,
+    "n_events": pl.Int64,
+    "n_relevant": pl.Int64,
+    "n_orders": pl.Int64,
+    "last_timestamp": TIMESTAMP,
+    "last_relevant_timestamp": TIMESTAMP,
+    "rating": pl.Float64,
+}
+# One row: one suggestion; rank 1 is the best.
+RECOMMENDATIONS = {
+    "user_id": pl.String,
+    "item_id": pl.String,
+    "score": pl.Float64,
+    "rank": pl.Int32,
+    "model": pl.String,
+}
+# One row: one estimated rating beside the true one.
+PREDICTIONS = {
+    "user_id": pl.String,
+    "item_id": pl.String,
+    "rating": pl.Float64,
+    "estimate": pl.Float64,
+    "model": pl.String,
+}
+
+
+def contract(table: str) -> pa.DataFrameSchema:
+    """The Pandera schema of a validated table: exact columns, exact types, no nulls where a value is required."""
+    import pandera.polars as pa  # takes a second to import: only where a border is checked
+
+    columns = {
+        name: pa.Column(dtype, nullable=name not in REQUIRED[table], unique=name == KEYS[table])
+        for name, dtype in TABLES[table].items()
+    }
+    return pa.DataFrameSchema(columns, strict=True, name=table)
+
+
+def empty(columns: dict[str, pl.DataType]) -> pl.DataFrame:
+    """A table with these columns and no rows."""
+    return pl.DataFrame(schema=columns)
+
+
+# What a user did that says "I like this"; a return says the opposite, and is no interaction.
+POSITIVE = ("view", "cart", "purchase", "rating")

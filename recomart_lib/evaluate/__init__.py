@@ -1,0 +1,1 @@
+"""Stage 07: metrics with intervals, comparisons, the target card, diagnostics."""

@@ -1,0 +1,135 @@
+"""Models against each other: paired tests, slices of users, who is worse off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from recomart_lib.core.errors import UserError
+from recomart_lib.metrics import intervals
+
+UNKNOWN = "unknown"
+
+
+def compare(table: pl.DataFrame, reference: str, metric: str) -> pl.DataFrame:
+    """Test every model against the reference, paired over users.
+
+    Returns
+    -------
+    DataFrame
+        One row per other model, by falling mean: model, reference, metric, n (users), mean, difference (model minus
+        reference), low, high (95 % t-interval of the difference), p_value, p_holm (corrected for the number of models).
+    """
+    values = _wide(table, metric)
+    names = [name for name in values if name != reference]
+    tests = [intervals.paired_test(values[name], _model(values, reference)) for name in names]
+    columns = {
+        "model": pl.Series(names, dtype=pl.String),
+        "reference": pl.Series([reference] * len(names), dtype=pl.String),
+        "metric": pl.Series([metric] * len(names), dtype=pl.String),
+        "n": pl.Series([test.n for test in tests], dtype=pl.Int64),
+        "mean": pl.Series([float(values[name].mean()) for name in names], dtype=pl.Float64),
+        **{
+            key: pl.Series([getattr(test, key) for test in tests], dtype=pl.Float64)
+            for key in ("difference", "low", "high", "p_value")
+        },
+        "p_holm": pl.Series(intervals.holm([test.p_value for test in tests]), dtype=pl.Float64),
+    }
+    return pl.DataFrame(columns).sort("mean", "model", descending=[True, False])
+
+
+def slices(table: pl.DataFrame, users: pl.DataFrame, by: str, metric: str, n_bootstrap: int, seed: int) -> pl.DataFrame:
+    """The mean per slice of users, with its 95 % bootstrap interval.
+
+    Parameters
+    ----------
+    users
+        One row per user: user_id and the column `by`. Users that it lacks, and nulls, are the slice "unknown".
+
+    Returns
+    -------
+    DataFrame
+        One row per slice and model, in the slices' order (unknown last): `by` (String), model, mean, low, high, n.
+    """
+    _one_protocol(table)
+    if by not in users.columns:
+        raise UserError(f"There is no user column {by!r} to slice by; there are: {', '.join(users.columns)}.")
+    joined = table.join(users.select("user_id", slice=pl.col(by)), on="user_id", how="left", validate="m:1")
+    joined = joined.sort("slice", "model", "user_id", nulls_last=True)
+    rows = []
+    for (value, model), part in joined.group_by("slice", "model", maintain_order=True):
+        scores = part[metric].to_numpy()
+        low, high = intervals.group_ci(scores, n_bootstrap, seed)
+        rows.append((UNKNOWN if value is None else str(value), model, float(scores.mean()), low, high, part.height))
+    numbers = {"mean": pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}
+    return pl.DataFrame(rows, schema={by: pl.String, "model": pl.String, **numbers}, orient="row")
+
+
+def losers(table: pl.DataFrame, model: str, against: str, metric: str = "ndcg@10") -> dict[str, float]:
+    """Shares of users whom `model` serves worse than, equal to and better than `against`; zeros for no users."""
+    values = _wide(table, metric)
+    difference = _model(values, model) - _model(values, against)
+    n = max(len(difference), 1)
+    signs = {"worse": difference < 0, "equal": difference == 0, "better": difference > 0}
+    return {word: int(share.sum()) / n for word, share in signs.items()}
+
+
+def user_groups(users: pl.DataFrame, judged: pl.DataFrame, top_n: int = 5) -> pl.DataFrame:
+    """One row per judged user: user_id, and the groups activity, tenure, country, category (null: unknown).
+
+    Activity (events) and tenure (days) are cut into thirds of the judged users; of countries and categories the
+    `top_n` largest are kept, the others are "other". `users` has one row per user: features as of one moment.
+    """
+    known = judged.select("user_id").unique().join(users, on="user_id", how="left", validate="1:1").sort("user_id")
+    return known.select(
+        "user_id",
+        activity=_thirds(known["activity_count"], "events"),
+        tenure=_thirds(known["tenure_days"], "days"),
+        country=_largest(known["country"], top_n),
+        category=_largest(known["preferred_category"], top_n),
+    )
+
+
+def _thirds(values: pl.Series, unit: str) -> pl.Series:
+    """Each value's third, named by its range, so that names sort as the thirds do."""
+    known = values.drop_nulls()
+    if not len(known):
+        return pl.Series([None] * len(values), dtype=pl.String)
+    low, high = known.quantile(1 / 3, "lower"), known.quantile(2 / 3, "lower")
+    value = pl.lit(values)
+    ranges = (f"up to {low:,.0f}", f"up to {high:,.0f}", f"over {high:,.0f}")
+    first, second, third = (f"{n}: {text} {unit}" for n, text in enumerate(ranges, 1))
+    named = pl.when(value <= low).then(pl.lit(first)).when(value <= high).then(pl.lit(second)).otherwise(pl.lit(third))
+    return pl.select(pl.when(value.is_not_null()).then(named)).to_series()
+
+
+def _largest(values: pl.Series, top_n: int) -> pl.Series:
+    sizes = values.drop_nulls().value_counts().sort("count", values.name, descending=[True, False])
+    kept = sizes[values.name].head(top_n)
+    value = pl.lit(values)
+    named = pl.when(value.is_in(kept.implode())).then(value).otherwise(pl.lit("other"))
+    return pl.select(pl.when(value.is_not_null()).then(named)).to_series()
+
+
+def _wide(table: pl.DataFrame, metric: str) -> dict[str, np.ndarray]:
+    """Model -> its values, all in the same order of users."""
+    _one_protocol(table)
+    ordered = table.sort("model", "user_id")
+    parts = {name: part for (name,), part in ordered.group_by("model", maintain_order=True)}
+    users = [part["user_id"] for part in parts.values()]
+    if not all(one.equals(users[0]) for one in users):
+        raise ValueError("the models were not judged by the same users, each once")
+    return {name: part[metric].to_numpy() for name, part in parts.items()}
+
+
+def _model(values: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    if name not in values:
+        raise UserError(f"Model {name!r} was not evaluated; there are: {', '.join(values) or 'none'}.")
+    return values[name]
+
+
+def _one_protocol(table: pl.DataFrame) -> None:
+    if "protocol" in table.columns and table["protocol"].n_unique() > 1:
+        raise ValueError(f"protocol has several values: {table['protocol'].unique().sort().to_list()}; choose one")

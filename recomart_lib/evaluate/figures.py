@@ -1,0 +1,152 @@
+"""Figures of 07_evaluate: tables in, an `Axes` out; axes say their units."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from recomart_lib.core.colours import colour
+from recomart_lib.core.plots import GREY, INK, nothing
+
+
+def intervals(table: pl.DataFrame, metric: str, title: str, target: float | None = None, word: str = "target") -> Axes:
+    """One dot per model with its 95 % interval, best on top; a dashed line at the target (or what `word` calls it)."""
+    if not table.height:
+        return nothing(f"{title}: nobody can be judged.")
+    rows = table.sort(metric, "model", descending=[True, False])
+    _, ax = plt.subplots(figsize=(8, 0.9 + 0.3 * rows.height))
+    for place, row in enumerate(rows.iter_rows(named=True)):
+        low, high = row[f"{metric}_ci"]
+        ax.plot([low, high], [place, place], color=colour(row["model"]), lw=3, solid_capstyle="butt", alpha=0.5)
+        ax.plot(row[metric], place, "o", color=colour(row["model"]))
+    if target is not None:
+        ax.axvline(target, color=INK, ls="--", lw=1, label=f"{word} {target:.3g}")
+        ax.legend(frameon=False, loc="lower right")
+    ax.set_yticks(range(rows.height), rows.get_column("model").to_list())
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    ax.set(xlabel=f"{metric}, mean over users with 95 % bootstrap interval", title=title, xlim=(0, None))
+    return ax
+
+
+def by_k(table: pl.DataFrame, metric: str, title: str) -> Axes:
+    """A metric over list length, one line per model. `table` has model, k and the metric."""
+    if not table.height:
+        return nothing(f"{title}: nobody can be judged.")
+    _, ax = plt.subplots()
+    best_first = table.group_by("model").agg(pl.col(metric).last()).sort(metric, descending=True)
+    for model in best_first.get_column("model"):
+        line = table.filter(pl.col("model") == model).sort("k")
+        ax.plot(line.get_column("k"), line.get_column(metric), color=colour(model), label=model, marker="o", ms=3)
+    ax.set(xlabel="k, length of the list", ylabel=f"{metric}@k, mean over users", title=title, ylim=(0, None))
+    ax.set_xticks(table.get_column("k").unique().sort())
+    ax.legend(frameon=False, bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=8)
+    return ax
+
+
+def slices(table: pl.DataFrame, by: str, metric: str, title: str) -> Axes:
+    """One dot per slice and model with its interval. `table` has the slice column, model, mean, low, high, n."""
+    if not table.height:
+        return nothing(f"{title}: nobody can be judged.")
+    groups = table.get_column(by).unique(maintain_order=True).to_list()
+    models = table.get_column("model").unique(maintain_order=True).to_list()
+    _, ax = plt.subplots(figsize=(8, 0.9 + 0.45 * len(groups)))
+    for shift, model in zip(np.linspace(-0.2, 0.2, len(models)), models, strict=True):
+        for row in table.filter(pl.col("model") == model).iter_rows(named=True):
+            y = groups.index(row[by]) + shift
+            ax.plot([row["low"], row["high"]], [y, y], color=colour(model), lw=3, alpha=0.5)
+            ax.plot(row["mean"], y, "o", color=colour(model), label=model if row[by] == groups[0] else None)
+    sizes = dict(table.select(by, "n").iter_rows())
+    ax.set_yticks(range(len(groups)), [f"{str(group)[:28]} (n = {sizes[group]:,})" for group in groups])
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    ax.set(xlabel=f"{metric}, mean over users with 95 % bootstrap interval", title=title, xlim=(0, None))
+    ax.legend(frameon=False, bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=8)
+    return ax
+
+
+def curve(table: pl.DataFrame, x: str, metric: str, xlabel: str, title: str) -> Axes:
+    """One line per model over ordered groups, each point with its interval. `table`: see `beyond.summary`.
+
+    Below each group stands the number of users; a model that lacks a group has a gap there.
+    """
+    rows = table.filter(pl.col("metric") == metric)
+    if not rows.height:
+        return nothing(f"{title}: nobody can be judged.")
+    groups = rows.get_column(x).unique().sort().to_list()
+    sizes = dict(rows.group_by(x).agg(pl.col("n").max()).iter_rows())
+    models = rows.get_column("model").unique().sort().to_list()
+    _, ax = plt.subplots()
+    for shift, model in zip(np.linspace(-0.12, 0.12, len(models)), models, strict=True):
+        line = pl.DataFrame({x: groups}, {x: rows.schema[x]}).join(
+            rows.filter(pl.col("model") == model), on=x, how="left", maintain_order="left"
+        )
+        mean, low, high = (line.get_column(name).to_numpy() for name in ("mean", "low", "high"))
+        ax.errorbar(
+            np.arange(len(groups)) + shift,
+            mean,
+            [mean - low, high - mean],
+            color=colour(model),
+            label=model,
+            marker="o",
+            ms=4,
+            lw=1.2,
+            capsize=2,
+        )
+    names = [f"{group:%Y-%m-%d}" if hasattr(group, "strftime") else str(group) for group in groups]
+    ax.set_xticks(range(len(groups)), [f"{name}\nn = {sizes[g]:,}" for name, g in zip(names, groups, strict=True)])
+    ax.set(xlabel=xlabel, title=title, ylim=(0, None))
+    ax.set_ylabel(f"{metric}, mean over users", fontsize=10)
+    ax.legend(
+        frameon=False,
+        bbox_to_anchor=(1.01, 1),
+        loc="upper left",
+        fontsize=8,
+        title="with 95 % interval",
+        title_fontsize=8,
+    )
+    return ax
+
+
+def reliability(table: pl.DataFrame, title: str) -> Axes:
+    """What was foretold against what happened, each point with its interval; diagonal: as foretold.
+
+    `table`: see `evaluation.calibrated`.
+    """
+    if not table.height:
+        return nothing(f"{title}: no model tells a probability here.")
+    _, ax = plt.subplots(figsize=(5.6, 4.2))
+    for (model,), line in table.group_by("model", maintain_order=True):
+        x, y, low, high = (line.get_column(name).to_numpy() for name in ("estimate", "observed", "low", "high"))
+        error = np.maximum([y - low, high - y], 0)
+        ax.errorbar(x, y, error, color=colour(model), label=model, marker="o", ms=4, lw=1, capsize=2)
+    top = 1.05 * max(table.get_column("estimate").max(), table.get_column("high").max())
+    ax.plot([0, top], [0, top], ":", color=GREY, label="as foretold")
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.set(
+        xlabel="estimated chance, mean of the bin",
+        ylabel="share that happened, with 95 % interval",
+        title=title,
+        xlim=(0, top),
+        ylim=(0, top),
+    )
+    ax.legend(frameon=False, loc="upper left")
+    return ax
+
+
+def trade_off(table: pl.DataFrame, x: str, y: str, title: str) -> Axes:
+    """One dot per model: two metrics against each other."""
+    if not table.height:
+        return nothing(f"{title}: nobody can be judged.")
+    _, ax = plt.subplots(figsize=(6.4, 3.8))
+    for row in table.iter_rows(named=True):
+        ax.plot(row[x], row[y], "o", color=colour(row["model"]), ms=8)
+    places = table.group_by(pl.col(x, y).round(3), maintain_order=True).agg("model")
+    for left, height, names in places.iter_rows():  # models in one place share a label: texts would cover each other
+        ax.annotate(", ".join(names), (left, height), xytext=(6, 3), textcoords="offset points", fontsize=8)
+    ax.set(xlabel=x, ylabel=y, title=title)
+    return ax

@@ -1,0 +1,1 @@
+"""Stage 03: what the shop looks like."""

@@ -1,0 +1,44 @@
+"""Figures of 03_explore: tables in, an `Axes` out; axes say their units."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from recomart_lib.core.plots import ACCENT, GREY
+
+
+def long_tail(counts: dict[str, pl.DataFrame], title: str) -> Axes:
+    """Cumulative share of events over the share of users or items, most active first; diagonal: an even spread."""
+    _, ax = plt.subplots(figsize=(5.2, 4))
+    for name, line, style in zip(counts, counts.values(), ("-", "--"), strict=False):
+        x = np.arange(1, line.height + 1) / max(line.height, 1)
+        ax.plot(x, line.get_column("share"), style, color=ACCENT, label=name)
+    ax.plot([0, 1], [0, 1], ":", color=GREY, label="even spread")
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.set(xlabel="share of users / items, most active first", ylabel="share of events", title=title)
+    ax.legend(frameon=False)
+    return ax
+
+
+def week_heatmap(grid: pl.DataFrame, title: str) -> Axes:
+    """Weekday x hour, the share of events by shade."""
+    import seaborn as sns
+
+    _, ax = plt.subplots(figsize=(8, 2.8))
+    values = grid.drop("day").to_numpy()
+    sns.heatmap(
+        values,
+        ax=ax,
+        cmap="Blues",
+        cbar_kws={"label": "share of events", "format": PercentFormatter(1)},
+        yticklabels=grid.get_column("day").to_list(),
+        xticklabels=range(24),
+    )
+    ax.set(xlabel="hour of day, local time", ylabel="", title=title)
+    ax.tick_params(axis="both", rotation=0)
+    return ax

@@ -1,0 +1,235 @@
+"""What a user did since the features were computed: kept by the stream's consumer, added to them when they are read.
+
+    data/streaming/fresh.db    one row per event that is newer than the feature tables (SQLite; readers never wait)
+
+The online store holds features as of the last run of stage 05_features. A consumer adds each durable event here; who
+reads a user's features gets both together. Events are kept, not sums: one that is told twice counts once, and a new
+run of stage 05_features, which knows them, makes them old by its later `as_of`. What is lost is filled in again from
+the streaming zone when a consumer starts.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterable
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recomart_lib.core import paths
+from recomart_lib.core.errors import UserError
+from recomart_lib.core.schemas import EVENTS, TIMESTAMP
+from recomart_lib.prepare.cleaning import weigh
+from recomart_lib.prepare.settings import Prepare
+from recomart_lib.stream import latency
+from recomart_lib.stream.feature_latency import FILE
+from recomart_lib.stream.latency import MINUTE
+
+DAY_S = 24 * 3600
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+# One row: an event, and `weight`, its implicit score.
+FRESH = {**EVENTS, "weight": pl.Float64}
+TABLE = """
+create table fresh (topic text, partition integer, offset integer, event_id text, user_id text,
+    item_id text, event_type text, timestamp integer, quantity integer, price real, rating real, order_id text,
+    weight real, primary key (topic, partition, offset)) without rowid;
+create index of_user on fresh (user_id);
+create table shop (name text);
+create table late (minute text, class integer, n integer, primary key (minute, class)) without rowid;
+"""
+COUNT_LATE = "insert into late values (?, ?, ?) on conflict (minute, class) do update set n = n + excluded.n"
+PLACE = ("topic", "partition", "offset")
+KEPT = timedelta(days=1)
+
+
+class Fresh:
+    """The writing side: one for a consumer; several consumers may write at the same time."""
+
+    def __init__(self, root: Path, shop: str, prepare: Prepare, has_purchases: bool) -> None:
+        # as in stage 04: where people buy, their ratings weigh nothing
+        self._weights = prepare.model_copy(update={"weight_rating": 0.0}) if has_purchases else prepare
+        self.known = known_until(root)  # newer events than this are fresh
+        path = root / FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        if not path.exists():
+            _make(path)
+        self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
+        self._db.execute("pragma synchronous = normal")  # what a power cut takes, `fill` brings back
+        self._of_shop(shop)
+
+    def _of_shop(self, shop: str) -> None:
+        """Another shop's events go; so do those that the feature tables know."""
+        with self._db:
+            if self._db.execute("select name from shop").fetchall() != [(shop,)]:
+                self._db.execute("delete from fresh")
+                self._db.execute("delete from shop")
+                self._db.execute("insert into shop values (?)", (shop,))
+            self._db.execute("delete from fresh where timestamp <= ?", (_micro(self.known),))
+            self._db.execute("delete from late where minute < ?", (f"{datetime.now(UTC) - KEPT:{MINUTE}}",))
+
+    def fill(self, rows: Iterable[pl.DataFrame]) -> None:
+        """Add what the zone holds (`stream_log.read_since`): a consumer that was killed may have told of less."""
+        for part in rows:
+            self.add(part)
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Add durable events (`stream_log.ROWS`) that are newer than the feature tables; known ones change nothing."""
+        new = rows.filter(pl.col("timestamp") > self.known)
+        if not new.height:
+            return
+        weighed = weigh(new.with_columns(pl.col("quantity").fill_null(1)), self._weights)
+        told = weighed.select(*PLACE, *FRESH).with_columns(pl.col("timestamp").dt.epoch("us"))
+        marks = ", ".join("?" * told.width)
+        try:
+            with self._lock:
+                with self._db:
+                    self._db.executemany(f"insert or ignore into fresh values ({marks})", told.rows())
+                with self._db:
+                    self._db.executemany(COUNT_LATE, _lateness(new, datetime.now(UTC)))
+        except sqlite3.OperationalError as problem:
+            raise UserError(
+                f"{FILE} cannot be written: {problem}. The events are durable; a consumer that starts adds them here."
+            ) from None
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _lateness(rows: pl.DataFrame, now: datetime) -> list[tuple[str, str, int]]:
+    """(minute, class of milliseconds since `produced_at`, rows), see `stream_latency`; rows without it do not count."""
+    if "produced_at" not in rows.columns:  # those of the zone: their consumer has counted them, or was killed
+        return []
+    late = latency.late(rows.get_column("produced_at"), now)
+    return [(f"{now:{MINUTE}}", name, n) for name, n in late.items()]
+
+
+def _make(path: Path) -> None:
+    """Make the database beside its place, then link it there, unless another consumer was first.
+
+    SQLite does not wait for its turn to switch to a write-ahead log; a file that comes with one needs no switch.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fresh-") as folder:
+        new = Path(folder) / path.name
+        with closing(sqlite3.connect(new)) as db:
+            db.execute("pragma journal_mode = wal")
+            db.executescript(TABLE)
+        with suppress(FileExistsError):
+            os.link(new, path)
+
+
+def known_until(root: Path) -> datetime:
+    """The moment as of which the feature tables were computed; long ago, if there are none."""
+    path = root / paths.FEATURES / "user.parquet"
+    return _last(path, path.stat().st_mtime_ns) if path.exists() else LONG_AGO
+
+
+@lru_cache(maxsize=2)
+def _last(path: Path, _: int) -> datetime:
+    last = pl.scan_parquet(path).select(pl.col("event_timestamp").max()).collect().item()
+    return last or LONG_AGO
+
+
+def exact(stamp: datetime, root: Path) -> datetime:
+    """The moment of an online feature: Feast keeps its whole second, the feature tables all of it."""
+    try:
+        known = known_until(root)
+    except pl.exceptions.ComputeError:  # stage 05_features is writing the tables at this moment
+        return stamp
+    return known if known.replace(microsecond=0) == stamp else stamp
+
+
+def _micro(moment: datetime) -> int:
+    return round(moment.timestamp() * 1e6)
+
+
+def events_of(user_id: str, root: Path, since: datetime | None = None) -> pl.DataFrame:
+    """The user's events after `since` (None: all that are kept): `FRESH`, in the order of time."""
+    path = root / FILE
+    if not path.exists():
+        return pl.DataFrame(schema=FRESH)
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
+        wanted = (
+            f"select {', '.join(FRESH)} from fresh where user_id = ? and timestamp > ? order by timestamp, event_id"
+        )
+        found = db.execute(wanted, (user_id, _micro(since) if since else -(2**63))).fetchall()
+    kinds = {name: pl.Int64 if name == "timestamp" else kind for name, kind in FRESH.items()}
+    rows = pl.DataFrame(found, schema=kinds, orient="row").unique("event_id", keep="first", maintain_order=True)
+    return rows.with_columns(pl.from_epoch("timestamp", "us").dt.replace_time_zone("UTC").cast(TIMESTAMP))
+
+
+def user_with(known: dict[str, Any], events: pl.DataFrame) -> dict[str, Any]:
+    """A user's features (and their `as_of`) with fresh events: counts, sums and days as of the last of them.
+
+    Shares, averages over orders and preferences are those of the last run of stage 05_features.
+    """
+    if not events.height:
+        return known
+    as_of, before = events.get_column("timestamp")[-1], known["as_of"]
+    bought, stars = events.filter(event_type="purchase"), events.get_column("rating").drop_nulls()
+    orders = bought.select(pl.coalesce("order_id", "event_id")).to_series().n_unique()
+    passed = (as_of - before).total_seconds() / DAY_S if before else 0.0
+    spent = bought.select((pl.col("quantity") * pl.col("price")).sum()).item()
+    last = bought.get_column("timestamp").max()
+    n_ratings = known.get("rating_count") or 0
+    told = {
+        "activity_count": (known.get("activity_count") or 0) + events.height,
+        "days_since_last_event": 0.0,
+        "tenure_days": _plus(known.get("tenure_days"), passed)
+        if before
+        else (as_of - events.get_column("timestamp")[0]).total_seconds() / DAY_S,
+        "rating_count": n_ratings + stars.len() if stars.len() else known.get("rating_count"),
+        "average_rating": ((known.get("average_rating") or 0.0) * n_ratings + stars.sum()) / (n_ratings + stars.len())
+        if stars.len()
+        else known.get("average_rating"),
+        "order_count": (known.get("order_count") or 0) + orders if orders else known.get("order_count"),
+        "days_since_last_order": (as_of - last).total_seconds() / DAY_S
+        if last
+        else _plus(known.get("days_since_last_order"), passed),
+        "spend": (known.get("spend") or 0.0) + spent if bought.height else known.get("spend"),
+    }
+    return known | {name: value for name, value in told.items() if name in known} | {"as_of": as_of}
+
+
+def _plus(days: float | None, passed: float) -> float | None:
+    return None if days is None else days + passed
+
+
+def pair_with(
+    known: dict[str, Any], events: pl.DataFrame, as_of: datetime, before: datetime | None, half_life_days: float
+) -> dict[str, Any]:
+    """The features of a user-item pair with the pair's fresh events: implicit score, counts, and how long ago.
+
+    Parameters
+    ----------
+    known
+        The pair's features as of `before`, None where the pair had none.
+    as_of
+        The user's last fresh event.
+    """
+    told: dict[str, Any] = {"days_since_last_event": None, **known}
+    positive = events.filter(pl.col("event_type") != "return")
+    passed = (as_of - before).total_seconds() / DAY_S if before else 0.0
+    told["days_since_last_event"] = _plus(known.get("days_since_last_event"), passed)
+    told["days_since_last_order"] = _plus(known.get("days_since_last_order"), passed)
+    if positive.height:
+        told["implicit_score"] = (known.get("implicit_score") or 0.0) + positive.get_column("weight").sum()
+        age = as_of - positive.get_column("timestamp")[-1]
+        told["days_since_last_event"] = age.total_seconds() / DAY_S
+    for kind, n in events.group_by("event_type").len().iter_rows():
+        told[f"{kind}_count"] = (known.get(f"{kind}_count") or 0) + n
+    bought = events.filter(event_type="purchase")
+    if bought.height:
+        orders = bought.select(pl.coalesce("order_id", "event_id")).to_series().n_unique()
+        told["order_count"] = (known.get("order_count") or 0) + orders
+        told["days_since_last_order"] = (as_of - bought.get_column("timestamp")[-1]).total_seconds() / DAY_S
+    if (days := told["days_since_last_event"]) is not None:
+        told["recency_weight"] = 0.5 ** (days / half_life_days)
+    return {name: told[name] for name in known}

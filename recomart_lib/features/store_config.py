@@ -1,0 +1,52 @@
+"""feature_store.yaml, Feast's own configuration: where the parts of the feature store lie."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from recomart_lib.core.config import filled, read_yaml
+from recomart_lib.core.errors import UserError
+
+FILE = Path("feature_store.yaml")
+
+
+def load(root: Path) -> dict[str, Any]:
+    """The configuration with its SQLite places made absolute: Feast takes them from where a process started.
+
+    Raises
+    ------
+    UserError
+        If the file, one of its keys, or an environment variable that it names is missing.
+    """
+    path = root / FILE
+    if not path.exists():
+        raise UserError(f"{path}: no such file; it says where the feature store lies.")
+    return _parsed(root, path.stat().st_mtime_ns)
+
+
+def registry_url(root: Path) -> str:
+    """The database of the registry and of our history, as SQLAlchemy takes it."""
+    return load(root)["registry"]["path"]
+
+
+def online_file(root: Path) -> Path | None:
+    """The SQLite file of the online store; None where the online store is another one."""
+    config = load(root)["online_store"]
+    return Path(config["path"]) if config.get("type") == "sqlite" else None
+
+
+@lru_cache(maxsize=4)
+def _parsed(root: Path, written: int) -> dict[str, Any]:
+    config = filled(read_yaml(root / FILE), root / FILE)
+    try:
+        registry, online_store = dict(config["registry"]), dict(config["online_store"])
+        url = str(registry["path"])
+    except (KeyError, TypeError, ValueError) as problem:
+        raise UserError(f"{root / FILE}: registry.path or online_store is missing ({problem}).") from None
+    if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
+        registry["path"] = f"sqlite:///{(root / url.removeprefix('sqlite:///')).as_posix()}"
+    if online_store.get("type") == "sqlite":
+        online_store["path"] = str(root / online_store.get("path", "data/online.db"))
+    return {**config, "registry": registry, "online_store": online_store}

@@ -1,0 +1,1 @@
+"""Stage 01: read what was delivered, and write it to the lake (data/raw)."""

@@ -1,0 +1,1 @@
+"""Ranking and rating metrics, and their intervals and tests."""

@@ -1,0 +1,108 @@
+"""What rating models share: the ratings that they learn from, Surprise's descent, estimates in stars."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from recomart_lib.core.errors import UserError
+from recomart_lib.models.base import ArrayModel, TrainData, at_least
+
+LOWEST, HIGHEST = 1.0, 5.0
+
+
+@dataclass(eq=False)
+class RatingModel(ArrayModel):
+    """score(u, i) = mean + b(u) + b(i) + t(u) . q(i); how the taste t(u) is made is each model's own matter.
+
+    Users and items without a rating have b = 0 and t = q = 0, as in Surprise. Pairs are visited in the order of
+    user_idx and item_idx (the order matters in the third digit). Scores are not clipped: clipped ones would tie.
+    """
+
+    n_factors: int = at_least(50, 1)
+    n_epochs: int = at_least(20, 1)
+    learning_rate: float = at_least(0.005, 1e-9)
+    reg: float = at_least(0.02, 0.0)
+    seed: int = at_least(42, 0)
+
+    @abstractmethod
+    def _solver(self, **settings: Any) -> Any:
+        """Surprise's algorithm with these settings and the model's own."""
+
+    @abstractmethod
+    def _tastes(self, solver: Any, rated: sparse.csr_matrix) -> np.ndarray:
+        """t (n_users, n_factors) of a fitted solver; `rated` (n_users, n_items) is 1 where there is a rating."""
+
+    def fit(self, data: TrainData) -> Self:
+        """Learn from the ratings, or from the weights where there are none (see `ratings`).
+
+        Raises
+        ------
+        UserError
+            If the descent diverges: the learning rate is too high.
+        """
+        rated = ratings(data.interactions)
+        solver = self._solver(
+            n_factors=self.n_factors,
+            n_epochs=self.n_epochs,
+            lr_all=self.learning_rate,
+            reg_all=self.reg,
+            random_state=self.seed,
+        )
+        solver.fit(_trainset(rated, data.n_users, data.n_items))
+        where = (rated["user_idx"].to_numpy(), rated["item_idx"].to_numpy())
+        known = sparse.csr_matrix((np.ones(rated.height), where), shape=(data.n_users, data.n_items))
+        users, items = (known.getnnz(axis)[:, None] > 0 for axis in (1, 0))
+        self.arrays = {
+            "mean": np.array(rated["rating"].mean()),
+            "user_bias": solver.bu,
+            "item_bias": solver.bi,
+            # Surprise starts everybody at random and leaves those without a rating there: they know nothing
+            "user_factors": self._tastes(solver, known) * users,
+            "item_factors": solver.qi * items,
+        }
+        if not all(np.isfinite(array).all() for array in self.arrays.values()):
+            raise UserError(f"{self.name}: the fit diverges at learning_rate {self.learning_rate}; choose a lower one.")
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """(len(users), n_items); see the class."""
+        a = self.arrays
+        return a["mean"] + a["user_bias"][users, None] + a["item_bias"] + a["user_factors"][users] @ a["item_factors"].T
+
+    def estimate(self, user_idx: np.ndarray, item_idx: np.ndarray) -> np.ndarray:
+        """Estimated ratings of the pairs (n,), clipped to 1..5."""
+        a = self.arrays
+        dot = np.einsum("nf,nf->n", a["user_factors"][user_idx], a["item_factors"][item_idx])
+        return np.clip(a["mean"] + a["user_bias"][user_idx] + a["item_bias"][item_idx] + dot, LOWEST, HIGHEST)
+
+
+def ratings(interactions: pl.DataFrame) -> pl.DataFrame:
+    """One row per rated pair: user_idx, item_idx, rating.
+
+    Where no pair has a rating, each gets one from its implicit weight: the quintile (1 to 5) of the weight's rank among
+    all pairs, equal weights sharing their mean rank. If all weights are equal, everything is rated 3.
+    """
+    rated = interactions.drop_nulls("rating")
+    if not rated.height:
+        share = (pl.col("weight").rank("average") - 0.5) / pl.len()  # of the pairs below, in (0, 1)
+        rated = interactions.with_columns(rating=(share * HIGHEST).ceil().clip(LOWEST, HIGHEST))
+    return rated.select("user_idx", "item_idx", "rating")
+
+
+def _trainset(rated: pl.DataFrame, n_users: int, n_items: int) -> object:
+    """Surprise's own structure, filled with our indices: its reader would renumber them, by way of pandas."""
+    from surprise import Trainset
+
+    by_user, by_item = defaultdict(list), defaultdict(list)
+    for user, item, rating in rated.iter_rows():
+        by_user[user].append((item, rating))
+        by_item[item].append((user, rating))
+    ids = {index: index for index in range(n_users)}, {index: index for index in range(n_items)}
+    return Trainset(by_user, by_item, n_users, n_items, rated.height, (LOWEST, HIGHEST), *ids)

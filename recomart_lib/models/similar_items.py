@@ -1,0 +1,73 @@
+"""Items like this one, as a fitted model sees them."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from recomart_lib.core.errors import UserError
+from recomart_lib.models.base import ArrayModel, check_index
+from recomart_lib.models.item_to_item import ItemToItem
+from recomart_lib.models.top_k import top_k
+
+BLOCK = 1_024
+SIMILAR = {"item_idx": pl.Int32, "similar_idx": pl.Int32, "similarity": pl.Float64, "rank": pl.Int32}
+
+
+def similar_items(model: ArrayModel, items: np.ndarray, k: int) -> pl.DataFrame:
+    """The k items most similar to each of `items`: one row per item and similar item, in the order of `items` and rank.
+
+    Similarity is what a history of this item alone would add to the other's score (item-to-item models: a row of W), or
+    the cosine of the items' factors (factor models). An item is never similar to itself; equal ones go to the smaller
+    index.
+
+    Parameters
+    ----------
+    items
+        Distinct item_idx.
+
+    Returns
+    -------
+    DataFrame
+        item_idx, similar_idx, similarity (> 0), rank (1 = best). A list is shorter than k where fewer are similar.
+
+    Raises
+    ------
+    UserError
+        If the model knows nothing of how items relate.
+    IndexError
+        If an item_idx is out of range.
+    """
+    items = np.asarray(items, dtype=np.int64)
+    parts = [_similar(model, items[start : start + BLOCK], k) for start in range(0, len(items), BLOCK)]
+    return pl.concat([pl.DataFrame(schema=SIMILAR), *parts])
+
+
+def _similar(model: ArrayModel, items: np.ndarray, k: int) -> pl.DataFrame:
+    found = _similarity(model, items)
+    found[np.arange(len(items)), items] = -np.inf
+    idx, best = top_k(np.where(found > 0, found, -np.inf), k)
+    row, place = np.nonzero(idx >= 0)
+    columns = (items[row], idx[row, place], best[row, place], place + 1)
+    return pl.DataFrame(
+        {name: pl.Series(values).cast(dtype) for (name, dtype), values in zip(SIMILAR.items(), columns, strict=True)}
+    )
+
+
+def _similarity(model: ArrayModel, items: np.ndarray) -> np.ndarray:
+    """(len(items), n_items)."""
+    if isinstance(model, ItemToItem):
+        n_items = model.arrays["history"].shape[1]
+        check_index("item_idx", items, n_items)
+        alone = (np.ones(len(items)), (np.arange(len(items)), items))
+        return np.array(model.through(sparse.csr_matrix(alone, shape=(len(items), n_items))))
+    if "item_factors" not in model.arrays:
+        raise UserError(
+            f"{model.name} knows nothing of how items relate: ask ease, item_knn, content, als, bpr or svd."
+        )
+    factors = model.arrays["item_factors"].astype(np.float64)
+    check_index("item_idx", items, len(factors))
+    length = np.linalg.norm(factors, axis=1, keepdims=True)
+    unit = np.divide(factors, length, out=np.zeros_like(factors), where=length > 0)
+    return unit[items] @ unit.T

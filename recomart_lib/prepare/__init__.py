@@ -1,0 +1,1 @@
+"""Stage 04: clean tables, and the split by global time."""

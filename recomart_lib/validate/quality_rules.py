@@ -1,0 +1,227 @@
+"""The rules of quality: named boolean expressions, one sentence each, the same on every engine.
+
+A rule is a Narwhals expression that is true where a row passes (null: nothing to judge, passes). It reads the row's own
+columns and those that `context` adds: what other tables, and other rows, say of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import narwhals as nw
+
+from recomart_lib.core.config import suggestion
+from recomart_lib.core.errors import UserError
+from recomart_lib.core.schemas import EVENT_TYPES
+from recomart_lib.validate.settings import Validate
+
+Dimension = Literal["completeness", "validity", "uniqueness", "consistency", "timeliness"]
+# What a rule is about, and what its score says: 100 x judged rows that break none of its rules / judged rows.
+DIMENSIONS: dict[Dimension, str] = {
+    "completeness": "what a row cannot do without is there",
+    "validity": "values are of their kind and in their range; a line that cannot be read is not valid",
+    "uniqueness": "an id stands for one thing; a row that is delivered again counts against it, too",
+    "consistency": "tables and events agree with one another",
+    "timeliness": "nothing comes from the future, and nothing comes late",
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: what it is called, what it says to people, and when a row passes.
+
+    `blames` is the one cell that is wrong when the rule is broken; None: the row as a whole cannot be used.
+    """
+
+    name: str
+    table: str
+    dimension: Dimension
+    sentence: str
+    passes: Callable[[Validate], nw.Expr]
+    severity: str = "error"
+    blames: str | None = None
+
+
+def _present(column: str) -> Callable[[Validate], nw.Expr]:
+    return lambda _: ~nw.col(column).is_null()
+
+
+def _first_of_its_key(_: Validate) -> nw.Expr:
+    return nw.col("first_of_key")
+
+
+RULES = (
+    Rule("user_id_present", "users", "completeness", "A user has an id.", _present("user_id")),
+    Rule("user_id_unique", "users", "uniqueness", "No two different rows share a user id.", _first_of_its_key),
+    Rule(
+        "age_possible",
+        "users",
+        "validity",
+        "An age lies between 0 and validate.max_age years.",
+        lambda p: (nw.col("age") >= 0) & (nw.col("age") <= p.max_age),
+        blames="age",
+    ),
+    Rule(
+        "signup_not_in_future",
+        "users",
+        "timeliness",
+        "Nobody signs up tomorrow.",
+        lambda _: nw.col("signup_date") <= nw.col("last_day"),
+        blames="signup_date",
+    ),
+    Rule("item_id_present", "items", "completeness", "A product has an id.", _present("item_id")),
+    Rule("item_id_unique", "items", "uniqueness", "No two different rows share a product id.", _first_of_its_key),
+    Rule(
+        "item_price_possible",
+        "items",
+        "validity",
+        "A product's price is positive and at most validate.max_price.",
+        lambda p: (nw.col("price") > 0) & (nw.col("price") <= p.max_price),
+        blames="price",
+    ),
+    Rule("item_named", "items", "completeness", "A product has a name.", _present("name"), severity="warning"),
+    Rule("event_id_present", "events", "completeness", "An event has an id.", _present("event_id")),
+    Rule("event_id_unique", "events", "uniqueness", "No two different rows share an event id.", _first_of_its_key),
+    Rule("event_user_present", "events", "completeness", "An event names its user.", _present("user_id")),
+    Rule("event_item_present", "events", "completeness", "An event names its product.", _present("item_id")),
+    Rule(
+        "event_type_known",
+        "events",
+        "validity",
+        f"An event is one of {', '.join(EVENT_TYPES)}.",
+        lambda _: nw.col("event_type").is_in(EVENT_TYPES) & ~nw.col("event_type").is_null(),
+    ),
+    Rule("timestamp_present", "events", "completeness", "An event has a time.", _present("timestamp")),
+    Rule(
+        "timestamp_not_in_future",
+        "events",
+        "timeliness",
+        "No event lies in the future.",
+        lambda _: nw.col("timestamp") <= nw.col("now"),
+    ),
+    Rule(
+        "event_user_known",
+        "events",
+        "consistency",
+        "An event's user is in the users table.",
+        lambda _: nw.col("user_known"),
+    ),
+    Rule(
+        "event_item_known",
+        "events",
+        "consistency",
+        "An event's product is in the items table.",
+        lambda _: nw.col("item_known"),
+    ),
+    Rule(
+        "event_after_signup",
+        "events",
+        "consistency",
+        "No event lies before its user's sign-up.",
+        lambda _: nw.col("local_day") >= nw.col("signup_date"),
+    ),
+    Rule(
+        "quantity_possible",
+        "events",
+        "validity",
+        "A quantity lies between 1 and validate.max_quantity.",
+        lambda p: (nw.col("quantity") >= 1) & (nw.col("quantity") <= p.max_quantity),
+    ),
+    Rule(
+        "price_possible",
+        "events",
+        "validity",
+        "A purchase has a positive price, anything else none below zero.",
+        lambda p: (
+            ((nw.col("price") > 0) | ((nw.col("event_type") != "purchase") & (nw.col("price") >= 0)))
+            & (nw.col("price") <= p.max_price)
+        ),
+    ),
+    Rule(
+        "rating_possible",
+        "events",
+        "validity",
+        "A rating lies between 1 and 5.",
+        lambda _: (nw.col("rating") >= 1) & (nw.col("rating") <= 5),
+    ),
+    Rule(
+        "rating_given",
+        "events",
+        "completeness",
+        "A rating event says how many stars.",
+        lambda _: (nw.col("event_type") != "rating") | ~nw.col("rating").is_null(),
+    ),
+    Rule(
+        "event_on_time",
+        "events",
+        "timeliness",
+        "An event arrives within validate.max_late_days of its day.",
+        lambda p: nw.col("days_late") <= p.max_late_days,
+        severity="warning",
+    ),
+    Rule(
+        "price_usual",
+        "events",
+        "validity",
+        "A price is less than validate.max_price_spread robust standard deviations (of logs) off the usual.",
+        lambda p: nw.col("price_spreads_off") <= p.max_price_spread,
+        severity="warning",
+    ),
+    Rule(
+        "return_after_purchase",
+        "events",
+        "consistency",
+        "A return follows a purchase of the same product by the same user.",
+        lambda _: (
+            (nw.col("event_type") != "return") | (nw.col("first_purchase") <= nw.col("timestamp")).fill_null(False)
+        ),
+        severity="warning",
+    ),
+)
+# The contract of the validated tables (`schemas.contract`): ids, types and times are there, and ids are unique.
+INDISPENSABLE = {rule.name for rule in RULES if rule.name.endswith(("_present", "_unique"))} | {
+    "event_type_known",
+    "rating_possible",
+}
+
+
+def rules(params: Validate, table: str | None = None) -> list[Rule]:
+    """The rules as params.yaml tunes them, of one table or of all; those that are off are left out.
+
+    Raises
+    ------
+    UserError
+        If validate.rules names a rule that does not exist, or softens one that later stages rest on.
+    """
+    known = [rule.name for rule in RULES]
+    for name in params.rules:
+        if name not in known:
+            raise UserError(f"params.yaml: validate.rules.{name}: no such rule. {suggestion(name, known)}")
+        if name in INDISPENSABLE and params.rules[name] != "error":
+            raise UserError(
+                f"params.yaml: validate.rules.{name} must be error: later stages cannot work with such rows."
+            )
+    tuned = [replace(rule, severity=params.rules.get(rule.name, rule.severity)) for rule in RULES]
+    return [rule for rule in tuned if rule.severity != "off" and table in (None, rule.table)]
+
+
+def failures(rows: nw.typing.IntoFrame, chosen: list[Rule], params: Validate) -> nw.typing.IntoFrame:
+    """Which rows fail which rules, on the engine that `rows` belongs to.
+
+    Parameters
+    ----------
+    rows
+        A native frame (Polars, PySpark, ...) with a `row_id` and the columns that `context` adds.
+
+    Returns
+    -------
+    native frame
+        One row per row of `rows` and rule that it fails: row_id, rule.
+    """
+    frame = nw.from_native(rows)
+    parts = [
+        frame.filter(~rule.passes(params).fill_null(True)).select("row_id", rule=nw.lit(rule.name)) for rule in chosen
+    ]
+    return nw.concat(parts).to_native()

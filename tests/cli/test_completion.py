@@ -1,0 +1,77 @@
+"""The Tab key: what the shell is offered, and that nothing goes wrong where there is nothing to offer."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from conftest import ROOT
+
+from recomart_lib.core.schemas import TABLES
+from recomart_lib.features import definitions
+
+
+@pytest.fixture
+def offered(call, monkeypatch):
+    """offered("recomart stage 0") -> what a shell would offer for its last word."""
+
+    def run(line: str) -> list[str]:
+        monkeypatch.setenv("_RECOMART_COMPLETE", "complete_bash")
+        monkeypatch.setenv("COMP_WORDS", line)
+        monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+        status, said, complaint = call()
+        assert (status, complaint) == (0, "")
+        return said.split()
+
+    return run
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "shops", tmp_path / "shops")
+    monkeypatch.setenv("RECOMART_ROOT", str(tmp_path))
+    return tmp_path
+
+
+SHOPS = ["amazon_beauty", "movielens_100k", "online_retail", "simulated", "simulated_api"]
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("recomart shop show ", SHOPS),
+        ("recomart shop show sim", SHOPS[3:]),
+        ("recomart shop use o", SHOPS[2:3]),
+        ("recomart shop check ", SHOPS),
+        ("recomart lake show --shop s", SHOPS[3:]),
+        ("recomart stage 0", [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]),
+        ("recomart stage 05", ["05_features"]),
+        ("recomart lake show ", list(TABLES)),
+        ("recomart quarantine show e", ["events"]),
+        ("recomart features show user.order_c", ["user.order_count"]),
+        ("recomart features show order_c", ["order_count"]),
+        ("recomart features get --service ", list(definitions.SERVICES)),
+        ("recomart features diff recommender_v1 ", list(definitions.SERVICES)),
+        ("recomart known-answers --section ", ["A", "B", "C"]),
+        ("recomart simulate --fault d", ["drop="]),
+        ("recomart airflow-dag --schedule o", ["off"]),
+        ("recomart q", ["quarantine"]),
+        ("recomart stage x", []),
+    ],
+)
+def test_names_are_offered(project, offered, line, names):
+    assert offered(line) == names
+
+
+@pytest.mark.parametrize("line", ["shop show ", "stage ", "lake show --shop "])
+def test_outside_a_project_there_is_nothing_to_offer(tmp_path, monkeypatch, offered, line):
+    monkeypatch.delenv("RECOMART_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert offered(f"recomart {line}") == []
+
+
+def test_a_file_half_written_is_no_trouble(project, offered):
+    (project / "dvc.yaml").write_text("stages: {a: [")
+    assert offered("recomart stage ") == []

@@ -1,0 +1,126 @@
+"""Shop files: those delivered are right, and a wrong one is told in one sentence."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from conftest import DECLARED, ROOT
+
+from recomart_lib.core import shops
+from recomart_lib.core.errors import UserError
+
+
+def changed(path: str, value: object) -> dict:
+    """The tiny shop's top-level key with one nested value changed (None: removed)."""
+    content = copy.deepcopy(DECLARED)
+    *parents, key = path.split("/")
+    place = content
+    for parent in parents:
+        place = place.setdefault(parent, {})
+    if value is None:
+        del place[key]
+    else:
+        place[key] = value
+    return {path.split("/")[0]: content.get(path.split("/")[0])}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "shops").glob("*.yaml")), ids=lambda path: path.stem)
+def test_delivered_shops_are_right(path):
+    shop = shops.read(path)
+    assert shop.name == path.stem
+    assert shop.delivered[-1] == "events"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "complaint"),
+    [
+        ("currencey", "EUR", "currencey: unknown key. Did you mean 'currency'?"),
+        ("time_zone", "Europe/Londn", "not a time zone; write it like Europe/London"),
+        ("cut", "1.11.2011", "write a day in quotes"),
+        ("horizon_days", 0, "horizon_days"),
+        ("relevant_events", [], "relevant_events"),
+        ("relevant_events", ["return"], "relevant_events.0: Input should be 'view', 'cart', 'purchase' or 'rating'"),
+        ("tables/events/kind", "xml", "tables.events.kind: Input should be 'csv', 'json'"),
+        ("tables/events/separater", ";", "tables.events.separater: unknown key. Did you mean 'separator'?"),
+        ("tables/events/separator", ";;", "tables.events.separator"),
+        ("tables/events/kind", "rest", "api is required: a table of kind rest needs to know its url"),
+        ("api", {"url": "ftp://x"}, "api.url: String should match pattern"),
+        ("api", {"url": "http://x", "auth": {"token": "x"}}, "api.auth.token: unknown key"),
+        ("api", {"url": "http://x", "pagination": {"style": "pages"}}, "api.pagination.style: Input should be 'page'"),
+        ("tables/events/ambiguous_times", "both", "tables.events.ambiguous_times: Input should be 'first'"),
+        (
+            "tables/events/groups",
+            {"x": {"column": "price", "starts_with": "C", "meaning": "m"}},
+            "tables.events.groups.x.column: 'price' is not a mapped column of text",
+        ),
+        ("tables/events/encoding", "latin-99", "not an encoding that Python knows"),
+        ("tables/events/path", "", "`path` is relative to the folder of SOURCE; '' is not"),
+        ("tables/events/path", "/data/*.csv", "`path` is relative to the folder of SOURCE; '/data/*.csv' is not"),
+        ("tables/events/path", None, "every other kind needs it"),
+        ("tables/events/kind", "derived", "a derived table has none"),
+        ("tables/events/columns/timestamp", None, "tables.events.columns.timestamp: required"),
+        ("tables/events/columns/event_type", None, "tables.events.columns.event_type: required"),
+        ("tables/users/columns/user_id", None, "tables.users.columns.user_id: required"),
+        ("tables/events/columns/quantiti", "n", "columns.quantiti: not a column of events. Did you mean 'quantity'?"),
+        ("tables/events/event_values", {"buy": "bought"}, "tables.events.event_values.buy"),
+        ("tables/events/thousands", "_", "tables.events.thousands: Input should be"),
+        ("tables/events/thousands", ".", "`thousands` and `decimal` cannot both be '.'"),
+        ("tables/items/flags", {"sort": ["a", "b"]}, "tables.items.flags.sort: columns maps nothing to it."),
+        ("tables/items/flags", {"kind": []}, "tables.items.flags.kind: List should have at least 1 item"),
+        ("tables/users/values", {"age": {"old": "99"}}, "tables.users.values.age: not a mapped column of text"),
+        ("tables/events/exclude", {"guest": {"missing": "age", "reason": "x"}}, "'age' is not a mapped column"),
+        ("tables/events/exclude", {"x": {"reason": "x"}}, "say which rows: `missing` names a column"),
+        ("tables/events/exclude", {"x": {"missing": "price", "since": "2024-01-01", "reason": "x"}}, "say which rows"),
+        (
+            "tables/events/exclude",
+            {"x": {"since": "1.1.2024", "reason": "x"}},
+            "exclude.x.since: write a day in quotes",
+        ),
+        ("tables/users/exclude", {"x": {"since": "2024-01-01", "reason": "x"}}, "x.since: only events have a time"),
+        ("tables/events/exclude", {"guest": {"missing": "user_id"}}, "exclude.guest.reason: this key is required"),
+        ("tables/events", None, "tables.events is required"),
+        ("tables/orders", {"kind": "csv"}, "tables.orders"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(tmp_path, tiny_shop, path, value, complaint):
+    with pytest.raises(UserError) as caught:
+        tiny_shop(tmp_path, **changed(path, value))
+    assert complaint in str(caught.value)
+    assert "tiny.yaml: " in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", ["title", "currency", "time_zone", "simulated", "cut", "tables"])
+def test_a_missing_key_is_told(tmp_path, tiny_shop, missing):
+    path = tiny_shop(tmp_path).file
+    path.write_text("\n".join(f"{key}: {value!r}" for key, value in DECLARED.items() if key != missing))
+    with pytest.raises(UserError, match=f"{missing}: this key is required and missing"):
+        shops.read(path)
+
+
+def test_an_unknown_shop_is_told_with_the_nearest_name(monkeypatch):
+    monkeypatch.setenv("RECOMART_ROOT", str(ROOT))
+    with pytest.raises(UserError, match=r"there is no shops/online_retial.yaml. Did you mean 'online_retail'\?"):
+        shops.load("online_retial")
+
+
+def test_tables_that_are_not_declared_are_derived(tmp_path, tiny_shop):
+    shop = tiny_shop(tmp_path, **changed("tables/users", None)).shop
+    assert shop.table("users").kind == "derived"
+    assert shop.delivered == ["items", "events"]
+
+
+def test_files_come_sorted_and_folders_do_not_count(tmp_path, tiny_shop):
+    tiny = tiny_shop(tmp_path)
+    (tiny.source / "events-2.csv").touch()
+    (tiny.source / "events-dir.csv").mkdir()
+    assert [file.name for file in shops.files(tiny.shop, "events", tiny.source)] == ["events-2.csv", "events.csv"]
+
+
+def test_missing_files_and_folders_are_told(tmp_path, tiny_shop):
+    tiny = tiny_shop(tmp_path)
+    (tiny.source / "users.csv").unlink()
+    with pytest.raises(UserError, match=r"shops/tiny.yaml: tables.users.path 'users.csv' matches no file"):
+        shops.files(tiny.shop, "users", tiny.source)
+    with pytest.raises(UserError, match=r"base\.source: there is no folder"):
+        shops.files(tiny.shop, "users", tmp_path / "nowhere")

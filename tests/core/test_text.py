@@ -1,0 +1,79 @@
+"""Text of all takeaways: numbers, shares, plurals, and words from data made harmless."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+from nbconvert.filters.markdown_mistune import markdown2html_mistune
+
+from recomart_lib.core.text import bullets, number, percent, plural, safe
+
+
+class Page(HTMLParser):
+    """The tags and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "[a](javascript:alert(1))",
+        "![a](http://x/y.png)",
+        "**bold** _it_ `code`",
+        "# head",
+        "a | b",
+        "$x^2$",
+        "~~gone~~",
+        "http://x.y/z",
+        'Kid\'s "big" & small',
+        "a\\*b",
+        "a#b;",
+        "&lt;b&gt;",
+    ],
+)
+def test_words_from_data_stay_words(text):
+    page = Page(markdown2html_mistune(f"Sold: {safe(text)}."))
+    assert page.tags == ["p"]
+    assert page.text.strip() == f"Sold: {text}."
+
+
+def test_line_breaks_in_data_do_not_start_a_block():
+    assert Page(markdown2html_mistune(safe("a\n\n- b\r\n\n    c"))).tags == ["p"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0, "0"), (12345, "12,345"), (12345.6, "12,346"), (0.12345, "0.123"), (2.0, "2"), (float("nan"), "nan")],
+)
+def test_numbers_are_short(value, words):
+    assert number(value) == words
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(0, "0.0 %"), (0.1234, "12.3 %"), (1, "100.0 %"), (0.00012, "0.012 %"), (-0.5, "-50.0 %")]
+)
+def test_shares_are_percent(share, words):
+    assert percent(share) == words
+
+
+def test_plurals():
+    assert [plural(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
+    assert plural(2, "category", "categories") == "2 categories"
+
+
+def test_bullets_leave_out_what_is_empty():
+    assert bullets("a", "", "b") == "- a\n- b"

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+from recomart_lib.core.errors import UserError
+from recomart_lib.evaluate import calibration, comparison, evaluation, target_card
+from recomart_lib.metrics import beyond_accuracy, by_model, intervals, ranking
+
+USERS, ITEMS, KS = [f"u{i}" for i in range(30)], list("abcdefgh"), [2, 4]
+
+
+def lists(model: str, protocol: str, shown: str) -> pl.DataFrame:
+    """The same list for everybody."""
+    rows = [(model, protocol, user, item, rank) for user in USERS for rank, item in enumerate(shown, 1)]
+    return pl.DataFrame(rows, schema=["model", "protocol", "user_id", "item_id", "rank"], orient="row")
+
+
+def pairs(rows: list[tuple[str, str]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={"user_id": pl.String, "item_id": pl.String}, orient="row")
+
+
+TRAIN = pairs([(user, item) for n, user in enumerate(USERS) for item in ITEMS[: 1 + n % 8]])
+RELEVANT = {
+    "all": pairs([(user, item) for n, user in enumerate(USERS) for item in ("ab" if n % 3 else "ac")]),
+    "novel": pairs([(user, "c") for user in USERS[:10]]),
+}
+SHOWN = pl.concat(
+    [
+        lists("popularity", "all", "abcd"),
+        lists("random", "all", "hgfe"),
+        lists("ease", "all", "acbd"),
+        lists("popularity", "novel", "cdef"),
+        lists("ease", "novel", "dcef"),
+        lists("popularity", "cold", "abcd"),
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def evaluated() -> dict:
+    return evaluation.evaluate(SHOWN, RELEVANT, TRAIN, KS, n_bootstrap=200, seed=1)
+
+
+@pytest.fixture(scope="module")
+def table() -> pl.DataFrame:
+    """One row per model and user, protocol *all*."""
+    return by_model.per_user(SHOWN, {"all": RELEVANT["all"]}, KS)
+
+
+def test_shape(evaluated):
+    assert {protocol: list(models) for protocol, models in evaluated.items()} == {
+        "all": ["ease", "popularity", "random"],
+        "novel": ["ease", "popularity"],
+    }
+    names = [*ranking.NAMES, "coverage", "novelty", "diversity"]
+    expected = {f"{name}@{k}" for name in names for k in KS}
+    expected |= {f"{name}@{k}_ci" for name in ("ndcg", "precision", "recall") for k in KS}
+    assert all(set(values) == expected for models in evaluated.values() for values in models.values())
+    assert json.loads(json.dumps(evaluated, allow_nan=False)) == evaluated
+
+
+def test_values(evaluated):
+    popularity = evaluated["all"]["popularity"]
+    assert popularity["precision@2"] == pytest.approx((20 * 1 + 10 * 0.5) / 30)
+    assert popularity["recall@4"] == 1
+    assert evaluated["novel"]["ease"]["mrr@4"] == 0.5
+    assert evaluated["all"]["random"]["ndcg@4"] == 0
+    low, high = popularity["precision@2_ci"]
+    assert 0.5 <= low < popularity["precision@2"] < high <= 1
+    assert popularity["coverage@2"] == 2 / 8
+    assert popularity["novelty@2"] == pytest.approx(
+        beyond_accuracy.novelty(
+            SHOWN.filter(pl.col("model") == "popularity", pl.col("protocol") == "all", pl.col("rank") <= 2), TRAIN
+        )
+    )
+    assert evaluated["all"]["random"]["novelty@4"] > popularity["novelty@4"]
+    assert 0 < popularity["diversity@4"] < 1
+
+
+def test_the_same_seed_gives_the_same_answer_whatever_the_order_of_rows(evaluated):
+    shuffled = SHOWN.sample(fraction=1, shuffle=True, seed=5)
+    again = evaluation.evaluate(shuffled, RELEVANT, TRAIN.reverse(), KS, n_bootstrap=200, seed=1)
+    assert json.dumps(again) == json.dumps(evaluated)
+
+
+def test_novelty_and_diversity_look_at_relevant_pairs():
+    viewed = TRAIN.with_columns(n_relevant=(pl.col("item_id") == "a").cast(pl.Int64))
+    found = evaluation.evaluate(SHOWN, RELEVANT, viewed, [2], n_bootstrap=10, seed=1)["all"]["popularity"]
+    assert found["coverage@2"] == 2 / 8  # of everything in the catalogue
+    assert found["diversity@2"] == 1  # nobody bought b
+
+
+def test_nobody_to_judge():
+    found = evaluation.evaluate(SHOWN, {"all": pairs([]), "novel": pairs([])}, TRAIN, KS, n_bootstrap=10, seed=1)
+    assert found == {"all": {}, "novel": {}}
+    card = target_card.target_card(found, {"all": "ease"}, {"all": pairs([])}, {"ndcg@2": 0.1})
+    assert (card.height, dict(card.schema)) == (0, target_card.CARD)
+    nobody = by_model.per_user(SHOWN.clear(), RELEVANT, KS)
+    assert (nobody.height, nobody.columns[:3]) == (0, ["protocol", "model", "user_id"])
+    assert comparison.compare(nobody, "ease", "ndcg@2").height == 0
+    users = pl.DataFrame({"user_id": ["u"], "city": ["x"]})
+    assert comparison.slices(nobody, users, "city", "ndcg@2", 10, 1).height == 0
+
+
+def test_target_card(evaluated):
+    targets = {"precision@2": 0.5, "recall@4": 0.9, "ndcg@4": 1.0}
+    card = target_card.target_card(evaluated, {"all": "popularity", "novel": "ease"}, RELEVANT, targets)
+    assert card.schema == target_card.CARD
+    assert card.select("protocol", "target").rows() == [(p, t) for p in ("all", "novel") for t in targets]
+    first = card.row(0, named=True)
+    assert (first["ceiling"], first["floor_random"], first["verdict"]) == (1, 0, "clearly met")
+    assert first["floor_popularity"] == first["value"] == evaluated["all"]["popularity"]["precision@2"]
+    assert card.row(2, named=True)["verdict"] == "missed"
+    novel = card.row(3, named=True)
+    assert (novel["ceiling"], novel["floor_random"], novel["verdict"]) == (0.5, None, "clearly met")
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "verdict"), [(0.5, 0.6, "clearly met"), (0.4, 0.5, "met"), (0.3, 0.4999, "missed")]
+)
+def test_verdicts(low, value, verdict):
+    found = {"all": {"ease": {"ndcg@2": value, "ndcg@2_ci": [low, 0.9]}}}
+    assert target_card.target_card(found, {"all": "ease"}, RELEVANT, {"ndcg@2": 0.5})["verdict"].item() == verdict
+
+
+def test_the_card_names_what_is_missing(evaluated):
+    with pytest.raises(UserError, match="'als' has no lists"):
+        target_card.target_card(evaluated, {"all": "als"}, RELEVANT, {"ndcg@2": 0.1})
+    with pytest.raises(UserError, match="'ndcg@10' was not evaluated"):
+        target_card.target_card(evaluated, {"all": "ease"}, RELEVANT, {"ndcg@10": 0.1})
+
+
+def test_compare(table):
+    found = comparison.compare(table, "popularity", "precision@2")
+    assert found["model"].to_list() == ["ease", "random"]
+    random = found.row(1, named=True)
+    assert (random["reference"], random["n"], random["mean"]) == ("popularity", 30, 0)
+    assert random["difference"] == pytest.approx(-25 / 30)
+    assert random["low"] < random["difference"] < random["high"] < 0
+    assert random["p_value"] <= random["p_holm"] < 1e-9
+    with pytest.raises(UserError, match="'als' was not evaluated"):
+        comparison.compare(table, "als", "ndcg@2")
+
+
+def test_compare_wants_one_protocol_and_the_same_users(table):
+    both = by_model.per_user(SHOWN, RELEVANT, KS)
+    with pytest.raises(ValueError, match="protocol has several values"):
+        comparison.compare(both, "popularity", "ndcg@2")
+    with pytest.raises(ValueError, match="the same users"):
+        comparison.compare(table.head(-1), "popularity", "ndcg@2")
+
+
+def test_slices(table):
+    users = pl.DataFrame({"user_id": USERS[:20], "orders": [2] * 10 + [10] * 9 + [None]})
+    found = comparison.slices(table, users, "orders", "recall@4", n_bootstrap=50, seed=1)
+    assert found["orders"].unique(maintain_order=True).to_list() == ["2", "10", "unknown"]
+    assert found.filter(pl.col("model") == "ease")["n"].to_list() == [10, 9, 11]
+    assert found.columns == ["orders", "model", "mean", "low", "high", "n"]
+    assert (found["low"] <= found["mean"] + 1e-12).all()
+    with pytest.raises(UserError, match="'city'"):
+        comparison.slices(table, users, "city", "recall@4", n_bootstrap=50, seed=1)
+
+
+def test_losers(table):
+    shares = comparison.losers(table, "ease", "popularity", "precision@2")
+    assert shares == {"worse": pytest.approx(20 / 30), "equal": 0, "better": pytest.approx(10 / 30)}
+    assert comparison.losers(table, "ease", "ease", "ndcg@2") == {"worse": 0, "equal": 1, "better": 0}
+
+
+def test_evaluation_never_imports_models():
+    found = "[m for m in sys.modules if m.startswith('recomart_lib.models')]"
+    code = f"import sys, recomart_lib.evaluate.evaluation; print({found})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_calibration_by_hand():
+    estimates, happened = [0.1, 0.3, 0.2, 0.9, 0.7, 0.8], [0, 1, 0, 1, 0, 1]
+    bins = calibration.calibration(estimates, happened, n_bins=2)
+    assert bins.columns == ["bin", "estimate", "observed", "low", "high", "n"]
+    assert bins["estimate"].to_list() == pytest.approx([0.2, 0.8])
+    assert bins["observed"].to_list() == pytest.approx([1 / 3, 2 / 3])
+    assert (bins["bin"].to_list(), bins["n"].to_list()) == ([1, 2], [3, 3])
+    assert calibration.calibration_error(bins) == pytest.approx((abs(1 / 3 - 0.2) + abs(2 / 3 - 0.8)) / 2)
+    low, high = intervals.wilson(np.array([1.0, 2.0]), np.array([3, 3]))
+    assert (bins["low"].to_list(), bins["high"].to_list()) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_equal_estimates_share_a_bin_and_bins_weigh_by_their_size():
+    bins = calibration.calibration([0.5] * 8 + [0.9] * 2, [1, 0] * 4 + [1, 1], n_bins=5)
+    assert bins.select("estimate", "observed", "n").rows() == [(0.5, 0.5, 8), (pytest.approx(0.9), 1.0, 2)]
+    assert calibration.calibration_error(bins) == pytest.approx(0.1 * 2 / 10)
+
+
+def test_calibration_of_nothing_and_of_nonsense():
+    nothing = calibration.calibration([], [])
+    assert (nothing.height, nothing.columns[0], calibration.calibration_error(nothing)) == (0, "bin", None)
+    for estimates, happened, n_bins in (([1.2], [1], 5), ([0.2], [2], 5), ([float("nan")], [1], 5), ([0.2], [1], 0)):
+        with pytest.raises(ValueError, match="estimates in"):
+            calibration.calibration(estimates, happened, n_bins)
+
+
+def test_every_model_is_calibrated_by_itself():
+    chances = pl.DataFrame({"model": ["b", "a", "b"], "probability": [0.2, 0.6, 0.4], "label": [0, 1, 1]})
+    bins = calibration.calibrated(chances, n_bins=1)
+    assert bins.select("model", "estimate", "observed", "n").rows() == [
+        ("a", 0.6, 1.0, 1),
+        ("b", pytest.approx(0.3), 0.5, 2),
+    ]
+    assert calibration.calibrated(chances.clear()).schema == bins.schema

@@ -1,0 +1,68 @@
+"""Engines: the same features on Polars and on Spark, and clear words where one is missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import rows, utc
+from feature_data import prepared
+
+from recomart_lib.core.errors import UserError
+from recomart_lib.features import engine
+from recomart_lib.features.compute import compute
+from recomart_lib.features.settings import Features
+from recomart_lib.prepare import cleaning, settings
+
+
+def test_the_world_has_integer_times_and_local_hours():
+    event = {
+        "event_id": "e",
+        "user_id": "u",
+        "item_id": "a",
+        "event_type": "view",
+        "timestamp": utc(2024, 3, 31, 1, 30),
+    }
+    events = cleaning.clean_events(rows("events", event), settings.Prepare())
+    users = cleaning.clean_users(rows("users", {"user_id": "u", "signup_date": utc(1970, 1, 2).date()}))
+    world = engine.world(events.lazy(), users.lazy(), cleaning.clean_items(rows("items")).lazy(), "Europe/Berlin")
+    found = engine.collect(world.events).row(0, named=True)
+    assert found["time"] == 1_711_848_600_000_000
+    assert (found["weekday"], found["hour"]) == (7, 3)  # the hour from 2 to 3 was left out that night
+    assert "timestamp" not in found
+    assert engine.collect(world.users)["signup"].to_list() == [86_400_000_000]
+
+
+def test_a_missing_table_is_told(tmp_path):
+    pl.DataFrame().write_parquet(tmp_path / "users.parquet")
+    with pytest.raises(UserError, match=r"lacks events.parquet, items.parquet. Run: dvc repro 04_prepare"):
+        engine.scan(tmp_path, "UTC")
+
+
+def test_spark_that_is_not_installed_is_told_with_the_way_to_get_it(monkeypatch):
+    monkeypatch.setattr(engine, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"base.engine is spark.*pip install -e '.\[spark\]'"):
+        engine.check("spark")
+    engine.check("polars")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("asked", [False, True], ids=["known pairs", "asked pairs"])
+def test_spark_computes_what_polars_computes(tmp_path, asked):
+    pytest.importorskip("pyspark.sql", reason="PySpark is not installed: make test-slow installs it")
+    prepared(tmp_path)
+    pairs = pl.DataFrame({"user_id": ["u1", "u2", "ghost"], "item_id": ["i1", "i59", "i0"]}) if asked else None
+    polars, spark = (
+        compute(engine.scan(tmp_path, "America/New_York", name), utc(2024, 1, 20), Features(), pairs)
+        for name in ("polars", "spark")
+    )
+    for entity, table in polars.items():
+        assert table.height > 1
+        assert table.schema == spark[entity].schema
+        for name in table.columns:
+            ours, theirs = table[name], spark[entity][name]
+            if ours.dtype.is_float():
+                assert ours.is_null().equals(theirs.is_null()), f"{entity}.{name}"
+                assert np.allclose(ours.drop_nulls(), theirs.drop_nulls(), rtol=0, atol=1e-9), f"{entity}.{name}"
+            else:
+                assert ours.equals(theirs), f"{entity}.{name}"

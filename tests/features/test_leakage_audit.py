@@ -1,0 +1,103 @@
+"""The leakage audit: clean features pass, whatever peeks is caught, and an audit that sees nothing is told."""
+
+from __future__ import annotations
+
+import narwhals as nw
+import polars as pl
+import pytest
+from conftest import utc
+from feature_data import AS_OF, BOUGHT, HISTORY, PARAMS, SHOP, world
+
+from recomart_lib.core.errors import UserError
+from recomart_lib.features import compute, definitions, engine, leakage_audit
+from recomart_lib.features import compute as features_compute
+from recomart_lib.features.base import WHOLE, Feature, group
+
+LATER = [("u1", "c", "purchase", AS_OF, {}), ("u9", "a", "view", utc(2024, 3, 1), {})]
+
+
+def audited(events, groups=definitions.GROUPS, as_of=AS_OF) -> pl.DataFrame:
+    shop = world(events, items=SHOP)
+    made = compute.compute(shop, as_of, PARAMS, groups=groups)
+    return leakage_audit.audit(shop, as_of, PARAMS, made, groups)
+
+
+@pytest.mark.parametrize("events", [HISTORY, BOUGHT, [*BOUGHT, *LATER], HISTORY[:1]], ids=["a", "b", "later", "one"])
+def test_our_features_do_not_leak_and_the_canary_is_caught(events):
+    table = audited(events)
+    leakage_audit.require_no_leak(table)
+    assert table.filter("leaks")["feature"].to_list() == [leakage_audit.CANARY]
+    assert table.height == len(definitions.DEFINITIONS) + 1
+
+
+def test_each_feature_is_told_the_latest_event_that_it_was_given():
+    latest = {
+        (e, f): moment
+        for e, f, moment in audited([*BOUGHT, *LATER]).select("entity", "feature", "latest_event").iter_rows()
+    }
+    assert latest["user", "activity_count"] == utc(2024, 1, 31, 12)  # the return
+    assert latest["user", "order_count"] == utc(2024, 1, 31)
+    assert latest["interaction", "view_count"] == utc(2024, 1, 25, 13)
+    assert latest["user", "country"] is None
+    assert latest["user", "average_rating"] is None  # there are none
+
+
+def test_a_feature_that_changes_with_the_future_stops_the_pipeline():
+    table = audited(BOUGHT).with_columns(
+        leaks=(pl.col("feature") == leakage_audit.CANARY) | (pl.col("feature") == "spend")
+    )
+    with pytest.raises(UserError, match=r"1 feature\(s\) see the future:\n  user.spend: .* 0 values change"):
+        leakage_audit.require_no_leak(table)
+
+
+def test_a_cut_that_lets_its_own_moment_in_is_caught(monkeypatch):
+    def late(world, as_of, settings, pairs=None):
+        past = honest(world, as_of, settings, pairs)
+        return type(past)(world.events.filter(nw.col("time") <= past.as_of), *list(vars(past).values())[1:])
+
+    honest = compute.past_of
+    monkeypatch.setattr(leakage_audit, "past_of", late)
+    monkeypatch.setattr(features_compute, "past_of", late)
+    with pytest.raises(UserError, match="see the future") as told:
+        leakage_audit.require_no_leak(audited([*BOUGHT, *LATER]))
+    assert "user.order_count: the latest event it was given is of 2024-02-01 00:00:00" in str(told.value)
+
+
+def test_a_feature_that_reaches_the_world_past_what_it_is_given_is_caught():
+    shop = world([*BOUGHT, *LATER], items=SHOP)
+
+    @group("user", Feature("ever", WHOLE, "events ever", "events", empty=0), reads=("view",), needs=())
+    def leaking(past):
+        return shop.events.group_by("user_id").agg(ever=nw.len().cast(nw.Int64))
+
+    groups = (*definitions.GROUPS, leaking)
+    made = compute.compute(shop, AS_OF, PARAMS, groups=groups)
+    table = leakage_audit.audit(shop, AS_OF, PARAMS, made, groups)
+    assert table.filter("leaks")["feature"].to_list() == ["ever", leakage_audit.CANARY]
+    with pytest.raises(UserError, match=r"1 feature\(s\) see the future:\n  user.ever: "):
+        leakage_audit.require_no_leak(table)
+    assert engine.collect(shop.events).height == len([*BOUGHT, *LATER]), "the world is as it was"
+
+
+def test_an_audit_that_cannot_see_says_so(monkeypatch):
+    monkeypatch.setattr(leakage_audit, "changed_future", lambda world, as_of: world.events)
+    with pytest.raises(UserError, match="The leakage audit is blind"):
+        leakage_audit.require_no_leak(audited([*BOUGHT, *LATER]))
+
+
+def test_before_the_first_event_there_is_nothing_to_audit():
+    with pytest.raises(UserError, match="No event lies before 2023-01-01"):
+        audited(BOUGHT, as_of=utc(2023, 1, 1))
+
+
+def test_the_other_future_leaves_the_past_alone():
+    shop = world([*BOUGHT, *LATER], items=SHOP)
+    moment = pl.Series([AS_OF]).dt.epoch("us")[0]
+    before, after = (
+        engine.collect(events).sort("event_id", "time")
+        for events in (shop.events, leakage_audit.changed_future(shop, AS_OF))
+    )
+    assert before.filter(pl.col("time") < moment).equals(after.filter(pl.col("time") < moment))
+    future = after.filter(pl.col("time") >= moment)
+    assert set(future["event_type"]) == {"purchase"}
+    assert future.height == 3  # two that follow, and a copy of the last event of the past

@@ -1,0 +1,614 @@
+"""Tables from an API: through whatever the network does, the same records as the file, or one clear error."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from recomart.simulator import api as simulator_api
+from recomart.simulator.api import FAULTS
+from recomart_lib.core.errors import UserError
+from recomart_lib.core.shops import Shop
+from recomart_lib.ingest.settings import Ingest
+from recomart_lib.ingest.sources import rest_api
+from recomart_lib.ingest.sources.reader import read
+
+SECRET = "s3cret/word+42"
+PATIENCE = Ingest(timeout_s=5, max_attempts=8, retry_budget_s=300)
+NAMES = (
+    "<script>alert(1)</script>",
+    'a "quoted", name',
+    "two\nlines\r\n",
+    "édition ☕ 日本 \u2028 \x85",
+    "",
+    "\\",
+    "plain",
+)
+USERS = [{"customer_id": f"u{n}", "city": NAMES[n % 7], "age": str(n)} for n in range(57)]
+PRODUCTS = [{"product_id": f"p{n}", "title": NAMES[n % 7], "price": n / 4, "tags": None} for n in range(20)]
+SALES = [
+    {"transaction_id": f"t{n}", "customer_id": "u1", "product_id": "p1", "timestamp": "2025-01-01"} for n in range(33)
+]
+STYLES = {
+    "page": {"style": "page", "size_parameter": "per_page", "size": 10},
+    "offset": {"style": "offset", "parameter": "offset", "size_parameter": "limit", "size": 10},
+    "cursor": {"style": "cursor", "parameter": "cursor", "size_parameter": "limit", "size": 10},
+    "link": {"style": "link", "size_parameter": "limit", "size": 10},
+    "none": {"style": "none", "size_parameter": "limit", "size": 1000},
+}
+COLUMNS = {"event_id": "transaction_id", "user_id": "customer_id", "item_id": "product_id", "timestamp": "timestamp"}
+
+
+def shop(url: str, pagination: dict[str, Any] | None = None, **api: Any) -> Shop:
+    """A shop of three tables behind the API at `url`."""
+    keys = {"name": "x", "title": "X", "currency": "EUR", "time_zone": "UTC", "simulated": False, "cut": "auto"}
+    tables = {
+        "users": {"kind": "rest", "path": "users", "columns": {"user_id": "customer_id"}},
+        "items": {"kind": "rest", "path": "products", "columns": {"item_id": "product_id"}},
+        "events": {"kind": "rest", "path": "transactions", "columns": COLUMNS, "event_type": "purchase"},
+    }
+    declared = {"records": "data", "total": "total", **api, "url": url, "pagination": pagination or STYLES["page"]}
+    return Shop(**keys, horizon_days="auto", relevant_events=["purchase"], tables=tables, api=declared)
+
+
+def text(records: list[dict]) -> str:
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+
+
+@contextmanager
+def running(server: ThreadingHTTPServer) -> Iterator[str]:
+    """The address of a server that runs in a thread meanwhile."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.005,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def scripted(*answers: Any) -> Iterator[tuple[str, list[str]]]:
+    """A server that gives these answers in order, the last for ever, and the list of what it was asked.
+
+    An answer is what its JSON shall be, or (status, headers, body).
+    """
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            answer = answers[min(len(asked), len(answers)) - 1]
+            status, headers, body = answer if isinstance(answer, tuple) else (200, {}, json.dumps(answer))
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body.encode())), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        yield url, asked
+
+
+def page(*numbers: int, total: int | None = None, **more: Any) -> dict:
+    return {"data": [{"n": number} for number in numbers], **({} if total is None else {"total": total}), **more}
+
+
+@pytest.fixture(autouse=True)
+def slept(monkeypatch) -> list[float]:
+    """The pauses that were asked for, none of which is taken."""
+    pauses: list[float] = []
+    monkeypatch.setattr(rest_api, "_sleep", pauses.append)
+    monkeypatch.setattr(simulator_api, "SLOW_S", 0.002)
+    return pauses
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory) -> Path:
+    """The files of a small simulated shop."""
+    folder = tmp_path_factory.mktemp("simulated")
+    (folder / "transactions").mkdir()
+    for name, records in {"users": USERS, "transactions/1": SALES[:20], "transactions/2": SALES[20:]}.items():
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, list(records[0]))
+            writer.writeheader()
+            writer.writerows(records)
+    (folder / "products.json").write_text(json.dumps(PRODUCTS))
+    return folder
+
+
+@pytest.fixture
+def serve(simulated) -> Callable[..., Any]:
+    return lambda **options: running(simulator_api.serve(simulated, port=0, **options))
+
+
+def fetch(tmp_path: Path, shop: Shop, table: str = "users", patience: Ingest = PATIENCE) -> str:
+    rest_api.download(shop, table, tmp_path, patience)
+    return (tmp_path / f"{table}.jsonl").read_bytes().decode()
+
+
+# --- All is well -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("total", ["total", None])
+@pytest.mark.parametrize("style", STYLES)
+def test_every_style_gives_the_records_of_the_files(tmp_path, serve, style, total):
+    with serve() as url:
+        api = shop(url, STYLES[style], total=total)
+        assert fetch(tmp_path, api) == text(USERS)
+        assert fetch(tmp_path, api, "items") == text(PRODUCTS)
+        assert fetch(tmp_path, api, "events") == text(SALES)
+
+
+def test_what_it_took_is_told(tmp_path, serve, caplog):
+    caplog.set_level(logging.INFO)
+    with serve() as url:
+        fetched = rest_api.download(shop(url), "users", tmp_path, PATIENCE)
+    expected = rest_api.Fetched("users", f"{url}/users?per_page=10", 57, 6, 7, 0, 0.0, fetched.seconds)
+    assert fetched == expected
+    assert [record.levelname for record in caplog.records if record.name.startswith("recomart")] == ["INFO"]
+    assert "users: 57 records in 6 pages, 0 retries" in caplog.text
+
+
+@pytest.mark.parametrize("style", ["page", "offset"])
+def test_without_a_size_parameter_the_server_decides(tmp_path, style):
+    answers = [page(1, 2, 3), page(4, 5, 6), page(7), page()]
+    with scripted(*answers) as (url, asked):
+        fetched = fetch(tmp_path, shop(url, {"style": style, "parameter": "p", "first": 0}, total=None))
+    assert fetched == text([{"n": n} for n in range(1, 8)])
+    assert asked == [f"/users?p={n}" for n in ([0, 1, 2, 3] if style == "page" else [0, 3, 6, 7])]
+
+
+def test_an_answer_may_be_the_list_itself(tmp_path):
+    with scripted([{"n": 1}, {"n": 2}]) as (url, _):
+        assert fetch(tmp_path, shop(url, STYLES["none"], records=None, total=None)) == text([{"n": 1}, {"n": 2}])
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_an_empty_table_is_an_empty_file(tmp_path, style):
+    with scripted(page(total=0)) as (url, _):
+        assert fetch(tmp_path, shop(url, STYLES[style])) == ""
+
+
+def test_a_record_is_one_line_for_the_reader(tmp_path):
+    records = [{"customer_id": name or "x"} for name in NAMES] + [{"customer_id": "half \ud800"}]
+    with scripted((200, {}, json.dumps(records))) as (url, _):
+        lines = fetch(tmp_path, shop(url, STYLES["none"], records=None, total=None))
+    assert [json.loads(line) for line in lines.split("\n")[:-1]] == records
+    readable = (tmp_path / "users.jsonl").read_bytes().splitlines(keepends=True)[: len(NAMES)]
+    (tmp_path / "users.jsonl").write_bytes(b"".join(readable))
+    reader = shop("http://x")
+    spec = reader.table("users").model_copy(update={"kind": "jsonl"})
+    reader = reader.model_copy(update={"tables": {**reader.tables, "users": spec}})
+    assert read(tmp_path / "users.jsonl", reader, "users").rows.height == len(NAMES)
+
+
+def test_the_size_goes_along_with_links(tmp_path):
+    link = {"Link": '</users?after=2;3>; rel="prev", </users?after=2;4>; title=x; rel="last next"'}
+    with scripted((200, link, json.dumps(page(1))), page(2)) as (url, asked):
+        fetch(tmp_path, shop(url, STYLES["link"], total=None))
+    assert asked == ["/users?limit=10", "/users?after=2%3B4&limit=10"]
+
+
+# --- Secrets ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_secret_is_sent_and_never_told(tmp_path, serve, monkeypatch, caplog):
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("KEY", SECRET)
+    with serve(token=SECRET, faults={"error": 0.3}) as url:
+        guarded = shop(url, auth={"env": "KEY"})
+        assert fetch(tmp_path, guarded) == text(USERS)
+        monkeypatch.setenv("KEY", f"{SECRET}!")
+        with pytest.raises(UserError, match=r"401 Unauthorized: is the secret in KEY right") as refused:
+            fetch(tmp_path, guarded)
+    assert SECRET not in caplog.text + str(refused.value)
+
+
+def test_a_secret_in_an_address_is_hidden(tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("KEY", SECRET)
+    link = {"Link": f"</users?key={httpx.QueryParams(k=SECRET)['k']}>; rel=next"}
+    with scripted((200, link, json.dumps(page(1))), (500, {}, "")) as (url, _):
+        address = url.replace("//", "//me:pass@")
+        with pytest.raises(UserError, match=r"key=\*\*\*") as problem:
+            fetch(tmp_path, shop(address, STYLES["link"], total=None, auth={"env": "KEY"}))
+    told = caplog.text + str(problem.value)
+    assert not any(word in told for word in (SECRET, "s3cret", "pass@"))
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        (None, "KEY is not set"),
+        ("", "KEY is not set"),
+        (f"{SECRET}\n", "what no header may"),
+        ("schlüssel", "no header"),
+    ],
+)
+def test_a_secret_that_cannot_be_sent_is_told_before_anything_is_asked(tmp_path, monkeypatch, value, complaint):
+    monkeypatch.delenv("KEY", raising=False)
+    if value is not None:
+        monkeypatch.setenv("KEY", value)
+    with scripted(page()) as (url, asked):
+        guarded = shop(url, auth={"env": "KEY"})
+        for act in (rest_api.check, lambda shop: fetch(tmp_path, shop)):
+            with pytest.raises(UserError, match=complaint) as problem:
+                act(guarded)
+            assert not value or value not in str(problem.value)
+    assert not asked
+
+
+def test_check_asks_for_no_secret_where_nothing_is_fetched():
+    rest_api.check(shop("http://127.0.0.1:1"))
+
+
+# --- Faults ----------------------------------------------------------------------------------------------------------
+
+
+def outcome(tmp_path: Path, api: Shop) -> str:
+    """What lies in the file after a fetch: `former` if it failed, as it must."""
+    target = tmp_path / "users.jsonl"
+    target.write_text("former")
+    try:
+        rest_api.download(api, "users", tmp_path, PATIENCE)
+    except UserError:
+        assert target.read_text() == "former"
+    assert [file.name for file in tmp_path.iterdir()] == ["users.jsonl"]
+    return target.read_bytes().decode()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("style", [style for style in STYLES if style != "none"])
+def test_each_fault_alone_is_survived(tmp_path, serve, style, fault):
+    cut_unseen = fault == "short" and style in ("cursor", "link")
+    for seed in range(4):
+        with serve(faults={fault: 0.3}, seed=seed) as url:
+            assert outcome(tmp_path, shop(url, STYLES[style])) in (
+                [text(USERS), "former"] if cut_unseen else [text(USERS)]
+            )
+
+
+@pytest.mark.parametrize("rate", [0.04, 0.12, 0.25])
+@pytest.mark.parametrize("style", STYLES)
+def test_all_faults_together_never_change_a_table(tmp_path, serve, style, rate):
+    found = []
+    for seed in range(12):
+        with serve(faults=dict.fromkeys(FAULTS, rate), seed=seed) as url:
+            found.append(outcome(tmp_path, shop(url, STYLES[style])))
+    assert set(found) <= {text(USERS), "former"}
+    if rate < 0.2 and style in ("page", "offset", "none"):
+        assert found.count("former") <= 1
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.2])
+@pytest.mark.parametrize("style", [style for style in STYLES if style != "none"])
+def test_without_a_total_repeats_and_broken_answers_never_change_a_table(tmp_path, serve, style, rate):
+    faults = {fault: rate for fault in FAULTS if fault != "short"}
+    for seed in range(12):
+        with serve(faults=faults, seed=seed) as url:
+            assert outcome(tmp_path, shop(url, STYLES[style], total=None)) in (text(USERS), "former")
+
+
+@pytest.mark.parametrize("size", [{}, {"size_parameter": "per_page", "size": 3}])
+def test_a_short_page_that_is_not_the_last_is_asked_for_again(tmp_path, caplog, size):
+    answers = [page(1, 2, 3), page(4), page(7, 8), page(4, 5, 6), page()]
+    with scripted(*answers) as (url, asked):
+        assert fetch(tmp_path, shop(url, {"style": "page", **size}, total=None)) == text(
+            [{"n": n} for n in range(1, 9)]
+        )
+    assert [path.split("page=")[-1] for path in asked] == ["1", "2", "3", "2", "4"]
+    assert "page 2 holds 1 records, not 3, and is not the last" in caplog.text
+
+
+def test_a_first_page_that_is_shorter_than_the_second_is_asked_for_again(tmp_path):
+    with scripted(page(1), page(4, 5, 6), page(1, 2, 3), page(7), page()) as (url, _):
+        assert fetch(tmp_path, shop(url, {"style": "page"}, total=None)) == text([{"n": n} for n in range(1, 8)])
+
+
+def test_pages_that_grow_are_refused(tmp_path):
+    with (
+        scripted(page(1, 2), page(3, 4), page(5, 6, 7), page()) as (url, _),
+        pytest.raises(UserError, match="pages of 2 records are followed by one of 3"),
+    ):
+        fetch(tmp_path, shop(url, {"style": "page"}, total=None))
+
+
+def test_an_api_that_caps_its_pages_is_told(tmp_path):
+    with (
+        scripted(page(1, 2, total=9)) as (url, _),
+        pytest.raises(UserError, match=r"it holds 2 records where 9 are due \(does api.pagination.size fit"),
+    ):
+        fetch(tmp_path, shop(url))
+
+
+def test_an_empty_page_before_the_total_is_not_the_end(tmp_path, slept):
+    with scripted(page(1, 2, total=3), page(total=3), page(3, total=3), page(total=3)) as (url, _):
+        assert fetch(tmp_path, shop(url, STYLES["offset"])) == text([{"n": n} for n in (1, 2, 3)])
+    assert len(slept) == 1
+
+
+def test_an_api_that_does_not_know_the_parameter_is_told(tmp_path):
+    with scripted(page(1, 2)) as (url, _), pytest.raises(UserError, match=r"the same records as .*api.pagination"):
+        fetch(tmp_path, shop(url, {"style": "offset", "parameter": "skip"}, total=None))
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ('{"data": [{"n": 1}', "not valid JSON"),
+        ("", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        ('{"data": [{"n": 1}, 2], "total": 2}', "no JSON objects"),
+        ('{"data": {"n": 1}, "total": 1}', "its 'data' is no list"),
+        ('{"rows": []}', "no key 'data' .api.records.; found: 'rows'"),
+        ('{"data": []}', "no key 'total'"),
+        ('{"data": [], "total": "3"}', "'total' .api.total. is no number"),
+        ("[]", "found: no object"),
+    ],
+)
+def test_an_answer_of_another_shape_is_asked_for_again_and_told(tmp_path, slept, body, complaint):
+    with scripted((200, {}, body)) as (url, asked), pytest.raises(UserError, match=complaint):
+        fetch(tmp_path, shop(url))
+    assert (len(asked), len(slept)) == (8, 7)
+
+
+def test_pauses_grow(tmp_path, slept):
+    with scripted((503, {}, "")) as (url, _), pytest.raises(UserError):
+        fetch(tmp_path, shop(url))
+    assert slept == sorted(slept)
+    assert slept[0] < 1.1 < 15 < slept[-1] <= 30
+
+
+# --- Limits ----------------------------------------------------------------------------------------------------------
+
+
+def test_retry_after_in_seconds_is_obeyed(tmp_path, slept):
+    with scripted((429, {"Retry-After": "17"}, ""), page(1, total=1), page(total=1)) as (url, _):
+        fetched = rest_api.download(shop(url), "users", tmp_path, PATIENCE)
+    assert slept == [17]
+    assert (fetched.waited_s, fetched.requests, fetched.retries) == (17, 3, 1)
+
+
+@pytest.mark.parametrize(("seconds", "low", "high"), [(40, 35, 40), (-40, 0, 0)])
+def test_retry_after_as_a_date_is_obeyed(tmp_path, slept, seconds, low, high):
+    moment = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+    with scripted((503, {"Retry-After": moment}, ""), page(total=0)) as (url, _):
+        fetch(tmp_path, shop(url))
+    assert low <= slept[0] <= high
+
+
+@pytest.mark.parametrize("value", ["soon", "-5", "9" * 30, "Wed, 21 Oct 99999999999 07:28:00 GMT"])
+def test_a_retry_after_that_means_nothing_is_not_obeyed(tmp_path, slept, value):
+    with scripted((429, {"Retry-After": value}, ""), page(total=0)) as (url, _):
+        fetch(tmp_path, shop(url))
+    assert 0 < slept[0] < 2
+
+
+def test_retry_after_beyond_the_budget_stops_at_once(tmp_path, slept):
+    with (
+        scripted((429, {"Retry-After": "3600"}, "")) as (url, asked),
+        pytest.raises(UserError, match=r"429 Too Many Requests, asking to wait 3,600 s, more than the 300 s left"),
+    ):
+        fetch(tmp_path, shop(url))
+    assert (len(asked), slept) == (1, [])
+
+
+def test_a_spent_budget_is_told(tmp_path, slept):
+    patience = Ingest(timeout_s=5, max_attempts=100, retry_budget_s=20)
+    with (
+        scripted((500, {}, "")) as (url, asked),
+        pytest.raises(UserError, match=r"given up after \d+ attempt.*20 s of them waiting.*500 Internal") as problem,
+    ):
+        fetch(tmp_path, shop(url), patience=patience)
+    assert f"{url}/users?per_page=10&page=1" in str(problem.value)
+    assert "Nothing was landed" in str(problem.value)
+    assert sum(slept) == pytest.approx(20)
+    assert len(asked) == len(slept) + 1 < 10
+
+
+def test_the_budget_is_the_table_s_and_attempts_are_the_page_s(tmp_path, slept):
+    busy = (429, {"Retry-After": "8"}, "")
+    patience = Ingest(timeout_s=5, max_attempts=2, retry_budget_s=20)
+    answers = [busy, page(1, total=3), busy, page(2, total=3), busy]
+    with scripted(*answers) as (url, _), pytest.raises(UserError, match=r"after 1 attempt.*more than the 4 s left"):
+        fetch(tmp_path, shop(url, STYLES["offset"]), patience=patience)
+    assert slept == [8, 8]
+
+
+def test_a_server_that_is_too_slow_is_given_up(tmp_path, serve, monkeypatch):
+    monkeypatch.setattr(simulator_api, "SLOW_S", 0.3)
+    patience = Ingest(timeout_s=0.05, max_attempts=2, retry_budget_s=20)
+    with serve(faults={"slow": 1}) as url, pytest.raises(UserError, match=r"after 2 attempt.*ReadTimeout"):
+        fetch(tmp_path, shop(url), patience=patience)
+
+
+def test_a_server_that_is_not_there_is_told(tmp_path):
+    with scripted(page()) as (url, _):
+        pass
+    with pytest.raises(UserError, match=r"after 8 attempt.*ConnectError"):
+        fetch(tmp_path, shop(url))
+
+
+# --- Refusals --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "complaint"),
+    [
+        (404, {}, "404 Not Found: are api.url and tables.users.path right in shops/x.yaml"),
+        (403, {}, "403 Forbidden: shops/x.yaml has no api.auth"),
+        (400, {}, "400 Bad Request: are api.url and api.pagination right"),
+        (302, {"Location": "https://elsewhere/"}, "302 Found: it sends us to https://elsewhere/"),
+    ],
+)
+def test_a_refusal_is_told_at_once(tmp_path, status, headers, complaint):
+    with scripted((status, headers, "")) as (url, asked), pytest.raises(UserError, match=complaint):
+        fetch(tmp_path, shop(url))
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    "link", ["http://127.0.0.2/users", "//elsewhere/users", "https://127.0.0.1/users", "file:///a"]
+)
+def test_a_link_to_another_server_is_not_followed(tmp_path, link):
+    headers = {"Link": f'<{link}>; rel="next"'}
+    with (
+        scripted((200, headers, json.dumps(page(1)))) as (url, asked),
+        pytest.raises(UserError, match="leads to another server"),
+    ):
+        fetch(tmp_path, shop(url, STYLES["link"], total=None))
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("style", ["cursor", "link"])
+def test_pages_in_a_circle_are_told(tmp_path, style):
+    link = {"Link": '</users?cursor=a&limit=10>; rel="next"'}
+    answers = [(200, link, json.dumps(page(n, next="a"))) for n in range(3)]
+    with scripted(*answers) as (url, asked), pytest.raises(UserError, match="in a circle"):
+        fetch(tmp_path, shop(url, STYLES[style], total=None))
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("cursor", [["a"], True, 1.5])
+def test_a_cursor_that_is_none_is_told(tmp_path, cursor):
+    with (
+        scripted(page(1, next=cursor)) as (url, _),
+        pytest.raises(UserError, match=r"its 'next' \(api.pagination.next\)"),
+    ):
+        fetch(tmp_path, shop(url, STYLES["cursor"], total=None))
+
+
+def test_a_cursor_key_that_never_comes_is_warned_of(tmp_path, caplog):
+    with scripted(page(1)) as (url, _):
+        fetch(tmp_path, shop(url, {**STYLES["cursor"], "next": "nxt"}, total=None))
+    assert "has no key 'nxt'" in caplog.text
+
+
+@pytest.mark.parametrize(("total", "style"), [(5, "cursor"), (1, "cursor"), (1, "offset")])
+def test_another_total_is_told_and_nothing_lands(tmp_path, total, style):
+    (tmp_path / "users.jsonl").write_text("former")
+    with (
+        scripted(page(1, 2, total=total), page(total=total)) as (url, _),
+        pytest.raises(UserError, match=rf"2 records came, but 'total' \(api.total\) says {total}"),
+    ):
+        fetch(tmp_path, shop(url, STYLES[style]))
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["former"]
+
+
+def test_a_folder_that_is_a_file_is_told(tmp_path, serve):
+    (tmp_path / "folder").write_text("")
+    with serve() as url, pytest.raises(UserError, match="could not be written"):
+        rest_api.download(shop(url), "users", tmp_path / "folder", PATIENCE)
+
+
+@pytest.mark.parametrize("url", ["http://", "http://x:port", "http://x:99999999"])
+def test_an_impossible_address_is_told(tmp_path, url):
+    with pytest.raises(UserError, match=r"shops/x.yaml"):
+        fetch(tmp_path, shop(url))
+
+
+# --- The server ------------------------------------------------------------------------------------------------------
+
+
+def test_the_server_lists_its_tables_and_pages_them(serve):
+    with serve() as url:
+        assert httpx.get(url).json() == {"tables": {"users": 57, "products": 20, "transactions": 33}}
+        answer = httpx.get(f"{url}/users?page=2&per_page=25")
+        assert answer.json() == {"data": USERS[25:50], "total": 57, "next": "after-50"}
+        assert answer.links["next"]["url"] == f"{url}/users?page=3&per_page=25"
+        last = httpx.get(f"{url}/users?offset=50")
+        assert (last.json()["next"], last.links) == (None, {})
+        assert httpx.get(f"{url}/users").json()["data"] == USERS
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/nothing", 404),
+        ("/users?page=0", 400),
+        ("/users?page=x", 400),
+        ("/users?page=1&offset=2", 400),
+        ("/users?limit=99999", 400),
+        ("/users?cursor=7", 400),
+        ("/users?colour=red", 400),
+        ("/users?page=99", 200),
+    ],
+)
+def test_the_server_tells_what_is_wrong(serve, path, status):
+    with serve() as url:
+        answer = httpx.get(url + path)
+    assert answer.status_code == status
+    assert ("error" in answer.json()) == (status >= 400)
+
+
+def test_the_server_asks_for_its_token(serve):
+    with serve(token="abc") as url:
+        assert httpx.get(f"{url}/users").status_code == 401
+        assert httpx.put(f"{url}/faults", json={}).status_code == 401
+        assert httpx.get(f"{url}/users", headers={"Authorization": "Bearer abc"}).status_code == 200
+        assert httpx.get(url).status_code == 200
+
+
+def test_faults_are_switched_while_the_server_runs(serve):
+    none = dict.fromkeys(FAULTS, 0)
+    with serve(faults={"error": 1}) as url:
+        assert httpx.get(f"{url}/faults").json() == {**none, "error": 1}
+        assert httpx.get(f"{url}/users").status_code == 500
+        assert httpx.put(f"{url}/faults", json={"busy": 1}).json() == {**none, "busy": 1}
+        busy = httpx.get(f"{url}/users")
+        assert (busy.status_code, busy.headers["Retry-After"]) == (429, "1")
+        assert httpx.put(f"{url}/faults", json={}).json() == none
+        assert httpx.get(f"{url}/users").status_code == 200
+        assert httpx.put(f"{url}/users", json={}).status_code == 404
+
+
+@pytest.mark.parametrize("body", ['{"dorp": 0.1}', '{"drop": 2}', '{"drop": "x"}', '{"drop": true}', "[]", "{"])
+def test_faults_that_are_none_are_refused(serve, body):
+    with serve(faults={"slow": 0.5}) as url:
+        assert httpx.put(f"{url}/faults", content=body).status_code == 400
+        assert httpx.get(f"{url}/faults").json()["slow"] == 0.5
+
+
+def test_faults_look_as_they_are_called(serve):
+    def answer(fault: str) -> httpx.Response:
+        httpx.put(f"{url}/faults", json={fault: 1})
+        return httpx.get(f"{url}/users?page=2&per_page=10")
+
+    with serve() as url:
+        httpx.get(f"{url}/users?page=1&per_page=10")
+        assert answer("repeat").json()["data"] == USERS[:10]
+        assert len(answer("short").json()["data"]) < 10
+        with pytest.raises(json.JSONDecodeError):
+            answer("truncate").json()
+        with pytest.raises(httpx.RemoteProtocolError):
+            answer("drop")
+        assert answer("slow").json()["data"] == USERS[10:20]
+
+
+def test_a_server_that_cannot_start_says_why(simulated, tmp_path):
+    with pytest.raises(UserError, match="Run: recomart simulate"):
+        simulator_api.serve(tmp_path, port=0)
+    with pytest.raises(UserError, match="Did you mean 'drop'"):
+        simulator_api.serve(simulated, port=0, faults={"drp": 0.1})
+    with simulator_api.serve(simulated, port=0) as server, pytest.raises(UserError, match="Address already in use"):
+        simulator_api.serve(simulated, port=server.server_address[1])

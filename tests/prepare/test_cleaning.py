@@ -1,0 +1,113 @@
+"""Preparation: weights worked by hand, missing values filled, words made comparable."""
+
+from __future__ import annotations
+
+from math import log
+
+import polars as pl
+import pytest
+from conftest import rows, utc
+
+from recomart_lib.prepare import cleaning
+from recomart_lib.prepare.settings import Prepare
+
+
+def cleaned(*events: dict, **weights: float) -> pl.DataFrame:
+    whole = [
+        {"event_id": f"e{n}", "item_id": "a", "timestamp": utc(2024, 1, 1), **event} for n, event in enumerate(events)
+    ]
+    return cleaning.clean_events(rows("events", *whole), Prepare(**weights))
+
+
+@pytest.mark.parametrize(
+    ("kind", "quantity", "weight"),
+    [("view", None, 1), ("cart", 1, 3), ("purchase", 1, 5), ("purchase", 12, 5 * (1 + log(12))), ("return", 3, 0)],
+)
+def test_a_weight_is_that_of_the_type_times_a_damped_quantity(kind, quantity, weight):
+    assert cleaned({"event_type": kind, "quantity": quantity})["weight"].to_list() == pytest.approx([weight])
+
+
+def test_ratings_weigh_in_rating_shops_only():
+    rating = {"event_type": "rating", "rating": 4.0}
+    assert cleaned(rating)["weight"].to_list() == [5.0]
+    assert cleaned(rating, {"event_type": "purchase"})["weight"].to_list() == [0.0, 5.0]
+
+
+def test_weights_come_from_the_parameters():
+    assert cleaned({"event_type": "view"}, weight_view=2)["weight"].to_list() == [2.0]
+
+
+def test_a_missing_price_is_the_last_that_was_told_and_a_missing_quantity_one():
+    first, last = {"timestamp": utc(2023, 1, 1)}, {"timestamp": utc(2025, 1, 1), "price": 7.0}
+    events = cleaned({"price": 8.0, "quantity": 2}, {}, {"item_id": "b"}, first, last)
+    assert events["price"].to_list() == [None, 8.0, 8.0, None, 7.0]
+    assert events["quantity"].to_list() == [1, 2, 1, 1, 1]
+
+
+def test_events_are_sorted_by_time_and_id():
+    early = {"event_id": "z", "timestamp": utc(2023, 1, 1)}
+    assert cleaned({"event_id": "b"}, {"event_id": "a"}, early)["event_id"].to_list() == ["z", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("age", "group"),
+    [
+        (None, "unknown"),
+        (0, "under 18"),
+        (17, "under 18"),
+        (18, "18-24"),
+        (24, "18-24"),
+        (25, "25-34"),
+        (64, "55-64"),
+        (65, "65+"),
+        (120, "65+"),
+    ],
+)
+def test_age_groups_begin_at_their_first_year(age, group):
+    assert cleaning.clean_users(rows("users", {"user_id": "u", "age": age}))["age_group"].to_list() == [group]
+
+
+def test_words_of_users_are_comparable_or_unknown():
+    users = cleaning.clean_users(rows("users", {"user_id": "v", "gender": " F ", "country": "DE "}, {"user_id": "u"}))
+    assert users.select("user_id", "gender", "country", "city").rows() == [
+        ("u", "unknown", "unknown", "unknown"),
+        ("v", "f", "DE", "unknown"),
+    ]
+
+
+def test_items_without_a_name_are_called_by_their_id():
+    items = cleaning.clean_items(rows("items", {"item_id": "a"}))
+    assert items.select("name", "category", "brand", "price_z").row(0) == ("a", "unknown", "unknown", None)
+
+
+@pytest.mark.parametrize(
+    ("prices", "scores"),
+    [
+        ([1.0, 100.0, None], [-(0.5**0.5), 0.5**0.5, None]),
+        ([3.0, 3.0, None], [0.0, 0.0, None]),
+        ([3.0], [0.0]),
+        ([None], [None]),
+    ],
+)
+def test_log_prices_are_standardised(prices, scores):
+    items = cleaning.clean_items(
+        rows("items", *({"item_id": f"i{n}", "price": price} for n, price in enumerate(prices)))
+    )
+    assert items["price_z"].to_list() == pytest.approx(scores)
+
+
+def test_filled_tells_what_was_missing_before_and_is_now():
+    before = rows("items", {"item_id": "a", "name": "Anvil"}, {"item_id": "b"})
+    assert cleaning.filled(before, cleaning.clean_items(before)).rows() == [
+        ("name", 1, 0),
+        ("category", 2, 0),
+        ("brand", 2, 0),
+        ("price", 2, 2),
+    ]
+    assert cleaning.filled(before.select("item_id"), before).is_empty()
+
+
+def test_cleaning_empty_tables_gives_empty_tables():
+    assert cleaning.clean_events(rows("events"), Prepare()).is_empty()
+    assert cleaning.clean_users(rows("users")).is_empty()
+    assert cleaning.clean_items(rows("items")).is_empty()

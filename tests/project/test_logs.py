@@ -1,0 +1,206 @@
+"""Lines on the console and in logs/recomart.log: what they hold and what they hide, also when many processes write."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from recomart.cli import app
+from recomart.project import logs
+from recomart_lib.core.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+log = logging.getLogger("recomart_lib.test")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project whose run is called `run-1`; logging is as it was afterwards."""
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.setenv("RECOMART_ROOT", str(tmp_path))
+    monkeypatch.setenv(logs.RUN, "run-1")
+    root, ours = logging.getLogger(), logging.getLogger("recomart_lib")
+    before = root.level, ours.level, root.handlers[:]
+    yield tmp_path
+    for handler in [handler for handler in root.handlers if handler not in before[2]]:
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(before[0])
+    ours.setLevel(before[1])
+
+
+def lines(project: Path) -> list[str]:
+    return (project / "logs/recomart.log").read_text(encoding="utf-8").splitlines()
+
+
+def put_level(project: Path, level: object) -> None:
+    content = yaml.safe_load((project / "params.yaml").read_text())
+    (project / "params.yaml").write_text(yaml.safe_dump(content | {"logging": {"level": level}}))
+
+
+def test_a_line_for_people_and_a_line_for_later(project, capsys):
+    logs.start("06_train")
+    log.info("%d models", 3)
+    log.warning("one\n  is left out")
+    log.debug("details")
+    logging.getLogger("elsewhere").info("chatter")
+    shown = capsys.readouterr().err.splitlines()
+    assert [re.sub(r"^\d\d:\d\d:\d\d ", "T ", line) for line in shown] == [
+        "T 3 models",
+        "T warning: one",
+        "  is left out",
+    ]
+    assert [re.sub(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ", "T ", line) for line in lines(project)] == [
+        "T INFO run-1 06_train recomart_lib.test 3 models",
+        "T WARNING run-1 06_train recomart_lib.test one / is left out",
+    ]
+
+
+def test_starting_anew_replaces_what_was(project, capsys):
+    logs.start()
+    logs.start("01_ingest", run="other")
+    log.info("once")
+    assert capsys.readouterr().err.count("once") == 1
+    assert [line.split(" ", 1)[1] for line in lines(project)] == ["INFO other 01_ingest recomart_lib.test once"]
+
+
+@pytest.mark.parametrize(("level", "n"), [("debug", 3), ("info", 2), ("warning", 1), ("error", 0)])
+def test_the_level_is_that_of_params_yaml(project, level, n):
+    put_level(project, level)
+    logs.start()
+    log.debug("a")
+    log.info("b")
+    log.warning("c")
+    assert len(lines(project)) == n
+
+
+@pytest.mark.parametrize("text", ["logging: {level: loud}", "logging: [", "trian: {}"])
+def test_a_broken_params_yaml_still_shows_its_error(project, call, text):
+    (project / "params.yaml").write_text(text)
+    status, _, err = call("shop", "use", "simulated")
+    assert status == 1
+    assert "params.yaml" in err
+    assert "Traceback" not in err
+    assert "ERROR run-1 - recomart.cli.app " in lines(project)[-1]
+
+
+def test_a_wrong_level_is_told(project):
+    put_level(project, "loud")
+    with pytest.raises(UserError, match=r"logging\.level: Input should be 'debug', 'info', 'warning' or 'error'"):
+        from recomart.project import params
+
+        params.load()
+
+
+def test_a_bug_leaves_its_traceback_in_the_file(project, monkeypatch, capsys):
+    monkeypatch.setattr(app, "app", lambda **_: {}["missing"])
+    with pytest.raises(KeyError):
+        app.main()
+    text = "\n".join(lines(project))
+    assert "CRITICAL run-1 - recomart.cli.app recomart" in text
+    assert "Traceback (most recent call last)" in text
+    assert "KeyError: 'missing'" in text
+    assert "KeyError" not in capsys.readouterr().err  # Python shows it, once
+
+
+def test_secrets_are_not_told(project, monkeypatch, capsys):
+    monkeypatch.setenv("SHOP_API_TOKEN", "open-sesame")
+    monkeypatch.setenv("DB_PASSWORD", "abc")  # too short to be told from a word
+    logs.start()
+    log.info("asked https://me:hidden@shop/api with open-sesame, not abc")
+    try:
+        raise ValueError("refused: open-sesame")
+    except ValueError:
+        log.exception("it failed")
+    for text in (capsys.readouterr().err, "\n".join(lines(project))):
+        assert "open-sesame" not in text
+        assert "hidden" not in text
+        assert "asked https://***@shop/api with ***, not abc" in text
+
+
+def test_outside_a_project_the_console_is_enough(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("RECOMART_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    command = (
+        "from recomart.project import logs; logs.start(); import logging; logging.getLogger('recomart_lib').info('hi')"
+    )
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.endswith(" hi\n")) == (0, True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_told_once(project, capsys):
+    (project / "logs").write_text("a file")
+    logs.start()
+    log.info("goes on")
+    shown = capsys.readouterr().err
+    assert shown.count("no log file is written") == 1
+    assert "goes on" in shown
+
+
+def test_colours_where_there_is_a_terminal(project, monkeypatch, capsys):
+    logs.start()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    log.warning("careful")
+    log.info("plain")
+    monkeypatch.setenv("NO_COLOR", "1")
+    log.warning("grey")
+    coloured, plain, grey = capsys.readouterr().err.splitlines()
+    assert coloured.startswith("\033[33m")
+    assert "\033" not in plain + grey
+
+
+WRITER = """
+import logging, sys
+from recomart.project import logs
+logs.MAX_BYTES, logs.N_OLD = 20_000, 50
+logs.start("-", sys.argv[1], "info")
+for number in range(300):
+    logging.getLogger("recomart_lib.test").info("line %d", number)
+"""
+
+
+def test_many_processes_write_one_file_and_no_line_is_lost(project):
+    command = [sys.executable, "-c", WRITER]
+    writers = [subprocess.Popen([*command, f"writer-{n}"], stderr=subprocess.DEVNULL) for n in range(4)]
+    assert [writer.wait() for writer in writers] == [0] * 4
+    files = list((project / "logs").glob("recomart.log*"))
+    assert len(files) > 2
+    written = [line.split() for file in files for line in file.read_text().splitlines()]
+    assert all(len(words) == 7 for words in written)
+    assert {(words[2], int(words[6])) for words in written} == {
+        (f"writer-{n}", number) for n in range(4) for number in range(300)
+    }
+
+
+class TestRun:
+    def test_it_is_the_one_that_was_given(self, monkeypatch):
+        monkeypatch.setenv(logs.RUN, "manual__2026-11-24T16:50:02+00:00")
+        assert logs.run_id() == "manual__2026-11-24T16:50:02+00:00"
+        monkeypatch.setenv(logs.RUN, "a\nb c")
+        assert logs.run_id() == "a_b_c"
+
+    def test_without_dvc_it_is_this_process(self, monkeypatch):
+        monkeypatch.delenv(logs.RUN, raising=False)
+        assert re.fullmatch(rf"\d{{8}}-\d{{6}}-{os.getpid()}", logs.run_id())
+
+    def test_below_dvc_it_is_the_outermost(self, tmp_path, monkeypatch):
+        """Two programs called dvc, one below the other, as `dvc exp run` does."""
+        monkeypatch.delenv(logs.RUN, raising=False)
+        outer, inner = tmp_path / "a/dvc", tmp_path / "b/dvc"
+        ask = "from recomart.project import logs; print(logs.run_id())"
+        for file, what in ((inner, [sys.executable, "-c", ask]), (outer, [sys.executable, str(inner)])):
+            file.parent.mkdir()
+            file.write_text(f"import subprocess; raise SystemExit(subprocess.call({what!r}))")
+        with subprocess.Popen([sys.executable, outer], stdout=subprocess.PIPE, text=True) as started:
+            assert started.stdout.read().strip().endswith(f"-{started.pid}")

@@ -1,0 +1,84 @@
+"""params.yaml: the file and the defaults agree, and no typo gets past."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from recomart.project import params
+from recomart_lib.core.errors import UserError
+from recomart_lib.train import settings
+from recomart_lib.validate.settings import Validate
+
+DELIVERED = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+
+
+def load(folder, **changes):
+    """The delivered params.yaml with some `section.key` changed."""
+    content = copy.deepcopy(DELIVERED)
+    for place, value in changes.items():
+        section, _, key = place.partition("__")
+        if key:
+            content[section][key] = value
+        else:
+            content[section] = value
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return params.load(path)
+
+
+def test_an_empty_section_of_params_means_its_defaults(tmp_path):
+    assert load(tmp_path, train={}).train == settings.Train()
+
+
+def test_every_section_and_key_is_in_the_file():
+    defaults = params.Params().model_dump(by_alias=True)
+    assert {name: set(section) for name, section in defaults.items()} == {
+        name: set(section) for name, section in DELIVERED.items()
+    }
+
+
+def test_sections_are_found_by_their_name_in_the_file():
+    assert params.Params().section("validate") == Validate()
+    assert params.Params().section("train") == settings.Train()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"train__svd_n_factor": 20}, "train.svd_n_factor: unknown key. Did you mean 'svd_n_factors'?"),
+        ({"trian": {}}, "trian: unknown key. Did you mean 'train'?"),
+        ({"validat": {}}, "validat: unknown key. Did you mean 'validate'?"),
+        ({"validate__min_qualty": 1}, "validate.min_qualty: unknown key. Did you mean 'min_quality'?"),
+        ({"base__seed": "42"}, "base.seed: Input should be a valid integer; found '42'."),
+        ({"base__seed": True}, "base.seed: Input should be a valid integer; found True."),
+        ({"validate__min_quality": 95}, "validate.min_quality: Input should be less than or equal to 1; found 95."),
+        ({"validate__min_quality": float("nan")}, "validate.min_quality: "),
+        ({"prepare__horizon_days": 0}, "prepare.horizon_days: Input should be greater than or equal to 1; found 0."),
+        ({"simulate__start": "2025-13-01"}, "simulate.start: "),
+        ({"recommend__protocol": "new"}, "recommend.protocol: Input should be 'all' or 'novel'; found 'new'."),
+        (
+            {"validate__rules": {"age_possible": "of"}},
+            "validate.rules.age_possible: Input should be 'error', 'warning'",
+        ),
+        ({"explore": None}, "explore: "),
+    ],
+)
+def test_a_wrong_name_or_value_is_told_with_its_key(tmp_path, change, complaint):
+    with pytest.raises(UserError) as caught:
+        load(tmp_path, **change)
+    assert f"  {complaint}" in str(caught.value)
+    assert "params.yaml: 1 mistake(s)" in str(caught.value)
+
+
+def test_a_bare_off_is_the_word_off(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("validate:\n  rules: {age_possible: off, rating_possible: warning}\n", encoding="utf-8")
+    assert params.load(path).section("validate").rules == {"age_possible": "off", "rating_possible": "warning"}
+
+
+def test_whole_numbers_are_taken_for_real_ones(tmp_path):
+    assert load(tmp_path, features__half_life_days=7).features.half_life_days == 7.0

@@ -1,0 +1,253 @@
+"""The index page: true states, true verdicts, and plain words for what is missing."""
+
+import json
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from recomart.project.git import revision
+from recomart.reports import formats, index
+from recomart_lib.core.colours import MODEL_COLOURS, colour
+
+LOADS = re.compile(r"""(?:src|srcset|poster)\s*=|<link\b|@import|url\(|<script""")
+PIPELINE = {
+    "ingest": {"cmd": "recomart stage 01_ingest", "outs": [{"data/raw": {"persist": True}}]},
+    "validate": {"cmd": "recomart stage 02_validate", "deps": ["data/raw"], "outs": ["data/validated"]},
+    "explore": {"cmd": "recomart stage 03_explore", "deps": ["data/raw/source=x"]},
+    "prepare": {"cmd": "recomart stage 04_prepare", "deps": ["data/validated/events"], "metrics": [{"m.json": {}}]},
+    "evaluate": {"cmd": "recomart stage 07_evaluate", "deps": ["m.json"]},
+    "index": {"cmd": "recomart index", "deps": ["reports/sidecars"]},
+}
+
+
+def sidecar(root, stage, state="ok", **facts):
+    facts = {
+        "stage": stage,
+        "title": stage.replace("_", " ").title(),
+        "question": "why?",
+        "state": state,
+        "started": "2025-11-23T13:00:00+00:00",
+        "seconds": 83,
+        "error": None,
+        "rows": {"users": 10000},
+        "shop": "simulated",
+        **facts,
+    }
+    write(root / f"reports/sidecars/{stage}.json", facts)
+
+
+def write(path, facts):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(facts), encoding="utf-8")
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": PIPELINE}, sort_keys=False), encoding="utf-8")
+    (tmp_path / "params.yaml").write_text("base:\n  shop: simulated  # which\n\ntrain:\n  k: 20\n", encoding="utf-8")
+    for stage in ("01_ingest", "02_validate", "03_explore", "04_prepare"):
+        sidecar(tmp_path, stage)
+    return tmp_path
+
+
+def page_of(root):
+    return index.build(root).read_text(encoding="utf-8")
+
+
+def states(page):
+    """Stage -> the word on its chip."""
+    section = page[page.index('id="stages"') : page.index('id="targets"')]
+    rows = re.findall(r"<tr>.*?</tr>", section, flags=re.DOTALL)[1:]
+    return {re.search(r"\d\d", row)[0]: re.search(r'class="chip[^>]*>([^<]+)', row)[1] for row in rows}
+
+
+def test_states_in_pipeline_order(root):
+    assert states(page_of(root)) == {"01": "ok", "02": "ok", "03": "ok", "04": "ok", "07": "not run yet"}
+
+
+def test_what_follows_a_failed_stage_is_stale(root):
+    sidecar(root, "07_evaluate")
+    sidecar(root, "02_validate", state="failed", error="quality is <b>93 %</b>")
+    page = page_of(root)
+    # 03 reads what 01 left: it is as fresh as ever
+    assert states(page) == {"01": "ok", "02": "failed", "03": "ok", "04": "stale", "07": "stale"}
+    assert page.index("quality is &lt;b&gt;93 %&lt;/b&gt;") < page.index('id="stages"')
+    assert "of an earlier run" in page
+
+
+def test_the_longest_section_of_a_stage_is_named(root):
+    sidecar(root, "03_explore", sections=[{"title": "A", "seconds": 2}, {"title": "<b>B</b>", "seconds": 9.5}])
+    page = page_of(root)
+    assert "longest section: &lt;b&gt;B&lt;/b&gt; 9.5 s</small>" in page
+
+
+def test_a_stage_that_never_ran_is_not_stale(root):
+    sidecar(root, "02_validate", state="failed", error="x")
+    assert states(page_of(root))["07"] == "not run yet"
+
+
+def test_only_existing_reports_are_linked(root):
+    (root / "reports/01_ingest.html").write_text("x")
+    write(root / "reports/01_ingest.ipynb", {})
+    write(root / "reports/profiles/users.html", {})
+    page = page_of(root)
+    assert set(re.findall(r'href="([^"]+)"', page)) == {"01_ingest.html", "01_ingest.ipynb", "profiles/users.html"}
+
+
+def test_the_model_card_is_linked_where_there_is_one(root):
+    assert "Model card" not in page_of(root)
+    for suffix in ("md", "html"):
+        (root / f"reports/model_card.{suffix}").parent.mkdir(exist_ok=True)
+        (root / f"reports/model_card.{suffix}").write_text("x")
+    assert {"model_card.html", "model_card.md"} <= set(re.findall(r'href="([^"]+)"', page_of(root)))
+
+
+def test_missing_metrics_are_said_plainly(root):
+    page = page_of(root)
+    for name in ("quality", "evaluation", "data"):
+        assert f"reports/metrics/{name}.json is missing" in page
+    assert "not measured" in page
+
+
+@pytest.mark.parametrize("text", ["", '{"cut off', "{}"])
+def test_page_survives_broken_files(root, text):
+    for path in ("metrics/evaluation.json", "metrics/quality.json", "sidecars/07_evaluate.json"):
+        write(root / "reports" / path, {})
+        (root / "reports" / path).write_text(text)
+    assert "Not measured yet" in page_of(root)
+
+
+def test_empty_project(tmp_path):
+    page = page_of(tmp_path)
+    assert "No stage is known" in page
+    assert "params.yaml is missing" in page
+
+
+def metrics(root, evil=""):
+    scores = {"precision@10": 0.1, "recall@10": 0.2, "ndcg@10": 0.3, "ndcg@10_ci": [0.28, 0.32], "mrr@10": float("nan")}
+    target = {
+        "target": "ndcg@10 >= 0.20",
+        "protocol": "all",
+        "model": f"ease{evil}",
+        "value": 0.3,
+        "low": 0.28,
+        "high": 0.32,
+        "floor_random": 0.001,
+        "floor_popularity": 0.05,
+        "ceiling": 1.0,
+        "verdict": "clearly met",
+    }
+    missed = {**target, "protocol": "novel", "value": 0.05, "low": 0.04, "high": 0.06, "verdict": "missed"}
+    write(
+        root / "reports/metrics/evaluation.json",
+        {
+            "all": {"als": {**scores, "ndcg@10": 0.1}, f"ease{evil}": scores},
+            "novel": {"ease": scores},
+            "users": {"test_users": 3000},
+            "targets": [target, missed],
+            "chosen": {"all": f"ease{evil}", "novel": "ease"},
+        },
+    )
+    counts = {"delivered": 12345, "good": 12000, "score": 94.96}
+    rule = {"table": "users", "rule": f"age{evil}", "severity": "error", "sentence": f"age{evil}", "n_failed": 3}
+    quality = {"score": 94.96, "min_score": 95.0, "tables": {f"users{evil}": counts}, "rules": [rule]}
+    write(root / "reports/metrics/quality.json", quality)
+    write(root / "reports/metrics/headline.json", {"model": "ease", "all": scores, "novel": {}})
+    write(root / "reports/metrics/data.json", {"title": f"Shop{evil}", "n_events": 54321, "first": f"2025{evil}"})
+
+
+def test_numbers_and_verdicts(root):
+    metrics(root)
+    page = page_of(root)
+    for text in ("0.280 to 0.320", "clearly met", "missed", "12,345", "54,321", "1 min 23 s"):
+        assert text in page
+    assert "94.9 %" in page  # never rounded up to the gate
+    models = page[page.index('id="models"') :]
+    assert models.index(">ease") < models.index(">als")
+    assert MODEL_COLOURS["ease"] in models
+
+
+def test_pipeline_time_is_judged_only_when_all_ran(root):
+    row = re.compile(r"pipeline &lt; 24 h.*?</tr>", re.DOTALL)
+    assert "not measured" in row.search(page_of(root))[0]
+    sidecar(root, "07_evaluate")
+    assert "6 min 55 s" in row.search(page_of(root))[0]
+
+
+@pytest.mark.parametrize(("late", "said"), [(329.4, "met"), (1_200.0, "missed"), (None, "not measured")])
+def test_how_late_features_were_is_judged_when_a_stream_told(root, late, said):
+    write(root / "reports/metrics/stream.json", {"to_features_ms": {"p99": late}})
+    row = re.search(r"event to feature.*?</tr>", page_of(root), re.DOTALL)[0]
+    assert said in row
+    assert (f"{late:,.0f} ms" in row) if late else ("ms" not in row)
+
+
+def test_data_cannot_act_and_nothing_is_loaded(root):
+    evil = "\"'><script>alert(1)</script>"
+    metrics(root, evil)
+    said = dict.fromkeys(("error", "title", "question", "started", "shop"), evil)
+    sidecar(root, "07_evaluate", state="failed", rows={evil: 1}, **said)
+    page = page_of(root)
+    assert not LOADS.search(page)
+    assert "http" not in page.replace("http-equiv", "")
+    assert "&lt;script&gt;" in page
+
+
+def test_parameters_keep_their_comments(root):
+    assert "shop: simulated  # which" in page_of(root)
+
+
+def test_revision(root):
+    def git(*arguments):
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        subprocess.run(["git", "-C", str(root), *identity, *arguments], check=True, capture_output=True)
+
+    assert revision(root) == "no git"
+    git("init")
+    assert revision(root) == "no git"  # nothing committed yet
+    git("add", "params.yaml", "dvc.yaml")
+    git("commit", "-m", "first")
+    assert re.fullmatch(r"[0-9a-f]{7,}", revision(root))  # what a run leaves in reports/ does not count
+    (root / "params.yaml").write_text("base: {}\n")
+    assert revision(root).endswith(" + uncommitted changes")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.42, "0.4 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (83, "1 min 23 s"),
+        (7500, "2 h 5 min"),
+        (None, "-"),
+    ],
+)
+def test_duration(seconds, text):
+    assert formats.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.978, "97.8 %"),
+        (0.94999, "94.9 %"),
+        (1, "100.0 %"),
+        (float("nan"), "-"),
+    ],
+)
+def test_share(value, text):
+    assert formats.share(value) == text
+
+
+def test_times_are_shown_in_utc():
+    assert formats.utc("2025-12-31T23:59:00+02:00") == "2025-12-31 21:59"
+
+
+def test_colours_are_fixed_and_different():
+    assert len(set(MODEL_COLOURS.values())) == len(MODEL_COLOURS)
+    assert colour("als") == MODEL_COLOURS["als"]
+    assert colour("brand_new") == colour("brand_new")
+    assert re.fullmatch("#[0-9A-F]{6}", colour("brand_new"))

@@ -1,0 +1,146 @@
+"""The model card: every number from the metrics files, what is missing said plainly, and nothing that can act."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from recomart.reports import model_card
+
+PARAMS = "base: {shop: corner, source: data/source/corner, seed: 7}\nrecommend: {k: 5, protocol: novel}\n"
+
+
+def score(value: float) -> dict:
+    interval = [value - 0.01, value + 0.01]
+    return {"ndcg@10": value, "ndcg@10_ci": interval, "recall@10": value / 2, "recall@10_ci": interval, "mrr@10": value}
+
+
+def facts(evil: str = "") -> dict[str, dict]:
+    numbers = {"threshold": 0.2, "value": 0.3, "low": 0.29, "high": 0.31, "floor_random": 0.001, "ceiling": 1.0}
+    target = {"target": "ndcg@10 >= 0.2", "protocol": "all", "model": "ease", "verdict": "clearly met", **numbers}
+    cut = {"metric": "ndcg@10", "cuts": 3, "mean": 0.28, "sd": 0.02, "lowest": 0.261, "highest": 0.302}
+    weak = {"by": "country", "slice": f"Malta{evil}", "mean": 0.1, "low": 0.05, "high": 0.15, "n": 1234}
+    cold = {
+        "history": "cold",
+        "model": "popularity",
+        "metric": "ndcg@10",
+        "mean": 0.04,
+        "low": 0.0,
+        "high": 0.1,
+        "n": 55,
+    }
+    return {
+        "data": {
+            "shop": f"corner{evil}",
+            "title": f"Corner shop{evil}",
+            "n_events": 54321,
+            "n_users": 10,
+            "n_items": 5,
+            "first": "2025-01-01T00:00:00+00:00",
+            "last": "2025-12-31T00:00:00+00:00",
+            "fingerprint": "abc123",
+            "cut": "2025-12-02T00:00:00+00:00",
+            "validation_start": "2025-11-02T00:00:00+00:00",
+            "horizon_days": 30,
+            "relevant_events": ["purchase"],
+        },
+        "tuning": {
+            "chosen": {"all": "ease", "novel": "als"},
+            "feature_service": "recommender_v2",
+            "parameters": {"ease": {"reg": 200, "signal": "seen"}, "als": {}, "popularity": {}},
+        },
+        "evaluation": {
+            "all": {"ease": score(0.3), "random": score(0.001), "popularity": score(0.05)},
+            "novel": {"als": score(0.1)},
+            "users": {"test_users": 3000, "warm": 2900, "cold": 100, "evaluated_all": 2800, "evaluated_novel": 2000},
+            "targets": [target, {**target, "protocol": "novel", "model": "als", "value": 0.1, "verdict": "missed"}],
+            "chosen": {"all": "ease", "novel": "als"},
+            "weak": [weak],
+            "history": [cold],
+            "cuts": [{**cut, "protocol": "all", "model": "ease"}, {**cut, "protocol": "all", "model": "popularity"}],
+            "losers": {"all": {"worse": 0.25, "equal": 0.25, "better": 0.5}},
+            "calibration_error": {"repurchase": 0.0123},
+        },
+    }
+
+
+@pytest.fixture
+def write(tmp_path):
+    def to(content: dict[str, dict]) -> tuple[str, str]:
+        (tmp_path / "params.yaml").write_text(PARAMS)
+        folder = tmp_path / "reports/metrics"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, values in content.items():
+            (folder / f"{name}.json").write_text(json.dumps(values))
+        text = model_card.build(tmp_path)
+        return text.read_text(), text.with_suffix(".html").read_text()
+
+    return to
+
+
+def test_the_numbers_are_those_of_the_metrics(write):
+    text, page = write(facts())
+    for row in (
+        "| all | what is taken again counts | ease | reg = 200, signal = seen |",
+        "| novel | only what is new to the user counts | als | none |",
+        "| Size | 54,321 events, 10 users, 5 items |",
+        "| Cut | 2025-12-02 00\\:00 UTC; before it all is known".replace("\\:", ":"),
+        "| ndcg@10 | 0.300 | 0.290 to 0.310 | 0.001 | 0.050 | 1.000 |",
+        "| mrr@10 | 0.300 |  | 0.001 | 0.050 |  |",
+        "| ndcg@10 >= 0.2 | novel | als | 0.100 | 0.290 to 0.310 | **missed** |",
+        "| all | ease | 3 | 0.280 | 0.261 | 0.302 |",
+        "- country *Malta*: ndcg@10 0.100 (0.050 to 0.150, n = 1,234), below the average of all users",
+        "25.0 % of the users are served worse by ease than by popularity",
+        "55 cold users can be shown bestsellers only: ndcg@10 0.040 with popularity",
+        "off by 1.2 % on average",
+        "lists of 5 in protocol *novel*",
+        "data fingerprint abc123, seed 7",
+        "`make repro SHOP=corner SOURCE=data/source/corner`",
+    ):
+        assert row in text, row
+    assert "popularity | 3 |" not in text  # only chosen models go from cut to cut
+    assert "<td>ease</td>" in page
+    assert "<strong>clearly met</strong>" in page
+
+
+def test_tables_are_whole(write):
+    text, page = write(facts())
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.M):
+        assert len({line.count("|") for line in block.splitlines()}) == 1, block
+    assert page.count("<table>") == len(re.findall(r"^\|[-:| ]+\|$", text, re.M)) == 6
+
+
+@pytest.mark.parametrize("missing", ["data", "tuning", "evaluation"])
+def test_what_is_missing_is_said(write, missing):
+    text, page = write({name: values for name, values in facts().items() if name != missing})
+    assert f"reports/metrics/{missing}.json is missing" in text
+    assert "What it is not for" in page
+
+
+def test_nobody_to_judge(write):
+    content = facts()
+    content["evaluation"] |= {
+        "all": {},
+        "novel": {},
+        "targets": [],
+        "weak": [],
+        "history": [],
+        "cuts": [],
+        "losers": {},
+    }
+    text, _ = write(content)
+    assert text.count("Nobody can be judged.") == 2
+    assert "No weakness was found, which says little" in text
+
+
+def test_data_cannot_act(write):
+    text, page = write(facts("<script>alert(1)</script>|x"))
+    assert "<script" not in text + page
+    assert "&lt;script&gt;" in page
+    assert not re.search(r"""(?:src|srcset)\s*=|<link\b|@import|url\(""", page)
+
+
+def test_the_same_metrics_give_the_same_card(write):
+    assert write(facts()) == write(facts())

@@ -1,0 +1,169 @@
+"""HTML reports: they load nothing, run nothing that came with the data, and show what a reviewer needs."""
+
+import re
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from recomart.runner import notebook_html
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+LOADS = re.compile(r"""\b(src|srcset|poster)=(?!\s*["']?data:)|<link\b|@import|url\((?!["']?data:)""")
+PROGRESS = new_output("display_data", {notebook_html.WIDGET: {"model_id": "1"}, "text/plain": "  0%|"})
+
+
+def display(**data):
+    return new_output("display_data", {kind.replace("_", "/"): value for kind, value in data.items()})
+
+
+def stream(text, name="stdout"):
+    return new_output("stream", name=name, text=text)
+
+
+def failure(message="price is -3"):
+    return new_output("error", ename="ValueError", evalue=message, traceback=["\x1b[31mValueError\x1b[0m", message])
+
+
+def notebook(*outputs, source="x = 1"):
+    cells = [new_markdown_cell("# 02 Validate\n\nCan we trust it?"), new_code_cell(source, outputs=list(outputs))]
+    return new_notebook(cells=cells, metadata={"papermill": {"start_time": "now"}, "widgets": {"state": {}}})
+
+
+@pytest.mark.parametrize(
+    "markdown",
+    [
+        "<script>alert(1)</script>",
+        "text <script>alert(1)</script>",
+        "<img src=http://x.org/a.png onerror=alert(1)>",
+        "```mermaid\n<script>alert(1)</script>\n```",
+        "# <script>alert(1)</script>",
+        "- a\n\n  <script>alert(1)</script>",
+        "| a |\n|---|\n| <script>alert(1)</script> |",
+    ],
+)
+def test_html_inside_markdown_is_text(markdown):
+    page = notebook_html.render(notebook(display(text_markdown=markdown)), "t")
+    assert "<script>alert" not in page
+    assert "onerror" not in page.replace("onerror=alert(1)&gt;", "")
+    assert "alert(1)" in page  # shown, not swallowed
+
+
+def test_entities_in_markdown_are_shown_once_escaped():
+    page = notebook_html.render(
+        notebook(display(text_markdown="&lt;script&gt;alert(1)&lt;/script&gt; Tom &amp; Co")), "t"
+    )
+    assert "<p>&lt;script&gt;alert(1)&lt;/script&gt; Tom &amp; Co</p>" in page
+
+
+@pytest.mark.parametrize("markdown", ["![plan](http://x.org/a.png)", "[y](javascript:alert(1))"])
+def test_markdown_fetches_and_runs_nothing(markdown):
+    page = notebook_html.render(notebook(display(text_markdown=markdown)), "t")
+    assert not LOADS.search(page)
+    assert "javascript:" not in page
+
+
+def test_page_loads_nothing():
+    page = notebook_html.render(notebook(stream("hello"), display(image_png=PNG), failure()), "t", "it broke")
+    assert not LOADS.search(page)
+    assert "http://" not in page
+    assert "https://" not in page
+    assert page.count("<script") == 1  # ours
+    assert "default-src 'none'" in page
+
+
+def test_policy_names_our_script():
+    page = notebook_html.render(notebook(), "t")
+    script = re.search(r"<script>(.*?)</script>", page, flags=re.DOTALL)[1]
+    assert (
+        script == notebook_html.FOLD_SCRIPT
+    )  # its hash is in the policy: one changed byte, and the browser refuses it
+
+
+def test_title_error_and_print_are_text():
+    page = notebook_html.render(notebook(stream("<b>1</b>"), failure("<i>2</i>")), "<u>3</u>", "<s>4</s>\nsecond line")
+    for tag in ("<b>1", "<i>2", "<u>3", "<s>4"):
+        assert tag not in page
+        assert tag.replace("<", "&lt;").replace(">", "&gt;") in page
+    assert "\x1b[" not in page
+
+
+def test_error_is_on_top_and_leads_to_the_cell():
+    page = notebook_html.render(notebook(failure()), "t", "price is -3")
+    assert page.index("This stage failed") < page.index("Can we trust it?") < page.index('id="error"')
+    assert 'href="#error"' in page
+    assert "This stage failed" not in notebook_html.render(notebook(), "t")
+
+
+def test_error_before_the_kernel_has_no_cell_to_go_to():
+    assert 'href="#error"' not in notebook_html.render(notebook(), "t", "params.yaml: no such shop")
+
+
+def test_code_is_folded_and_stderr_absent():
+    page = notebook_html.render(notebook(stream("a warning", "stderr"), PROGRESS, source="secret_sauce = 1"), "t")
+    assert re.search(r'<details class="code">\s*<summary>code</summary>', page)
+    assert "secret_sauce" in page
+    assert "a warning" not in page
+    assert "0%|" not in page
+
+
+def test_figure_is_described_by_the_takeaway_after_it():
+    page = notebook_html.render(notebook(display(image_png=PNG), display(text_markdown="**EASE** wins.")), "t")
+    assert 'alt="EASE wins."' in page
+    assert 'alt="figure"' in notebook_html.render(notebook(display(image_png=PNG)), "t")
+
+
+def test_data_frames_pass_with_their_text_columns_marked():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"name": ["<script>x</script>", None], "price": [1.5, -2.0]})
+    page = notebook_html.render(notebook(display(text_html=frame.to_html())), "t")
+    assert '<td class="text">&lt;script&gt;x&lt;/script&gt;</td>' in page
+    assert '<th class="text">name</th>' in page
+    assert "<td>1.5</td>" in page
+
+
+def test_sections_are_listed():
+    book = notebook()
+    book.cells += [new_markdown_cell("## Who `loses` & why?"), new_markdown_cell("## Summary")]
+    page = notebook_html.render(book, "t")
+    assert '<a href="#who-loses-why">Who loses &amp; why?</a>' in page
+    assert 'id="who-loses-why"' in page
+
+
+def test_render_leaves_its_argument_alone():
+    book = notebook(display(image_png=PNG))
+    before = nbformat.writes(book)
+    notebook_html.render(book, "t")
+    assert nbformat.writes(book) == before
+
+
+def run(start, chunks):
+    """The same run at another time, with its print cut elsewhere."""
+    book = notebook(*map(stream, chunks), stream(start, "stderr"), PROGRESS)
+    injected = new_code_cell("k = 10", metadata={"tags": ["injected-parameters"], "papermill": {"start_time": start}})
+    banner = new_markdown_cell("<span>failed</span>", metadata={"tags": [notebook_html.FAILURE_TAG]})
+    book.cells = [banner, book.cells[0], injected, *book.cells[1:]]
+    book.cells[-1].execution_count = 2
+    book.metadata.papermill.start_time = start
+    return book
+
+
+def test_clean_gives_equal_bytes():
+    first, second = notebook_html.clean(run("09:00", ["a", "b\n"])), notebook_html.clean(run("10:00", ["ab\n"]))
+    assert nbformat.writes(first) == nbformat.writes(second)
+    assert nbformat.writes(notebook_html.clean(first)) == nbformat.writes(first)
+    nbformat.validate(first)
+
+
+def test_clean_keeps_what_matters():
+    cleaned = notebook_html.clean(run("09:00", ["a"]))
+    assert [cell.id for cell in cleaned.cells] == ["cell-00", "injected-parameters", "cell-02"]
+    assert cleaned.cells[1].metadata == {"tags": ["injected-parameters"]}
+    assert cleaned.cells[2].execution_count == 2
+    assert [output.text for output in cleaned.cells[2].outputs] == ["a"]
+    assert set(cleaned.metadata) <= {"kernelspec", "language_info"}
+
+
+def test_error_of():
+    assert notebook_html.error_of(notebook(failure("first"), failure("last"))) == "ValueError: last"
+    assert notebook_html.error_of(notebook()) is None

@@ -1,0 +1,254 @@
+"""The simulated shop: the files it delivers, that its clean world makes sense, and that its dirt is what it says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from recomart.simulator.shop import CATEGORIES, TRANSACTION, World, simulate
+from recomart_lib.core.errors import UserError
+
+SMALL = World(n_users=300, n_items=200, n_orders=1_500, n_days=120)
+CLEAN = replace(SMALL, dirt_rate=0)
+TINY = World(n_users=60, n_items=40, n_orders=300, n_days=60)
+FORMAT = "%Y-%m-%dT%H:%M:%S%.6fZ"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def transactions(folder: Path) -> pl.DataFrame:
+    """All delivered rows as text, with `file_day` and, where it can be read, `at`."""
+    files = sorted((folder / "transactions").glob("*.csv"))
+    days = [
+        pl.read_csv(path, infer_schema=False).with_columns(file_day=pl.lit(path.stem.removeprefix("transactions_")))
+        for path in files
+    ]
+    rows = pl.concat(days)
+    return rows.with_columns(
+        pl.col("file_day").str.to_date(),
+        at=pl.col("timestamp").str.to_datetime(FORMAT, strict=False).dt.replace_time_zone(None),
+    )
+
+
+def users(folder: Path) -> pl.DataFrame:
+    return pl.read_csv(folder / "users.csv", infer_schema=False).with_columns(pl.col("signup_date").str.to_date())
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory) -> tuple[pl.DataFrame, dict[str, int]]:
+    folder = tmp_path_factory.mktemp("full")
+    counts = simulate(World(), 42, folder)
+    return transactions(folder), counts
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> tuple[Path, dict[str, int]]:
+    folder = tmp_path_factory.mktemp("small")
+    return folder, simulate(SMALL, 7, folder)
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("clean")
+    simulate(CLEAN, 7, folder)
+    return folder
+
+
+def test_the_default_shop_has_the_promised_size(full):
+    rows, counts = full
+    by_action = dict(rows["action"].value_counts().iter_rows())
+    assert by_action["purchase"] > 60_000
+    assert 230_000 < by_action["view"] < 320_000
+    assert by_action["purchase"] < by_action["add_to_cart"] < by_action["view"]
+    assert by_action["rating"] == pytest.approx(0.19 * by_action["purchase"], rel=0.15)
+    assert counts["transactions"] == rows.height
+    damaged = sum(n for kind, n in counts.items() if kind.startswith("transactions.")) - counts["transactions.late"]
+    assert damaged == pytest.approx(0.02 * rows.height, rel=0.03)
+    assert counts["transactions.duplicate"] == pytest.approx(damaged / 3, rel=0.02)
+
+
+def test_the_default_shop_has_a_long_tail_and_cold_users(full):
+    bought = full[0].filter(pl.col("action") == "purchase")
+    by_item = bought["product_id"].value_counts()["count"].sort(descending=True)
+    by_user = bought["customer_id"].value_counts()["count"]
+    assert by_item.head(1_000).sum() > 0.6 * by_item.sum()
+    assert by_user.max() > 20 * by_user.median()
+    assert 0.08 < 1 - len(by_user) / 10_000 < 0.16
+
+
+def test_same_seed_same_bytes_and_other_seed_others(small, tmp_path):
+    folder, counts = small
+    assert simulate(SMALL, 7, tmp_path) == counts
+    assert contents(tmp_path) == contents(folder)
+    simulate(SMALL, 8, tmp_path)
+    assert contents(tmp_path)["users.csv"] != contents(folder)["users.csv"]
+
+
+def test_files_that_do_not_change_are_not_written_and_foreign_ones_stay(tmp_path):
+    simulate(TINY, 1, tmp_path)
+    foreign = tmp_path / "transactions" / "from_a_colleague.csv"
+    foreign.write_text("mine")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    simulate(TINY, 1, tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert foreign.read_text() == "mine"
+
+
+def test_one_file_a_day_with_the_same_header(clean):
+    files = sorted((clean / "transactions").iterdir())
+    days = [date(2025, 1, 1) + timedelta(days=n) for n in range(CLEAN.n_days)]
+    assert [path.name for path in files] == [f"transactions_{day}.csv" for day in days]
+    assert {path.read_text().splitlines()[0] for path in files} == {",".join(TRANSACTION)}
+
+
+def test_clean_rows_are_clean(clean):
+    rows, products = transactions(clean), json.loads((clean / "products.json").read_text())
+    assert (rows["at"].dt.date() == rows["file_day"]).all()
+    assert rows["transaction_id"].is_unique().all()
+    assert set(rows["customer_id"]) <= set(users(clean)["customer_id"])
+    assert set(rows["product_id"]) <= {product["product_id"] for product in products}
+    assert all(product["price"] > 0 for product in products)
+    assert users(clean)["age"].drop_nulls().cast(int).is_between(18, 90).all()
+    assert set(rows["rating"].drop_nulls()) <= set("12345")
+    bought = rows.filter(pl.col("action") == "purchase")
+    assert (bought["unit_price"].cast(float) > 0).all()
+    assert (bought["quantity"].cast(int) > 0).all()
+    orders = bought.group_by("order_id").agg(pl.col("at", "customer_id").n_unique())
+    assert orders.select("at", "customer_id").max().row(0) == (1, 1)
+
+
+def test_nobody_acts_before_signing_up(clean):
+    rows = transactions(clean).join(users(clean), on="customer_id")
+    assert (rows["at"].dt.date() >= rows["signup_date"]).all()
+
+
+def test_views_come_before_carts_before_purchases(clean):
+    pair = ["customer_id", "product_id"]
+    first = {
+        action: transactions(clean)
+        .filter(pl.col("action") == action)
+        .group_by(pair)
+        .agg(pl.col("at").min().alias(action))
+        for action in ("view", "add_to_cart", "purchase", "rating", "return")
+    }
+    bought = first["purchase"].join(first["add_to_cart"], on=pair, how="left").join(first["view"], on=pair, how="left")
+    assert (bought["view"] < bought["add_to_cart"]).all()
+    assert (bought["add_to_cart"] < bought["purchase"]).all()
+    assert bought.null_count().sum_horizontal().item() == 0
+    for later in ("rating", "return"):
+        both = first[later].join(first["purchase"], on=pair, how="left")
+        assert both.height and (both[later] > both["purchase"]).all()
+
+
+def test_planted_dirt_is_found(small):
+    folder, counts = small
+    rows, people = transactions(folder), users(folder)
+    products = pl.DataFrame(json.loads((folder / "products.json").read_text()))
+    once = rows.unique(TRANSACTION)
+    signup = once.join(people.unique(), on="customer_id", how="left")
+    bought, price = once["action"] == "purchase", once["unit_price"].cast(float)
+    known = pl.Series(["view", "add_to_cart", "purchase", "return", "rating"])
+    found = {
+        "users.duplicate": people.height - people.unique().height,
+        "users.impossible_age": people.unique()["age"].is_in(["-3", "230"]).sum(),
+        "products.duplicate": products.height - products.unique().height,
+        "products.negative_price": (products.unique()["price"] < 0).sum(),
+        "transactions.duplicate": rows.height - once.height,
+        "transactions.orphan_customer": (
+            ~once["customer_id"].drop_nulls().is_in(people["customer_id"].implode())
+        ).sum(),
+        "transactions.orphan_product": (~once["product_id"].is_in(products["product_id"].implode())).sum(),
+        "transactions.missing_customer": once["customer_id"].null_count(),
+        "transactions.unknown_action": (~once["action"].is_in(known.implode())).sum(),
+        "transactions.impossible_price": (bought & (price <= 0)).sum(),
+        "transactions.impossible_quantity": (bought & (once["quantity"] == "0")).sum(),
+        "transactions.impossible_rating": (~once["rating"].drop_nulls().cast(int).is_between(1, 5)).sum(),
+        "transactions.unparsable_timestamp": once["at"].null_count(),
+        "transactions.future_timestamp": (once["at"].dt.year() > 2090).sum(),
+        "transactions.before_signup": (signup["at"].dt.date() < signup["signup_date"]).sum(),
+    }
+    assert found == {kind: counts[kind] for kind in found}
+    assert set(found) == {kind for kind in counts if "." in kind} - {"transactions.late"}
+    assert all(n > 0 for n in found.values())
+
+
+def test_late_rows_come_a_few_days_later(small):
+    folder, counts = small
+    rows = transactions(folder)
+    waited = (rows["file_day"] - rows["at"].dt.date()).dt.total_days()
+    late = ((waited >= 1) & (waited <= 3)).sum()
+    slack = counts["transactions.duplicate"] + counts["transactions.before_signup"]  # some of these look late too
+    assert 0 < counts["transactions.late"] <= late <= counts["transactions.late"] + slack
+
+
+def test_dirt_leaves_the_other_rows_as_they_were(small, clean):
+    folder, counts = small
+    dirty = transactions(folder).select(TRANSACTION).unique()
+    same = dirty.join(transactions(clean).select(TRANSACTION), on=TRANSACTION, how="semi", nulls_equal=True)
+    changed = sum(n for kind, n in counts.items() if kind.startswith("transactions."))
+    changed -= counts["transactions.late"] + counts["transactions.duplicate"]
+    assert dirty.height - same.height == changed
+    assert dirty.height == transactions(clean).height
+
+
+def test_tastes_can_be_found(clean):
+    """Two purchases of one user share a category more often than two purchases of different users."""
+    products = pl.DataFrame(json.loads((clean / "products.json").read_text())).drop_nulls("category")
+    bought = transactions(clean).filter(pl.col("action") == "purchase").join(products, on="product_id")
+    bought = bought.unique(["customer_id", "product_id"]).sort("customer_id", "product_id")  # repeats would be too easy
+    same_user = bought["customer_id"] == bought["customer_id"].shift(1)
+    other = bought["category"].gather(np.random.default_rng(0).permutation(bought.height))
+    together = (bought["category"] == bought["category"].shift(1)).filter(same_user).mean()
+    assert together > 1.5 * (bought["category"] == other).mean()
+
+
+def test_consumables_are_bought_again(clean):
+    products = pl.DataFrame(json.loads((clean / "products.json").read_text()))
+    bought = transactions(clean).filter(pl.col("action") == "purchase").join(products, on="product_id")
+    used_up = pl.Series([category.name for category in CATEGORIES if category.interval])
+    bought = bought.drop_nulls("category").with_columns(used_up=pl.col("category").is_in(used_up.implode()))
+    pairs = bought.group_by("customer_id", "product_id", "used_up").agg(pl.col("order_id").n_unique())
+    again = dict(pairs.group_by("used_up").agg((pl.col("order_id") > 1).mean()).iter_rows())
+    assert again[True] > 2 * again[False]
+
+
+def test_titles_are_readable_and_some_are_awkward(clean):
+    titles = [product["title"] for product in json.loads((clean / "products.json").read_text())]
+    assert all(len(title.split()) >= 3 for title in titles)
+    for awkward in ("&", '"', "<b>bold</b>", "日本"):
+        assert any(awkward in title for title in titles)
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        TINY,
+        World(n_users=1, n_items=1, n_orders=1, n_days=1),
+        World(n_users=1, n_items=40, n_orders=50, n_days=30),
+        World(n_users=50, n_items=1, n_orders=20, n_days=400, start="2023-07-15"),
+        World(n_users=5_000, n_items=30, n_orders=3, n_days=10, dirt_rate=0.9),
+    ],
+)
+def test_small_worlds_work(world, tmp_path):
+    counts = simulate(world, 3, tmp_path)
+    assert transactions(tmp_path).height == counts["transactions"] > 0
+    assert users(tmp_path).height == counts["users"] >= world.n_users
+    assert len(json.loads((tmp_path / "products.json").read_text())) == counts["products"] >= world.n_items
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("n_users", 0), ("n_items", -1), ("n_orders", 0), ("n_days", 0), ("dirt_rate", 1.0), ("start", "2025-13-01")],
+)
+def test_impossible_worlds_are_refused(name, value, tmp_path):
+    with pytest.raises(UserError, match=f"simulate.{name}: '?{value}"):
+        simulate(replace(TINY, **{name: value}), 1, tmp_path)
+    assert not any(tmp_path.iterdir())

@@ -1,0 +1,153 @@
+"""Messages and rows: there and back, and what is wrong with a message, alike at once and alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recomart.streaming import messages as streaming_messages
+from recomart_lib.core.schemas import EVENTS
+from recomart_lib.validate.settings import Validate
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+GOOD = {
+    "schema_version": 1,
+    "event_id": "x",
+    "user_id": "u",
+    "item_id": "a",
+    "event_type": "view",
+    "timestamp": "2026-05-01T10:00:00+02:00",
+}
+
+
+def read(*messages: bytes | None, key: bytes | None = b"u", rules: Validate | None = None) -> pl.DataFrame:
+    return judged(messages, [key] * len(messages), rules)
+
+
+def judged(
+    messages: Sequence[bytes | None], keys: Sequence[bytes | None], rules: Validate | None = None
+) -> pl.DataFrame:
+    batch = pl.DataFrame({"key": keys, "value": messages}, schema={"key": pl.Binary, "value": pl.Binary})
+    return streaming_messages.read(batch, NOW, 60, rules or Validate())
+
+
+def reason(message: bytes | None, key: bytes | None = b"u") -> str | None:
+    """Why a message is dead; the same when good ones stand beside it."""
+    alone = read(message, key=key).get_column("reason")[0]
+    good = json.dumps(GOOD).encode()
+    beside = judged([good, message, good], [b"u", key, b"u"]).get_column("reason")
+    assert beside.to_list() == [None, alone, None]
+    return alone
+
+
+def told(**changes: object) -> bytes:
+    return json.dumps({**GOOD, **changes}).encode()
+
+
+def test_a_message_is_a_row_with_its_time_in_utc():
+    row = read(told(quantity=2, price=1.5, order_id="o", produced_at="2026-05-01T08:00:00.000001Z")).row(0, named=True)
+    assert row["reason"] is None
+    assert row["timestamp"] == datetime(2026, 5, 1, 8, tzinfo=UTC)
+    assert row["produced_at"] == datetime(2026, 5, 1, 8, 0, 0, 1, tzinfo=UTC)
+    assert (row["quantity"], row["price"], row["order_id"], row["rating"]) == (2, 1.5, "o", None)
+
+
+TEXT = st.text(min_size=1, max_size=20)
+
+
+@given(
+    ids=st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=5),
+    moment=st.datetimes(datetime(2000, 1, 1), datetime(2026, 1, 1)),
+    price=st.none() | st.floats(0, 1000),
+    quantity=st.none() | st.integers(1, 1000),
+)
+def test_what_is_written_is_read(ids, moment, price, quantity):
+    rows = [
+        dict.fromkeys(EVENTS)
+        | {
+            "event_id": e,
+            "user_id": u,
+            "item_id": i,
+            "event_type": "view",
+            "price": price,
+            "timestamp": moment.replace(tzinfo=UTC),
+            "quantity": quantity,
+        }
+        for e, u, i in ids
+    ]
+    events = pl.DataFrame(rows, schema=EVENTS)
+    keys = [user.encode() for _, user, _ in ids]
+    found = judged(streaming_messages.write(events, NOW), keys)
+    assert found.get_column("reason").to_list() == [None] * len(ids)
+    assert found.select(list(EVENTS)).equals(events)
+    assert found.get_column("produced_at").to_list() == [NOW] * len(ids)
+
+
+@pytest.mark.parametrize(
+    ("message", "word"),
+    [
+        (None, "no value"),
+        (b"", "not a JSON"),
+        (b"nonsense", "not a JSON"),
+        (b"\xff\xfe", "not a JSON"),
+        (b"[]", "not a JSON object"),
+        (b"7", "not a JSON object"),
+        (b'{"event_id": "x"}{"event_id": "y"}', "not a JSON"),
+        (told(schema_version=2), "schema_version"),
+        (told(schema_version="1"), "schema_version"),
+        (told(schema_version=None), "schema_version"),
+        (told(event_id=""), "event_id"),
+        (told(event_id=7), "event_id"),
+        (told(user_id=None), "user_id"),
+        (told(item_id=None), "item_id"),
+        (told(timestamp="yesterday"), "timestamp"),
+        (told(timestamp="2026-05-01T10:00:00"), "timestamp"),
+        (told(timestamp="2026-13-01T10:00:00Z"), "timestamp"),
+        (told(timestamp=(NOW + timedelta(seconds=61)).isoformat()), "future"),
+        (told(event_type="hover"), "event_type_known"),
+        (told(event_type="purchase", price=0), "price_possible"),
+        (told(quantity=0), "quantity_possible"),
+        (told(quantity=1.5), "quantity"),
+        (told(price="cheap"), "price"),
+        (told(event_type="rating"), "rating_given"),
+        (told(rating=6), "rating_possible"),
+    ],
+)
+def test_what_is_wrong_with_a_message(message, word):
+    assert word in reason(message)
+
+
+@pytest.mark.parametrize("key", [None, b"", b"v"])
+def test_a_key_is_the_user_id(key):
+    assert "key" in reason(told(), key)
+
+
+def test_a_little_in_the_future_is_allowed():
+    assert reason(told(timestamp=(NOW + timedelta(seconds=60)).isoformat())) is None
+
+
+def test_unknown_keys_and_line_breaks_do_no_harm():
+    assert reason(told(campaign={"name": "spring"})) is None
+    assert reason(json.dumps(GOOD, indent=2).encode()) is None
+
+
+def test_a_rule_that_is_off_kills_nothing():
+    rules = Validate(rules={"quantity_possible": "off"})
+    assert read(told(quantity=0), rules=rules).get_column("reason")[0] is None
+
+
+@given(bad=st.sets(st.integers(0, 999), max_size=5))
+@settings(max_examples=20)
+def test_a_bad_message_in_a_large_batch_changes_nothing_for_the_others(bad):
+    messages = [b"[1]" if n in bad else told(event_id=f"e{n}", quantity=n + 1) for n in range(1_000)]
+    found = read(*messages)
+    assert found["reason"].is_not_null().arg_true().to_list() == sorted(bad)
+    good = [n for n in range(1_000) if n not in bad]
+    assert found.filter(pl.col("reason").is_null())["event_id"].to_list() == [f"e{n}" for n in good]
+    assert found.filter(pl.col("reason").is_null())["quantity"].to_list() == [n + 1 for n in good]

@@ -1,0 +1,104 @@
+"""The house style of the command line, held over all commands; examples that are true; docs/commands.md in step."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+from conftest import ROOT
+
+from recomart.cli import app
+from tools import docs_commands
+
+COMMANDS = {words: command for words, command, _ in docs_commands.commands()}
+EXAMPLES = [(words, line) for words, command in COMMANDS.items() for line in docs_commands.examples(command)]
+
+
+def parse(line: str) -> tuple[str, dict]:
+    """The command of a line, and its parameters; nothing runs. A line that is wrong raises Click's usage error."""
+    words = shlex.split(line, comments=True)
+    if ">" in words:
+        words = words[: words.index(">")]
+    assert words.pop(0) == "recomart"
+    name = next(name for name in COMMANDS if line.split()[: len(name.split())] == name.split())
+    return name, COMMANDS[name].make_context(name, words[len(name.split()) - 1 :]).params
+
+
+def test_the_document_is_made_of_the_commands():
+    assert (ROOT / docs_commands.FILE).read_text(encoding="utf-8") == docs_commands.markdown(), "run: make docs"
+
+
+@pytest.mark.parametrize(("words", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
+def test_an_example_is_a_call_of_its_command(words, line):
+    assert parse(line)[0] == words
+
+
+@pytest.mark.parametrize(
+    "line", ["recomart recommend", "recomart lake show --nope", "recomart recommend --user u -k 0"]
+)
+def test_a_wrong_example_would_be_found(line):
+    with pytest.raises(Exception, match=r"user|--nope|greater than or equal to 1") as problem:
+        parse(line)
+    assert problem.value.exit_code == 2
+
+
+def test_k_has_a_short_name():
+    assert parse("recomart recommend --user ID -k 7")[1]["k"] == 7
+    assert parse("recomart recommend --user ID --k 7")[1]["k"] == 7
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_has_examples_and_one_sentence(words):
+    command = COMMANDS[words]
+    assert 1 <= len(docs_commands.examples(command)) <= 3
+    first = command.help.split("\n\n")[0]
+    assert re.fullmatch(r"[A-Z][^.]*(\.(?! )[^.]*)*\.", " ".join(first.split())), f"one sentence: {first}"
+    assert len(first) <= 100
+    later = command.help.split("\n\n")[1:]
+    assert all(len(line) <= 78 for part in later for line in part.split("\n")), "Typer keeps these lines as they are"
+    verb = first.split()[0].rstrip(",")
+    assert not verb.endswith("s"), f"'{verb}' tells what to do: List, not Lists"
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_option_has_a_sentence_and_what_it_takes_has_a_name(words):
+    for param in COMMANDS[words].params:
+        assert re.fullmatch(r"[A-Za-z@].*\.", param.help), (words, param.name)
+        assert "efault" not in param.help, "the default has a place of its own"
+        if not getattr(param, "is_flag", False):
+            assert re.fullmatch(r"[A-Z]+(=[A-Z]+)?", param.metavar), (words, param.name)
+
+
+def test_an_option_has_one_sentence_in_all_commands():
+    said: dict[str, set] = {}
+    for command in COMMANDS.values():
+        for param in command.params:
+            if param.param_type_name == "option":
+                for name in param.opts:
+                    said.setdefault(name, set()).add((param.help, param.metavar, tuple(param.opts)))
+    assert {name: found for name, found in said.items() if len(found) > 1} == {}
+    assert len(said["--rows"]) == 1
+
+
+def test_show_needs_no_name():
+    shows = [command for words, command in COMMANDS.items() if words.endswith(" show")]
+    assert len(shows) == 5
+    assert not any(param.required for command in shows for param in command.params)
+
+
+def test_commands_stand_in_panels_in_the_order_of_the_work():
+    panels = [place.panel for place in app.COMMANDS.values()]
+    assert list(dict.fromkeys(panels)) == [app.PIPELINE, app.DATA, app.LISTS, app.STREAMS, app.OTHERS]
+    assert panels == sorted(panels, key=list(dict.fromkeys(panels)).index)
+
+
+@pytest.mark.parametrize("name", app.COMMANDS)
+def test_the_list_of_commands_says_what_each_command_says(name):
+    assert app.COMMANDS[name].help == " ".join(app.loaded(name).help.split("\n\n")[0].split())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "recomart" / "cli").glob("*.py")), ids=lambda path: path.stem)
+def test_whatever_is_printed_passes_one_place(path):
+    if path.stem not in ("output", "airflow"):  # a DAG file is code, every letter of it
+        assert not re.search(r"typer\.s?echo\(", path.read_text())

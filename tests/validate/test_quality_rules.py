@@ -1,0 +1,85 @@
+"""The rules: how they are tuned, and that they say the same on every engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+import pytest
+from check_data import EVENT, ITEM, NOW, USER, landed
+from conftest import Piece, full_shop, land, utc
+
+from recomart_lib.core import schemas
+from recomart_lib.core.errors import UserError
+from recomart_lib.ingest import lake
+from recomart_lib.validate import lookups, quality_rules
+from recomart_lib.validate.settings import Validate
+
+
+def test_an_unknown_rule_is_told():
+    with pytest.raises(UserError, match=r"validate.rules.age_posible: no such rule. Did you mean 'age_possible'\?"):
+        quality_rules.rules(Validate(rules={"age_posible": "off"}))
+
+
+@pytest.mark.parametrize("rule", ["event_id_unique", "user_id_present", "event_type_known", "timestamp_present"])
+def test_rules_that_later_stages_rest_on_stay_errors(rule):
+    with pytest.raises(UserError, match=f"validate.rules.{rule} must be error"):
+        quality_rules.rules(Validate(rules={rule: "off"}))
+
+
+ODD = [
+    EVENT | {"event_id": "e1", "quantity": 2},
+    EVENT | {"event_id": None, "user_id": None, "item_id": None, "event_type": None, "timestamp": None},
+    EVENT | {"event_id": "e3", "event_type": "steal", "price": -1.0, "quantity": 0, "rating": 9.0},
+    EVENT | {"event_id": "e4", "user_id": "ghost", "item_id": "ghost", "timestamp": utc(2999, 1, 1)},
+    EVENT | {"event_id": "e5", "event_type": "return", "timestamp": utc(2023, 1, 1), "price": 0.0},
+    EVENT | {"event_id": "e6", "event_type": "return", "timestamp": utc(2024, 3, 1)},
+    EVENT | {"event_id": "e7", "event_type": "rating", "rating": None, "price": float("nan")},
+    *({**EVENT, "event_id": f"p{n}", "price": 10.0 + n % 3} for n in range(12)),
+    EVENT | {"event_id": "p99", "price": 9_000.0},
+]
+
+
+def in_context(folder: Path, table: str) -> pl.DataFrame:
+    """Odd rows of a table with the columns that rules read."""
+    tables = landed(
+        events=ODD, users=[USER | {"age": 999}, {"user_id": None}], items=[ITEM | {"price": 0.0}, {"item_id": None}]
+    )
+    found = {}
+    for name, frame in tables.items():
+        land(folder / "raw", name, Piece(frame))
+        found[name] = lake.landed(folder / "raw", "x", name)
+    facts = lookups.gather(full_shop(), found["events"], {n: tables[n] for n in ("users", "items")}, NOW)
+    kept = tables[table].with_row_index("row_id")
+    return lookups.with_context(lookups.with_days(kept, facts) if table == "events" else kept, table, facts)
+
+
+def through_pyspark(rows: pl.DataFrame, folder: Path) -> Any:
+    """The rows as PySpark reads them from Parquet."""
+    sql = pytest.importorskip("pyspark.sql", reason="PySpark is not installed: make test-slow installs it")
+    settings = {"spark.ui.enabled": "false", "spark.sql.session.timeZone": "UTC", "spark.sql.shuffle.partitions": "1"}
+    session = sql.SparkSession.builder.master("local[1]").config(map=settings).getOrCreate()
+    rows.with_columns(pl.col("row_id").cast(pl.Int64)).write_parquet(folder / "rows.parquet")
+    return session.read.parquet(str(folder / "rows.parquet"))
+
+
+ENGINES = {
+    "polars, lazy": lambda rows, _: rows.lazy(),
+    "pandas": lambda rows, _: rows.to_pandas(use_pyarrow_extension_array=True),
+    "pyarrow": lambda rows, _: rows.to_arrow(),
+    "pyspark": through_pyspark,
+}
+
+
+@pytest.mark.parametrize("table", schemas.TABLES)
+@pytest.mark.parametrize("engine", [*list(ENGINES)[:3], pytest.param("pyspark", marks=pytest.mark.slow)])
+def test_the_rules_say_the_same_on_every_engine(engine, table, tmp_path):
+    rows = in_context(tmp_path, table)
+    chosen = quality_rules.rules(Validate(), table)
+    expected = sorted(quality_rules.failures(rows, chosen, Validate()).select("row_id", "rule").rows())
+    assert len({rule for _, rule in expected}) > len(chosen) / 2, "too few rules are broken for a proof"
+    found = nw.from_native(quality_rules.failures(ENGINES[engine](rows, tmp_path), chosen, Validate()))
+    found = found.collect() if isinstance(found, nw.LazyFrame) else found
+    assert sorted(found.select("row_id", "rule").rows()) == expected

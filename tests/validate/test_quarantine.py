@@ -1,0 +1,189 @@
+"""Quarantined rows and their way back: exported, mended, replayed, landed in the place of what was delivered."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import polars as pl
+import pytest
+from conftest import EVENTS, ITEMS, utc
+from repair_data import BAD
+
+from recomart_lib.core.errors import UserError
+from recomart_lib.ingest import lake, landing
+from recomart_lib.ingest.settings import Ingest
+from recomart_lib.validate import quality_report, quarantine, row_checks
+from recomart_lib.validate.settings import Validate
+
+FORMULA = ITEMS + "d,=1+1,tools,-Acme,-5\n"
+
+
+class Project:
+    """A tiny shop with its lake, quarantine and replay folder."""
+
+    def __init__(self, tiny, folder: Path) -> None:
+        self.shop, self.source = tiny.shop, tiny.source
+        self.raw, self.waiting, self.mended = folder / "raw", folder / "replay", folder / "repair"
+        self.valid, self.held = folder / "validated", folder / "quarantine"
+
+    def run(self, **tuned: object) -> dict:
+        """Ingest and validate; the quality report."""
+        landing.ingest(self.shop, self.source, self.raw, Ingest(max_rejected=1), self.waiting)
+        landed = {table: lake.landed(self.raw, "tiny", table) for table in self.shop.delivered}
+        counts, _ = row_checks.judge(self.shop, landed, Validate(**tuned), utc(2025, 1, 1), self.valid, self.held)
+        return quality_report.report(counts, landed, Validate(**tuned))
+
+    def mend(self, table: str, **cells: dict[str, str]) -> None:
+        """Export, and change cells of the rows whose first cell says what is wrong: reason -> cells."""
+        quarantine.export(self.held, self.mended)
+        path = self.mended / f"{table}.csv"
+        with path.open(newline="") as stream:
+            records = list(csv.DictReader(stream))
+        for record in records:
+            for reason, changed in cells.items():
+                if reason in record["reasons"]:
+                    record.update(changed)
+        with path.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, list(records[0]))
+            writer.writeheader()
+            writer.writerows(records)
+
+    def replay(self, unchanged: bool = False) -> dict[str, tuple[int, int]]:
+        return quarantine.replay(self.shop, self.raw, self.held, self.waiting, None if unchanged else self.mended)
+
+    def event_ids(self) -> list[str]:
+        return sorted(pl.read_parquet(self.valid / "events.parquet")["event_id"])
+
+
+@pytest.fixture
+def project(tmp_path, tiny_shop):
+    made = Project(tiny_shop(tmp_path, items=FORMULA, events=BAD), tmp_path)
+    made.run()
+    return made
+
+
+def places(report: dict, table: str = "events") -> tuple[int, ...]:
+    row = report["tables"][table]
+    return tuple(row[name] for name in ("delivered", "rejected", "landed", "repaired", "good", "quarantined"))
+
+
+def test_what_is_held_is_told_with_its_reasons_and_place(project):
+    held = (
+        quarantine.held(project.held, "events")
+        .select("reasons", "source_file", "source_line", "event_id", "raw")
+        .rows()
+    )
+    assert held == [
+        ("quantity_possible", "events.csv", 7, "e6", None),
+        ("event_user_known", "events.csv", 8, "e7", None),
+        ("3 cells where the header has 9", "events.csv", 9, None, "e8,u1,b"),
+    ]
+    assert quarantine.summary(project.held).rows() == [
+        ("events", 1, "3 cells where the header has 9"),
+        ("events", 1, "event_user_known"),
+        ("events", 1, "quantity_possible"),
+        ("items", 1, "item_price_possible"),
+    ]
+
+
+def test_mended_rows_take_the_place_of_the_delivered_ones(project):
+    assert places(project.run()) == (8, 1, 7, 0, 5, 2)
+    project.mend("events", quantity_possible={"quantity": "3"}, user_known={"user_id": "u2"})
+    assert project.replay()["events"] == (2, 1)
+    assert places(project.run()) == (8, 1, 7, 2, 7, 0)
+    assert project.event_ids() == [f"e{n}" for n in range(1, 8)]
+    mended = pl.read_parquet(project.valid / "events.parquet").filter(pl.col("event_id") == "e6").row(0, named=True)
+    assert (mended["quantity"], mended["timestamp"]) == (3, utc(2024, 2, 1, 10, 5))
+    assert places(project.run()) == (8, 1, 7, 2, 7, 0)  # landed once
+
+
+def test_an_unreadable_line_can_be_filled_in(project):
+    cells = {
+        "event_id": "e8",
+        "user_id": "u1",
+        "item_id": "b",
+        "event_type": "view",
+        "timestamp": "2024-02-09T10:00:00Z",
+    }
+    project.mend("events", **{"3 cells": cells})
+    assert project.replay()["events"] == (3, 0)
+    assert places(project.run()) == (8, 0, 8, 3, 6, 2)
+    assert "e8" in project.event_ids()
+    assert lake.landed(project.raw, "tiny", "events").unreadable.is_empty()
+
+
+def test_a_row_that_is_still_bad_is_quarantined_again_once(project):
+    project.mend("events", quantity_possible={"quantity": "-3"})
+    project.replay()
+    assert places(project.run()) == (8, 1, 7, 2, 5, 2)
+    held = quarantine.held(project.held, "events").filter(pl.col("source_line") == 7)
+    assert held.select("quantity", "reasons").rows() == [(-3, "quantity_possible")]
+    project.mend("events", quantity_possible={"quantity": "4"})
+    project.replay()
+    assert places(project.run()) == (8, 1, 7, 2, 6, 1)
+
+
+def test_a_changed_rule_and_unchanged_rows(project):
+    assert project.replay(unchanged=True) == {"users": (0, 0), "items": (1, 0), "events": (2, 1)}
+    assert places(project.run(rules={"event_user_known": "warning"})) == (8, 1, 7, 2, 6, 1)
+
+
+def test_a_repair_belongs_to_the_version_that_it_was_made_for(project):
+    project.mend("events", quantity_possible={"quantity": "3"})
+    project.replay()
+    (project.source / "events.csv").write_text(EVENTS)
+    assert places(project.run()) == (5, 0, 5, 0, 5, 0)
+
+
+def test_formulas_are_disarmed_for_spreadsheets_and_armed_again(project):
+    project.mend("items", item_price_possible={"price": "5"})
+    text = (project.mended / "items.csv").read_text()
+    assert "'=1+1" in text
+    assert ",'-Acme," in text
+    project.replay()
+    project.run()
+    item = pl.read_parquet(project.valid / "items.parquet").filter(pl.col("item_id") == "d").row(0, named=True)
+    assert (item["name"], item["brand"], item["price"]) == ("=1+1", "-Acme", 5.0)
+
+
+def test_what_derived_tables_need_comes_along(tmp_path, tiny_shop):
+    from conftest import DECLARED
+
+    events = DECLARED["tables"]["events"]
+    derived = {"events": events, "users": {"kind": "derived", "columns": {"city": "order"}}}
+    project = Project(tiny_shop(tmp_path, events=BAD, tables=derived), tmp_path)
+    project.run()
+    project.mend("events", quantity_possible={"quantity": "3", "users.city": "Ulm", "user_id": "u8"})
+    project.replay()
+    project.run()
+    assert ("u8", "Ulm") in pl.read_parquet(project.valid / "users.parquet").select("user_id", "city").rows()
+
+
+def test_mistakes_are_told_and_nothing_is_replayed(project):
+    project.mend("events", quantity_possible={"quantity": "three"})
+    with pytest.raises(UserError, match=r"events.csv: 1 row.*the first in record 1: quantity: 'three' is not a whole"):
+        project.replay()
+    project.mend("events", quantity_possible={"source_line": "77"})
+    with pytest.raises(UserError, match=r"1 row\(s\) are not in quarantine.*record 1: events.csv, line 77"):
+        project.replay()
+    path = project.mended / "events.csv"
+    path.write_text(path.read_text().replace("source_version", "version"))
+    with pytest.raises(UserError, match=r"lacks the column\(s\) source_version"):
+        project.replay()
+    assert not list(project.waiting.rglob("*.parquet"))
+
+
+def test_a_quarantine_of_other_files_is_refused(project):
+    project.mend("events", quantity_possible={"quantity": "3"})
+    (project.source / "events.csv").write_text(EVENTS)
+    landing.ingest(project.shop, project.source, project.raw, Ingest())
+    with pytest.raises(UserError, match=r"which is not what shop 'tiny'.*dvc repro 02_validate"):
+        project.replay()
+
+
+def test_without_files_or_quarantine_there_is_a_hint(project, tmp_path):
+    with pytest.raises(UserError, match="recomart quarantine export"):
+        project.replay()
+    with pytest.raises(UserError, match="dvc repro 02_validate"):
+        quarantine.export(tmp_path / "nowhere", project.mended)

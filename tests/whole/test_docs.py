@@ -1,0 +1,252 @@
+"""Documents tell the truth: their paths, links, commands and parameters exist, and so do their numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import documents
+import pytest
+import yaml
+
+from recomart.project import dvc_graph, params
+from recomart_lib.core.errors import UserError
+from tools import made, picture, results
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *ROOT.glob("CONTRIBUTING.md"), *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+class TestPage:
+    def test_paths_exist_or_are_made(self, page):
+        if page.name == "your_shop.md":
+            pytest.skip("it makes its own files: tests/whole/test_your_shop.py runs it word by word")
+        assert documents.wrong_paths(page.read_text()) == []
+
+    def test_files_named_without_a_folder_exist(self, page):
+        assert documents.wrong_files(page.read_text()) == []
+
+    def test_links_lead_somewhere(self, page):
+        assert documents.wrong_links(page.read_text(), page) == []
+
+    def test_commands_can_be_given(self, page):
+        assert documents.wrong_commands(page.read_text()) == []
+
+    def test_parameters_exist(self, page):
+        assert documents.wrong_parameters(page.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see `docs/nowhere.md`",
+        "in data/nowhere/x.parquet",
+        "in data/features/lost_and_found.parquet",
+        "`notebooks/10_more.ipynb`",
+        "`reports/metrics/nowhere.json`",
+        "```\ncat shops/nowhere.yaml\n```",
+        "shops/<name>.yml",
+    ],
+)
+def test_a_path_that_nobody_has_is_found(text):
+    assert documents.wrong_paths(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "data/raw/source=<shop>/type=<table>/date=<day>/<hash>.parquet",
+        "data/features/user.parquet and reports/NN_name.html.",
+        "`shops/<name>.yaml`",
+        "https://example.com/docs/nowhere.md",
+        "data/tuning/<model>.db",
+    ],
+)
+def test_a_path_that_is_made_or_stands_for_many_is_none(text):
+    assert documents.wrong_paths(text) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "recomart featurs show",
+        "recomart features shw",
+        "recomart features get --usr x",
+        "recomart features get --user",
+        "recomart stream produce --rate fast",
+        "recomart features diff only_one",
+        "VALUE=1 recomart nothing > file",
+        "cd x && dvc rpro",
+        "dvc repro --frce",
+        "dvc repro 10_more",
+        "dvc exp run -S train.n_trails=20",
+        "make nothing",
+        "make repro SHP=x",
+        "git pul",
+        "python bench/nothing.py",
+        "python -m recomart_lib.nothing",
+        "pip install -e '.[nothing]'",
+        "pip install -r requirements-nothing.lock",
+    ],
+)
+def test_a_command_that_would_be_refused_is_found(command):
+    assert documents.wrong_commands(f"```bash\n{command}   # a comment\n```")
+
+
+def test_a_name_alone_is_no_wrong_command_in_a_sentence():
+    text = "With `recomart features diff`, `dvc exp run -S`, `make` and `NAME=x make repro SHOP=y` one can. Not: {}"
+    assert documents.wrong_commands(text) == []
+    assert documents.wrong_commands(text.format("`recomart features dif`")) != []
+    assert documents.wrong_commands("```python\nrecomart = 1\n```") == []
+
+
+@pytest.mark.parametrize("name", ["train.n_trails", "params.yaml: base.shp", "prepare.wait_*", "train.models.als.rag"])
+def test_a_parameter_that_is_missing_is_found(name):
+    assert documents.wrong_parameters(f"set `{name}`") != []
+
+
+def test_a_parameter_that_is_there_is_none():
+    text = "`train.models.als.reg: 5`, `prepare.weight_*`, `validate.rules.any_rule`, `params.yaml: base.shop`"
+    assert documents.wrong_parameters(text + ", `features.compute.compute(world)`, `stream.json`") == []
+
+
+def test_a_link_without_an_end_is_found():
+    page = ROOT / "docs/models.md"
+    assert documents.wrong_links("# One two\n[a](nowhere.md) [b](#one-three) [c](models.md#nothing)", page) != []
+    assert len(documents.wrong_links("[a](nowhere.md) [b](#x) [c](models.md#nothing) ![d](images/no.png)", page)) == 4
+    assert documents.wrong_links("# One two\n[b](#one-two) [c](../README.md#tests) [d](https://x.org/y)", page) == []
+
+
+def test_a_file_that_is_nowhere_is_found():
+    assert documents.wrong_files("`parms.yaml`") == ["parms.yaml: no file is called so"]
+    assert documents.wrong_files("`params.yaml`, `evaluation.json`") == []
+
+
+@pytest.mark.parametrize("name", made.PAGES)
+def test_what_is_made_is_up_to_date(name):
+    text = (ROOT / name).read_text()
+    assert made.MARKED.search(text)
+    assert made.filled(text, ROOT) == text, "run: make docs"
+
+
+def test_a_number_that_was_typed_is_put_right():
+    text = "before\n<!-- made: targets -->\n| ndcg | 0.999 |\n<!-- end -->\nafter"
+    filled = made.filled(text, ROOT)
+    assert "0.999" not in filled
+    assert filled.startswith("before\n<!-- made: targets -->\n| target |")
+    assert filled.endswith("<!-- end -->\nafter")
+
+
+def test_the_graph_says_all_that_dvc_yaml_says():
+    """Whoever needs a stage's results is reached from it in the picture."""
+    stages = dvc_graph.read(ROOT, {"base": params.Base().model_dump()})
+    arrows = re.findall(r"(\w+) -(?:->|\.->) (\w+)", made.graph(stages))
+    for name, before in dvc_graph.upstream(stages).items():
+        reached, waiting = set(), [made._id(name)]
+        while waiting:
+            one = waiting.pop()
+            new = {a for a, b in arrows if b == one} - reached
+            reached |= new
+            waiting += new
+        assert {made._id(other) for other in before} <= reached, name
+    graph = made.graph({"a": {"outs": ["data/x"]}, "b": {"deps": ["data/x"], "metrics": ["m"]}, "c": {"deps": ["m"]}})
+    assert [line.strip() for line in graph.splitlines() if "-" in line] == [
+        "n_a --> n_data_x",
+        "n_data_x --> n_b",
+        "n_b -.-> n_c",
+    ]
+
+
+def test_kept_results_are_those_of_the_target_card():
+    kept = json.loads((ROOT / made.RESULTS).read_text())
+    for row in kept["targets"]:
+        metric = row["target"].split()[0]
+        assert kept[row["protocol"]][metric] == row["value"] == kept["models"][row["protocol"]][row["model"]][metric]
+        assert (row["verdict"] == "missed") == (row["value"] < row["threshold"])
+
+
+def test_the_page_on_models_quotes_the_kept_results():
+    kept, text = json.loads((ROOT / made.RESULTS).read_text()), (ROOT / "docs/models.md").read_text()
+    for model in ("own_history_decayed", "repurchase", "ease", "basket", "blend", "two_stage"):
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{model}` | ") and line.count("|") == 6)
+        quoted = [cell.strip(" *") for cell in row.split("|")[4:6]]
+        known = [f"{kept['models'][protocol][model]['ndcg@10']:.3f}".lstrip("0") for protocol in ("all", "novel")]
+        assert [number for number in quoted if number] == known[: len([n for n in quoted if n])], model
+
+
+def test_results_are_gathered_from_a_run():
+    read = [
+        json.loads((ROOT / f"reports/metrics/{name}.json").read_text())
+        for name in ("headline", "evaluation", "data", "quality")
+    ]
+    kept = results.gather(*read)
+    assert kept["all"] == read[0]["all"]
+    assert set(kept["models"]["novel"]) == set(read[1]["novel"])
+    assert made.headline(kept).count("\n") == 8
+    assert made.targets(kept).count("\n") == 8
+
+
+REPORT = '<style>p {}</style><h1>Shop</h1><div class="tiles">T</div><h2 id="targets">Card</h2><table><tr></tr></table>'
+
+
+def test_a_picture_shows_the_target_card_and_two_figures():
+    html = picture.page(REPORT + "<table>other</table>", '<img src="one"><img src="two"><img src="three">')
+    assert all(word in html for word in ("Shop", "Card", '"one"', '"two"'))
+    assert "three" not in html
+    assert "other" not in html
+
+
+@pytest.mark.parametrize(("index", "evaluation"), [("<h1>x</h1>", '<img src="1"><img src="2">'), (REPORT, "no figure")])
+def test_a_failed_run_gives_no_picture(index, evaluation):
+    with pytest.raises(UserError, match="no target card or no figures"):
+        picture.page(index, evaluation)
+
+
+def test_without_a_browser_the_message_names_some(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match=r"chromium.*google-chrome"):
+        picture.browser()
+
+
+def test_the_picture_is_there_and_small():
+    assert (ROOT / picture.TARGET).stat().st_size < 200_000
+    assert f"]({picture.TARGET})" in (ROOT / "README.md").read_text()[:1500]
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs/README.md").read_text()
+    pages = {page.name for page in (ROOT / "docs").glob("[a-z]*.md")}
+    assert {name for name in pages if f"]({name})" not in index} == set()
+    assert "docs/README.md" in (ROOT / "README.md").read_text()
+
+
+def test_hooks_run_what_the_lock_pins():
+    """Local hooks run the environment's programs: there is one list of versions, and nothing to fetch."""
+    repos = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert {repo["repo"] for repo in repos} == {"local"}
+    hooks = [hook for repo in repos for hook in repo["hooks"]]
+    assert {hook["language"] for hook in hooks} <= {"system", "pygrep"}
+    programs = {hook["entry"].split()[0] for hook in hooks if hook["language"] == "system"}
+    pinned = {line.split("==")[0] for line in (ROOT / "requirements.lock").read_text().splitlines()}
+    assert {"ruff", "nbstripout"} <= programs <= pinned | {"git", "python"}
+
+
+def test_ci_calls_targets_that_exist_and_keeps_reports():
+    text = (ROOT / ".github/workflows/ci.yml").read_text()
+    jobs = yaml.safe_load(text)["jobs"]
+    steps = [step for job in jobs.values() for step in job["steps"]]
+    commands = [step["run"] for step in steps if "run" in step]
+    assert {"make lint", "make test", "make repro", "make test-slow"} == set(commands)
+    assert documents.wrong_commands("```bash\n" + "\n".join(commands) + "\n```") == []
+    kept = [step["with"]["path"] for step in steps if "upload-artifact" in step.get("uses", "")]
+    assert len(kept) == 1
+    assert documents.wrong_paths(kept[0].replace("**/*", "index")) == []
+    assert "workflow_dispatch" in jobs["slow"]["if"]
+
+
+def test_the_licence_is_that_of_the_package():
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"] == "MIT"
