@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -108,8 +109,22 @@ def results(project: Path) -> dict[str, bytes]:
     return {path.relative_to(project).as_posix(): path.read_bytes() for path in kept}
 
 
+@pytest.fixture(scope="session")
+def finished_project(tmp_path_factory) -> Path:
+    """The small shop after `dvc repro`: built once for all tests and workers. Nobody writes to it; see `project`."""
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent  # the workers' common folder
+    folder = shared / "finished_project"
+    with FileLock(shared / "finished_project.lock"):
+        if not (folder / "finished").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # another worker died while it built
+            run(new_project(folder / "project"), "dvc", "repro")
+            (folder / "finished").touch()
+    return folder / "project"
+
+
 @pytest.fixture(scope="module")
-def project(tmp_path_factory) -> Path:
-    folder = new_project(tmp_path_factory.mktemp("project"))
-    run(folder, "dvc", "repro")
-    return folder
+def project(finished_project, tmp_path_factory) -> Path:
+    """A copy of the finished project for the tests of one module, which may change it."""
+    return shutil.copytree(finished_project, tmp_path_factory.mktemp("project") / "copy", symlinks=True)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import polars as pl
 import pytest
-from projects import BIN, STAGES, change, ran, results, run, sidecar
+from projects import STAGES, ran, run, sidecar
 
 from recomart_lib.features import feature_store
 
@@ -122,118 +118,3 @@ def test_dvc_shows_metrics_plots_and_graph(project):
     assert "headline.json" in run(project, "dvc", "metrics", "show").stdout
     assert "01_ingest" in run(project, "dvc", "dag").stdout
     run(project, "dvc", "plots", "show")
-
-
-def test_notebooks_run_by_hand(project):
-    """nbval runs the stripped notebooks in the finished project: their cells must run with their defaults."""
-    environment = {**os.environ, "RECOMART_ROOT": str(project), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    copy = shutil.copytree(
-        project, project.parent / "by_hand", symlinks=True, ignore=shutil.ignore_patterns(".git", ".dvc")
-    )
-    environment["RECOMART_ROOT"] = str(copy)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--nbval-lax",
-        "-o",
-        "addopts=",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "notebooks",
-    ]
-    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-4_000:]
-    assert "passed" in done.stdout
-
-
-def test_a_changed_parameter_runs_only_what_follows(project):
-    change(project, recommend={"k": 5})
-    assert ran(run(project, "dvc", "repro")) == ["08_recommend", "index"]
-    page = (project / "reports/changes.html").read_text()
-    assert "One thing changed: parameter recommend.k, from 10 to 5." in page
-    assert "is the same for every one of" in page
-    change(project, recommend={"k": 10})
-    # DVC may put back what a stage left in this state, but never the pages: the run before is another one now
-    assert ran(run(project, "dvc", "repro"))[-1] == "index"
-    assert "parameter recommend.k, from 5 to 10." in (project / "reports/changes.html").read_text()
-    assert sorted(path.name for path in (project / "data/runs").iterdir()) == ["1", "2", "3"]
-
-
-def test_an_experiment_with_fewer_trials_repeats_none(project):
-    """`dvc exp run -S` and `dvc exp show`; the trials of the run before are kept, so the file stays as it is."""
-    before = (project / "data/tuning/ease.db").read_bytes()
-    run(project, "git", "config", "user.name", "Tester")
-    run(project, "git", "config", "user.email", "tester@example.com")
-    run(project, "dvc", "exp", "run", "-S", "train.n_trials=2")
-    search = json.loads((project / "reports/metrics/tuning.json").read_text())["search"]
-    assert (search["ease"]["n_trials"], search["popularity"]["n_trials"]) == (2, 1)
-    assert (project / "data/tuning/ease.db").read_bytes() == before
-    assert "train.n_trials" in run(project, "dvc", "exp", "show", "--csv").stdout
-    change(project, train={"n_trials": 3})
-    run(project, "dvc", "repro")
-    assert (project / "data/tuning/ease.db").read_bytes() == before
-
-
-def test_a_forced_rerun_gives_equal_results(project):
-    before = results(project)
-    run(project, "dvc", "repro", "--force")
-    after = results(project)
-    assert before.keys() == after.keys()
-    # 01 tells how many files were new since the last run
-    different = [name for name in before if before[name] != after[name] and name != "reports/01_ingest.ipynb"]
-    assert not different
-
-
-def test_a_typo_is_told_before_any_kernel(project):
-    good = (project / "params.yaml").read_text()
-    (project / "params.yaml").write_text(good.replace("  ease:", "  eese:").replace("horizon_days:", "horizn_days:"))
-    done = run(project, "recomart", "stage", "04_prepare", check=False)
-    (project / "params.yaml").write_text(good)
-    assert done.returncode == 1
-    assert "prepare.horizn_days" in done.stderr
-    assert "Did you mean 'horizon_days'?" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_a_kernel_that_dies_leaves_its_report(project):
-    path = project / "notebooks/03_explore.ipynb"
-    good = path.read_text()
-    notebook = nbformat.reads(good, as_version=4)
-    notebook.cells[4].source = "import os\nos.kill(os.getpid(), 9)"
-    path.write_text(nbformat.writes(notebook))
-    done = run(project, "recomart", "stage", "03_explore", check=False)
-    path.write_text(good)
-    assert done.returncode == 1
-    assert "kernel died" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "kernel died" in (project / "reports/03_explore.html").read_text()
-    facts = sidecar(project, "03_explore")
-    assert (facts["state"], facts["section"]) == ("failed", "Inputs")
-    assert facts["sections"][-1]["title"] == "Inputs"
-    assert "Error: 03_explore, section 'Inputs': " in done.stderr
-    told = (project / "logs/recomart.log").read_text().splitlines()[-1]
-    assert "ERROR" in told
-    assert "recomart.cli.app 03_explore, section 'Inputs': the notebook's kernel died" in told
-
-
-def test_a_dirty_shop_stops_at_the_gate_and_leaves_its_report(project):
-    change(project, validate={"min_quality": 0.999})
-    done = run(project, "dvc", "repro", check=False)
-    assert done.returncode != 0
-    assert "below validate.min_quality" in done.stderr
-    assert "Traceback" not in done.stderr
-    page = (project / "reports/02_validate.html").read_text()
-    assert "below validate.min_quality" in page[: page.find("<h1")]
-    index = (project / "reports/index.html").read_text()
-    assert "failed" in index
-    assert "stale" in index
-    told = "The last run is not kept to compare with: 02 Validate failed."
-    assert told in index
-    assert told in (project / "reports/changes.html").read_text()
-    change(project, validate={"min_quality": 0.95})
-    run(project, "dvc", "repro")
-    assert "stale" not in (project / "reports/index.html").read_text()
-    assert told not in (project / "reports/changes.html").read_text()
