@@ -28,8 +28,8 @@ reports: setup ## print where the reports are, and open them where there is a de
 lab: setup ## open JupyterLab
 	@jupyter lab --notebook-dir notebooks
 
-test: setup .venv/.orchestration ## all tests but the slow ones, under 20 minutes
-	@pytest -m "not slow" -n 2 --dist loadfile
+test: setup .venv/.orchestration ## all tests but the slow ones, under 10 minutes
+	@pytest -m "not slow" -n 3 --dist loadfile --no-loadscope-reorder
 
 ui: setup .venv/.orchestration ## Dagster: runs, logs, retries and schedules in a browser, http://localhost:3000
 	@mkdir -p .dagster && cp recomart/orchestration/templates/dagster.yaml .dagster/

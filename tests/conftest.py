@@ -169,3 +169,26 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"NO REAL DATA: there is no folder {folder}. RECOMART_DATA may name another.")
     return folder
+
+
+# With several workers (`make test`), the longest files start first, so that no worker ends long after the others: the
+# first builds the finished project that some others wait for, the second mostly waits for Kafka. The other files of
+# whole/ come in the middle, when the project is ready.
+LONGEST = (
+    "whole/test_pipeline.py",
+    "streaming/test_consumer.py",
+    "features/test_feature_store.py",
+    "whole/test_rerun.py",
+    "whole/test_by_hand.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files of tests; within a file the order stays."""
+
+    def place(item: pytest.Item) -> tuple[int, str]:
+        name = item.path.relative_to(ROOT / "tests").as_posix()
+        rank = LONGEST.index(name) if name in LONGEST else len(LONGEST)
+        return rank, name.replace("whole/", "n/")
+
+    items.sort(key=place)
