@@ -1,4 +1,4 @@
-"""Single rows, and checking them, for tests of stage 02."""
+"""Single rows, and checks of them, for tests of stage 02."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
-from conftest import Piece, full_shop, land, rows, unreadable, utc
+from conftest import Chunk, full_shop, ingest_chunks, rows, unreadable, utc
 
 from recomart_lib.core import schemas
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest import lake
 from recomart_lib.validate import quality_report, row_checks
-from recomart_lib.validate.row_checks import PLACES
+from recomart_lib.validate.row_counts import PLACES, Counts
 from recomart_lib.validate.settings import Validate
 
 NOW = datetime.now(UTC)
@@ -40,41 +40,46 @@ EVENT = {
 
 @dataclass
 class Result:
-    """What `judging.judge` left: counts, the validated tables, and what is held back."""
+    """The result of `row_checks.check_tables`: counts, the validated tables and the quarantine, and its input."""
 
-    counts: dict[str, row_checks.Counts]
-    valid: dict[str, pl.DataFrame]
-    held: dict[str, pl.DataFrame]
-    landed: dict[str, lake.Landed]
+    counts: dict[str, Counts]
+    validated: dict[str, pl.DataFrame]
+    quarantine: dict[str, pl.DataFrame]
+    lake_tables: dict[str, lake.LakeTable]
 
     def places(self, table: str) -> dict[str, int]:
         return {place: self.counts[table][place] for place in PLACES}
 
 
-def landed(**more: list[dict]) -> dict[str, pl.DataFrame]:
+def good_tables(**more: list[dict]) -> dict[str, pl.DataFrame]:
     """A good user, item and event, with more rows of each."""
     good = {"users": USER, "items": ITEM, "events": EVENT}
     return {table: rows(table, row, *more.get(table, ())) for table, row in good.items()}
 
 
-def judge(tables: dict[str, pl.DataFrame], where: Shop | None = None, n_unreadable: int = 0, **tuned: object) -> Result:
-    """Land these tables, each as one file, and judge them."""
+def check(
+    tables: dict[str, pl.DataFrame], shop: Shop | None = None, n_unreadable: int = 0, **settings: object
+) -> Result:
+    """Ingest these tables, each as one file, and check them."""
     with TemporaryDirectory() as name:
-        folder, found = Path(name), {}
+        folder, lake_tables = Path(name), {}
         for table, frame in tables.items():
-            land(folder / "raw", table, Piece(frame, unreadable("f", n_unreadable if table == "events" else 0)))
-            found[table] = lake.landed(folder / "raw", "x", table)
-        valid, held = folder / "valid", folder / "held"
-        counts, _ = row_checks.judge(where or full_shop(), found, Validate(**tuned), NOW, valid, held)
-        names = [path.stem for path in held.iterdir()]
+            ingest_chunks(folder / "raw", table, Chunk(frame, unreadable("f", n_unreadable if table == "events" else 0)))
+            lake_tables[table] = lake.table(folder / "raw", "x", table)
+        validated, quarantine = folder / "validated", folder / "quarantine"
+        counts, _ = row_checks.check_tables(
+            shop or full_shop(), lake_tables, Validate(**settings), NOW, validated, quarantine
+        )
+        names = [path.stem for path in quarantine.iterdir()]
         return Result(
             counts,
-            {name: pl.read_parquet(valid / f"{name}.parquet") for name in schemas.TABLES},
-            {name: pl.read_parquet(held / f"{name}.parquet") for name in names},
-            found,
+            {name: pl.read_parquet(validated / f"{name}.parquet") for name in schemas.TABLES},
+            {name: pl.read_parquet(quarantine / f"{name}.parquet") for name in names},
+            lake_tables,
         )
 
 
-def report(tables: dict[str, pl.DataFrame], n_unreadable: int = 0, **tuned: object) -> dict:
-    result = judge(tables, n_unreadable=n_unreadable, **tuned)
-    return quality_report.report(result.counts, result.landed, Validate(**tuned))
+def report(tables: dict[str, pl.DataFrame], n_unreadable: int = 0, **settings: object) -> dict:
+    """The quality report of these tables."""
+    result = check(tables, n_unreadable=n_unreadable, **settings)
+    return quality_report.report(result.counts, result.lake_tables, Validate(**settings))

@@ -1,15 +1,16 @@
-"""Has a daily drop of events drifted from the drops before it?
+"""Has a daily delivery of events drifted from the deliveries before it?
 
-Rows are *observed* batch by batch, and only small tables per day are kept, so that any number of rows can be watched.
-Then each drop is compared with the `drift_window` drops before it. A difference is flagged if it is above the limit of
-params.yaml and above what chance alone explains at that size: in small drops everything differs a little. The chance
-level takes rows for independent. Lines of one order are not, so it is a lower bound, and the limit does the rest. The
-share of nulls may swing from day to day by its nature (sales to guests lack a user): there the usual swing counts, too.
+Statistics are collected batch by batch, and only small tables per day are kept, so any number of rows can be monitored.
+Then each delivery is compared with the `drift_window` deliveries before it. A difference is flagged if it exceeds both
+the limit in params.yaml and the critical value at that sample size: small deliveries always differ a little. The
+critical values assume independent rows. Lines of one order are not independent, so the critical value is a lower bound,
+and the limit does the rest. The share of nulls may vary from day to day by nature (guest purchases have no user), so
+its usual variation counts as well.
 
-A flagged drop stays among the drops that later ones are compared with. So a change that lasts is flagged at first and
-then becomes the usual (the volume after half a window, for it is compared with a median), and nothing has to be
-confirmed by hand. A drop that was bad for one day is one of many: it hides little, and does not make the good days
-after it look odd.
+A flagged delivery stays among the deliveries that later ones are compared with. A lasting change is therefore flagged
+at first and then becomes the new normal (for the volume after half a window, because it is compared with a median), and
+nobody has to confirm it by hand. A single bad day is one of many: it hides little, and the good days after it do not
+look unusual.
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ from recomart_lib.core.schemas import EVENTS
 from recomart_lib.core.text import number, percent
 from recomart_lib.validate.settings import Validate
 
-DAY = "drop_day"
+DAY = "delivery_day"
 SAMPLE = 1_000  # prices kept of each day
-MIN_PRECEDING = 7  # drops before the first that is judged: all weekdays have been seen
-MIN_EXPECTED = 5  # rows that a value must be expected to have, to be counted on its own (Cochran's rule)
-CHANCE = 0.001  # a difference this rare, or rarer, is not put down to chance
-SIGMAS = float(stats.norm.isf(CHANCE / 2))
+MIN_PRECEDING = 7  # deliveries before the first that is compared: one of each weekday
+MIN_EXPECTED = 5  # expected rows that a value needs to be counted on its own (Cochran's rule)
+SIGNIFICANCE = 0.001  # probability of exceeding a critical value without drift
+SIGMAS = float(stats.norm.isf(SIGNIFICANCE / 2))
 
 VOLUME = {DAY: pl.Date, "n": pl.Int64}
 NULLS = {DAY: pl.Date, "column": pl.String, "n": pl.Int64}
 MIX = {DAY: pl.Date, "measure": pl.String, "value": pl.String, "n": pl.Int64}
 PRICES = {DAY: pl.Date, "order": pl.UInt64, "price": pl.Float64}
-DRIFTS = {
+DRIFT = {
     "day": pl.Date,
     "measure": pl.String,
     "value": pl.Float64,
@@ -49,12 +50,12 @@ DRIFTS = {
 
 
 @dataclass(frozen=True)
-class Observed:
-    """What is kept of the rows seen so far, sorted by all columns.
+class DailyStatistics:
+    """Small tables per day about any number of rows, sorted by all columns.
 
-    `volume`: drop_day, n (rows). `nulls`: drop_day, column, n (rows in which this column of `EVENTS` is null). `mix`:
-    drop_day, measure (event_type or category), value, n (rows; those without a value are left out). `prices`:
-    drop_day, order, price, at most `SAMPLE` of a day: the rows whose hash `order` of file and line is smallest. They
+    `volume`: delivery_day, n (rows). `nulls`: delivery_day, column, n (rows in which this column of `EVENTS` is null).
+    `mix`: delivery_day, measure (event_type or category), value, n (rows; rows without a value are left out). `prices`:
+    delivery_day, order, price, at most `SAMPLE` per day: the rows with the smallest hash `order` of file and line. They
     are a uniform sample, and the smallest of two batches are among the smallest of each: samples merge exactly.
     """
 
@@ -64,8 +65,8 @@ class Observed:
     prices: pl.DataFrame
 
 
-class Finding(NamedTuple):
-    """One drop judged by one measure; see `drifts`."""
+class Comparison(NamedTuple):
+    """One delivery compared by one measure; see `detect`."""
 
     value: float
     threshold: float
@@ -73,44 +74,43 @@ class Finding(NamedTuple):
     detail: str
 
 
-class Wide(NamedTuple):
+class CountMatrix(NamedTuple):
     """Counts (n_days, n_names) and the names of their columns."""
 
     counts: np.ndarray
     names: pl.Series
 
 
-Judge = Callable[[int, slice, Validate], Finding | None]
+Measure = Callable[[int, slice, Validate], Comparison | None]
 
 
-def observe(rows: pl.DataFrame, items: pl.DataFrame | None = None) -> Observed:
-    """Keep of some rows what `drifts` needs.
+def collect(rows: pl.DataFrame, items: pl.DataFrame | None = None) -> DailyStatistics:
+    """Collect the statistics that `detect` needs.
 
     Parameters
     ----------
     rows
-        One row per landed event: the columns of `EVENTS`, source_file, source_line and drop_day (Date; rows without
-        one are left out). Where `items` does not tell the categories, `items.category` does, if there is such a
-        column.
+        One row per ingested event: the columns of `EVENTS`, source_file, source_line and delivery_day (Date; rows
+        without one are left out). Where `items` has no categories, the column `items.category` is used, if present.
     items
-        item_id, category; of an item that comes twice the first category counts. None: the shop delivers no items.
+        item_id, category; of an item that occurs twice the first category counts. None: the shop delivers no items.
 
     Returns
     -------
-    Observed
-        The same for all rows at once as for any batches of them, merged.
+    DailyStatistics
+        All rows together give the same result as any batches of them, merged.
     """
     rows = rows.drop_nulls(DAY)
     counts = rows.group_by(DAY).agg(pl.len().alias("n"), pl.col(list(EVENTS)).null_count())
-    mixes = {"event_type": rows.select(DAY, value="event_type"), "category": _categories(rows, items)}
-    tallies = [_tally(values, measure) for measure, values in mixes.items()]
+    values_by_measure = {"event_type": rows.select(DAY, value="event_type"), "category": _categories(rows, items)}
+    mixes = [_value_counts(values, measure) for measure, values in values_by_measure.items()]
     order = pl.struct("source_file", "source_line").hash().alias("order")
     return merge(
         [
-            Observed(
+            DailyStatistics(
                 volume=counts.select(DAY, "n").cast(VOLUME),
                 nulls=counts.drop("n").unpivot(index=DAY, variable_name="column", value_name="n").cast(NULLS),
-                mix=pl.concat(tallies),
+                mix=pl.concat(mixes),
                 prices=rows.filter(pl.col("price").is_finite()).select(DAY, order, "price").cast(PRICES),
             )
         ]
@@ -118,155 +118,157 @@ def observe(rows: pl.DataFrame, items: pl.DataFrame | None = None) -> Observed:
 
 
 def _categories(rows: pl.DataFrame, items: pl.DataFrame | None) -> pl.DataFrame:
-    """drop_day, value and perhaps n: counted by item first, for that is fewer rows to join."""
+    """delivery_day, value and perhaps n: counted by item first, because that leaves fewer rows to join."""
     if items is not None and "category" in items.columns:
-        known = items.select("item_id", value="category").drop_nulls().unique("item_id", keep="first")
-        return rows.group_by(DAY, "item_id").agg(n=pl.len()).join(known, on="item_id")
+        categories = items.select("item_id", value="category").drop_nulls().unique("item_id", keep="first")
+        return rows.group_by(DAY, "item_id").agg(n=pl.len()).join(categories, on="item_id")
     category = pl.col("items.category") if "items.category" in rows.columns else pl.lit(None, pl.String)
     return rows.select(DAY, value=category)
 
 
-def _tally(values: pl.DataFrame, measure: str) -> pl.DataFrame:
+def _value_counts(values: pl.DataFrame, measure: str) -> pl.DataFrame:
     n = pl.col("n").sum() if "n" in values.columns else pl.len()
-    counted = values.drop_nulls().group_by(DAY, "value").agg(n=n)
-    return counted.select(DAY, pl.lit(measure).alias("measure"), "value", "n").cast(MIX)
+    counts = values.drop_nulls().group_by(DAY, "value").agg(n=n)
+    return counts.select(DAY, pl.lit(measure).alias("measure"), "value", "n").cast(MIX)
 
 
-def merge(parts: Iterable[Observed]) -> Observed:
-    """What all parts saw; without parts, nothing."""
-    parts = list(parts)
-    nothing = Observed(*(pl.DataFrame(schema=columns) for columns in (VOLUME, NULLS, MIX, PRICES)))
+def merge(parts: Iterable[DailyStatistics]) -> DailyStatistics:
+    """The statistics of all parts together; empty tables without parts."""
+    empty = DailyStatistics(*(pl.DataFrame(schema=columns) for columns in (VOLUME, NULLS, MIX, PRICES)))
+    parts = [empty, *parts]
     tables = {}
-    for field in fields(Observed):
-        together = pl.concat([getattr(part, field.name) for part in [nothing, *parts]])
-        tables[field.name] = _smallest(together) if field.name == "prices" else _summed(together)
-    return Observed(**tables)
+    for field in fields(DailyStatistics):
+        stacked = pl.concat([getattr(part, field.name) for part in parts])
+        tables[field.name] = _sample(stacked) if field.name == "prices" else _sum(stacked)
+    return DailyStatistics(**tables)
 
 
-def _summed(counts: pl.DataFrame) -> pl.DataFrame:
+def _sum(counts: pl.DataFrame) -> pl.DataFrame:
     by = [name for name in counts.columns if name != "n"]
     return counts.group_by(by).agg(pl.col("n").sum()).sort(by)
 
 
-def _smallest(prices: pl.DataFrame) -> pl.DataFrame:
+def _sample(prices: pl.DataFrame) -> pl.DataFrame:
     largest = pl.col("order").bottom_k(SAMPLE).max().over(DAY)
-    few = prices.filter(pl.col("order") <= largest).sort(list(PRICES))  # many times faster than to sort them all
-    return few.filter(pl.int_range(pl.len()).over(DAY) < SAMPLE)
+    smallest = prices.filter(pl.col("order") <= largest).sort(list(PRICES))  # many times faster than sorting them all
+    return smallest.filter(pl.int_range(pl.len()).over(DAY) < SAMPLE)
 
 
-def drifts(observed: Observed, params: Validate) -> pl.DataFrame:
-    """Compare each drop with the up to `drift_window` drops before it. A drop is a day that has rows.
+def detect(statistics: DailyStatistics, settings: Validate) -> pl.DataFrame:
+    """Compare each delivery with the up to `drift_window` deliveries before it. A delivery is a day that has rows.
 
     ========== ============================================================ ==========================================
     measure    value                                                        usual
     ========== ============================================================ ==========================================
-    volume     rows / median rows of a drop before                          median rows of a drop before
-    nulls      change of a column's share of nulls (of the worst column)    that share before
-    event_type population stability index of event types, see `psi`         share before of the type that changed most
-    category   the same of categories                                       share before of the category ...
-    price      Kolmogorov-Smirnov distance of prices, in [0, 1]             median price before
+    volume     rows / median rows of an earlier delivery                    median rows of an earlier delivery
+    nulls      change of a column's share of nulls (of the worst column)    the earlier share
+    event_type population stability index of event types, see `psi`         earlier share of the type that changed most
+    category   the same for categories                                      earlier share of the category ...
+    price      Kolmogorov-Smirnov distance of prices, in [0, 1]             earlier median price
     ========== ============================================================ ==========================================
 
-    The drops before are taken together. The volume is judged whatever the size; the others only where the drop, and
-    the drops before, have `drift_min_rows` rows (with a value). Each price sample stands for its drop.
+    Earlier deliveries are pooled. The volume is compared at any size; the other measures only where both the delivery
+    and the earlier ones have `drift_min_rows` rows (with a value). Each price sample represents its delivery.
 
     Returns
     -------
     DataFrame
-        One row per drop and measure that could be judged, by day and in the order above: day, measure, value,
-        threshold (the limit of params, or the chance level where that is higher; for a small volume its inverse),
-        usual, detail (what changed, with words from the data), severity (value / threshold, for the volume that of
-        their logarithms) and flagged (severity > 1). No row for the first `MIN_PRECEDING` drops.
+        One row per delivery and measure that can be compared, by day and in the order above: day, measure, value,
+        threshold (the limit in the settings, or the critical value where that is higher; for a small volume its
+        inverse), usual, detail (what changed, with words from the data), severity (value / threshold, for the volume
+        the ratio of their logarithms) and flagged (severity > 1). No row for the first `MIN_PRECEDING` deliveries.
     """
-    days = observed.volume.get_column(DAY)
-    judges = _judges(observed, days)
-    found = [
-        (days[place], measure, *finding)
-        for place in range(MIN_PRECEDING, len(days))
-        for measure, judge in judges.items()
-        if (finding := judge(place, slice(max(place - params.drift_window, 0), place), params))
+    days = statistics.volume.get_column(DAY)
+    measures = _measures(statistics, days)
+    comparisons = [
+        (days[index], name, *comparison)
+        for index in range(MIN_PRECEDING, len(days))
+        for name, measure in measures.items()
+        if (comparison := measure(index, slice(max(index - settings.drift_window, 0), index), settings))
     ]
-    table = pl.DataFrame(found, schema=DRIFTS, orient="row")
-    of_logs = pl.col("value").log() / pl.col("threshold").log()  # twice and half the rows are as far from the usual
-    severity = pl.when(pl.col("measure") == "volume").then(of_logs).otherwise(pl.col("value") / pl.col("threshold"))
+    table = pl.DataFrame(comparisons, schema=DRIFT, orient="row")
+    log_ratio = pl.col("value").log() / pl.col("threshold").log()  # twice and half the rows are equally unusual
+    severity = pl.when(pl.col("measure") == "volume").then(log_ratio).otherwise(pl.col("value") / pl.col("threshold"))
     return table.with_columns(severity=severity).with_columns(flagged=pl.col("severity") > 1)
 
 
-def _judges(observed: Observed, days: pl.Series) -> dict[str, Judge]:
-    """Measure -> its judge, who is given a drop's place among the days, and the places of those before it."""
-    sizes = observed.volume.get_column("n").to_numpy()
+def _measures(statistics: DailyStatistics, days: pl.Series) -> dict[str, Measure]:
+    """Name -> function that compares the delivery at an index of the days with those at a slice before it."""
+    sizes = statistics.volume.get_column("n").to_numpy()
     mixes = {
-        measure: _wide(observed.mix.filter(pl.col("measure") == measure), "value", days)
+        measure: _count_matrix(statistics.mix.filter(pl.col("measure") == measure), "value", days)
         for measure in ("event_type", "category")
     }
-    samples = observed.prices.partition_by(DAY, as_dict=True)
+    samples = statistics.prices.partition_by(DAY, as_dict=True)
     prices = [samples[(day,)]["price"].to_numpy() if (day,) in samples else np.empty(0) for day in days]
     return {
-        "volume": partial(_volume, sizes),
-        "nulls": partial(_nulls, _wide(observed.nulls, "column", days), sizes),
-        **{measure: partial(_mix, wide) for measure, wide in mixes.items()},
-        "price": partial(_price, prices),
+        "volume": partial(_compare_volume, sizes),
+        "nulls": partial(_compare_nulls, _count_matrix(statistics.nulls, "column", days), sizes),
+        **{measure: partial(_compare_mix, mix) for measure, mix in mixes.items()},
+        "price": partial(_compare_prices, prices),
     }
 
 
-def _wide(counts: pl.DataFrame, by: str, days: pl.Series) -> Wide:
+def _count_matrix(counts: pl.DataFrame, by: str, days: pl.Series) -> CountMatrix:
     names = counts.get_column(by).unique().sort()
-    wide = np.zeros((len(days), len(names)), dtype=np.int64)
-    wide[days.search_sorted(counts[DAY]), names.search_sorted(counts[by])] = counts["n"]
-    return Wide(wide, names)
+    matrix = np.zeros((len(days), len(names)), dtype=np.int64)
+    matrix[days.search_sorted(counts[DAY]), names.search_sorted(counts[by])] = counts["n"]
+    return CountMatrix(matrix, names)
 
 
-def _volume(sizes: np.ndarray, place: int, before: slice, params: Validate) -> Finding:
-    n, usual = sizes[place], np.median(sizes[before])
+def _compare_volume(sizes: np.ndarray, index: int, before: slice, settings: Validate) -> Comparison:
+    n, usual = sizes[index], np.median(sizes[before])
     # the logarithm of a Poisson count has a standard deviation of about 1 / sqrt(mean)
-    limit = max(params.drift_volume, float(np.exp(SIGMAS / np.sqrt(usual))))
+    limit = max(settings.drift_volume, float(np.exp(SIGMAS / np.sqrt(usual))))
     detail = f"{number(n)} rows, usually {number(usual)}"
-    return Finding(n / usual, limit if n >= usual else 1 / limit, usual, detail)
+    return Comparison(n / usual, limit if n >= usual else 1 / limit, usual, detail)
 
 
-def _nulls(nulls: Wide, sizes: np.ndarray, place: int, before: slice, params: Validate) -> Finding | None:
-    n, m = sizes[place], sizes[before].sum()
-    if min(n, m) < params.drift_min_rows:
+def _compare_nulls(
+    nulls: CountMatrix, sizes: np.ndarray, index: int, before: slice, settings: Validate
+) -> Comparison | None:
+    n, m = sizes[index], sizes[before].sum()
+    if min(n, m) < settings.drift_min_rows:
         return None
-    now, usual = nulls.counts[place] / n, nulls.counts[before].sum(axis=0) / m
-    pooled = (n * now + m * usual) / (n + m)
-    by_chance = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    between_drops = stats.median_abs_deviation(nulls.counts[before] / sizes[before, None], axis=0, scale="normal")
-    limit = np.maximum(params.drift_nulls, SIGMAS * np.maximum(by_chance, between_drops))
-    change = np.abs(now - usual)
+    share, usual = nulls.counts[index] / n, nulls.counts[before].sum(axis=0) / m
+    pooled = (n * share + m * usual) / (n + m)
+    sampling_error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
+    daily_variation = stats.median_abs_deviation(nulls.counts[before] / sizes[before, None], axis=0, scale="normal")
+    limit = np.maximum(settings.drift_nulls, SIGMAS * np.maximum(sampling_error, daily_variation))
+    change = np.abs(share - usual)
     worst = int(np.argmax(change / limit))
-    detail = f"{nulls.names[worst]} missing {percent(usual[worst])} -> {percent(now[worst])}"
-    return Finding(change[worst], limit[worst], usual[worst], detail)
+    detail = f"{nulls.names[worst]} missing {percent(usual[worst])} -> {percent(share[worst])}"
+    return Comparison(change[worst], limit[worst], usual[worst], detail)
 
 
-def _mix(mix: Wide, place: int, before: slice, params: Validate) -> Finding | None:
-    now, usual = mix.counts[place], mix.counts[before].sum(axis=0)
+def _compare_mix(mix: CountMatrix, index: int, before: slice, settings: Validate) -> Comparison | None:
+    now, usual = mix.counts[index], mix.counts[before].sum(axis=0)
     n, m = now.sum(), usual.sum()
-    if min(n, m) < params.drift_min_rows:
+    if min(n, m) < settings.drift_min_rows:
         return None
     rare = usual * min(n / m, 1) < MIN_EXPECTED
     bins = np.array([[*counts[~rare], counts[rare].sum()] for counts in (now, usual)])
     bins = bins[:, bins.any(axis=0)]
-    limit = max(params.drift_psi, psi_by_chance(n, m, bins.shape[1]))
+    limit = max(settings.drift_psi, psi_critical_value(n, m, bins.shape[1]))
     most = int(np.argmax(np.abs(now / n - usual / m)))
     detail = f"{mix.names[most]} {percent(usual[most] / m)} -> {percent(now[most] / n)}"
-    return Finding(psi(*bins), limit, usual[most] / m, detail)
+    return Comparison(psi(*bins), limit, usual[most] / m, detail)
 
 
-def _price(prices: list[np.ndarray], place: int, before: slice, params: Validate) -> Finding | None:
-    now, usual = prices[place], np.concatenate(prices[before])
-    if min(len(now), len(usual)) < min(params.drift_min_rows, SAMPLE):
+def _compare_prices(prices: list[np.ndarray], index: int, before: slice, settings: Validate) -> Comparison | None:
+    now, usual = prices[index], np.concatenate(prices[before])
+    if min(len(now), len(usual)) < min(settings.drift_min_rows, SAMPLE):
         return None
     distance = stats.ks_2samp(now, usual, method="asymp").statistic
-    limit = max(params.drift_ks, ks_by_chance(len(now), len(usual)))
-    middle = float(np.median(usual))
-    return Finding(distance, limit, middle, f"median price {number(middle)} -> {number(np.median(now))}")
+    limit = max(settings.drift_ks, ks_critical_value(len(now), len(usual)))
+    median = float(np.median(usual))
+    return Comparison(distance, limit, median, f"median price {number(median)} -> {number(np.median(now))}")
 
 
 def psi(now: np.ndarray, before: np.ndarray) -> float:
     """Population stability index of two rows of counts (n_bins,): sum (p - q) ln(p / q) over their shares p and q.
 
-    Half a row is added to each bin, so that an empty one gives a finite number. 0: equal shares; one bin: 0. By a rule
+    Half a row is added to each bin, so that an empty one gives a finite number. 0: equal shares; one bin: 0. As a rule
     of thumb 0.1 is a small and 0.25 a large change.
 
     Source
@@ -282,31 +284,32 @@ def psi(now: np.ndarray, before: np.ndarray) -> float:
     return float(((p - q) * np.log(p / q)).sum())
 
 
-def psi_by_chance(n: int, m: int, n_bins: int) -> float:
-    """The index that n and m rows of the same shares exceed with probability `CHANCE`, about.
+def psi_critical_value(n: int, m: int, n_bins: int) -> float:
+    """The index that n and m rows of equal shares exceed with a probability of about `SIGNIFICANCE`.
 
-    Without a drift, psi / (1 / n + 1 / m) is chi-square distributed with n_bins - 1 degrees of freedom, for large n, m.
+    Without drift, psi / (1 / n + 1 / m) is chi-square distributed with n_bins - 1 degrees of freedom, for large n, m.
 
     Source
     ------
     Yurdakul and Naranjo, Statistical properties of the population stability index, 2020.
 
-    >>> round(psi_by_chance(300, 8400, 5), 3)
+    >>> round(psi_critical_value(300, 8400, 5), 3)
     0.064
     """
-    return float(stats.chi2.isf(CHANCE, max(n_bins - 1, 1)) * (1 / n + 1 / m))
+    return float(stats.chi2.isf(SIGNIFICANCE, max(n_bins - 1, 1)) * (1 / n + 1 / m))
 
 
-def ks_by_chance(n: int, m: int) -> float:
-    """The Kolmogorov-Smirnov distance that samples of n and m of one distribution exceed with probability `CHANCE`.
+def ks_critical_value(n: int, m: int) -> float:
+    """The Kolmogorov-Smirnov distance that samples of n and m from one distribution exceed with `SIGNIFICANCE`.
 
-    sqrt(-ln(CHANCE / 2) / 2 x (1 / n + 1 / m)): Smirnov's limit for large samples. Ties make it smaller, never larger.
+    sqrt(-ln(SIGNIFICANCE / 2) / 2 x (1 / n + 1 / m)): Smirnov's limit for large samples. Ties make the distance
+    smaller, never larger.
 
     Source
     ------
     Smirnov, Table for estimating the goodness of fit of empirical distributions, 1948.
 
-    >>> round(ks_by_chance(100, 2800), 3)
+    >>> round(ks_critical_value(100, 2800), 3)
     0.198
     """
-    return float(np.sqrt(-np.log(CHANCE / 2) / 2 * (1 / n + 1 / m)))
+    return float(np.sqrt(-np.log(SIGNIFICANCE / 2) / 2 * (1 / n + 1 / m)))

@@ -1,4 +1,4 @@
-"""Expected exclusions: rows that the shop file sets aside."""
+"""Expected exclusions: rows that the shop file leaves out, each kind with its reason."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from recomart_lib.core.shops import Exclusion, Shop
 
 
 def exclusion(shop: Shop, table: str) -> pl.Expr:
-    """The first of the shop file's exclusions that sets a row aside; null: the row is our business."""
-    rules = shop.table(table).exclude.items()
-    named = (pl.when(_set_aside(rule, shop.time_zone)).then(pl.lit(name)) for name, rule in rules)
-    return pl.coalesce(pl.lit(None, pl.String), *named)
+    """The name of the first exclusion in the shop file that applies to a row; null if none does."""
+    exclusions = shop.table(table).exclude.items()
+    names = (pl.when(_applies(rule, shop.time_zone)).then(pl.lit(name)) for name, rule in exclusions)
+    return pl.coalesce(pl.lit(None, pl.String), *names)
 
 
-def _set_aside(rule: Exclusion, zone: str) -> pl.Expr:
+def _applies(rule: Exclusion, zone: str) -> pl.Expr:
     if rule.missing:
         return pl.col(rule.missing).is_null()
-    day = datetime.combine(date.fromisoformat(rule.since), time(), ZoneInfo(zone))
-    return pl.col("timestamp") >= pl.lit(day.astimezone(UTC))
+    start = datetime.combine(date.fromisoformat(rule.since), time(), ZoneInfo(zone))
+    return pl.col("timestamp") >= pl.lit(start.astimezone(UTC))
 
 
-def wanted_columns(shop: Shop, table: str) -> list[str]:
+def required_columns(shop: Shop, table: str) -> list[str]:
     """The columns that `exclusion` reads."""
     return [rule.missing or "timestamp" for rule in shop.table(table).exclude.values()]

@@ -15,32 +15,32 @@ log = logging.getLogger(__name__)
 
 
 def profile(source: Path, title: str, path: Path, max_rows: int, seed: int) -> str:
-    """Write a profiling report of a Parquet file; of more than `max_rows` rows a sample is read, and the title says so.
+    """Write a profiling report of a Parquet file; a sample if it has more than `max_rows` rows, as the title then says.
 
     Returns
     -------
     str
         The title.
     """
-    os.environ.setdefault("YDATA_PROFILING_NO_ANALYTICS", "true")  # the library would count its uses on-line
+    os.environ.setdefault("YDATA_PROFILING_NO_ANALYTICS", "true")  # otherwise the library reports its usage online
     warnings.filterwarnings("ignore", module="data_profiling")
-    from data_profiling import ProfileReport  # four seconds of imports: only here
+    from data_profiling import ProfileReport  # takes four seconds to import
 
     lazy = pl.scan_parquet(source)
     height = lazy.select(pl.len()).collect().item()
     if height > max_rows:
         title = f"{title}: a sample of {max_rows:,} of {height:,} rows"
-        chosen = pl.Series(np.sort(np.random.default_rng(seed).choice(height, max_rows, replace=False)))
-        lazy = lazy.with_row_index("row").filter(pl.col("row").is_in(chosen.cast(pl.UInt32).implode())).drop("row")
+        sample = pl.Series(np.sort(np.random.default_rng(seed).choice(height, max_rows, replace=False)))
+        lazy = lazy.with_row_index("row").filter(pl.col("row").is_in(sample.cast(pl.UInt32).implode())).drop("row")
     log.info("profiling %s", title)
     table = lazy.collect()
-    # words are escaped here: the report prints some of them as they are
+    # text is escaped here because the report prints some of it as it is
     frame = table.with_columns(pl.col(pl.String).map_elements(html.escape, return_dtype=pl.String)).to_pandas()
     for name, dtype in table.schema.items():
         if dtype == pl.Datetime:
             frame[name] = frame[name].dt.tz_localize(None)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # clouds of the words in ids and names say nothing and take most of the time
+    # word clouds of ids and names are useless and take most of the time
     text = {"text": {"words": False, "characters": False}}
     report = ProfileReport(frame, title=title, minimal=True, progress_bar=False, html={"inline": True}, vars=text)
     report.to_file(path, silent=True)

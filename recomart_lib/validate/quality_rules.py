@@ -1,7 +1,7 @@
-"""The rules of quality: named boolean expressions, one sentence each, the same on every engine.
+"""The quality rules: named boolean expressions with one sentence each, the same on every engine.
 
-A rule is a Narwhals expression that is true where a row passes (null: nothing to judge, passes). It reads the row's own
-columns and those that `context` adds: what other tables, and other rows, say of it.
+A rule is a Narwhals expression that is true where a row passes; null (nothing to check) passes as well. It reads the
+row's own columns and those that `lookups` adds from other tables and other rows.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from recomart_lib.core.schemas import EVENT_TYPES
 from recomart_lib.validate.settings import Validate
 
 Dimension = Literal["completeness", "validity", "uniqueness", "consistency", "timeliness"]
-# What a rule is about, and what its score says: 100 x judged rows that break none of its rules / judged rows.
+# Dimension -> its meaning. Its score is 100 x checked rows that pass all of its rules / checked rows.
 DIMENSIONS: dict[Dimension, str] = {
-    "completeness": "what a row cannot do without is there",
-    "validity": "values are of their kind and in their range; a line that cannot be read is not valid",
-    "uniqueness": "an id stands for one thing; a row that is delivered again counts against it, too",
-    "consistency": "tables and events agree with one another",
-    "timeliness": "nothing comes from the future, and nothing comes late",
+    "completeness": "required values are present",
+    "validity": "values have the right type and range; an unreadable line is not valid",
+    "uniqueness": "an id belongs to one row; duplicate rows count against it as well",
+    "consistency": "tables and events agree with each other",
+    "timeliness": "nothing is from the future, and nothing arrives late",
 }
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: what it is called, what it says to people, and when a row passes.
+    """One rule: its name, its sentence for people, and when a row passes.
 
-    `blames` is the one cell that is wrong when the rule is broken; None: the row as a whole cannot be used.
+    `blames` is the one cell that is wrong when a row fails the rule; None: the row as a whole cannot be used.
     """
 
     name: str
@@ -48,18 +48,18 @@ def _present(column: str) -> Callable[[Validate], nw.Expr]:
     return lambda _: ~nw.col(column).is_null()
 
 
-def _first_of_its_key(_: Validate) -> nw.Expr:
+def _first_of_key(_: Validate) -> nw.Expr:
     return nw.col("first_of_key")
 
 
 RULES = (
     Rule("user_id_present", "users", "completeness", "A user has an id.", _present("user_id")),
-    Rule("user_id_unique", "users", "uniqueness", "No two different rows share a user id.", _first_of_its_key),
+    Rule("user_id_unique", "users", "uniqueness", "No two different rows share a user id.", _first_of_key),
     Rule(
         "age_possible",
         "users",
         "validity",
-        "An age lies between 0 and validate.max_age years.",
+        "An age is between 0 and validate.max_age years.",
         lambda p: (nw.col("age") >= 0) & (nw.col("age") <= p.max_age),
         blames="age",
     ),
@@ -67,12 +67,12 @@ RULES = (
         "signup_not_in_future",
         "users",
         "timeliness",
-        "Nobody signs up tomorrow.",
+        "A sign-up date is not in the future.",
         lambda _: nw.col("signup_date") <= nw.col("last_day"),
         blames="signup_date",
     ),
     Rule("item_id_present", "items", "completeness", "A product has an id.", _present("item_id")),
-    Rule("item_id_unique", "items", "uniqueness", "No two different rows share a product id.", _first_of_its_key),
+    Rule("item_id_unique", "items", "uniqueness", "No two different rows share a product id.", _first_of_key),
     Rule(
         "item_price_possible",
         "items",
@@ -83,7 +83,7 @@ RULES = (
     ),
     Rule("item_named", "items", "completeness", "A product has a name.", _present("name"), severity="warning"),
     Rule("event_id_present", "events", "completeness", "An event has an id.", _present("event_id")),
-    Rule("event_id_unique", "events", "uniqueness", "No two different rows share an event id.", _first_of_its_key),
+    Rule("event_id_unique", "events", "uniqueness", "No two different rows share an event id.", _first_of_key),
     Rule("event_user_present", "events", "completeness", "An event names its user.", _present("user_id")),
     Rule("event_item_present", "events", "completeness", "An event names its product.", _present("item_id")),
     Rule(
@@ -98,7 +98,7 @@ RULES = (
         "timestamp_not_in_future",
         "events",
         "timeliness",
-        "No event lies in the future.",
+        "An event is not in the future.",
         lambda _: nw.col("timestamp") <= nw.col("now"),
     ),
     Rule(
@@ -119,21 +119,21 @@ RULES = (
         "event_after_signup",
         "events",
         "consistency",
-        "No event lies before its user's sign-up.",
+        "An event is not before its user's sign-up.",
         lambda _: nw.col("local_day") >= nw.col("signup_date"),
     ),
     Rule(
         "quantity_possible",
         "events",
         "validity",
-        "A quantity lies between 1 and validate.max_quantity.",
+        "A quantity is between 1 and validate.max_quantity.",
         lambda p: (nw.col("quantity") >= 1) & (nw.col("quantity") <= p.max_quantity),
     ),
     Rule(
         "price_possible",
         "events",
         "validity",
-        "A purchase has a positive price, anything else none below zero.",
+        "A purchase has a positive price; other events have no negative price. At most validate.max_price.",
         lambda p: (
             ((nw.col("price") > 0) | ((nw.col("event_type") != "purchase") & (nw.col("price") >= 0)))
             & (nw.col("price") <= p.max_price)
@@ -143,14 +143,14 @@ RULES = (
         "rating_possible",
         "events",
         "validity",
-        "A rating lies between 1 and 5.",
+        "A rating is between 1 and 5.",
         lambda _: (nw.col("rating") >= 1) & (nw.col("rating") <= 5),
     ),
     Rule(
         "rating_given",
         "events",
         "completeness",
-        "A rating event says how many stars.",
+        "A rating event has a rating.",
         lambda _: (nw.col("event_type") != "rating") | ~nw.col("rating").is_null(),
     ),
     Rule(
@@ -165,7 +165,7 @@ RULES = (
         "price_usual",
         "events",
         "validity",
-        "A price is less than validate.max_price_spread robust standard deviations (of logs) off the usual.",
+        "A price is within validate.max_price_spread robust standard deviations (of log prices) of the usual price.",
         lambda p: nw.col("price_spreads_off") <= p.max_price_spread,
         severity="warning",
     ),
@@ -180,40 +180,38 @@ RULES = (
         severity="warning",
     ),
 )
-# The contract of the validated tables (`schemas.contract`): ids, types and times are there, and ids are unique.
-INDISPENSABLE = {rule.name for rule in RULES if rule.name.endswith(("_present", "_unique"))} | {
+# The contract of the validated tables (`schemas.contract`): ids, types and times are present, and ids are unique.
+REQUIRED = {rule.name for rule in RULES if rule.name.endswith(("_present", "_unique"))} | {
     "event_type_known",
     "rating_possible",
 }
 
 
-def rules(params: Validate, table: str | None = None) -> list[Rule]:
-    """The rules as params.yaml tunes them, of one table or of all; those that are off are left out.
+def rules(settings: Validate, table: str | None = None) -> list[Rule]:
+    """The rules of one table or of all, with the severities from params.yaml; rules that are off are left out.
 
     Raises
     ------
     UserError
-        If validate.rules names a rule that does not exist, or softens one that later stages rest on.
+        If validate.rules names a rule that does not exist, or relaxes a rule that later stages depend on.
     """
-    known = [rule.name for rule in RULES]
-    for name in params.rules:
-        if name not in known:
-            raise UserError(f"params.yaml: validate.rules.{name}: no such rule. {suggestion(name, known)}")
-        if name in INDISPENSABLE and params.rules[name] != "error":
-            raise UserError(
-                f"params.yaml: validate.rules.{name} must be error: later stages cannot work with such rows."
-            )
-    tuned = [replace(rule, severity=params.rules.get(rule.name, rule.severity)) for rule in RULES]
-    return [rule for rule in tuned if rule.severity != "off" and table in (None, rule.table)]
+    names = [rule.name for rule in RULES]
+    for name, severity in settings.rules.items():
+        if name not in names:
+            raise UserError(f"params.yaml: validate.rules.{name}: no such rule. {suggestion(name, names)}")
+        if name in REQUIRED and severity != "error":
+            raise UserError(f"params.yaml: validate.rules.{name} must be error: later stages cannot process such rows.")
+    configured = [replace(rule, severity=settings.rules.get(rule.name, rule.severity)) for rule in RULES]
+    return [rule for rule in configured if rule.severity != "off" and table in (None, rule.table)]
 
 
-def failures(rows: nw.typing.IntoFrame, chosen: list[Rule], params: Validate) -> nw.typing.IntoFrame:
-    """Which rows fail which rules, on the engine that `rows` belongs to.
+def failures(rows: nw.typing.IntoFrame, rules: list[Rule], settings: Validate) -> nw.typing.IntoFrame:
+    """Which rows fail which rules, on the engine of `rows`.
 
     Parameters
     ----------
     rows
-        A native frame (Polars, PySpark, ...) with a `row_id` and the columns that `context` adds.
+        A native frame (Polars, PySpark, ...) with a `row_id` and the columns that `lookups` adds.
 
     Returns
     -------
@@ -222,6 +220,6 @@ def failures(rows: nw.typing.IntoFrame, chosen: list[Rule], params: Validate) ->
     """
     frame = nw.from_native(rows)
     parts = [
-        frame.filter(~rule.passes(params).fill_null(True)).select("row_id", rule=nw.lit(rule.name)) for rule in chosen
+        frame.filter(~rule.passes(settings).fill_null(True)).select("row_id", rule=nw.lit(rule.name)) for rule in rules
     ]
     return nw.concat(parts).to_native()

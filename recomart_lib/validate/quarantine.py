@@ -1,7 +1,7 @@
-"""Quarantined rows on their way back: exported for people to mend, replayed through `data/replay`, landed again.
+"""The way back of quarantined rows: exported for manual repair, replayed through `data/replay`, ingested again.
 
-A repaired row keeps the file, line and version that it came from: in the lake it takes the place of the row, or of the
-unreadable line, that was delivered there (see `lake`). Nothing that was landed changes, and no row counts twice.
+A repaired row keeps the file, line and version that it came from: in the lake it replaces the row, or the unreadable
+line, that was delivered there (see `lake`). Ingested files do not change, and no row counts twice.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from recomart_lib.ingest.lake import PLACE, VERSION
 from recomart_lib.ingest.sources import reader
 
 REASONS, RAW = "reasons", "raw"
-# A spreadsheet takes a cell that starts so for a formula; with an apostrophe before it, it is text.
-FORMULA, DISARMED = r"^(['=+\-@\t\r])", r"^'(['=+\-@\t\r])"
+# A spreadsheet takes a cell that starts with one of these for a formula; with an apostrophe in front, it is text.
+FORMULA, ESCAPED_FORMULA = r"^(['=+\-@\t\r])", r"^'(['=+\-@\t\r])"
 
 
-def held(quarantine: Path, table: str) -> pl.DataFrame:
-    """What is in quarantine of one table: rows that break a rule, then lines that could not be read.
+def read(quarantine: Path, table: str) -> pl.DataFrame:
+    """The quarantine of one table: rows that fail a rule, then rejected rows (unreadable lines).
 
     Returns
     -------
@@ -36,7 +36,7 @@ def held(quarantine: Path, table: str) -> pl.DataFrame:
     Raises
     ------
     UserError
-        If nothing was validated yet.
+        If nothing has been validated yet.
     """
     if not (quarantine / "rejected.parquet").exists():
         raise UserError(f"There is no quarantine in {quarantine} yet. Run: dvc repro 02_validate")
@@ -44,90 +44,97 @@ def held(quarantine: Path, table: str) -> pl.DataFrame:
     parts = [lines.select(pl.col("reason").alias(REASONS), RAW, *PLACE, VERSION)]
     if (quarantine / f"{table}.parquet").exists():
         parts.insert(0, pl.read_parquet(quarantine / f"{table}.parquet"))
-    together = pl.concat(parts, how="diagonal")
+    rows = pl.concat(parts, how="diagonal")
     first = [REASONS, RAW, *PLACE, VERSION]
-    return together.select(*first, pl.exclude(first))
+    return rows.select(*first, pl.exclude(first))
 
 
 def summary(quarantine: Path) -> pl.DataFrame:
     """One row per table and combination of reasons: table, rows, reasons; the most frequent first."""
     counts = [
-        held(quarantine, table)
+        read(quarantine, table)
         .group_by(REASONS)
         .agg(rows=pl.len())
         .select(pl.lit(table).alias("table"), "rows", REASONS)
         for table in TABLES
     ]
-    kinds = pl.col(REASONS).str.replace("'.*' ", "'...' ")
-    grouped = pl.concat(counts).group_by("table", kinds).agg(pl.col("rows").sum())
-    return grouped.select("table", "rows", REASONS).sort("rows", "table", REASONS, descending=[True, False, False])
+    without_values = pl.col(REASONS).str.replace("'.*' ", "'...' ")
+    by_reasons = pl.concat(counts).group_by("table", without_values).agg(pl.col("rows").sum())
+    return by_reasons.select("table", "rows", REASONS).sort("rows", "table", REASONS, descending=[True, False, False])
 
 
 def export(quarantine: Path, folder: Path) -> dict[str, int]:
-    """Write `<folder>/<table>.csv` for people to mend; table -> rows. Formulas in cells are disarmed."""
+    """Write `<folder>/<table>.csv` for manual repair; table -> rows. Formulas in cells are escaped."""
     folder.mkdir(parents=True, exist_ok=True)
-    written = {}
+    n_rows = {}
     for table in TABLES:
-        rows = held(quarantine, table)
+        rows = read(quarantine, table)
         if rows.height:
-            texts = pl.col(pl.String).str.replace(FORMULA, "'$1")
-            rows.with_columns(texts).write_csv(folder / f"{table}.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
-            written[table] = rows.height
-    return written
+            escaped = rows.with_columns(pl.col(pl.String).str.replace(FORMULA, "'$1"))
+            escaped.write_csv(folder / f"{table}.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
+            n_rows[table] = rows.height
+    return n_rows
 
 
 def replay(
-    shop: Shop, raw: Path, quarantine: Path, waiting: Path, mended: Path | None = None
+    shop: Shop, raw: Path, quarantine: Path, waiting: Path, repaired: Path | None = None
 ) -> dict[str, tuple[int, int]]:
-    """Put rows where stage 01 lands them from: those of the exported and mended files, or all as they are.
+    """Put rows where stage 01 ingests them from: those of the exported and repaired files, or all of them unchanged.
 
     Parameters
     ----------
-    mended
-        The folder of `export`. None: every quarantined row goes through again as it is.
+    raw
+        The lake.
+    waiting
+        The folder from which stage 01 ingests replayed rows.
+    repaired
+        The folder of `export`. None: every quarantined row is replayed unchanged.
 
     Returns
     -------
     dict
-        Table -> (rows that wait to be landed, unreadable lines that nobody filled in and that stay).
+        Table -> (rows waiting to be ingested, unreadable lines that are not filled in and stay in quarantine).
 
     Raises
     ------
     UserError
         If a file lacks a column, a cell cannot be read, or a row does not say which quarantined row it is; if the
-        quarantine is not that of the files that are in the lake now. Nothing is replayed then.
+        quarantine does not belong to the current files of the lake. Nothing is replayed then.
     """
-    found = {}
+    replays = {}
     for table in TABLES:
-        if mended is None or (mended / f"{table}.csv").exists():
-            known = held(quarantine, table)
-            _check_current(known, lake.newest(raw, shop.name, table), shop, table)
-            rows = known.drop(REASONS) if mended is None else _mended(shop, table, mended / f"{table}.csv", known)
-            own = pl.col(name for name in rows.columns if name not in {RAW, *PLACE, VERSION})
-            found[table] = rows.filter(~pl.all_horizontal(own.is_null())).drop(RAW), rows.height
-    if not found:
+        if repaired is None or (repaired / f"{table}.csv").exists():
+            quarantined = read(quarantine, table)
+            _check_current(quarantined, lake.newest(raw, shop.name, table), shop, table)
+            if repaired is None:
+                rows = quarantined.drop(REASONS)
+            else:
+                rows = _read_repaired(shop, table, repaired / f"{table}.csv", quarantined)
+            values = pl.col(name for name in rows.columns if name not in {RAW, *PLACE, VERSION})
+            replays[table] = rows.filter(~pl.all_horizontal(values.is_null())).drop(RAW), rows.height
+    if not replays:
         raise UserError(
-            f"{mended}: there is none of {', '.join(f'{table}.csv' for table in TABLES)}. "
+            f"{repaired}: found none of {', '.join(f'{table}.csv' for table in TABLES)}. "
             "Export them first: recomart quarantine export"
         )
-    for table, (filled, _) in found.items():
-        if filled.height:
-            _put(filled, waiting / shop.name, table)
-    return {table: (filled.height, n_rows - filled.height) for table, (filled, n_rows) in found.items()}
+    for table, (rows, _) in replays.items():
+        if rows.height:
+            _write(rows, waiting / shop.name, table)
+    return {table: (rows.height, n_rows - rows.height) for table, (rows, n_rows) in replays.items()}
 
 
-def _check_current(known: pl.DataFrame, landed: dict[str, lake.Manifest], shop: Shop, table: str) -> None:
-    current = {(name, lake.version_of(manifest)) for name, manifest in landed.items()}
-    for file, version in known.select("source_file", VERSION).unique(maintain_order=True).iter_rows():
+def _check_current(quarantined: pl.DataFrame, newest: dict[str, lake.Manifest], shop: Shop, table: str) -> None:
+    current = {(name, lake.version_of(manifest)) for name, manifest in newest.items()}
+    for file, version in quarantined.select("source_file", VERSION).unique(maintain_order=True).iter_rows():
         if (file, version) not in current:
             raise UserError(
-                f"The quarantine holds {table} of {file} in version {version}, which is not what shop '{shop.name}' "
-                "has in the lake now. Validate again first: dvc repro 02_validate"
+                f"The quarantine contains {table} of {file} in version {version}, which is not the version of shop "
+                f"'{shop.name}' in the lake now. Validate again first: dvc repro 02_validate"
             )
 
 
-def _put(rows: pl.DataFrame, folder: Path, table: str) -> None:
-    """A numbered file, so that the last repair of a row can be told."""
+def _write(rows: pl.DataFrame, folder: Path, table: str) -> None:
+    """Write a numbered file: the numbers show which repair of a row is the last."""
     folder.mkdir(parents=True, exist_ok=True)
     number = 1 + max((int(path.name.split("-")[1]) for path in folder.glob(f"{table}-*.parquet")), default=0)
     unfinished = folder / f"{table}.tmp"
@@ -136,32 +143,34 @@ def _put(rows: pl.DataFrame, folder: Path, table: str) -> None:
     unfinished.replace(folder / f"{table}-{number:04d}-{digest}.parquet")
 
 
-def _mended(shop: Shop, table: str, path: Path, known: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a mended file, typed as the table's, each with its place and version."""
+def _read_repaired(shop: Shop, table: str, path: Path, quarantined: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a repaired file with the table's types, each with its place and version."""
     try:
         cells = pl.read_csv(path, infer_schema=False)
     except pl.exceptions.PolarsError as problem:
         raise UserError(f"{path} could not be read as CSV (comma, UTF-8): {problem}") from None
-    wanted = [name for name in known.columns if name != REASONS]
-    if missing := [name for name in wanted if name not in cells.columns]:
-        raise UserError(f"{path} lacks the column(s) {', '.join(missing)}. Export the quarantine again and mend that.")
-    cells = cells.select(wanted).with_columns(pl.all().str.replace(DISARMED, "$1"))
-    place = cells.select("source_file", pl.col("source_line").cast(pl.Int64, strict=False), VERSION)
-    strangers = place.with_row_index("line", 2).join(known, on=[*PLACE, VERSION], how="anti", nulls_equal=True)
-    if strangers.height:
-        row = strangers.row(0, named=True)
+    columns = [name for name in quarantined.columns if name != REASONS]
+    if missing := [name for name in columns if name not in cells.columns]:
         raise UserError(
-            f"{path}: {strangers.height} row(s) are not in quarantine (any more), the first in record "
-            f"{row['line'] - 1}: {row['source_file']}, line {row['source_line']}, version {row[VERSION]}. "
-            "Export again and mend that."
+            f"{path} lacks the column(s) {', '.join(missing)}. Export the quarantine again and repair that."
+        )
+    cells = cells.select(columns).with_columns(pl.all().str.replace(ESCAPED_FORMULA, "$1"))
+    place = cells.select("source_file", pl.col("source_line").cast(pl.Int64, strict=False), VERSION)
+    unknown = place.with_row_index("record", 1).join(quarantined, on=[*PLACE, VERSION], how="anti", nulls_equal=True)
+    if unknown.height:
+        row = unknown.row(0, named=True)
+        raise UserError(
+            f"{path}: {unknown.height} row(s) are not in quarantine (or no longer), the first in record "
+            f"{row['record']}: {row['source_file']}, line {row['source_line']}, version {row[VERSION]}. "
+            "Export again and repair that."
         )
     typed = _typed(shop, table, cells.drop(RAW, *PLACE, VERSION), path)
     return pl.concat([typed, place, cells.select(RAW)], how="horizontal")
 
 
 def _typed(shop: Shop, table: str, cells: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Text cells as the table's types: the columns have our names, and times are in UTC."""
-    same = Table(kind="parquet", path="*", columns={name: name for name in cells.columns if name in TABLES[table]})
+    """Text cells with the table's types: the columns have the names of the tables, and times are in UTC."""
+    identity = Table(kind="parquet", path="*", columns={name: name for name in cells.columns if name in TABLES[table]})
     derived = {
         other: Table(
             kind="derived", columns={c.partition(".")[2]: c for c in cells.columns if c.startswith(f"{other}.")}
@@ -169,11 +178,11 @@ def _typed(shop: Shop, table: str, cells: pl.DataFrame, path: Path) -> pl.DataFr
         for other in ("users", "items")
         if other != table
     }
-    plain = shop.model_copy(update={"time_zone": "UTC", "tables": {table: same, **derived}})
+    utc_shop = shop.model_copy(update={"time_zone": "UTC", "tables": {table: identity, **derived}})
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
         cells.write_parquet(copy)
-        delivered = reader.read(copy, plain, table)
+        delivered = reader.read(copy, utc_shop, table)
     if delivered.rejects.height:
         first = delivered.rejects.row(0, named=True)
         raise UserError(

@@ -1,6 +1,7 @@
-"""The scores of former runs: one entry per state of lake and rules that was ever judged.
+"""The scores of earlier runs: one entry per validated state of the lake and the rules.
 
-An entry holds no clock's time, and a state that is judged again keeps its entry: a forced rerun leaves the same bytes.
+An entry contains no current time, and a state that is validated again keeps its entry: a forced rerun leaves the same
+bytes.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from recomart_lib.core.schemas import TABLES
 from recomart_lib.core.shops import Shop
 from recomart_lib.validate.settings import Validate
 
-# One row: one state of lake and rules, in the order in which they were first judged. `as_of` is the last landing (UTC);
-# `lake` and `rules` are fingerprints; the last columns are the scores (0-100) of the tables that the shop delivers.
+# One row: one state of the lake and the rules, in the order in which they were first validated. `as_of` is the time of
+# the last ingestion (UTC); `lake` and `rules` are fingerprints; the last columns are the scores (0-100) of the tables
+# that the shop delivers.
 HISTORY = {
     "shop": pl.String,
     "as_of": pl.String,
@@ -31,24 +33,25 @@ HISTORY = {
 }
 
 
-def rules_fingerprint(shop: Shop, params: Validate) -> str:
-    """12 digits that tell whether rows are judged as before."""
-    tuned = params.model_dump(exclude={name for name in Validate.model_fields if name.startswith(("drift", "profile"))})
-    excluded = {table: shop.table(table).model_dump(exclude_none=True)["exclude"] for table in TABLES}
-    return hashlib.sha256(json.dumps([tuned, excluded], sort_keys=True).encode()).hexdigest()[:12]
+def rules_fingerprint(shop: Shop, settings: Validate) -> str:
+    """12 digits that change when the rules, their limits or the exclusions change."""
+    other = {name for name in Validate.model_fields if name.startswith(("drift", "profile"))}
+    limits = settings.model_dump(exclude=other)
+    exclusions = {table: shop.table(table).model_dump(exclude_none=True)["exclude"] for table in TABLES}
+    return hashlib.sha256(json.dumps([limits, exclusions], sort_keys=True).encode()).hexdigest()[:12]
 
 
-def remember(
-    path: Path, shop: Shop, params: Validate, lake: str, as_of: datetime, report: dict[str, Any]
+def record(
+    path: Path, shop: Shop, settings: Validate, lake: str, as_of: datetime, report: dict[str, Any]
 ) -> pl.DataFrame:
-    """Add this run's scores to the history in `path` (JSON Lines), unless the state is known; return the shop's own."""
+    """Add this run's scores to the history in `path` (JSON Lines), unless it has the state; return the shop's own."""
     entry = {"shop": shop.name, "as_of": as_of.isoformat(timespec="seconds"), "lake": lake}
-    entry |= {"rules": rules_fingerprint(shop, params), "score": report["score"], "min_score": report["min_score"]}
+    entry |= {"rules": rules_fingerprint(shop, settings), "score": report["score"], "min_score": report["min_score"]}
     entry["delivered"] = sum(row["delivered"] for row in report["tables"].values())
     entry |= {table: row["score"] for table, row in report["tables"].items()}
-    known = pl.read_ndjson(path, schema=HISTORY) if path.exists() else pl.DataFrame(schema=HISTORY)
-    together = pl.concat([known, pl.DataFrame([entry], schema=HISTORY)])
-    together = together.unique(["shop", "lake", "rules"], keep="first", maintain_order=True)
+    earlier = pl.read_ndjson(path, schema=HISTORY) if path.exists() else pl.DataFrame(schema=HISTORY)
+    history = pl.concat([earlier, pl.DataFrame([entry], schema=HISTORY)])
+    history = history.unique(["shop", "lake", "rules"], keep="first", maintain_order=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    together.write_ndjson(path)
-    return together.filter(pl.col("shop") == shop.name)
+    history.write_ndjson(path)
+    return history.filter(pl.col("shop") == shop.name)

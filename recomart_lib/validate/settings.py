@@ -27,8 +27,8 @@ class Validate(Section):
 
     @field_validator("rules", mode="before")
     @classmethod
-    def off_is_a_word(cls, rules: Any) -> Any:
-        """YAML reads a bare `off` as false: take it for the word."""
+    def read_off_as_text(cls, rules: Any) -> Any:
+        """YAML reads a bare `off` as false: read it as text."""
         if not isinstance(rules, dict):
             return rules
         return {name: "off" if severity is False else severity for name, severity in rules.items()}

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recomart_lib.core import shops, tables
-from recomart_lib.ingest import lake, landing
+from recomart_lib.ingest import ingestion, lake
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.validate import quality_report, quarantine, row_checks
 from recomart_lib.validate.settings import Validate
@@ -163,14 +163,14 @@ def run(folder: Path, size: int) -> tuple[dict, pl.DataFrame, dict[str, pl.DataF
     """Ingest and validate: the report, what is held of the events, the validated tables. `size`: rows in memory."""
     shop = shops.read(folder / "tiny.yaml")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(row_checks, "ROWS_AT_ONCE", size)
-        patch.setattr(lake.Landed.batches, "__defaults__", (None, size))
-        landing.ingest(shop, folder / "source", folder / "raw", Ingest(max_rejected=1))
-        landed = {table: lake.landed(folder / "raw", "tiny", table) for table in shop.delivered}
-        counts, _ = row_checks.judge(shop, landed, Validate(), NOW, folder / "valid", folder / "held")
+        patch.setattr(row_checks, "BATCH_ROWS", size)
+        patch.setattr(lake.LakeTable.batches, "__defaults__", (None, size))
+        ingestion.ingest(shop, folder / "source", folder / "raw", Ingest(max_rejected=1))
+        landed = {table: lake.table(folder / "raw", "tiny", table) for table in shop.delivered}
+        counts, _ = row_checks.check_tables(shop, landed, Validate(), NOW, folder / "valid", folder / "held")
     report = quality_report.report(counts, landed, Validate())
     valid = {table: pl.read_parquet(folder / "valid" / f"{table}.parquet") for table in shop.delivered}
-    return report, quarantine.held(folder / "held", "events"), valid
+    return report, quarantine.read(folder / "held", "events"), valid
 
 
 def where(report: dict) -> dict[str, int]:

@@ -50,7 +50,7 @@ def calm(n_days: int, n_rows: int | np.ndarray = 300, seed: int = 0) -> pl.DataF
 
 
 def judged(table: pl.DataFrame, items: pl.DataFrame | None = ITEMS, **params) -> pl.DataFrame:
-    return drift.drifts(drift.observe(table, items), Validate(**params))
+    return drift.detect(drift.collect(table, items), Validate(**params))
 
 
 def flags(found: pl.DataFrame) -> list[tuple[int, str]]:
@@ -74,11 +74,11 @@ def swapped() -> pl.DataFrame:
     return on_bad_day("item_id", pl.format("i{}", (number + 10) % 50))
 
 
-def tables_of(observed: drift.Observed) -> list[pl.DataFrame]:
-    return [getattr(observed, field.name) for field in drift.fields(drift.Observed)]
+def tables_of(observed: drift.DailyStatistics) -> list[pl.DataFrame]:
+    return [getattr(observed, field.name) for field in drift.fields(drift.DailyStatistics)]
 
 
-def assert_same(one: drift.Observed, other: drift.Observed) -> None:
+def assert_same(one: drift.DailyStatistics, other: drift.DailyStatistics) -> None:
     for left, right in zip(tables_of(one), tables_of(other), strict=True):
         assert_frame_equal(left, right)
 
@@ -97,7 +97,7 @@ def test_a_distance_of_prices_is_worked_by_hand():
     found = judged(landed(np.repeat(np.arange(8), 4), price=list(chain(*prices))), drift_min_rows=4)
     price = found.row(by_predicate=pl.col("measure") == "price", named=True)
     assert (price["value"], price["usual"], price["detail"]) == (0.5, 2.5, "median price 2.5 -> 4.5")
-    assert price["threshold"] == pytest.approx(drift.ks_by_chance(4, 28))
+    assert price["threshold"] == pytest.approx(drift.ks_critical_value(4, 28))
     assert not price["flagged"]
 
 
@@ -105,8 +105,8 @@ def test_the_chance_levels_are_those_of_simulation():
     rng = np.random.default_rng(0)
     p = [0.1, 0.2, 0.3, 0.4]
     indices = [drift.psi(rng.multinomial(300, p), rng.multinomial(8_400, p)) for _ in range(10_000)]
-    assert np.quantile(indices, 1 - drift.CHANCE) == pytest.approx(drift.psi_by_chance(300, 8_400, 4), rel=0.15)
-    assert drift.ks_by_chance(300, 8_400) == pytest.approx(1.949 * np.sqrt(1 / 300 + 1 / 8_400), rel=1e-3)
+    assert np.quantile(indices, 1 - drift.SIGNIFICANCE) == pytest.approx(drift.psi_critical_value(300, 8_400, 4), rel=0.15)
+    assert drift.ks_critical_value(300, 8_400) == pytest.approx(1.949 * np.sqrt(1 / 300 + 1 / 8_400), rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_drop_is_a_day_that_has_rows_and_rows_without_a_day_do_not_count():
     table = calm(20).with_columns(drop_day=pl.col("drop_day") + pl.duration(days=9 * pl.col("day")))
     assert judged(table)["day"].max() == START + timedelta(days=190)
     nowhere = table.with_columns(drop_day=pl.lit(None, pl.Date))
-    assert_same(drift.observe(pl.concat([table, nowhere]), ITEMS), drift.observe(table, ITEMS))
+    assert_same(drift.collect(pl.concat([table, nowhere]), ITEMS), drift.collect(table, ITEMS))
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_categories_come_from_items_or_else_from_the_events():
     table = landed(np.zeros(3, int), item_id=["i0", "i1", "unknown"], **{"items.category": ["x", "x", None]})
     twice = pl.concat([ITEMS.with_columns(category=pl.lit(None, pl.String)), ITEMS, ITEMS])
     counted = {
-        name: drift.observe(table, items).mix.select("value", "n").rows()
+        name: drift.collect(table, items).mix.select("value", "n").rows()
         for name, items in {"items": ITEMS, "twice": twice, "events": None}.items()
     }
     assert counted == {"items": [("Books", 2)], "twice": [("Books", 2)], "events": [("x", 2)]}
@@ -231,24 +231,24 @@ def test_batches_do_not_matter(cuts, seed):
     table = calm(2, 1_300, seed).sample(fraction=1, shuffle=True, seed=seed)
     edges = [0, *sorted(cuts), table.height]
     parts = [table[start:stop] for start, stop in pairwise(edges)]
-    together = drift.observe(table, ITEMS)
-    assert_same(drift.merge(drift.observe(part, ITEMS) for part in parts), together)
+    together = drift.collect(table, ITEMS)
+    assert_same(drift.merge(drift.collect(part, ITEMS) for part in parts), together)
     half = len(parts) // 2
-    merged = [drift.merge(drift.observe(part, ITEMS) for part in some) for some in (parts[half:], parts[:half])]
+    merged = [drift.merge(drift.collect(part, ITEMS) for part in some) for some in (parts[half:], parts[:half])]
     assert_same(drift.merge(merged), together)
     assert together.prices.group_by("drop_day").len()["len"].to_list() == [drift.SAMPLE] * 2
 
 
 def test_a_sample_looks_like_the_whole():
     table = calm(1, 20_000)
-    sample, whole = drift.observe(table).prices["price"], table["price"].drop_nulls()
+    sample, whole = drift.collect(table).prices["price"], table["price"].drop_nulls()
     for quantile in (0.1, 0.5, 0.9):
         assert sample.quantile(quantile) == pytest.approx(whole.quantile(quantile), rel=0.15)
 
 
 def test_nothing_observed_is_nothing_found():
-    assert drift.drifts(drift.merge([]), Validate()).is_empty()
-    assert_same(drift.merge([]), drift.observe(calm(3).clear(), ITEMS))
+    assert drift.detect(drift.merge([]), Validate()).is_empty()
+    assert_same(drift.merge([]), drift.collect(calm(3).clear(), ITEMS))
 
 
 @pytest.fixture
@@ -280,7 +280,7 @@ def test_a_mark_is_where_the_flag_is(figures):
 def test_scores_are_drawn_and_those_near_the_top_readable(scores, gate, figures, tmp_path):
     days = [START + timedelta(days=n) for n in range(len(scores))]
     schema = {"day": pl.Date, "score": pl.Float64, "n": pl.Int64}
-    ax = validate_figures.scores(
+    ax = validate_figures.delivery_scores(
         pl.DataFrame({"day": days, "score": scores, "n": range(1, len(days) + 1)}, schema), "S", gate
     )
     ax.figure.savefig(tmp_path / "scores.png")

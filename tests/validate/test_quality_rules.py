@@ -1,4 +1,4 @@
-"""The rules: how they are tuned, and that they say the same on every engine."""
+"""The quality rules: their severities in params.yaml, and equal results on every engine."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 import pytest
-from check_data import EVENT, ITEM, NOW, USER, landed
-from conftest import Piece, full_shop, land, utc
+from check_data import EVENT, ITEM, NOW, USER, good_tables
+from conftest import Chunk, full_shop, ingest_chunks, utc
 
 from recomart_lib.core import schemas
 from recomart_lib.core.errors import UserError
 from recomart_lib.ingest import lake
-from recomart_lib.validate import lookups, quality_rules
+from recomart_lib.validate import quality_rules
+from recomart_lib.validate.lookups import Lookups
 from recomart_lib.validate.settings import Validate
 
 
-def test_an_unknown_rule_is_told():
+def test_an_unknown_rule_is_an_error():
     with pytest.raises(UserError, match=r"validate.rules.age_posible: no such rule. Did you mean 'age_possible'\?"):
         quality_rules.rules(Validate(rules={"age_posible": "off"}))
 
 
 @pytest.mark.parametrize("rule", ["event_id_unique", "user_id_present", "event_type_known", "timestamp_present"])
-def test_rules_that_later_stages_rest_on_stay_errors(rule):
+def test_rules_that_later_stages_depend_on_stay_errors(rule):
     with pytest.raises(UserError, match=f"validate.rules.{rule} must be error"):
         quality_rules.rules(Validate(rules={rule: "off"}))
 
@@ -42,21 +43,22 @@ ODD = [
 ]
 
 
-def in_context(folder: Path, table: str) -> pl.DataFrame:
+def rule_inputs(folder: Path, table: str) -> pl.DataFrame:
     """Odd rows of a table with the columns that rules read."""
-    tables = landed(
+    tables = good_tables(
         events=ODD, users=[USER | {"age": 999}, {"user_id": None}], items=[ITEM | {"price": 0.0}, {"item_id": None}]
     )
-    found = {}
+    lake_tables = {}
     for name, frame in tables.items():
-        land(folder / "raw", name, Piece(frame))
-        found[name] = lake.landed(folder / "raw", "x", name)
-    facts = lookups.gather(full_shop(), found["events"], {n: tables[n] for n in ("users", "items")}, NOW)
-    kept = tables[table].with_row_index("row_id")
-    return lookups.with_context(lookups.with_days(kept, facts) if table == "events" else kept, table, facts)
+        ingest_chunks(folder / "raw", name, Chunk(frame))
+        lake_tables[name] = lake.table(folder / "raw", "x", name)
+    entity_rows = {name: tables[name] for name in ("users", "items")}
+    lookups = Lookups.of(full_shop(), lake_tables["events"], entity_rows, NOW)
+    rows = tables[table].with_row_index("row_id")
+    return lookups.join(lookups.add_days(rows) if table == "events" else rows, table)
 
 
-def through_pyspark(rows: pl.DataFrame, folder: Path) -> Any:
+def pyspark_frame(rows: pl.DataFrame, folder: Path) -> Any:
     """The rows as PySpark reads them from Parquet."""
     sql = pytest.importorskip("pyspark.sql", reason="PySpark is not installed: make test-slow installs it")
     settings = {"spark.ui.enabled": "false", "spark.sql.session.timeZone": "UTC", "spark.sql.shuffle.partitions": "1"}
@@ -69,17 +71,17 @@ ENGINES = {
     "polars, lazy": lambda rows, _: rows.lazy(),
     "pandas": lambda rows, _: rows.to_pandas(use_pyarrow_extension_array=True),
     "pyarrow": lambda rows, _: rows.to_arrow(),
-    "pyspark": through_pyspark,
+    "pyspark": pyspark_frame,
 }
 
 
 @pytest.mark.parametrize("table", schemas.TABLES)
 @pytest.mark.parametrize("engine", [*list(ENGINES)[:3], pytest.param("pyspark", marks=pytest.mark.slow)])
-def test_the_rules_say_the_same_on_every_engine(engine, table, tmp_path):
-    rows = in_context(tmp_path, table)
-    chosen = quality_rules.rules(Validate(), table)
-    expected = sorted(quality_rules.failures(rows, chosen, Validate()).select("row_id", "rule").rows())
-    assert len({rule for _, rule in expected}) > len(chosen) / 2, "too few rules are broken for a proof"
-    found = nw.from_native(quality_rules.failures(ENGINES[engine](rows, tmp_path), chosen, Validate()))
-    found = found.collect() if isinstance(found, nw.LazyFrame) else found
-    assert sorted(found.select("row_id", "rule").rows()) == expected
+def test_every_engine_gives_the_same_failures(engine, table, tmp_path):
+    rows = rule_inputs(tmp_path, table)
+    rules = quality_rules.rules(Validate(), table)
+    expected = sorted(quality_rules.failures(rows, rules, Validate()).select("row_id", "rule").rows())
+    assert len({rule for _, rule in expected}) > len(rules) / 2, "too few rules fail to prove anything"
+    failures = nw.from_native(quality_rules.failures(ENGINES[engine](rows, tmp_path), rules, Validate()))
+    failures = failures.collect() if isinstance(failures, nw.LazyFrame) else failures
+    assert sorted(failures.select("row_id", "rule").rows()) == expected

@@ -11,7 +11,7 @@ from conftest import EVENTS, ITEMS, utc
 from repair_data import BAD
 
 from recomart_lib.core.errors import UserError
-from recomart_lib.ingest import lake, landing
+from recomart_lib.ingest import ingestion, lake
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.validate import quality_report, quarantine, row_checks
 from recomart_lib.validate.settings import Validate
@@ -29,9 +29,9 @@ class Project:
 
     def run(self, **tuned: object) -> dict:
         """Ingest and validate; the quality report."""
-        landing.ingest(self.shop, self.source, self.raw, Ingest(max_rejected=1), self.waiting)
-        landed = {table: lake.landed(self.raw, "tiny", table) for table in self.shop.delivered}
-        counts, _ = row_checks.judge(self.shop, landed, Validate(**tuned), utc(2025, 1, 1), self.valid, self.held)
+        ingestion.ingest(self.shop, self.source, self.raw, Ingest(max_rejected=1), self.waiting)
+        landed = {table: lake.table(self.raw, "tiny", table) for table in self.shop.delivered}
+        counts, _ = row_checks.check_tables(self.shop, landed, Validate(**tuned), utc(2025, 1, 1), self.valid, self.held)
         return quality_report.report(counts, landed, Validate(**tuned))
 
     def mend(self, table: str, **cells: dict[str, str]) -> None:
@@ -70,7 +70,7 @@ def places(report: dict, table: str = "events") -> tuple[int, ...]:
 
 def test_what_is_held_is_told_with_its_reasons_and_place(project):
     held = (
-        quarantine.held(project.held, "events")
+        quarantine.read(project.held, "events")
         .select("reasons", "source_file", "source_line", "event_id", "raw")
         .rows()
     )
@@ -110,14 +110,14 @@ def test_an_unreadable_line_can_be_filled_in(project):
     assert project.replay()["events"] == (3, 0)
     assert places(project.run()) == (8, 0, 8, 3, 6, 2)
     assert "e8" in project.event_ids()
-    assert lake.landed(project.raw, "tiny", "events").unreadable.is_empty()
+    assert lake.table(project.raw, "tiny", "events").unreadable.is_empty()
 
 
 def test_a_row_that_is_still_bad_is_quarantined_again_once(project):
     project.mend("events", quantity_possible={"quantity": "-3"})
     project.replay()
     assert places(project.run()) == (8, 1, 7, 2, 5, 2)
-    held = quarantine.held(project.held, "events").filter(pl.col("source_line") == 7)
+    held = quarantine.read(project.held, "events").filter(pl.col("source_line") == 7)
     assert held.select("quantity", "reasons").rows() == [(-3, "quantity_possible")]
     project.mend("events", quantity_possible={"quantity": "4"})
     project.replay()
@@ -177,7 +177,7 @@ def test_mistakes_are_told_and_nothing_is_replayed(project):
 def test_a_quarantine_of_other_files_is_refused(project):
     project.mend("events", quantity_possible={"quantity": "3"})
     (project.source / "events.csv").write_text(EVENTS)
-    landing.ingest(project.shop, project.source, project.raw, Ingest())
+    ingestion.ingest(project.shop, project.source, project.raw, Ingest())
     with pytest.raises(UserError, match=r"which is not what shop 'tiny'.*dvc repro 02_validate"):
         project.replay()
 

@@ -260,8 +260,8 @@ def test_many_small_buckets_judge_as_one_does(events):
     tables = landed(users=[{"user_id": "u2"}]) | {"events": rows("events", *events)}
     whole = judge(tables)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(row_checks, "ROWS_AT_ONCE", 3)
-        patch.setattr(lake.Landed.batches, "__defaults__", (None, 3))
+        patch.setattr(row_checks, "BATCH_ROWS", 3)
+        patch.setattr(lake.LakeTable.batches, "__defaults__", (None, 3))
         parts = judge(tables)
     for name, table in whole.valid.items():
         assert parts.valid[name].equals(table)
@@ -286,7 +286,7 @@ def test_groups_are_counted_by_what_became_of_them():
     dear = EVENT | {"event_id": "e4", "price": -1.0, "order_id": "C3"}
     where = full_shop(events=spec)
     result = judge(landed(events=[back, back, guest, dear]), where)
-    asked = quality_report.asked_about(where, quality_report.report(result.counts, result.landed, Validate()))
+    asked = quality_report.exclusions_and_groups(where, quality_report.report(result.counts, result.landed, Validate()))
     assert asked.select("name", "rows", "good", "quarantined", "duplicates", "excluded", "became").rows() == [
         ("guest", 1, 0, 0, 0, 1, ""),
         ("cancellation", 4, 1, 1, 1, 1, "1 return"),

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from recomart_lib.validate import drift, quality_report, takeaways
-from recomart_lib.validate.row_checks import PLACES
+from recomart_lib.validate.row_counts import PLACES
 
 
 def report(score: float, **table: int) -> dict:
@@ -27,10 +27,10 @@ def days(*counts: int) -> pl.DataFrame:
 
 
 def drift_table(*found: tuple[int, str, float, float, str]) -> pl.DataFrame:
-    """What `drift.drifts` gives, from (day of January, measure, value, threshold, detail)."""
+    """What `drift.detect` gives, from (day of January, measure, value, threshold, detail)."""
     columns = ("day", "measure", "value", "threshold", "detail")
     records = [dict(zip(columns, (date(2024, 1, day), *rest), strict=True)) for day, *rest in found]
-    schema = {name: dtype for name, dtype in drift.DRIFTS.items() if name in columns}
+    schema = {name: dtype for name, dtype in drift.DRIFT.items() if name in columns}
     severity = pl.col("value") / pl.col("threshold")
     return pl.DataFrame(records, schema=schema).with_columns(severity=severity, flagged=severity > 1)
 
@@ -39,12 +39,12 @@ def test_what_people_ask_about_is_counted_and_made_harmless():
     guests = {"table": "events", "kind": "exclusion", "name": "guest", "meaning": "no <id>", "rows": 2, "excluded": 2}
     places = {"good": 3, "quarantined": 1, "duplicates": 0, "excluded": 2, "became": "3 return"}
     group = {"table": "events", "kind": "group", "name": "cancelled", "meaning": "C", "rows": 6, **places}
-    said = takeaways.asked_about(pl.DataFrame([guests, group], schema=quality_report.ASKED)).splitlines()
+    said = takeaways.asked_about(pl.DataFrame([guests, group], schema=quality_report.DECLARED)).splitlines()
     assert said[0] == (
         "- **guest: 2 rows of events**, excluded by the shop file, counted and not judged: no &lt;id&gt;."
     )
     assert said[1] == "- **cancelled: 6 rows of events**, 3 good (3 return); 1 quarantined; 2 excluded: C."
-    assert "excludes nothing" in takeaways.asked_about(pl.DataFrame(schema=quality_report.ASKED))
+    assert "excludes nothing" in takeaways.asked_about(pl.DataFrame(schema=quality_report.DECLARED))
 
 
 def test_repaired_rows_are_told():
