@@ -1,4 +1,4 @@
-"""What can be checked in a document without running it: each function returns what is wrong, as sentences."""
+"""Checks of a document that need no run: each function returns its findings as sentences."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FOLDERS = (
 PATH = re.compile(rf"(?<![\w./=@-])((?:{FOLDERS})/(?:[\w.*=-]|<[\w -]+>|/)*)")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL = ("", "bash", "sh")
-# what is neither in Git nor an out of dvc.yaml: where people and tools put things, and what makes them
+# paths that are neither in Git nor an out of dvc.yaml, and what creates them
 OTHERS = {
     ".dvc/cache": "DVC",
     ".dvc/config.local": "dvc remote modify --local",
@@ -46,15 +46,15 @@ OTHERS = {
 
 @lru_cache
 def tracked() -> list[str]:
-    """The files of the project: in Git, or about to be."""
+    """Return the files of the project: in Git, or not yet added."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return [name for name in done.stdout.splitlines() if (ROOT / name).exists()]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in process.stdout.splitlines() if (ROOT / name).exists()]
 
 
 @lru_cache
-def made() -> list[str]:
-    """The outs of dvc.yaml."""
+def outs() -> list[str]:
+    """Return the outs of dvc.yaml."""
     stages = dvc_graph.read(ROOT).values()
     entries = [entry for stage in stages for key in ("outs", "metrics") for entry in stage.get(key) or []]
     return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
@@ -62,39 +62,39 @@ def made() -> list[str]:
 
 @lru_cache
 def code() -> str:
-    """All that names files: library, notebooks, scripts, configuration."""
+    """Return the text of all files that may name others: library, notebooks, scripts, configuration."""
     kinds = (".py", ".ipynb", ".yaml", ".sh", ".j2", "Makefile")
     return "\n".join((ROOT / name).read_text() for name in tracked() if name.endswith(kinds) and "tests/" not in name)
 
 
 def blocks(text: str, languages: tuple[str, ...]) -> list[str]:
-    """The fenced blocks of these languages."""
+    """Return the fenced blocks in these languages."""
     return [body for language, body in BLOCK.findall(text) if language in languages]
 
 
 def spans(text: str) -> list[str]:
-    """What stands in single backticks, outside of blocks; a line break there is a space."""
+    """Return the inline code of a text, outside of blocks; a line break in it becomes a space."""
     return [span.replace("\n", " ") for span in re.findall(r"(?<!`)`([^`]+)`(?!`)", BLOCK.sub("", text))]
 
 
 def wrong_paths(text: str) -> list[str]:
-    """Paths, in backticks, blocks or plain text, that nobody has and nothing makes."""
-    found = {match.rstrip(".") for match in PATH.findall(re.sub(r"https?://\S+", "", text))}
-    return [f"{path} does not exist" for path in sorted(found) if not _known(path)]
+    """Return paths in inline code, blocks or plain text that neither exist nor are created by anything."""
+    matches = {match.rstrip(".") for match in PATH.findall(re.sub(r"https?://\S+", "", text))}
+    return [f"{path} does not exist" for path in sorted(matches) if not _exists(path)]
 
 
-def _known(path: str) -> bool:
+def _exists(path: str) -> bool:
     pattern = re.sub(r"<[^>]+>|NN_name", "*", path).rstrip("/")
-    names = [*tracked(), *made(), *OTHERS]
+    names = [*tracked(), *outs(), *OTHERS]
     folders = {str(parent) for name in names for parent in Path(name).parents}
     if fnmatch.filter([*names, *folders], pattern):
         return True
-    inside = [*(out for out in made() if "." not in out), *OTHERS]
+    inside = [*(out for out in outs() if "." not in out), *OTHERS]
     return any(Path(pattern).is_relative_to(folder) for folder in inside) and _named(Path(pattern).name)
 
 
 def _named(name: str) -> bool:
-    """Whether the code speaks of a file or folder of this name; of `*.parquet` and `source=x`, a part is enough."""
+    """Return whether the code names this file or folder; for `*.parquet` and `source=x` a part is enough."""
     key, sign, _ = name.partition("=")
     stem, _, ending = name.rpartition(".")
     words = [name.strip("*"), key + sign if sign else name, f'"{stem}"' if ending == "parquet" else name]
@@ -102,14 +102,14 @@ def _named(name: str) -> bool:
 
 
 def wrong_files(text: str) -> list[str]:
-    """Files named in backticks without a folder, like `params.yaml`, that are nowhere."""
+    """Return files named in inline code without a folder, like `params.yaml`, that do not exist."""
     names = {span for span in spans(text) if re.fullmatch(rf"[\w.-]+\.(?:{ENDINGS})", span)}
-    known = {Path(name).name for name in [*tracked(), *made()]}
-    return [f"{name}: no file is called so" for name in sorted(names - known) if name not in code()]
+    existing = {Path(name).name for name in [*tracked(), *outs()]}
+    return [f"{name}: no such file" for name in sorted(names - existing) if name not in code()]
 
 
 def wrong_links(text: str, document: Path) -> list[str]:
-    """Links and images whose file, or whose heading in it, is missing."""
+    """Return links and images with a missing file or heading."""
     wrong = []
     for target in re.findall(r"\]\(([^)\s]+)\)", BLOCK.sub("", text)):
         name, _, anchor = target.partition("#")
@@ -124,25 +124,25 @@ def wrong_links(text: str, document: Path) -> list[str]:
 
 
 def headings(text: str) -> set[str]:
-    """The anchors that GitHub gives to the headings of a document."""
+    """Return the anchors that GitHub gives to the headings of a document."""
     lines = re.findall(r"^#+ (.+)$", BLOCK.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
 
 
 def commands(text: str) -> list[tuple[list[str], bool]]:
-    """Command lines as words, and whether they are complete: in a block they are, in a sentence a name may be all."""
+    """Return command lines as words, and whether they are complete: in a sentence, a name alone is enough."""
     lines = [(line, True) for block in blocks(text, SHELL) for line in block.replace("\\\n", " ").splitlines()]
     lines += [(span, False) for span in spans(text)]
     return [(words, whole) for line, whole in lines for words in _words(line)]
 
 
 def _words(line: str) -> list[list[str]]:
-    """The simple commands of a shell line, without comments, redirections and variables set in front."""
+    """Split a shell line into simple commands, without comments, redirections and leading variables."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|<>")
     lexer.whitespace_split = True
     try:
         tokens = list(lexer)
-    except ValueError:  # an open quote: no shell line
+    except ValueError:  # an open quote: not a shell line
         return []
     parts: list[list[str]] = [[]]
     for token in tokens:
@@ -150,17 +150,17 @@ def _words(line: str) -> list[list[str]]:
             parts.append([])
         else:
             parts[-1].append(token)
-    found = []
+    simple_commands = []
     for part in parts:
         part = part[: next((n for n, token in enumerate(part) if set(token) <= set("<>")), len(part))]
         while part and re.match(r"\w+=|\$$", part[0]):
             part = part[1:]
-        found.append(part)
-    return [part for part in found if part]
+        simple_commands.append(part)
+    return [part for part in simple_commands if part]
 
 
 def wrong_commands(text: str) -> list[str]:
-    """Command lines of recomart, dvc, make, git and python that those would not take."""
+    """Return command lines of recomart, dvc, make, git, python and pip that these programs would refuse."""
     checks = {"recomart": _recomart, "dvc": _dvc, "make": _make, "git": _git, "python": _python, "pip": _pip}
     wrong = []
     for words, whole in commands(text):
@@ -180,7 +180,7 @@ def _recomart(words: list[str], whole: bool) -> str | None:
             rest = [*context._protected_args, *context.args]
             name, command, words = command.resolve_command(context, rest)
             parent = context
-    except Exception as problem:  # Typer brings Click along under a name of its own
+    except Exception as problem:  # Typer ships Click under a name of its own
         if type(problem).__name__ == "NoArgsIsHelpError":
             return None
         if type(problem).__name__ == "MissingParameter" and not whole:
@@ -189,22 +189,20 @@ def _recomart(words: list[str], whole: bool) -> str | None:
 
 
 def _dvc(words: list[str], whole: bool) -> str | None:
-    parsed = _parsed(words) or (
-        not whole and _parsed([*words, "x"])
-    )  # a sentence may leave out what an option is given
+    parsed = _parsed(words) or (not whole and _parsed([*words, "x"]))  # a sentence may omit an option's value
     if not parsed:
         return "dvc does not know this"
     if parsed.cmd in ("repro", "status"):
-        strangers = [name for name in parsed.targets or [] if name not in [*dvc_graph.read(ROOT), *made(), "x"]]
-        return f"no stage {strangers[0]}" if strangers and "<" not in strangers[0] else None
+        unknown = [name for name in parsed.targets or [] if name not in [*dvc_graph.read(ROOT), *outs(), "x"]]
+        return f"no stage {unknown[0]}" if unknown and "<" not in unknown[0] else None
     changes = [change.partition("=")[0] for change in getattr(parsed, "set_param", None) or []]
     return next((f"no parameter {name}" for name in changes if whole and not _parameter(name)), None)
 
 
 def _parsed(words: list[str]) -> Namespace | None:
-    """What DVC's own parser makes of the words; None if it refuses them."""
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said), contextlib.suppress(DvcParserError):
+    """Parse the words with DVC's own parser; None if it refuses them."""
+    output = io.StringIO()
+    with contextlib.redirect_stderr(output), contextlib.redirect_stdout(output), contextlib.suppress(DvcParserError):
         return get_main_parser().parse_args(words)
     return None
 
@@ -222,8 +220,8 @@ def _make(words: list[str], whole: bool) -> str | None:
 
 
 def _git(words: list[str], whole: bool) -> str | None:
-    done = subprocess.run(["git", "--list-cmds=main"], capture_output=True, text=True, check=True)
-    return None if words[0].startswith("-") or words[0] in done.stdout.split() else "git does not know this"
+    process = subprocess.run(["git", "--list-cmds=main"], capture_output=True, text=True, check=True)
+    return None if words[0].startswith("-") or words[0] in process.stdout.split() else "git does not know this"
 
 
 def _python(words: list[str], whole: bool) -> str | None:
@@ -234,27 +232,27 @@ def _python(words: list[str], whole: bool) -> str | None:
 
 def _pip(words: list[str], whole: bool) -> str | None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = {extra for word in words for extra in re.findall(r"^\.\[([\w-]+)\]$", word)}
+    extras = {extra for word in words for extra in re.findall(r"^\.\[([\w-]+)\]$", word)}
     files = [word for word in words if word.endswith((".txt", ".lock"))]
-    missing = [*(named - set(project["optional-dependencies"])), *(f for f in files if not (ROOT / f).exists())]
+    missing = [*(extras - set(project["optional-dependencies"])), *(f for f in files if not (ROOT / f).exists())]
     return f"no {missing[0]}" if missing else None
 
 
 def wrong_parameters(text: str) -> list[str]:
-    """`section.key` in backticks, the section being one of params.yaml, that params.yaml does not hold."""
+    """Return `section.key` in inline code whose section is in params.yaml, but whose key is not."""
     sections = "|".join(yaml.safe_load((ROOT / "params.yaml").read_text()))
-    named = [re.fullmatch(rf"(?:params\.yaml: )?((?:{sections})\.[\w.*]+)(?:[:=] .*)?", span) for span in spans(text)]
-    found = {match[1] for match in named if match}
-    return [f"params.yaml holds no {name}" for name in sorted(found) if not _parameter(name)]
+    matches = [re.fullmatch(rf"(?:params\.yaml: )?((?:{sections})\.[\w.*]+)(?:[:=] .*)?", span) for span in spans(text)]
+    names = {match[1] for match in matches if match}
+    return [f"params.yaml has no {name}" for name in sorted(names) if not _parameter(name)]
 
 
 def _parameter(name: str) -> bool:
-    """Whether params.yaml holds this key; `prepare.weight_*` stands for several. A file's name is no parameter."""
-    if name in {Path(path).name for path in [*tracked(), *made()]}:
+    """Return whether params.yaml has this key or pattern, like `prepare.weight_*`, or this is the name of a file."""
+    if name in {Path(path).name for path in [*tracked(), *outs()]}:
         return True
     level = yaml.safe_load((ROOT / "params.yaml").read_text())
     for part in name.split("."):
-        if not isinstance(level, dict) or not (found := fnmatch.filter(map(str, level), part)):
-            return level == {}  # like validate.rules: anything may stand there
-        level = level[found[0]]
+        if not isinstance(level, dict) or not (keys := fnmatch.filter(map(str, level), part)):
+            return level == {}  # like validate.rules: any key is allowed
+        level = level[keys[0]]
     return True

@@ -1,9 +1,9 @@
-"""The parts of documents that are made and not written: `make docs` puts them between their marks.
+"""Generated parts of documents: `make docs` writes them between their marks.
 
     <!-- made: graph -->  ...  <!-- end -->
 
-The graph is drawn from dvc.yaml;
-numbers come from docs/results/online_retail.json, which `make results` keeps of a finished run.
+The graph is drawn from dvc.yaml. Numbers come from docs/results/online_retail.json, which `make results` writes after a
+finished run.
 """
 
 from __future__ import annotations
@@ -26,54 +26,59 @@ Results = dict[str, Any]  # see tools/results.py
 
 
 def filled(text: str, root: Path) -> str:
-    """A document with its made parts as they should be, for the project in `root`."""
+    """Return a document with its generated parts up to date, for the project in `root`."""
     results = json.loads((root / RESULTS).read_text(encoding="utf-8"))
-    # of the shop that is delivered, whichever params.yaml names: a document is about that
+    # always the default shop, whichever params.yaml names: documents describe that one
     stages = dvc_graph.read(root, {"base": params.Base().model_dump()})
     parts = {"graph": graph(stages), "headline": headline(results), "targets": targets(results)}
-    return MARKED.sub(lambda found: f"{found[1]}{parts[found[2]]}\n{found[3]}", text)
+    return MARKED.sub(lambda match: f"{match[1]}{parts[match[2]]}\n{match[3]}", text)
 
 
 def graph(stages: dvc_graph.Stages) -> str:
-    """dvc.yaml as a Mermaid flowchart: stages, the folders of data between them, and what the index page reads."""
-    made = {path: name for name, stage in stages.items() for path in _folders(stage, "outs")}
-    used = {name: _folders(stage, "deps") for name, stage in stages.items()}
-    before = dvc_graph.upstream(stages)
-    lines = [f'{_id(name)}["<b>{name}</b><br/>{stage.get("desc", "")}"]' for name, stage in stages.items()]
+    """Draw dvc.yaml as a Mermaid flowchart: stages, the data folders between them, and what the index page reads."""
+    written_by = {path: name for name, stage in stages.items() for path in _folders(stage, "outs")}
+    inputs = {name: _folders(stage, "deps") for name, stage in stages.items()}
+    upstream = dvc_graph.upstream(stages)
+    folders = sorted({*written_by, *(path for read in inputs.values() for path in read)})
+    lines = [f'{node_id(name)}["<b>{name}</b><br/>{stage.get("desc", "")}"]' for name, stage in stages.items()]
+    lines += [f'{node_id(path)}[("{path}")]' for path in folders]
+    lines += [f"{node_id(name)} --> {node_id(path)}" for path, name in written_by.items()]
+    lines += [f"{node_id(path)} --> {node_id(name)}" for name, read in inputs.items() for path in read]
+    drawn = {(written_by.get(path), name) for name, read in inputs.items() for path in read}
     lines += [
-        f'{_id(path)}[("{path}")]' for path in sorted({*made, *(path for each in used.values() for path in each)})
+        f"{node_id(earlier)} -.-> {node_id(name)}"
+        for name in stages
+        for earlier in upstream[name]
+        if (earlier, name) not in drawn
     ]
-    lines += [f"{_id(name)} --> {_id(path)}" for path, name in made.items()]
-    lines += [f"{_id(path)} --> {_id(name)}" for name, each in used.items() for path in each]
-    drawn = {(made.get(path), name) for name, each in used.items() for path in each}
-    lines += [f"{_id(one)} -.-> {_id(name)}" for name in stages for one in before[name] if (one, name) not in drawn]
     return "\n".join(["```mermaid", "flowchart TD", *(f"    {line}" for line in lines), "```"])
 
 
 def _folders(stage: dict[str, Any], key: str) -> list[str]:
-    """The folders of data that a stage names; small files are told by a dotted line."""
+    """Return the data folders that a stage names; small files appear as dotted lines."""
     entries = [next(iter(entry)) if isinstance(entry, dict) else entry for entry in stage.get(key) or []]
     return [entry for entry in entries if entry.startswith("data/")]
 
 
-def _id(name: str) -> str:
+def node_id(name: str) -> str:
+    """Return the id of a stage or folder in the flowchart."""
     return "n_" + re.sub(r"\W", "_", name)
 
 
 def headline(results: Results) -> str:
-    """The README's table: the chosen models, what they have to beat, targets, floor and ceiling."""
+    """Return the README's table: the best models, the baselines to beat, targets, floor and ceiling."""
     data = results["data"]
     title = f"{data['title']} ({data['rows']:,} rows), test = the {data['horizon_days']} days from {data['cut'][:10]}"
     rows = [[title, *METRICS], ["---"] * 4]
-    for protocol, rival in (("all", "own_history_decayed"), ("novel", "ease")):
-        users, chosen = results["users"][f"evaluated_{protocol}"], results[protocol]
-        words = f"*{protocol}*: {MEANING[protocol]} ({users:,} users); chosen on valid: {chosen['model']}"
-        rows.append([words, *(f"**{chosen[m]:.3f}** ({_interval(chosen, m)})" for m in METRICS)])
-        scores = results["models"][protocol][rival]
-        rows.append([f"{rival}, the baseline to beat in *{protocol}*", *(f"{scores[m]:.3f}" for m in METRICS)])
+    for protocol, baseline in (("all", "own_history_decayed"), ("novel", "ease")):
+        users, best = results["users"][f"evaluated_{protocol}"], results[protocol]
+        words = f"*{protocol}*: {MEANING[protocol]} ({users:,} users); best model: {best['model']}"
+        rows.append([words, *(f"**{best[m]:.3f}** ({_interval(best, m)})" for m in METRICS)])
+        scores = results["models"][protocol][baseline]
+        rows.append([f"{baseline}, the baseline to beat in *{protocol}*", *(f"{scores[m]:.3f}" for m in METRICS)])
     met = "; ".join(_reached(results, protocol) for protocol in MEANING)
     rows.append([f"targets: {met}", *(f"{_row(results, 'all', m)['threshold']:.2f}" for m in METRICS)])
-    for words, key in (("popularity", "floor_popularity"), ("the best that any list could reach", "ceiling")):
+    for words, key in (("popularity", "floor_popularity"), ("the best possible list", "ceiling")):
         both = [" / ".join(f"{_row(results, protocol, m)[key]:.3f}" for protocol in MEANING) for m in METRICS]
         rows.append([f"{words}, *all* / *novel*", *both])
     return _table(rows)
@@ -84,7 +89,7 @@ def _interval(scores: dict[str, Any], metric: str) -> str:
 
 
 def targets(results: Results) -> str:
-    """The target card: one row per target and protocol."""
+    """Return the target card: one row per target and protocol."""
     rows = [["target", "protocol", "value (95 % interval)", "popularity", "ceiling", "verdict"], ["---"] * 6]
     for row in results["targets"]:
         value = f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
@@ -97,7 +102,7 @@ def targets(results: Results) -> str:
 
 
 def _reached(results: Results, protocol: str) -> str:
-    """`all met in *all*`, `in *novel* recall only`, `none in *x*`."""
+    """Return e.g. `all met in *all*`, `in *novel* recall only`, `none met in *all*`."""
     met = [m.split("@")[0] for m in METRICS if _row(results, protocol, m)["verdict"] != "missed"]
     if len(met) in (0, len(METRICS)):
         return f"{'all' if met else 'none'} met in *{protocol}*"

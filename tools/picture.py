@@ -1,9 +1,8 @@
-"""docs/images/report.png for the README: of the finished run in this folder, what the index page and 07 say first.
+"""docs/images/report.png for the README: the top of the index page and of 07, from the finished run in this folder.
 
     make picture
 
-Tiles and target card are those of reports/index.html, the figures those of reports/07_evaluate.html; a browser draws
-them.
+Tiles and target card come from reports/index.html, the figures from reports/07_evaluate.html; a browser renders them.
 """
 
 from __future__ import annotations
@@ -22,57 +21,69 @@ from recomart_lib.core.errors import UserError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 TARGET = Path("docs/images/report.png")
-WIDTH, HEIGHT, MARGIN = 1240, 2000, 20  # of the window, in pixels; what stays white is cut off
+WIDTH, HEIGHT, MARGIN = 1240, 2000, 20  # of the browser window, in pixels; white borders are cropped
 N_FIGURES, N_COLOURS = 2, 256
 STYLE = """main { max-width: none; padding: 0 1rem } h2 { margin-top: 1rem } table { width: 100% }
 .two { display: flex; gap: 1rem } .two img { width: 50% }"""
 
 
 def page(index: str, evaluation: str) -> str:
-    """One page of parts of two reports: title, tiles and target card of the one, first figures of the other.
+    """Combine parts of two reports: title, tiles and target card of the index, the first figures of 07.
 
     Raises
     ------
     UserError
-        If a report lacks its part: then the run has failed, or is none of these.
+        If a report lacks its part, most likely because the run failed.
     """
-    one, other = BeautifulSoup(index, "html.parser"), BeautifulSoup(evaluation, "html.parser")
-    heading = one.find(id="targets")
-    parts = [one.style, one.h1, one.find(class_="tiles"), heading, heading and heading.find_next("table")]
-    figures = other.find_all("img", limit=N_FIGURES)
+    index_page, evaluation_page = (BeautifulSoup(html, "html.parser") for html in (index, evaluation))
+    heading = index_page.find(id="targets")
+    parts = [
+        index_page.style,
+        index_page.h1,
+        index_page.find(class_="tiles"),
+        heading,
+        heading and heading.find_next("table"),
+    ]
+    figures = evaluation_page.find_all("img", limit=N_FIGURES)
     if None in parts or len(figures) < N_FIGURES:
-        raise UserError("The reports hold no target card or no figures: see reports/index.html for what failed.")
-    style, *shown = map(str, parts)
+        raise UserError("The reports have no target card or no figures: see reports/index.html for what failed.")
+    style, *sections = map(str, parts)
     pictures = "".join(f'<img src="{figure["src"]}">' for figure in figures)
-    body = f'<main>{"".join(shown)}<div class="two">{pictures}</div></main>'
+    body = f'<main>{"".join(sections)}<div class="two">{pictures}</div></main>'
     return f'<!DOCTYPE html><meta charset="utf-8">{style}<style>{STYLE}</style><body class="index">{body}'
 
 
 def browser() -> str:
-    """The first browser that is here. Raises UserError if there is none."""
+    """Return the first browser on the PATH. Raises UserError if there is none."""
     for name in BROWSERS:
-        if found := shutil.which(name):
-            return found
-    raise UserError(f"A picture needs a browser, one of: {', '.join(BROWSERS)}. None of them is on the PATH.")
+        if path := shutil.which(name):
+            return path
+    raise UserError(f"The picture needs one of these browsers: {', '.join(BROWSERS)}. None of them is on the PATH.")
 
 
 def photograph(html: str, target: Path) -> None:
-    """Let a browser without a window draw a page; cut off what is white, and keep few colours."""
+    """Render a page in a headless browser; crop white borders and reduce the number of colours."""
     with tempfile.TemporaryDirectory() as folder:
-        source, shot = Path(folder) / "page.html", Path(folder) / "page.png"
+        source, screenshot = Path(folder) / "page.html", Path(folder) / "page.png"
         source.write_text(html, encoding="utf-8")
         options = ["--headless", "--disable-gpu", "--hide-scrollbars", "--no-sandbox", f"--user-data-dir={folder}/user"]
-        command = [browser(), *options, f"--window-size={WIDTH},{HEIGHT}", f"--screenshot={shot}", source.as_uri()]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        if not shot.exists():
-            raise UserError(f"{command[0]} drew nothing: {done.stderr.strip()[-500:]}")
+        command = [
+            browser(),
+            *options,
+            f"--window-size={WIDTH},{HEIGHT}",
+            f"--screenshot={screenshot}",
+            source.as_uri(),
+        ]
+        process = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        if not screenshot.exists():
+            raise UserError(f"{command[0]} rendered nothing: {process.stderr.strip()[-500:]}")
         target.parent.mkdir(parents=True, exist_ok=True)
-        with Image.open(shot) as image:
-            smaller(image.convert("RGB")).save(target, optimize=True)
+        with Image.open(screenshot) as image:
+            compact(image.convert("RGB")).save(target, optimize=True)
 
 
-def smaller(image: Image.Image) -> Image.Image:
-    """The picture without its white borders but for a margin, in a few colours."""
+def compact(image: Image.Image) -> Image.Image:
+    """Crop white below the content, except for a margin, and reduce the number of colours."""
     box = ImageChops.invert(image.convert("L")).getbbox() or (0, 0, *image.size)
     bottom = min(box[3] + MARGIN, image.height)
     return image.crop((0, 0, image.width, bottom)).quantize(
@@ -83,7 +94,7 @@ def smaller(image: Image.Image) -> Image.Image:
 def main() -> None:
     reports = [paths.place(paths.REPORTS, name) for name in ("index.html", "07_evaluate.html")]
     if missing := next((path for path in reports if not path.exists()), None):
-        raise UserError(f"{missing} is missing: a picture is made of a finished run. Run: make repro")
+        raise UserError(f"{missing} is missing: the picture is made from a finished run. Run: make repro")
     target = paths.place(TARGET)
     photograph(page(*(path.read_text(encoding="utf-8") for path in reports)), target)
     sys.stdout.write(f"{target}: {target.stat().st_size / 1000:.0f} kB\n")

@@ -1,9 +1,9 @@
-"""docs/results/<shop>.json: what documents quote of a run, kept of the finished one in this folder.
+"""docs/results/<shop>.json: the numbers that documents quote, taken from the finished run in this folder.
 
     make results
 
-All of reports/metrics/headline.json, and beside it: `data` (title, rows delivered, cut, horizon_days), `users` and
-`targets` (of evaluation.json), `quality` (score, min_score), `models` (protocol -> model -> metric at 10).
+It holds all of reports/metrics/headline.json, and in addition: `data` (title, rows delivered, cut, horizon_days), `users`
+and `targets` (of evaluation.json), `quality` (score, min_score), `models` (protocol -> model -> metric at 10).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from recomart_lib.core.errors import UserError
 
 
 def gather(headline: dict, evaluation: dict, data: dict, quality: dict) -> dict[str, Any]:
-    """What is kept, from the content of four files in reports/metrics."""
+    """Combine the contents of four files in reports/metrics."""
     rows = sum(table["delivered"] for table in quality["tables"].values())
     models = {
         protocol: {
@@ -37,18 +37,19 @@ def gather(headline: dict, evaluation: dict, data: dict, quality: dict) -> dict[
 
 
 def read(name: str) -> dict[str, Any]:
+    """Read a file of reports/metrics. Raises UserError if it is missing."""
     path = paths.place(paths.METRICS, f"{name}.json")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path} is missing: results are those of a finished run. Run: make repro") from None
+        raise UserError(f"{path} is missing: results come from a finished run. Run: make repro") from None
 
 
 if __name__ == "__main__":
     try:
-        kept = gather(*(read(name) for name in ("headline", "evaluation", "data", "quality")))
+        content = gather(*(read(name) for name in ("headline", "evaluation", "data", "quality")))
         target = paths.output("docs/results", f"{read('data')['shop']}.json")
     except UserError as problem:
         sys.exit(f"Error: {problem}")
-    target.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    target.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     sys.stdout.write(f"{target}\n")

@@ -1,4 +1,4 @@
-"""Documents tell the truth: their paths, links, commands and parameters exist, and so do their numbers."""
+"""Documents are correct: their paths, links, commands and parameters exist, and their numbers are up to date."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ PAGES = [ROOT / "README.md", *ROOT.glob("CONTRIBUTING.md"), *sorted((ROOT / "doc
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 class TestPage:
-    def test_paths_exist_or_are_made(self, page):
+    def test_paths_exist_or_are_outputs(self, page):
         if page.name == "your_shop.md":
-            pytest.skip("it makes its own files: tests/whole/test_your_shop.py runs it word by word")
+            pytest.skip("it creates its own files: tests/whole/test_your_shop.py runs it word by word")
         assert documents.wrong_paths(page.read_text()) == []
 
     def test_files_named_without_a_folder_exist(self, page):
         assert documents.wrong_files(page.read_text()) == []
 
-    def test_links_lead_somewhere(self, page):
+    def test_links_have_targets(self, page):
         assert documents.wrong_links(page.read_text(), page) == []
 
-    def test_commands_can_be_given(self, page):
+    def test_commands_are_valid(self, page):
         assert documents.wrong_commands(page.read_text()) == []
 
     def test_parameters_exist(self, page):
@@ -51,7 +51,7 @@ class TestPage:
         "shops/<name>.yml",
     ],
 )
-def test_a_path_that_nobody_has_is_found(text):
+def test_a_missing_path_is_reported(text):
     assert documents.wrong_paths(text)
 
 
@@ -65,7 +65,7 @@ def test_a_path_that_nobody_has_is_found(text):
         "data/tuning/<model>.db",
     ],
 )
-def test_a_path_that_is_made_or_stands_for_many_is_none(text):
+def test_an_output_or_a_pattern_is_not_reported(text):
     assert documents.wrong_paths(text) == []
 
 
@@ -92,11 +92,11 @@ def test_a_path_that_is_made_or_stands_for_many_is_none(text):
         "pip install -r requirements-nothing.lock",
     ],
 )
-def test_a_command_that_would_be_refused_is_found(command):
+def test_an_invalid_command_is_reported(command):
     assert documents.wrong_commands(f"```bash\n{command}   # a comment\n```")
 
 
-def test_a_name_alone_is_no_wrong_command_in_a_sentence():
+def test_a_command_name_alone_is_valid_in_a_sentence():
     text = "With `recomart features diff`, `dvc exp run -S`, `make` and `NAME=x make repro SHOP=y` one can. Not: {}"
     assert documents.wrong_commands(text) == []
     assert documents.wrong_commands(text.format("`recomart features dif`")) != []
@@ -104,35 +104,35 @@ def test_a_name_alone_is_no_wrong_command_in_a_sentence():
 
 
 @pytest.mark.parametrize("name", ["train.n_trails", "params.yaml: base.shp", "prepare.wait_*", "train.models.als.rag"])
-def test_a_parameter_that_is_missing_is_found(name):
+def test_a_missing_parameter_is_reported(name):
     assert documents.wrong_parameters(f"set `{name}`") != []
 
 
-def test_a_parameter_that_is_there_is_none():
+def test_an_existing_parameter_is_not_reported():
     text = "`train.models.als.reg: 5`, `prepare.weight_*`, `validate.rules.any_rule`, `params.yaml: base.shop`"
     assert documents.wrong_parameters(text + ", `features.compute.compute(world)`, `stream.json`") == []
 
 
-def test_a_link_without_an_end_is_found():
+def test_a_broken_link_is_reported():
     page = ROOT / "docs/models.md"
     assert documents.wrong_links("# One two\n[a](nowhere.md) [b](#one-three) [c](models.md#nothing)", page) != []
     assert len(documents.wrong_links("[a](nowhere.md) [b](#x) [c](models.md#nothing) ![d](images/no.png)", page)) == 4
     assert documents.wrong_links("# One two\n[b](#one-two) [c](../README.md#tests) [d](https://x.org/y)", page) == []
 
 
-def test_a_file_that_is_nowhere_is_found():
-    assert documents.wrong_files("`parms.yaml`") == ["parms.yaml: no file is called so"]
+def test_a_missing_file_is_reported():
+    assert documents.wrong_files("`parms.yaml`") == ["parms.yaml: no such file"]
     assert documents.wrong_files("`params.yaml`, `evaluation.json`") == []
 
 
 @pytest.mark.parametrize("name", made.PAGES)
-def test_what_is_made_is_up_to_date(name):
+def test_generated_parts_are_up_to_date(name):
     text = (ROOT / name).read_text()
     assert made.MARKED.search(text)
     assert made.filled(text, ROOT) == text, "run: make docs"
 
 
-def test_a_number_that_was_typed_is_put_right():
+def test_a_hand_typed_number_is_replaced():
     text = "before\n<!-- made: targets -->\n| ndcg | 0.999 |\n<!-- end -->\nafter"
     filled = made.filled(text, ROOT)
     assert "0.999" not in filled
@@ -140,18 +140,18 @@ def test_a_number_that_was_typed_is_put_right():
     assert filled.endswith("<!-- end -->\nafter")
 
 
-def test_the_graph_says_all_that_dvc_yaml_says():
-    """Whoever needs a stage's results is reached from it in the picture."""
+def test_the_graph_shows_all_dependencies_of_dvc_yaml():
+    """Each stage is reachable in the picture from all stages whose results it needs."""
     stages = dvc_graph.read(ROOT, {"base": params.Base().model_dump()})
     arrows = re.findall(r"(\w+) -(?:->|\.->) (\w+)", made.graph(stages))
-    for name, before in dvc_graph.upstream(stages).items():
-        reached, waiting = set(), [made._id(name)]
-        while waiting:
-            one = waiting.pop()
-            new = {a for a, b in arrows if b == one} - reached
-            reached |= new
-            waiting += new
-        assert {made._id(other) for other in before} <= reached, name
+    for name, upstream in dvc_graph.upstream(stages).items():
+        ancestors, to_visit = set(), [made.node_id(name)]
+        while to_visit:
+            node = to_visit.pop()
+            parents = {source for source, target in arrows if target == node} - ancestors
+            ancestors |= parents
+            to_visit += parents
+        assert {made.node_id(other) for other in upstream} <= ancestors, name
     graph = made.graph({"a": {"outs": ["data/x"]}, "b": {"deps": ["data/x"], "metrics": ["m"]}, "c": {"deps": ["m"]}})
     assert [line.strip() for line in graph.splitlines() if "-" in line] == [
         "n_a --> n_data_x",
@@ -160,33 +160,35 @@ def test_the_graph_says_all_that_dvc_yaml_says():
     ]
 
 
-def test_kept_results_are_those_of_the_target_card():
-    kept = json.loads((ROOT / made.RESULTS).read_text())
-    for row in kept["targets"]:
+def test_stored_results_equal_the_target_card():
+    stored = json.loads((ROOT / made.RESULTS).read_text())
+    for row in stored["targets"]:
         metric = row["target"].split()[0]
-        assert kept[row["protocol"]][metric] == row["value"] == kept["models"][row["protocol"]][row["model"]][metric]
+        assert (
+            stored[row["protocol"]][metric] == row["value"] == stored["models"][row["protocol"]][row["model"]][metric]
+        )
         assert (row["verdict"] == "missed") == (row["value"] < row["threshold"])
 
 
-def test_the_page_on_models_quotes_the_kept_results():
-    kept, text = json.loads((ROOT / made.RESULTS).read_text()), (ROOT / "docs/models.md").read_text()
+def test_the_models_page_quotes_the_stored_results():
+    stored, text = json.loads((ROOT / made.RESULTS).read_text()), (ROOT / "docs/models.md").read_text()
     for model in ("own_history_decayed", "repurchase", "ease", "basket", "blend", "two_stage"):
         row = next(line for line in text.splitlines() if line.startswith(f"| `{model}` | ") and line.count("|") == 6)
         quoted = [cell.strip(" *") for cell in row.split("|")[4:6]]
-        known = [f"{kept['models'][protocol][model]['ndcg@10']:.3f}".lstrip("0") for protocol in ("all", "novel")]
-        assert [number for number in quoted if number] == known[: len([n for n in quoted if n])], model
+        expected = [f"{stored['models'][protocol][model]['ndcg@10']:.3f}".lstrip("0") for protocol in ("all", "novel")]
+        assert [number for number in quoted if number] == expected[: len([n for n in quoted if n])], model
 
 
 def test_results_are_gathered_from_a_run():
-    read = [
+    metrics = [
         json.loads((ROOT / f"reports/metrics/{name}.json").read_text())
         for name in ("headline", "evaluation", "data", "quality")
     ]
-    kept = results.gather(*read)
-    assert kept["all"] == read[0]["all"]
-    assert set(kept["models"]["novel"]) == set(read[1]["novel"])
-    assert made.headline(kept).count("\n") == 8
-    assert made.targets(kept).count("\n") == 8
+    stored = results.gather(*metrics)
+    assert stored["all"] == metrics[0]["all"]
+    assert set(stored["models"]["novel"]) == set(metrics[1]["novel"])
+    assert made.headline(stored).count("\n") == 8
+    assert made.targets(stored).count("\n") == 8
 
 
 REPORT = '<style>p {}</style><h1>Shop</h1><div class="tiles">T</div><h2 id="targets">Card</h2><table><tr></tr></table>'
@@ -211,20 +213,20 @@ def test_without_a_browser_the_message_names_some(monkeypatch):
         picture.browser()
 
 
-def test_the_picture_is_there_and_small():
+def test_the_picture_exists_and_is_small():
     assert (ROOT / picture.TARGET).stat().st_size < 200_000
     assert f"]({picture.TARGET})" in (ROOT / "README.md").read_text()[:1500]
 
 
-def test_every_page_is_in_the_index():
+def test_the_index_lists_every_page():
     index = (ROOT / "docs/README.md").read_text()
     pages = {page.name for page in (ROOT / "docs").glob("[a-z]*.md")}
     assert {name for name in pages if f"]({name})" not in index} == set()
     assert "docs/README.md" in (ROOT / "README.md").read_text()
 
 
-def test_hooks_run_what_the_lock_pins():
-    """Local hooks run the environment's programs: there is one list of versions, and nothing to fetch."""
+def test_hooks_run_the_locked_versions():
+    """Local hooks run the programs of .venv: there is one list of versions, and nothing to download."""
     repos = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     assert {repo["repo"] for repo in repos} == {"local"}
     hooks = [hook for repo in repos for hook in repo["hooks"]]
@@ -234,19 +236,19 @@ def test_hooks_run_what_the_lock_pins():
     assert {"ruff", "nbstripout"} <= programs <= pinned | {"git", "python"}
 
 
-def test_ci_calls_targets_that_exist_and_keeps_reports():
+def test_ci_calls_existing_targets_and_keeps_reports():
     text = (ROOT / ".github/workflows/ci.yml").read_text()
     jobs = yaml.safe_load(text)["jobs"]
     steps = [step for job in jobs.values() for step in job["steps"]]
     commands = [step["run"] for step in steps if "run" in step]
     assert {"make lint", "make test", "make repro", "make test-slow"} == set(commands)
     assert documents.wrong_commands("```bash\n" + "\n".join(commands) + "\n```") == []
-    kept = [step["with"]["path"] for step in steps if "upload-artifact" in step.get("uses", "")]
-    assert len(kept) == 1
-    assert documents.wrong_paths(kept[0].replace("**/*", "index")) == []
+    artifacts = [step["with"]["path"] for step in steps if "upload-artifact" in step.get("uses", "")]
+    assert len(artifacts) == 1
+    assert documents.wrong_paths(artifacts[0].replace("**/*", "index")) == []
     assert "workflow_dispatch" in jobs["slow"]["if"]
 
 
-def test_the_licence_is_that_of_the_package():
+def test_the_licence_equals_that_of_the_package():
     assert (ROOT / "LICENSE").read_text().startswith("MIT License")
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"] == "MIT"
