@@ -2,8 +2,8 @@
 
     make results
 
-It holds all of reports/metrics/headline.json, and in addition: `data` (title, rows delivered, cut, horizon_days), `users`
-and `targets` (of evaluation.json), `quality` (score, min_score), `models` (protocol -> model -> metric at 10).
+It holds all of reports/metrics/headline.json, and in addition: `data` (title, rows delivered, cut, horizon_days),
+`users` and `targets` (of evaluation.json), `quality` (score, min_score), `models` (protocol -> model -> metric at 10).
 """
 
 from __future__ import annotations
