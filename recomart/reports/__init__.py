@@ -1,1 +1,1 @@
-"""HTML pages that summarise a run: the index, the model card, what changed since the last run."""
+"""HTML pages that summarise a run: the index, the model card, what changed since the previous run."""

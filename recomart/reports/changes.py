@@ -1,6 +1,6 @@
-"""reports/changes.html: the newest run against the run before it, of the same shop; or any two, on a page of their own.
+"""reports/changes.html: the newest run compared with the previous one of the same shop; or a separate page on any two.
 
-Built with the index, so after a failed stage, too: then it says so above the newest two whole runs.
+It is built with the index, also after a failed stage; it then says so above the newest two complete runs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from recomart.project.sidecars import Metadata
 from recomart.reports import formats, rendering
 from recomart.runs import archive, compare
 from recomart.runs.archive import Run
@@ -23,38 +24,36 @@ NAME = "changes.html"
 CHIPS = {"better": "ok", "worse": "bad"}
 WIDTH = 110  # of the small figures, in CSS pixels
 
-Facts = dict[str, Any]
-
 
 def build(root: Path) -> str:
-    """Write reports/changes.html of the project in `root`: the newest two whole runs of its shop.
+    """Write reports/changes.html of the project in `root`: the newest two complete runs of its shop.
 
     Returns
     -------
     str
-        What the page says, in short.
+        A summary of the page.
     """
     history, problem = archive.history(root), archive.problem(root)
     for sentence in history.damaged:
         log.warning(sentence)
-    kept = history.of(archive.shop_of(root))
-    if len(kept) > 1:
-        facts = compared(kept[-2], kept[-1])
+    runs = history.of(archive.shop_of(root))
+    if len(runs) > 1:
+        facts = compared(runs[-2], runs[-1])
     else:
-        facts = {"now": kept[-1] if kept else None, "headline": "There is no earlier run to compare with yet."}
-    note = f"The last run is not kept to compare with: {problem}." if problem else ""
-    _write(root, NAME, {**facts, "problem": note, "damaged": history.damaged, "runs": kept})
+        facts = {"now": runs[-1] if runs else None, "headline": "There is no earlier run to compare with yet."}
+    note = f"The last run is not archived: {problem}." if problem else ""
+    _write(root, NAME, {**facts, "problem": note, "damaged": history.damaged, "runs": runs})
     return note or facts["headline"]
 
 
 def build_pair(root: Path, before: Run, now: Run) -> Path:
-    """Write reports/changes_<before>_<now>.html; reports/changes.html, which DVC knows, stays as it is."""
+    """Write reports/changes_<before>_<now>.html; reports/changes.html, which DVC tracks, is unchanged."""
     name = f"{Path(NAME).stem}_{before.number}_{now.number}.html"
     return _write(root, name, {**compared(before, now), "runs": [], "damaged": [], "problem": ""})
 
 
-def compared(before: Run, now: Run) -> Facts:
-    """All that the page shows of two runs."""
+def compared(before: Run, now: Run) -> Metadata:
+    """Everything the page shows about two runs."""
     chosen, models = compare.chosen(before, now), compare.models(before, now)
     inputs = compare.inputs(before, now)
     return {
@@ -64,7 +63,7 @@ def compared(before: Run, now: Run) -> Facts:
         "what_changed": compare.what_changed(inputs),
         "what_moved": compare.what_moved(chosen),
         "inputs": inputs.to_dicts(),
-        "look": compare.look_at_code(before, now),
+        "git_diff_command": compare.git_diff_command(before, now),
         "caveat": compare.caveat(before, now),
         "chosen": _rows(chosen),
         "models": _rows(models.filter(~pl.col("same"))),
@@ -74,8 +73,8 @@ def compared(before: Run, now: Run) -> Facts:
     }
 
 
-def _rows(table: pl.DataFrame) -> list[Facts]:
-    """With the word for each, and where zero, difference and interval lie on its figure."""
+def _rows(table: pl.DataFrame) -> list[Metadata]:
+    """The rows with their verdict, and the positions of difference and interval in their figure."""
     rows = [{**row, "verdict": compare.verdict(row)} for row in table.to_dicts()]
     ends = [
         abs(row[end]) for row in rows for end in ("low", "high") if row[end] is not None and math.isfinite(row[end])
@@ -85,15 +84,15 @@ def _rows(table: pl.DataFrame) -> list[Facts]:
 
 
 def _place(value: float | None, top: float) -> float | None:
-    """Zero is in the middle, `top` on the right edge; None for what cannot be drawn."""
+    """Zero is in the middle, `top` at the right edge; None for values that cannot be drawn."""
     if value is None or not math.isfinite(value) or not top:
         return None
     return round(WIDTH / 2 * (1 + min(max(value / top, -1), 1)), 1)
 
 
 def _facts(before: Run, now: Run) -> list[tuple[str, Any, Any]]:
-    """(what, before, now): numbers that no test is for."""
-    both = [
+    """(name, before, now): numbers without a statistical test."""
+    metrics = [
         (run.metrics.get("quality", {}), run.metrics["data"], run.metrics.get("evaluation", {}).get("users") or {})
         for run in (before, now)
     ]
@@ -104,27 +103,27 @@ def _facts(before: Run, now: Run) -> list[tuple[str, Any, Any]]:
             "users": formats.number(data.get("n_users")),
             "products": formats.number(data.get("n_items")),
             "test window": f"{formats.utc(data.get('cut'))} to {formats.utc(data.get('end'))} UTC",
-            "judged in all": formats.number(users.get("evaluated_all")),
-            "judged in novel": formats.number(users.get("evaluated_novel")),
+            "users evaluated (all)": formats.number(users.get("evaluated_all")),
+            "users evaluated (novel)": formats.number(users.get("evaluated_novel")),
             "fingerprint of the data": data.get("fingerprint") or "-",
         }
-        for quality, data, users in both
+        for quality, data, users in metrics
     ]
     seconds = [sum(facts.get("seconds") or 0 for facts in run.sidecars.values()) for run in (before, now)]
     return [
         *((name, was, shown[1][name]) for name, was in shown[0].items()),
-        ("all stages took", *map(formats.duration, seconds)),
+        ("duration of all stages", *map(formats.duration, seconds)),
     ]
 
 
-def _write(root: Path, name: str, facts: Facts) -> Path:
+def _write(root: Path, name: str, facts: Metadata) -> Path:
     environment = rendering.templates()
-    environment.globals |= {"chips": CHIPS, "width": WIDTH, "kept": archive.KEPT}
+    environment.globals |= {"chips": CHIPS, "width": WIDTH, "max_runs": archive.MAX_RUNS}
     environment.filters |= {"signed": signed, "p_value": compare.p_value}
     index = (root / paths.REPORTS / "index.html").exists()
     return rendering.write(root, name, environment.get_template("changes.html.j2").render({**facts, "index": index}))
 
 
 def signed(value: float | None) -> str:
-    """`+0.0123`; a dash where there is nothing."""
+    """`+0.0123`; a dash for a missing value."""
     return "-" if value is None or not math.isfinite(value) else f"{value:+.4f}"

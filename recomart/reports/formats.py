@@ -1,4 +1,4 @@
-"""Numbers, shares, durations and times as the pages write them."""
+"""Numbers, shares, durations and times as the pages show them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ BAR_WIDTH = 110  # of the small figures, in CSS pixels
 
 
 def number(value: float | None) -> str:
-    """`12,345`; a dash where there is nothing."""
+    """`12,345`; a dash for a missing value."""
     return "-" if _absent(value) else f"{value:,.0f}"
 
 
 def metric(value: float | None) -> str:
-    """Three decimals: `0.153`; a dash where there is nothing."""
+    """Three decimals: `0.153`; a dash for a missing value."""
     return "-" if _absent(value) else f"{value:.3f}"
 
 
 def share(value: float | None) -> str:
-    """`97.8 %`. Rounded down, since 94.96 % must not look like a passed gate of 95 %."""
+    """`97.8 %`. Rounded down, so that 94.96 % does not look like a passed threshold of 95 %."""
     return "-" if _absent(value) else f"{math.floor(round(value * 1000, 6)) / 10:.1f} %"
 
 
 def duration(seconds: float | None) -> str:
-    """`0.4 s`, `1 min 23 s`, `2 h 5 min`; a dash where there is nothing."""
+    """`0.4 s`, `1 min 23 s`, `2 h 5 min`; a dash for a missing value."""
     if _absent(seconds):
         return "-"
     if seconds < 10:
@@ -37,7 +37,7 @@ def duration(seconds: float | None) -> str:
 
 
 def utc(moment: str | None) -> str:
-    """`2025-12-31 23:59` in UTC of an ISO time; text that is no time stays as it is."""
+    """`2025-12-31 23:59` in UTC from an ISO time; other text is returned unchanged."""
     try:
         parsed = datetime.fromisoformat(str(moment))
     except ValueError:
@@ -46,7 +46,7 @@ def utc(moment: str | None) -> str:
 
 
 def scale(value: float | None, top: float) -> float:
-    """Where `value` lies on a bar that ends at `top`, in pixels."""
+    """The position of `value` on a bar that ends at `top`, in pixels."""
     return 0.0 if _absent(value) or top <= 0 else round(BAR_WIDTH * min(max(value / top, 0), 1), 1)
 
 

@@ -1,27 +1,26 @@
-"""reports/model_card.md, and as HTML: what was chosen, how good it is, where it is weak, and what it is not for.
+"""reports/model_card.md and .html: the chosen models, their quality, weaknesses, and intended use.
 
-Made from the small files that the stages left, as the index page is; what is missing is said to be missing.
+Built from the metrics of the stages, as the index page is; missing files are named.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import mistune
 from jinja2 import Environment, FileSystemLoader
 from mistune.util import safe_entity
 
-from recomart.project import git, params, sidecars
+from recomart.project import git, params
+from recomart.project.sidecars import Metadata
+from recomart.project.stored_metrics import read_metrics
 from recomart.reports import formats, rendering
 from recomart_lib.core import paths
 from recomart_lib.core.text import bullets, percent, plural, safe
 
 NAMES = [f"{name}@10" for name in ("ndcg", "precision", "recall", "hit_rate", "mrr", "map", "coverage", "novelty")]
-MEANING = {"all": "what is taken again counts", "novel": "only what is new to the user counts"}
+MEANING = {"all": "repeat purchases count", "novel": "only items new to the user count"}
 METRICS = ("data", "tuning", "evaluation", "quality")
-
-Facts = dict[str, Any]
 
 
 def build(root: Path) -> Path:
@@ -30,7 +29,7 @@ def build(root: Path) -> Path:
     Parameters
     ----------
     root
-        The folder that holds params.yaml and reports/.
+        The folder with params.yaml and reports/.
 
     Returns
     -------
@@ -47,16 +46,16 @@ def build(root: Path) -> Path:
     return target
 
 
-def gather(root: Path) -> Facts:
-    """What the card shows: the metrics files (empty where missing), params.yaml and the code's revision."""
-    found = {name: sidecars.read(root / paths.METRICS / f"{name}.json") for name in METRICS}
+def gather(root: Path) -> Metadata:
+    """The card's content: the metrics files (empty if missing), params.yaml and the code's revision."""
+    metrics = {name: read_metrics(root, name) for name in METRICS}
     file = root / "params.yaml"
     everything = params.load(file) if file.exists() else params.Params()
-    return {**found, "params": everything, "revision": git.revision(root)}
+    return {**metrics, "params": everything, "revision": git.revision(root)}
 
 
-def render(facts: Facts) -> str:
-    """The card as Markdown. `facts`: see `gather`; words from data are made harmless."""
+def render(facts: Metadata) -> str:
+    """The card as Markdown. `facts`: see `gather`; text from data is escaped."""
     evaluation = facts["evaluation"]
     chosen = evaluation.get("chosen") or {}
     shown = {
@@ -73,8 +72,8 @@ def render(facts: Facts) -> str:
     return _environment(autoescape=False).get_template("model_card.md.j2").render({**facts, **shown})
 
 
-def scores(evaluation: Facts, protocol: str, model: str) -> list[Facts]:
-    """One row per metric of a chosen model: name, value, low, high, random, popularity, ceiling (None: not known)."""
+def scores(evaluation: Metadata, protocol: str, model: str) -> list[Metadata]:
+    """One row per metric of a chosen model: name, value, low, high, random, popularity, ceiling (None: unknown)."""
     models = evaluation.get(protocol) or {}
     ceilings = {
         row["target"].split(" ")[0]: row["ceiling"]
@@ -90,20 +89,20 @@ def scores(evaluation: Facts, protocol: str, model: str) -> list[Facts]:
     return rows
 
 
-def weaknesses(evaluation: Facts) -> list[str]:
-    """Sentences on whom the chosen models serve badly, from the numbers of 07_evaluate."""
-    chosen, found = evaluation.get("chosen") or {}, []
+def weaknesses(evaluation: Metadata) -> list[str]:
+    """Sentences on the users that the chosen models serve badly, from the numbers of 07_evaluate."""
+    chosen, sentences = evaluation.get("chosen") or {}, []
     for row in evaluation.get("weak", []):
         numbers = f"{row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f}, n = {row['n']:,})"
-        found.append(f"{safe(row['by'])} *{safe(row['slice'])}*: ndcg@10 {numbers}, below the average of all users")
+        sentences.append(f"{safe(row['by'])} *{safe(row['slice'])}*: ndcg@10 {numbers}, below the average of all users")
     for protocol, shares in (evaluation.get("losers") or {}).items():
         words = f"of the users are served worse by {chosen[protocol]} than by popularity"
-        found.append(f"protocol *{protocol}*: {percent(shares['worse'])} {words}")
+        sentences.append(f"protocol *{protocol}*: {percent(shares['worse'])} {words}")
     cold = [row for row in evaluation.get("history", []) if row["history"] == "cold" and row["metric"] == "ndcg@10"]
     if cold:
         reached = ", ".join(f"{row['mean']:.3f} with {row['model']}" for row in cold)
-        found.append(f"{plural(cold[0]['n'], 'cold user')} can be shown bestsellers only: ndcg@10 {reached}")
-    return found
+        sentences.append(f"{plural(cold[0]['n'], 'cold user')} can only get bestsellers: ndcg@10 {reached}")
+    return sentences
 
 
 class _Renderer(mistune.HTMLRenderer):

@@ -14,7 +14,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 
 def templates() -> Environment:
-    """The pages' templates: all that is put into them is escaped."""
+    """The environment of the page templates; it escapes all values."""
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": number, "share": share, "duration": duration, "utc": utc, "metric": metric}
     environment.globals |= {"colour": colour}
@@ -22,7 +22,7 @@ def templates() -> Environment:
 
 
 def write(root: Path, name: str, page: str) -> Path:
-    """Write a page into reports/; its path."""
+    """Write a page into reports/, and return its path."""
     target = root / paths.REPORTS / name
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(page, encoding="utf-8")

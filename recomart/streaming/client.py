@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import Producer
 
 from recomart.project.params import Stream
-from recomart_lib.core.config import filled
+from recomart_lib.core.config import expand_env
 from recomart_lib.core.errors import UserError
 
 
@@ -26,7 +26,7 @@ def client(settings: Stream, *more: Mapping[str, Any]) -> dict[str, Any]:
             "and write localhost:9092, or try `recomart stream demo`, which needs none."
         )
     given = {name: value for part in (settings.client, *more) for name, value in part.items()}
-    told = {name: filled(value, f"params.yaml: stream: {name}") for name, value in given.items()}
+    told = {name: expand_env(value, f"params.yaml: stream: {name}") for name, value in given.items()}
     return {**told, "bootstrap.servers": settings.bootstrap_servers}
 
 

@@ -1,15 +1,16 @@
-"""Dead letters onto their topic, each once: in one transaction with the group's offsets.
+"""Send dead letters to their topic exactly once: in one transaction with the group's offset of their partition.
 
-So the group's offset of a partition says up to where its letters are on the topic, and no crash can tear the two apart.
+The group's offset of a partition therefore says which of its dead letters are on the topic, even after a crash.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import uuid
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -21,143 +22,189 @@ from recomart_lib.core.errors import UserError
 
 log = logging.getLogger(__name__)
 
-TRANSACTION_S = 20  # the broker gives up a transaction that takes longer; it looks every ten seconds
-HANGS_S = 3 * TRANSACTION_S  # each of a transaction's steps has its own patience; longer than all of them
-PORTION_BYTES = 10_000_000  # of dead letters, in one transaction
-ROOM_BYTES = 4_000  # for all of a message that is not its value
-SHORT = 1_000  # bytes of a key and letters of a reason that a message has room for
+TRANSACTION_S = 20  # the broker aborts a transaction that takes longer; it checks every ten seconds
+HANGS_S = 3 * TRANSACTION_S  # each step of a transaction has its own timeout; this is longer than all of them
+BATCH_BYTES = 10_000_000  # of dead letters in one transaction
+OVERHEAD_BYTES = 4_000  # reserved in a message for everything except its value
+MAX_TEXT = 1_000  # bytes of a key, and characters of a reason, that fit into a message
 SETTINGS = {
     "transaction.timeout.ms": TRANSACTION_S * 1000,
-    # else librdkafka forgets the brokers when none answers, and a transaction that waits for one waits for ever
+    # without it librdkafka forgets the brokers when none answers, and a transaction that waits for one never ends
     # (its issue 5511)
     "metadata.recovery.strategy": "none",
 }
 HEADERS = ("reason", "topic", "partition", "offset")
 
 
-class Waiting(NamedTuple):
-    """Dead letters of a partition (`stream_log.DEAD`); with them, all before offset `upto` is on the topic."""
+class Unsent(NamedTuple):
+    """Dead letters of a partition (`commit_log.DEAD`); once sent, all before offset `end` are on the topic."""
 
     partition: int
-    letters: pl.DataFrame
-    upto: int
+    dead_letters: pl.DataFrame
+    end: int
 
 
-class Letters:
-    """A producer of dead letters for as long as a consumer is a member of its group."""
+class Batch(NamedTuple):
+    """Dead letters of a partition that are sent in one transaction, and the offset up to which they reach."""
+
+    partition: int
+    dead_letters: list[dict[str, Any]]
+    end: int
+
+
+class DeadLetterSender:
+    """Transactional producers, one for each partition that the consumer owns.
+
+    The transactional id belongs to the partition. So the next owner fences the previous one: the broker aborts the
+    transaction that a killed consumer left open, and readers of the topic do not wait until it times out.
+    """
 
     def __init__(self, settings: Stream, consumer: Consumer) -> None:
         self._settings, self._consumer = settings, consumer
-        # an id of its own: the group's generation, which goes with the offsets, keeps out who is no member any more
-        name = f"{settings.group}-{uuid.uuid4().hex}"
-        size = {"message.max.bytes": settings.dead_letter_max_bytes, "batch.size": settings.dead_letter_max_bytes}
-        chosen = client(settings, settings.producer, SETTINGS, size, {"transactional.id": name})
-        self._producer = Producer(chosen, logger=log)
+        self._producers: dict[int, Producer] = {}
 
-    def start(self) -> None:
-        """Make ready for transactions; KafkaException if the broker is not."""
-        self._producer.init_transactions(TRANSACTION_S)
-
-    def send(self, waiting: Iterable[Waiting]) -> Iterator[dict[int, int]]:
-        """Send them; after each transaction, partition -> offset before which all letters are on the topic.
+    def own(self, partitions: Iterable[int]) -> None:
+        """Prepare for transactions of these partitions, and fence previous owners.
 
         Raises
         ------
         KafkaException
-            If that cannot be said of the rest.
-        UserError
-            If the topic takes no letters of the size in params.yaml.
+            If the broker is not ready.
         """
-        for letters, ends in _portions(waiting):
-            self._in_time([_cut(letter, self._settings.dead_letter_max_bytes) for letter in letters], ends)
-            yield ends
+        size = {"message.max.bytes": self._settings.dead_letter_max_bytes}
+        size["batch.size"] = self._settings.dead_letter_max_bytes
+        for partition in partitions:
+            name = {"transactional.id": transactional_id(self._settings, partition)}
+            properties = client(self._settings, self._settings.producer, SETTINGS, size, name)
+            self._producers[partition] = Producer(properties, logger=log)
+            self._producers[partition].init_transactions(TRANSACTION_S)
 
-    def _in_time(self, letters: list[dict[str, Any]], ends: dict[int, int]) -> None:
-        """One transaction, or KafkaException when it hangs: then its thread and its producer are left to themselves.
+    def release(self, partitions: Iterable[int]) -> None:
+        """Forget the producers of partitions that now belong to another consumer."""
+        for partition in partitions:
+            self._producers.pop(partition, None)
 
-        Should they wake up, the broker refuses what they say: the group has gone on without them.
+    def send(self, unsent: Iterable[Unsent]) -> Iterator[dict[int, int]]:
+        """Send dead letters; one transaction per partition at a time, partitions in parallel.
+
+        Yields
+        ------
+        dict
+            Partition -> offset before which all dead letters are on the topic.
+
+        Raises
+        ------
+        KafkaException
+            If the outcome for the rest is a failure or unknown.
+        UserError
+            If the topic does not accept dead letters of the size in params.yaml.
+        """
+        for batches in zip_longest(*(_batches(each, self._settings.dead_letter_max_bytes) for each in unsent)):
+            transactions = [(batch, self._start(batch)) for batch in batches if batch]
+            deadline, ends, problems = time.monotonic() + HANGS_S, {}, []
+            for batch, outcome in transactions:
+                try:
+                    _result(outcome, deadline)
+                    ends[batch.partition] = batch.end
+                except (KafkaException, UserError) as problem:
+                    problems.append(problem)
+            if ends:
+                yield ends
+            if problems:
+                raise problems[0]
+
+    def _start(self, batch: Batch) -> Future[None]:
+        """Start a transaction in a thread of its own.
+
+        If it hangs, its thread and producer are abandoned. Should they resume later, the broker rejects them: the next
+        session has fenced them.
         """
         outcome: Future[None] = Future()
-        members = self._consumer.consumer_group_metadata()  # only the thread that consumes may ask for it
+        group = self._consumer.consumer_group_metadata()  # only the consumer's thread may call this
 
         def work() -> None:
             try:
-                outcome.set_result(self._transact(letters, ends, members))
+                outcome.set_result(self._transact(batch, group))
             except BaseException as problem:
                 outcome.set_exception(problem)
 
         threading.Thread(target=work, name="dead letters", daemon=True).start()
-        try:
-            outcome.result(HANGS_S)
-        except TimeoutError:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "a transaction hangs")) from None
+        return outcome
 
-    def _transact(self, letters: list[dict[str, Any]], ends: dict[int, int], members: Any) -> None:
-        refused: list[KafkaError] = []
-        offsets = [TopicPartition(self._settings.topic, partition, end) for partition, end in ends.items()]
-        self._producer.begin_transaction()
+    def _transact(self, batch: Batch, group: Any) -> None:
+        producer, refused = self._producers[batch.partition], []
+        offset = TopicPartition(self._settings.topic, batch.partition, batch.end)
+        producer.begin_transaction()
         try:
-            for letter in letters:
-                self._put(letter, refused)
-            self._require_taken(refused)
-            self._producer.send_offsets_to_transaction(offsets, members, TRANSACTION_S)
-            self._producer.commit_transaction(TRANSACTION_S)
+            for dead_letter in batch.dead_letters:
+                self._put(producer, dead_letter, refused)
+            self._require_accepted(producer, refused)
+            producer.send_offsets_to_transaction([offset], group, TRANSACTION_S)
+            producer.commit_transaction(TRANSACTION_S)
         except KafkaException as problem:
-            # an outcome that nobody knows is not aborted: the next session asks the broker for the group's offsets
+            # an unknown outcome is not aborted: the next session asks the broker for the group's offsets
             if problem.args[0].txn_requires_abort():
-                self._producer.abort_transaction(TRANSACTION_S)
+                producer.abort_transaction(TRANSACTION_S)
             raise
 
-    def _require_taken(self, refused: list[KafkaError]) -> None:
-        """Wait until the letters are on the topic, or one of them is refused."""
-        while len(self._producer) and not refused:
-            self._producer.poll(0.1)
+    def _require_accepted(self, producer: Producer, refused: list[KafkaError]) -> None:
+        """Wait until the dead letters are on the topic, or one of them is refused."""
+        while len(producer) and not refused:
+            producer.poll(0.1)
         if refused and refused[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
             topic = self._settings.dead_letter_topic
             raise UserError(
-                f"The topic {topic} takes no dead letters of {self._settings.dead_letter_max_bytes:,} bytes: lower "
-                "params.yaml: stream.dead_letter_max_bytes (longer ones are cut there), or raise the topic's "
-                "max.message.bytes. Nothing is lost: all letters are in the zone."
+                f"The topic {topic} does not accept dead letters of {self._settings.dead_letter_max_bytes:,} bytes: "
+                "lower params.yaml: stream.dead_letter_max_bytes (longer ones are truncated), or raise the topic's "
+                "max.message.bytes. Nothing is lost: the streaming zone has all dead letters."
             )
         if refused:
             raise KafkaException(refused[0])
 
-    def _put(self, letter: dict[str, Any], refused: list[KafkaError]) -> None:
-        topic, headers = self._settings.dead_letter_topic, {name: str(letter[name]) for name in HEADERS}
+    def _put(self, producer: Producer, dead_letter: dict[str, Any], refused: list[KafkaError]) -> None:
+        topic, headers = self._settings.dead_letter_topic, {name: str(dead_letter[name]) for name in HEADERS}
 
         def delivered(error: KafkaError | None, _: Message) -> None:
             if error is not None:
                 refused.append(error)
 
-        put(self._producer, topic, letter["value"], letter["key"], headers=headers, on_delivery=delivered)
-        self._producer.poll(0)
+        put(producer, topic, dead_letter["value"], dead_letter["key"], headers=headers, on_delivery=delivered)
+        producer.poll(0)
 
 
-def _portions(waiting: Iterable[Waiting]) -> Iterator[tuple[list[dict[str, Any]], dict[int, int]]]:
-    """Letters for one transaction each, and up to where they reach in each partition."""
-    letters: list[dict[str, Any]] = []
-    ends: dict[int, int] = {}
+def transactional_id(settings: Stream, partition: int) -> str:
+    """The same for every owner of the partition: it starts with the group's name."""
+    return f"{settings.group}-{settings.topic}-{partition}"
+
+
+def _result(outcome: Future[None], deadline: float) -> None:
+    try:
+        outcome.result(max(0, deadline - time.monotonic()))
+    except TimeoutError:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "a transaction hangs")) from None
+
+
+def _batches(unsent: Unsent, max_bytes: int) -> Iterator[Batch]:
+    """The dead letters of a partition in batches for one transaction each; the last one reaches `unsent.end`."""
+    batch: list[dict[str, Any]] = []
     size = 0
-    for partition, table, upto in waiting:
-        for letter in table.iter_rows(named=True):
-            letters.append(letter)
-            ends[partition] = letter["offset"] + 1
-            size += 500 + len(letter["value"] or b"")
-            if size > PORTION_BYTES:
-                yield letters, ends
-                letters, ends, size = [], {}, 0
-        ends[partition] = upto
-    if letters:
-        yield letters, ends
+    for dead_letter in unsent.dead_letters.iter_rows(named=True):
+        if size > BATCH_BYTES:
+            yield Batch(unsent.partition, batch, batch[-1]["offset"] + 1)
+            batch, size = [], 0
+        batch.append(_truncated(dead_letter, max_bytes))
+        size += 500 + len(dead_letter["value"] or b"")
+    if batch:
+        yield Batch(unsent.partition, batch, unsent.end)
 
 
-def _cut(letter: dict[str, Any], max_bytes: int) -> dict[str, Any]:
-    """A letter that fits into a message; the zone has all of it."""
-    value, key, reason = letter["value"] or b"", letter["key"], letter["reason"][:SHORT]
-    if len(value) > max_bytes - ROOM_BYTES:
-        reason = f"{reason} (cut, of {len(value)} bytes)"
-    return letter | {
-        "value": letter["value"] and value[: max_bytes - ROOM_BYTES],
-        "key": key and key[:SHORT],
+def _truncated(dead_letter: dict[str, Any], max_bytes: int) -> dict[str, Any]:
+    """A dead letter that fits into a message; the streaming zone keeps it whole."""
+    value, key, reason = dead_letter["value"] or b"", dead_letter["key"], dead_letter["reason"][:MAX_TEXT]
+    if len(value) > max_bytes - OVERHEAD_BYTES:
+        reason = f"{reason} (truncated, of {len(value)} bytes)"
+    return dead_letter | {
+        "value": dead_letter["value"] and value[: max_bytes - OVERHEAD_BYTES],
+        "key": key and key[:MAX_TEXT],
         "reason": reason,
     }
