@@ -1,11 +1,11 @@
-"""Fixtures that several test modules share: a tiny shop of three CSV files, and the place of the real data."""
+"""Fixtures that several test modules share: a tiny shop of three CSV files, and the folder of the real data."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,9 @@ from recomart.cli import app
 from recomart_lib.core import schemas, shops
 from recomart_lib.core.shops import Shop, Table
 from recomart_lib.ingest import lake
+from recomart_lib.ingest.sources import records
 
-settings.register_profile("any speed", deadline=None)  # no test is a timed one
+settings.register_profile("any speed", deadline=None)  # no test depends on speed
 settings.load_profile("any speed")
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,7 +77,7 @@ DECLARED: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class TinyShop:
-    """A shop, the folder in which its files lie, and its YAML file."""
+    """A shop, the folder with its files, and its YAML file."""
 
     shop: Shop
     source: Path
@@ -89,7 +90,7 @@ def utc(*parts: int) -> datetime:
 
 
 def rows(table: str, *records: dict[str, Any]) -> pl.DataFrame:
-    """Rows of one of the three tables, what is not given being null, with the provenance that raw tables carry."""
+    """Rows of one of the three tables (missing values null), with the provenance columns of raw tables."""
     columns = schemas.TABLES[table]
     raw = [
         {**dict.fromkeys(columns), **record, "source_file": "f", "source_line": n} for n, record in enumerate(records)
@@ -97,28 +98,26 @@ def rows(table: str, *records: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(raw, schema={**columns, **schemas.PROVENANCE})
 
 
-@dataclass(frozen=True)
-class Piece:
-    """What a reader hands to the lake: rows, rejects, and how many times could mean two moments."""
-
-    rows: pl.DataFrame
-    rejects: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=schemas.REJECTS))
-    n_ambiguous: int = 0
+def Chunk(rows: pl.DataFrame, rejects: pl.DataFrame | None = None) -> records.Chunk:  # noqa: N802
+    """A chunk that readers pass to the lake, by default without rejected lines."""
+    return records.Chunk(rows, pl.DataFrame(schema=schemas.REJECTS) if rejects is None else rejects)
 
 
 def unreadable(name: str, n: int) -> pl.DataFrame:
-    """`n` lines of a file that could not be read."""
+    """`n` unreadable lines of a file."""
     lines = [(name, 1000 + line, f"raw {line}", "not a record") for line in range(n)]
     return pl.DataFrame(lines, schema=schemas.REJECTS, orient="row")
 
 
-def land(raw: Path, table: str, *pieces: Piece, name: str = "f", shop: str = "x", text: str = "") -> lake.Manifest:
-    """Land a file of this name, whose bytes are `text` (its name, by default), as these pieces."""
+def ingest_chunks(
+    raw: Path, table: str, *chunks: records.Chunk, name: str = "f", shop: str = "x", text: str = ""
+) -> lake.Manifest:
+    """Ingest these chunks as a file of this name; its bytes are `text` (by default its name)."""
     raw.mkdir(parents=True, exist_ok=True)
     file = raw.parent / "delivered"
     file.write_text(text or name)
-    with lake.landing(raw, pieces) as found:
-        return lake.commit(found, raw, shop, table, file, name, lake.content_hash(file, name, "declared"))
+    with lake.staging(raw, chunks) as staged:
+        return lake.commit(staged, raw, shop, table, file, name, lake.content_hash(file, name, "declared"))
 
 
 def full_shop(zone: str = "UTC", mapped: bool = True, **tables: Table) -> Shop:
@@ -133,7 +132,7 @@ def full_shop(zone: str = "UTC", mapped: bool = True, **tables: Table) -> Shop:
 
 @pytest.fixture
 def tiny_shop() -> Callable[..., TinyShop]:
-    """`tiny_shop(folder, users=.., items=.., events=.., **keys)` writes a shop: texts of files, keys of its YAML."""
+    """`tiny_shop(folder, users=.., items=.., events=.., **keys)` writes a shop: its files and its YAML keys."""
 
     def write(folder: Path, users: str = USERS, items: str = ITEMS, events: str = EVENTS, **keys: Any) -> TinyShop:
         source = folder / "source"
@@ -150,14 +149,14 @@ def tiny_shop() -> Callable[..., TinyShop]:
 
 @pytest.fixture
 def call(monkeypatch, capsys):
-    """call("shop", "use", ...) -> (exit status, what was printed, what was complained of)."""
+    """call("shop", "use", ...) -> (exit status, stdout, stderr)."""
 
     def run(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["recomart", *words])
-        with pytest.raises(SystemExit) as stopped:
+        with pytest.raises(SystemExit) as exit_info:
             app.main()
-        said = capsys.readouterr()
-        return stopped.value.code or 0, said.out, said.err
+        captured = capsys.readouterr()
+        return exit_info.value.code or 0, captured.out, captured.err
 
     return run
 

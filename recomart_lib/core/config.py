@@ -29,7 +29,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def filled(value: Any, place: object) -> Any:
+def expand_env(value: Any, place: object) -> Any:
     """The value with each `${NAME}` replaced by that environment variable: for secrets.
 
     Raises
@@ -38,9 +38,9 @@ def filled(value: Any, place: object) -> Any:
         Naming `place`, where the value stands, and the variable, if it is not set.
     """
     if isinstance(value, dict):
-        return {key: filled(one, place) for key, one in value.items()}
+        return {key: expand_env(one, place) for key, one in value.items()}
     if isinstance(value, list):
-        return [filled(one, place) for one in value]
+        return [expand_env(one, place) for one in value]
     if not isinstance(value, str):
         return value
     found = os.path.expandvars(value)
@@ -49,7 +49,7 @@ def filled(value: Any, place: object) -> Any:
     return found
 
 
-def checked(model: type[Model], content: dict[str, Any], path: Path) -> Model:
+def validated(model: type[Model], content: dict[str, Any], path: Path) -> Model:
     """`content` as a `model`, or a `UserError` with one line per mistake and the nearest right name for a typo."""
     try:
         return model.model_validate(content)

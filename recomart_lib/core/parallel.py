@@ -14,7 +14,9 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def each(work: Callable[[Job], Result], jobs: Iterable[Job], desc: str | None = None, unit: str = "it") -> list[Result]:
+def thread_map(
+    work: Callable[[Job], Result], jobs: Iterable[Job], desc: str | None = None, unit: str = "it"
+) -> list[Result]:
     """`work` of every job, in the order of the jobs; the first exception is raised. A bar is shown if it has a name.
 
     For work that NumPy, Polars, LightGBM and the like do: it lets other threads run. Linear algebra takes one thread

@@ -22,12 +22,12 @@ ABANDONED = 24 * 3600  # seconds after which an unfinished file is taken for a d
 
 
 @contextmanager
-def desk(folder: Path) -> Iterator[Path]:
-    """A place for unfinished files, in `folder`/.desk and so on its disk; nothing of it is left in the end.
+def scratch_folder(folder: Path) -> Iterator[Path]:
+    """A place for unfinished files, in `folder`/.scratch and so on its disk; nothing of it is left in the end.
 
     What killed processes left there is swept away when a day has passed: others may be at work.
     """
-    room = folder / ".desk"
+    room = folder / ".scratch"
     room.mkdir(parents=True, exist_ok=True)
     for left in room.iterdir():
         with suppress(FileNotFoundError):  # its owner has just finished

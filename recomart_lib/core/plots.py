@@ -72,7 +72,7 @@ def use_style() -> None:
     )
 
 
-def nothing(text: str) -> Axes:
+def empty_figure(text: str) -> Axes:
     """An empty picture that says why it is empty."""
     _, ax = plt.subplots(figsize=(8, 0.8))
     ax.text(0, 0.5, text, color=GREY, va="center")
@@ -83,7 +83,7 @@ def nothing(text: str) -> Axes:
 def bars(labels: Sequence[str], values: Sequence[float], xlabel: str, title: str, shares: bool = False) -> Axes:
     """Horizontal bars, the first on top; models have their colours."""
     if not any(values):
-        return nothing(f"{title}: no data in this shop.")
+        return empty_figure(f"{title}: no data in this shop.")
     _, ax = plt.subplots(figsize=(8, 0.6 + 0.28 * len(labels)))
     names = [str(label)[:40] for label in labels]
     ax.barh(range(len(names)), list(values), color=[MODEL_COLOURS.get(name, ACCENT) for name in names])
@@ -99,7 +99,7 @@ def bars(labels: Sequence[str], values: Sequence[float], xlabel: str, title: str
 def daily(days: pl.DataFrame, ylabel: str, title: str) -> Axes:
     """A line over days or weeks: the first column is the date, `n` the count."""
     if not days.height:
-        return nothing(f"{title}: no data.")
+        return empty_figure(f"{title}: no data.")
     _, ax = plt.subplots()
     ax.plot(days.to_series(0).to_numpy(), days.get_column("n").to_numpy(), color=ACCENT, lw=1.2)
     ax.set(ylabel=ylabel, title=title, ylim=(0, None), xlabel="date")
@@ -111,7 +111,7 @@ def histogram(values: pl.Series, xlabel: str, ylabel: str, title: str, log: bool
     known = values.drop_nulls().cast(pl.Float64).to_numpy()
     known = known[known > 0] if log else known
     if not len(known):
-        return nothing(f"{title}: no data in this shop.")
+        return empty_figure(f"{title}: no data in this shop.")
     _, ax = plt.subplots()
     ax.hist(known, bins=_bins(known, log), color=ACCENT, edgecolor="white", lw=0.4)
     if log:

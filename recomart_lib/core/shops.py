@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from recomart_lib.core import paths
-from recomart_lib.core.config import checked, read_yaml, suggestion
+from recomart_lib.core.config import read_yaml, suggestion, validated
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import EVENT_TYPES, REQUIRED, TABLES
 
@@ -295,10 +295,10 @@ def load(name: str) -> Shop:
 
 def read(path: Path) -> Shop:
     """Read and check one shop file; its name is the file's."""
-    return checked(Shop, {**read_yaml(path), "name": path.stem}, path)
+    return validated(Shop, {**read_yaml(path), "name": path.stem}, path)
 
 
-def hint(shop: Shop) -> str:
+def fetch_hint(shop: Shop) -> str:
     """What to say where a shop's files are missing, if they are public."""
     return f" They are public: recomart shop fetch {shop.name}" if shop.fetch else ""
 
@@ -315,7 +315,7 @@ def files(shop: Shop, table: str, source: Path) -> list[Path]:
     if not source.is_dir():
         raise UserError(
             f"base.source: there is no folder {source}. Say where the files of shop '{shop.name}' lie: "
-            f"make repro SHOP={shop.name} SOURCE=<folder>." + hint(shop)
+            f"make repro SHOP={shop.name} SOURCE=<folder>." + fetch_hint(shop)
         )
     found = sorted(file for file in source.glob(pattern or "") if file.is_file())
     if not found:

@@ -1,14 +1,14 @@
-"""The lake: what was delivered, as immutable Parquet with a manifest beside every file.
+"""The lake: delivered data as immutable Parquet, with a manifest beside every file.
 
     data/raw/source=<shop>/type=<table>/date=<YYYY-MM-DD>/<content hash>.parquet (+ .json, + .rejects.parquet)
 
-One delivered file is landed as one Parquet file, in the partition of the day, in the shop's time zone, that most of its
-rows speak of (tables without times: the day of landing). The hash covers the file's name (its path in the source
-folder), its bytes and its declaration in the shop file. The same content again is recognised and skipped; a changed
-file is a new version: readers see the newest, the old one stays.
+One delivered file becomes one Parquet file. Its partition is the day (in the shop's time zone) of most of its rows; for
+tables without times it is the day of ingestion. The hash covers the file's name (its path in the source folder), its
+bytes and its declaration in the shop file. The same content is recognised and skipped; a changed file is a new version:
+readers see the newest version, and the old one stays.
 
-A *repair* (see `repair`) is a landed file too. Each of its rows stands for one row, or one unreadable line, of another
-file, in the version that it was made for: readers see the repaired row in its place.
+A *repair* (see `is_repair`) is an ingested file too. Each of its rows replaces one row, or one unreadable line, of
+another file, in the version that it was made for: readers see the repaired row in its place.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 
 from recomart_lib import __version__
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.parquet import Writer, desk
+from recomart_lib.core.parquet import Writer, scratch_folder
 from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES
+from recomart_lib.ingest.sources.records import Chunk
 
 Manifest = dict[str, Any]
 
-ROWS_AT_ONCE = 250_000  # what a reader of a large table has in memory
-PLACE = list(PROVENANCE)  # where a row came from
-VERSION = "source_version"  # 16 digits of the hash of the file that a row came from
+BATCH_ROWS = 250_000  # rows of a large table that a reader holds in memory
+PLACE = list(PROVENANCE)  # identifies the delivered line of a row
+VERSION = "source_version"  # first 16 digits of the hash of the file that a row came from
 FILES = {
     "source_file": pl.String,
     VERSION: pl.String,
@@ -45,17 +46,9 @@ FILES = {
 }
 
 
-class Piece(Protocol):
-    """A part of a delivered file: rows, lines that could not be read, and times that could mean two moments."""
-
-    rows: pl.DataFrame
-    rejects: pl.DataFrame
-    n_ambiguous: int
-
-
 @dataclass
-class Landing:
-    """A delivered file that is read, but not in the lake yet: counts, and the files that wait to be moved there."""
+class StagedFile:
+    """A delivered file that was read but is not in the lake yet: its counts, and the folder with its Parquet files."""
 
     folder: Path
     time_zone: str
@@ -68,55 +61,56 @@ class Landing:
     first: datetime | None = None
     last: datetime | None = None
 
-    def count(self, piece: Piece) -> None:
-        self.n_rows += piece.rows.height
-        self.n_rejects += piece.rejects.height
-        self.n_ambiguous += piece.n_ambiguous
-        if self.first_reject is None and piece.rejects.height:
-            self.first_reject = piece.rejects.row(0, named=True)
-        self.columns = {name: str(dtype) for name, dtype in piece.rows.schema.items()}
-        if "timestamp" in piece.rows.columns:
-            moments = piece.rows.get_column("timestamp").drop_nulls()
+    def count(self, chunk: Chunk) -> None:
+        """Add a chunk to the counts."""
+        self.n_rows += chunk.rows.height
+        self.n_rejects += chunk.rejects.height
+        self.n_ambiguous += chunk.n_ambiguous
+        if self.first_reject is None and chunk.rejects.height:
+            self.first_reject = chunk.rejects.row(0, named=True)
+        self.columns = {name: str(dtype) for name, dtype in chunk.rows.schema.items()}
+        if "timestamp" in chunk.rows.columns:
+            moments = chunk.rows.get_column("timestamp").drop_nulls()
             local = moments.dt.convert_time_zone(self.time_zone).dt.date()
             self.days.update(dict(local.value_counts().iter_rows()))
-            known = [moment for moment in (self.first, self.last, moments.min(), moments.max()) if moment]
-            self.first, self.last = min(known, default=None), max(known, default=None)
+            limits = [moment for moment in (self.first, self.last, moments.min(), moments.max()) if moment]
+            self.first, self.last = min(limits, default=None), max(limits, default=None)
 
-    def day(self, otherwise: date) -> date:
-        """The day that most rows speak of (of equals the first): late rows and impossible dates do not move a file."""
-        return min(self.days, key=lambda day: (-self.days[day], day), default=otherwise)
+    def day(self, default: date) -> date:
+        """The day of most rows (the first, if tied), so that late rows and impossible dates do not move a file."""
+        return min(self.days, key=lambda day: (-self.days[day], day), default=default)
 
 
 def content_hash(file: Path, name: str, declaration: str) -> str:
-    """The identity of a landing: the file's name, the delivered bytes, and how they are to be read."""
+    """The identity of an ingested file: its name, the delivered bytes, and the declaration of how to read them."""
     digest = _digest(file)
     digest.update(f"{name}\n{declaration}".encode())
     return digest.hexdigest()
 
 
 @contextmanager
-def landing(raw: Path, pieces: Iterable[Piece], time_zone: str = "UTC") -> Iterator[Landing]:
-    """Read a file to its end, beside the lake: nothing is landed until `commit`, and nothing is left if it is not."""
-    with desk(raw.parent) as folder:
-        found = Landing(folder, time_zone)
-        with Writer(found.folder / "rows") as rows, Writer(found.folder / "rejects") as rejects:
-            for piece in pieces:
-                found.count(piece)
-                rows.add(piece.rows)
-                rejects.add(piece.rejects)
-        yield found
+def staging(raw: Path, chunks: Iterable[Chunk], time_zone: str = "UTC") -> Iterator[StagedFile]:
+    """Read a file completely, beside the lake. Only `commit` ingests it; without `commit`, nothing is left of it."""
+    with scratch_folder(raw.parent) as folder:
+        staged = StagedFile(folder, time_zone)
+        with Writer(staged.folder / "rows") as rows, Writer(staged.folder / "rejects") as rejects:
+            for chunk in chunks:
+                staged.count(chunk)
+                rows.add(chunk.rows)
+                rejects.add(chunk.rejects)
+        yield staged
 
 
-def commit(found: Landing, raw: Path, shop: str, table: str, file: Path, name: str, sha256: str) -> Manifest:
-    """Move what was read into the lake, the manifest last: without it, no reader sees the rest.
+def commit(staged: StagedFile, raw: Path, shop: str, table: str, file: Path, name: str, sha256: str) -> Manifest:
+    """Move a staged file into the lake, the manifest last: without a manifest, no reader sees the file.
 
     Returns
     -------
     dict
-        The manifest: where the file came from, what it held, where it lies (`path`, relative to `raw`).
+        The manifest: where the file came from, what it contained, and its `path` relative to `raw`.
     """
     now = datetime.now(UTC)
-    folder = raw / f"source={shop}" / f"type={table}" / f"date={found.day(now.date())}"
+    folder = raw / f"source={shop}" / f"type={table}" / f"date={staged.day(now.date())}"
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / sha256[:16]
     manifest = {
@@ -125,25 +119,25 @@ def commit(found: Landing, raw: Path, shop: str, table: str, file: Path, name: s
         "file": name,
         "sha256": sha256,
         "bytes": file.stat().st_size,
-        "rows_delivered": found.n_rows + found.n_rejects,
-        "rows_landed": found.n_rows,
-        "rows_rejected": found.n_rejects,
-        "rows_of_day": found.days[found.day(now.date())],
-        "times_ambiguous": found.n_ambiguous,
-        "columns": found.columns,
-        "first": found.first.isoformat() if found.first else None,
-        "last": found.last.isoformat() if found.last else None,
+        "rows_delivered": staged.n_rows + staged.n_rejects,
+        "rows_landed": staged.n_rows,
+        "rows_rejected": staged.n_rejects,
+        "rows_of_day": staged.days[staged.day(now.date())],
+        "times_ambiguous": staged.n_ambiguous,
+        "columns": staged.columns,
+        "first": staged.first.isoformat() if staged.first else None,
+        "last": staged.last.isoformat() if staged.last else None,
         "landed_at": now.isoformat(),
         "recomart": __version__,
         "path": stem.with_suffix(".parquet").relative_to(raw).as_posix(),
-        "parquet_sha256": _sha256(found.folder / "rows"),
-        "rejects_sha256": _sha256(found.folder / "rejects") if found.n_rejects else None,
+        "parquet_sha256": _sha256(staged.folder / "rows"),
+        "rejects_sha256": _sha256(staged.folder / "rejects") if staged.n_rejects else None,
     }
-    manifest_file = found.folder / "manifest"
+    manifest_file = staged.folder / "manifest"
     manifest_file.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    if found.n_rejects:
-        (found.folder / "rejects").replace(stem.with_suffix(".rejects.parquet"))
-    (found.folder / "rows").replace(stem.with_suffix(".parquet"))
+    if staged.n_rejects:
+        (staged.folder / "rejects").replace(stem.with_suffix(".rejects.parquet"))
+    (staged.folder / "rows").replace(stem.with_suffix(".parquet"))
     manifest_file.replace(stem.with_suffix(".json"))
     return manifest
 
@@ -158,18 +152,18 @@ def _digest(path: Path) -> Any:
 
 
 def version_of(manifest: Manifest) -> str:
-    """What a landed file is called in the lake, and what a repair of it names: 16 digits of its hash."""
+    """The version of an ingested file, which its repairs refer to: the first 16 digits of its hash."""
     return manifest["sha256"][:16]
 
 
 def manifests(raw: Path, shop: str, table: str) -> list[Manifest]:
-    """All versions of all files of a table, oldest landing first."""
-    found = (raw / f"source={shop}" / f"type={table}").glob("date=*/*.json")
-    return sorted(map(manifest_of, found), key=lambda manifest: (manifest["landed_at"], manifest["path"]))
+    """All versions of all files of a table, in the order of their ingestion."""
+    paths = (raw / f"source={shop}" / f"type={table}").glob("date=*/*.json")
+    return sorted(map(read_manifest, paths), key=lambda manifest: (manifest["landed_at"], manifest["path"]))
 
 
-def manifest_of(path: Path) -> Manifest:
-    """One manifest; a damaged one is a `UserError`."""
+def read_manifest(path: Path) -> Manifest:
+    """Read one manifest; a damaged one raises a `UserError`."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         _ = [manifest[key] for key in ("file", "sha256", "path", "landed_at", "rows_landed", "rows_rejected")]
@@ -179,30 +173,30 @@ def manifest_of(path: Path) -> Manifest:
 
 
 def newest(raw: Path, shop: str, table: str) -> dict[str, Manifest]:
-    """File name -> the manifest of its newest version, in the order of the file names."""
+    """File name -> manifest of its newest version, sorted by file name."""
     latest = {manifest["file"]: manifest for manifest in manifests(raw, shop, table)}
     return dict(sorted(latest.items()))
 
 
-def last_landing(raw: Path, shop: str, tables: list[str]) -> datetime:
-    """When the newest file of these tables was landed (UTC)."""
+def last_ingestion(raw: Path, shop: str, tables: list[str]) -> datetime:
+    """When the newest file of these tables was ingested (UTC)."""
     return max(datetime.fromisoformat(m["landed_at"]) for table in tables for m in manifests(raw, shop, table))
 
 
 def fingerprint(raw: Path, shop: str, tables: list[str]) -> str:
-    """16 digits that tell whether readers see the same files as before."""
-    seen = [f"{table} {m['file']} {m['sha256']}" for table in tables for m in newest(raw, shop, table).values()]
-    return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:16]
+    """16 digits that change when readers see other files than before."""
+    files = [f"{table} {m['file']} {m['sha256']}" for table in tables for m in newest(raw, shop, table).values()]
+    return hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
-class Landed:
-    """What readers see of one table: the newest version of every file, with repaired rows in their places.
+class LakeTable:
+    """One table as readers see it: the newest version of every file, with repaired rows in their places.
 
     `files` has one row per file: source_file, source_version, day (of its partition), daily (at least half of its rows
-    are of that day), n_rows, n_rejected; `paths` and `columns` belong to it. `repairs` are rows of the table;
-    `repaired_rejects` counts those of them that stand for an unreadable line. `unreadable` are the lines that nobody
-    repaired (see `schemas.REJECTS`).
+    are of that day), n_rows, n_rejected; `paths` and `columns` have one entry per file, too. `repairs` are rows of the
+    table; `repaired_rejects` counts the repairs of unreadable lines. `unreadable` are the lines without a repair (see
+    `schemas.REJECTS`).
     """
 
     files: pl.DataFrame
@@ -214,35 +208,35 @@ class Landed:
 
     @property
     def height(self) -> int:
-        """Rows, repaired lines among them."""
+        """Number of rows, including repaired lines."""
         return self.files.get_column("n_rows").sum() + self.repaired_rejects
 
     @property
     def n_rejected(self) -> int:
-        """Lines that could not be read, repaired ones not among them."""
+        """Number of lines that could not be read, without the repaired ones."""
         return self.files.get_column("n_rejected").sum() - self.repaired_rejects
 
-    def batches(self, columns: list[str] | None = None, size: int = ROWS_AT_ONCE) -> Iterator[pl.DataFrame]:
-        """All rows, in the order of file name and line (repairs last), at most `size` at a time; at least one batch.
+    def batches(self, columns: list[str] | None = None, size: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+        """All rows by file name and line (repairs last), in batches of at most `size` rows; at least one batch.
 
-        All batches have the same columns: those of any file, or those of `columns` among them, and `PLACE`.
+        All batches have the same columns: those of any file (only those in `columns`, if given), and `PLACE`.
         """
         repaired = self.repairs.lazy().select(PLACE)
-        known = dict.fromkeys(name for names in self.columns for name in names)
-        names = [name for name in known if columns is None or name in {*columns, *PLACE}]
+        all_columns = dict.fromkeys(name for names in self.columns for name in names)
+        names = [name for name in all_columns if columns is None or name in {*columns, *PLACE}]
         for paths, n_rows in self._groups(size):
-            rows = _with(pl.scan_parquet(paths, hive_partitioning=False), names)
+            rows = _select_or_null(pl.scan_parquet(paths, hive_partitioning=False), names)
             for start in range(0, max(n_rows, 1), size):
                 yield rows.slice(start, size).join(repaired, on=PLACE, how="anti", maintain_order="left").collect()
         if self.repairs.height:
-            yield _with(self.repairs.lazy(), names).collect()
+            yield _select_or_null(self.repairs.lazy(), names).collect()
 
     def read(self) -> pl.DataFrame:
-        """All rows at once: for tables that fit in memory."""
+        """All rows in memory."""
         return pl.concat(self.batches())
 
     def _groups(self, size: int) -> Iterator[tuple[list[Path], int]]:
-        """Files of the same columns that together have at most `size` rows (or one that has more), and their rows."""
+        """(files, rows) of groups with equal columns and at most `size` rows together, or of one larger file."""
         group: list[Path] = []
         n_rows, columns = 0, self.columns[0]
         for path, n, names in zip(self.paths, self.files.get_column("n_rows"), self.columns, strict=True):
@@ -253,41 +247,41 @@ class Landed:
         yield group, n_rows
 
 
-def _with(rows: pl.LazyFrame, names: list[str]) -> pl.LazyFrame:
-    """The columns of these names, null where the rows lack one: what derived tables need may differ between files."""
-    there = rows.collect_schema().names()
-    absent = {name: name.split(".") for name in names if name not in there}
+def _select_or_null(rows: pl.LazyFrame, names: list[str]) -> pl.LazyFrame:
+    """These columns, null where a file lacks one: files may differ in the columns of derived tables."""
+    existing = rows.collect_schema().names()
+    absent = {name: name.split(".") for name in names if name not in existing}
     nulls = [pl.lit(None, TABLES[table][column]).alias(name) for name, (table, column) in absent.items()]
     return rows.with_columns(nulls).select(names)
 
 
-def landed(raw: Path, shop: str, table: str) -> Landed:
-    """What readers see of a table.
+def table(raw: Path, shop: str, table: str) -> LakeTable:
+    """One table as readers see it.
 
     Raises
     ------
     UserError
-        If nothing was landed, or a landed file is missing.
+        If nothing was ingested, or an ingested file is missing.
     """
-    everything = newest(raw, shop, table)
-    if not everything:
-        raise UserError(f"{raw}: nothing was landed for {shop}/{table}. Run stage 01_ingest first.")
-    if missing := [raw / m["path"] for m in everything.values() if not (raw / m["path"]).exists()]:
+    manifests_by_name = newest(raw, shop, table)
+    if not manifests_by_name:
+        raise UserError(f"{raw}: nothing was ingested for {shop}/{table}. Run stage 01_ingest first.")
+    if missing := [raw / m["path"] for m in manifests_by_name.values() if not (raw / m["path"]).exists()]:
         raise UserError(
-            f"{len(missing)} landed file(s) are gone, the first: {missing[0]}. Restore them, or delete the manifests "
-            "(.json) beside them and ingest again."
+            f"{len(missing)} ingested file(s) are missing, the first: {missing[0]}. Restore them, or delete their "
+            "manifests (.json) and ingest again."
         )
-    files = {name: manifest for name, manifest in everything.items() if not is_repair(manifest)}
-    repairs = _repairs(raw, [manifest for manifest in everything.values() if is_repair(manifest)], files)
+    files = {name: manifest for name, manifest in manifests_by_name.items() if not is_repair(manifest)}
+    repairs = _repairs(raw, [manifest for manifest in manifests_by_name.values() if is_repair(manifest)], files)
     unreadable = _all_rejects(raw, files)
-    left = unreadable.join(repairs, on=PLACE, how="anti", maintain_order="left")
-    return Landed(
+    unrepaired = unreadable.join(repairs, on=PLACE, how="anti", maintain_order="left")
+    return LakeTable(
         files=pl.DataFrame([_file_row(manifest) for manifest in files.values()], schema=FILES, orient="row"),
         paths=[raw / manifest["path"] for manifest in files.values()],
         columns=[list(manifest["columns"]) for manifest in files.values()],
         repairs=repairs,
-        repaired_rejects=unreadable.height - left.height,
-        unreadable=left,
+        repaired_rejects=unreadable.height - unrepaired.height,
+        unreadable=unrepaired,
     )
 
 
@@ -298,13 +292,13 @@ def _file_row(manifest: Manifest) -> tuple[object, ...]:
 
 
 def day_of(manifest: Manifest) -> date:
-    """The day of a landed file's partition."""
+    """The day of an ingested file's partition."""
     return date.fromisoformat(Path(manifest["path"]).parent.name.removeprefix("date="))
 
 
-def read(raw: Path, shop: str, table: str) -> pl.DataFrame:
-    """All rows that readers see, in memory; see `landed` for a table that may be larger."""
-    return landed(raw, shop, table).read()
+def read(raw: Path, shop: str, name: str) -> pl.DataFrame:
+    """All rows of a table in memory; see `table` for tables that may not fit."""
+    return table(raw, shop, name).read()
 
 
 def _all_rejects(raw: Path, files: dict[str, Manifest]) -> pl.DataFrame:
@@ -314,31 +308,31 @@ def _all_rejects(raw: Path, files: dict[str, Manifest]) -> pl.DataFrame:
 
 
 def is_repair(manifest: Manifest) -> bool:
-    """Whether a landed file holds rows that stand for those of others."""
+    """Whether an ingested file holds repairs of rows of other files."""
     return VERSION in manifest["columns"]
 
 
-def _repairs(raw: Path, made: list[Manifest], files: dict[str, Manifest]) -> pl.DataFrame:
-    """The rows that repairs, the oldest first, put in place of others; the last repair of a line; without `VERSION`.
+def _repairs(raw: Path, manifests: list[Manifest], files: dict[str, Manifest]) -> pl.DataFrame:
+    """The repaired rows, without `VERSION`; of several repairs of one line, the last. `manifests` are oldest first.
 
-    A repair belongs to one version of a file: once the shop has delivered another one, it is not used any more.
+    A repair belongs to one version of a file: it is no longer used once the shop has delivered another version.
     """
-    if not made:
+    if not manifests:
         return pl.DataFrame(schema=PROVENANCE)
     current = pl.DataFrame({"source_file": list(files), VERSION: list(map(version_of, files.values()))})
-    rows = pl.concat([pl.read_parquet(raw / m["path"], hive_partitioning=False) for m in made], how="diagonal")
+    rows = pl.concat([pl.read_parquet(raw / m["path"], hive_partitioning=False) for m in manifests], how="diagonal")
     rows = rows.join(current, on=["source_file", VERSION], how="semi", maintain_order="left")
     return rows.unique(PLACE, keep="last", maintain_order=True).sort(PLACE).drop(VERSION)
 
 
 def verify(raw: Path) -> pl.DataFrame:
-    """Recompute the hash of every landed file, old versions too: one row per problem (path, problem).
+    """Recompute the hash of every ingested file, including old versions: one row per problem (path, problem).
 
-    A Parquet file without a manifest is what a killed landing left; no reader sees it.
+    A Parquet file without a manifest was left by a killed process; no reader sees it.
     """
     problems = []
     for path in sorted(raw.glob("source=*/type=*/date=*/*.json")):
-        manifest = manifest_of(path)
+        manifest = read_manifest(path)
         for suffix, key in ((".parquet", "parquet_sha256"), (".rejects.parquet", "rejects_sha256")):
             if problem := _problem(path.with_suffix(suffix), manifest, key):
                 problems.append((path.with_suffix(suffix).relative_to(raw).as_posix(), problem))
@@ -352,7 +346,7 @@ def _problem(path: Path, manifest: Manifest, key: str) -> str | None:
     if key == "rejects_sha256" and not manifest["rows_rejected"]:
         return None
     if not path.exists():
-        return "is gone"
+        return "is missing"
     if key not in manifest:
-        return "was landed by a version that kept no hash: cannot be verified"
-    return None if _sha256(path) == manifest[key] else f"has other bytes than were landed at {manifest['landed_at']}"
+        return "was ingested by a version of RecoMart that stored no hash: it cannot be verified"
+    return None if _sha256(path) == manifest[key] else f"differs from what was ingested at {manifest['landed_at']}"

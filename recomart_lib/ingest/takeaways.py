@@ -1,4 +1,4 @@
-"""Takeaways of 01_ingest: numbers to sentences, computed, with their uncertainty."""
+"""Takeaways of 01_ingest: sentences computed from the numbers."""
 
 from __future__ import annotations
 
@@ -7,72 +7,69 @@ import polars as pl
 from recomart_lib.core.text import number, percent, plural, safe
 
 
-def arrived(files: pl.DataFrame) -> str:
-    """What came, and whether all of it is there."""
-    delivered, landed = files.get_column("rows_delivered").sum(), files.get_column("rows_landed").sum()
-    new = files.filter(pl.col("state") != "known").height
-    rejected = delivered - landed
-    fate = (
-        "every row could be read"
-        if not rejected
-        else (f"{plural(rejected, 'row')} ({percent(rejected / delivered)}) could not be read and went to quarantine")
-    )
+def ingested(files: pl.DataFrame) -> str:
+    """How much was delivered, and how much of it could be read."""
+    delivered, n_ingested = files.get_column("rows_delivered").sum(), files.get_column("rows_ingested").sum()
+    new = files.filter(pl.col("state") != "unchanged").height
+    rejected = delivered - n_ingested
+    outcome = "every row could be read"
+    if rejected:
+        outcome = (
+            f"{plural(rejected, 'row')} ({percent(rejected / delivered)}) could not be read and went to quarantine"
+        )
     return (
-        f"**{plural(files.height, 'file')} hold {plural(delivered, 'row')}: {fate}.** "
-        f"{plural(new, 'file')} were new or changed since the last run."
+        f"**{plural(files.height, 'file')} with {plural(delivered, 'row')}: {outcome}.** "
+        f"New or changed since the last run: {plural(new, 'file')}."
     )
 
 
-def gone(names: list[str]) -> str:
+def no_longer_delivered(names: list[str]) -> str:
     """Files that are in the lake, but no longer in the source folder."""
     if not names:
         return "Every file in the lake is still in the source folder."
-    shown = ", ".join(safe(name) for name in names[:5])
+    shown = ", ".join(safe(name) for name in names[:5]) + (", ..." if names[5:] else "")
     return (
-        f"**{plural(len(names), 'file')} in the lake are no longer in the source folder** ({shown}{', ...' if names[5:] else ''}): "
-        "what was landed stays and is still read. If they belong to another world (a new simulation, say), "
-        "delete the shop's folder in data/raw and run again."
+        f"**The source folder no longer holds {plural(len(names), 'file')} of the lake** ({shown}): the ingested data "
+        "stays in the lake and is still read. If these files belong to an older data set (an earlier simulation, for "
+        "example), delete the shop's folder in data/raw and run the stage again."
     )
 
 
 def days_covered(days: pl.DataFrame) -> str:
-    """Whether the feed has holes: `days` has one row per calendar day with `n` events."""
+    """Whether the feed has gaps: `days` has one row per calendar day with `n` events."""
     if not days.height:
         return "There are no events."
     empty = days.filter(pl.col("n") == 0)
-    median = days.get_column("n").median()
-    holes = (
-        "No day is empty."
-        if not empty.height
-        else (
+    gaps = "No day is empty."
+    if empty.height:
+        gaps = (
             f"{plural(empty.height, 'day')} of {days.height} without an event "
             f"({percent(empty.height / days.height)}); the first is {empty.get_column('day')[0]}."
         )
-    )
-    return f"**A typical day brings {number(median)} events.** {holes}"
+    return f"**A typical day has {number(days.get_column('n').median())} events.** {gaps}"
 
 
 def fetched(tables: pl.DataFrame) -> str:
-    """What an API gave, and how patient one had to be: one row per fetched table."""
+    """What the API returned, and how many retries it took: one row per fetched table."""
     if not tables.height:
-        return "No API is asked: all tables come in files."
-    n, retries = tables.get_column("records").sum(), tables.get_column("retries").sum()
-    trouble = (
-        "No request had to be repeated."
-        if not retries
-        else (
-            f"{plural(retries, 'request')} had to be repeated, with {number(tables.get_column('waited_s').sum())} s of waiting."
+        return "No API is used: all tables come in files."
+    records, pages, retries = (tables.get_column(name).sum() for name in ("records", "pages", "retries"))
+    outcome = "No request had to be repeated."
+    if retries:
+        outcome = (
+            f"{plural(retries, 'request')} had to be repeated, after waiting "
+            f"{number(tables.get_column('waited_s').sum())} s in total."
         )
-    )
-    return f"**The API gave {plural(n, 'record')} in {plural(tables.get_column('pages').sum(), 'page')}.** {trouble}"
+    return f"**The API returned {plural(records, 'record')} in {plural(pages, 'page')}.** {outcome}"
 
 
-def ambiguous(files: pl.DataFrame, time_zone: str) -> str:
-    """Local times that the end of summer time repeats."""
-    n = files.get_column("times_ambiguous").sum()
-    if not n:
+def ambiguous_times(files: pl.DataFrame, time_zone: str) -> str:
+    """Local times that occur twice when summer time ends."""
+    n_times = files.get_column("times_ambiguous").sum()
+    if not n_times:
         return ""
+    n_files = files.filter(pl.col("times_ambiguous") > 0).height
     return (
-        f"**{plural(n, 'local time')} in {plural(files.filter(pl.col('times_ambiguous') > 0).height, 'file')} can mean two "
-        f"moments**, for the clocks of {safe(time_zone)} go back; the shop file says which is meant (ambiguous_times)."
+        f"**{plural(n_times, 'local time')} in {plural(n_files, 'file')} can mean two different moments**, because the "
+        f"clocks of {safe(time_zone)} go back; `ambiguous_times` in the shop file decides which one is used."
     )

@@ -1,1 +1,1 @@
-"""What several stages need of the stream: the streaming zone, its compaction, latencies."""
+"""The streaming zone, its compaction and latencies, as several stages use them."""

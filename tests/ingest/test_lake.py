@@ -1,4 +1,4 @@
-"""The lake: what lies where, which version is read, and that nothing that was landed is lost."""
+"""The lake: partitions, versions, repairs; no ingested data is lost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import date
 
 import polars as pl
 import pytest
-from conftest import Piece, land, rows, unreadable, utc
+from conftest import Chunk, ingest_chunks, rows, unreadable, utc
 
 from recomart_lib.core import schemas
 from recomart_lib.core.errors import UserError
@@ -19,14 +19,14 @@ def event(day: int, user: str = "u1", **more: object) -> dict:
 
 
 @pytest.fixture
-def landed_as(tmp_path):
-    """`landed_as(name, text, *records, n_rejects=0)`: land a file that holds this text as these records."""
+def ingest_file(tmp_path):
+    """`ingest_file(name, text, *records, n_rejects=0)`: ingest a file with this text as these records."""
 
-    def landed(name: str, text: str, *records: dict, table: str = "events", n_rejects: int = 0) -> lake.Manifest:
-        piece = Piece(rows(table, *records), unreadable(name, n_rejects))
-        return land(tmp_path / "raw", table, piece, name=name, shop="s", text=text)
+    def ingest(name: str, text: str, *records: dict, table: str = "events", n_rejects: int = 0) -> lake.Manifest:
+        chunk = Chunk(rows(table, *records), unreadable(name, n_rejects))
+        return ingest_chunks(tmp_path / "raw", table, chunk, name=name, shop="s", text=text)
 
-    return landed
+    return ingest
 
 
 @pytest.fixture
@@ -34,112 +34,112 @@ def raw(tmp_path):
     return tmp_path / "raw"
 
 
-def test_a_file_lies_in_the_partition_of_the_day_that_most_rows_speak_of(landed_as, raw):
-    manifest = landed_as("f", "x", event(1), event(2), event(2), event(9, timestamp=None), n_rejects=1)
+def test_a_file_is_in_the_partition_of_the_day_of_most_rows(ingest_file, raw):
+    manifest = ingest_file("f", "x", event(1), event(2), event(2), event(9, timestamp=None), n_rejects=1)
     assert manifest["path"].startswith("source=s/type=events/date=2024-01-02/")
     assert (manifest["rows_delivered"], manifest["rows_landed"], manifest["rows_rejected"]) == (5, 4, 1)
     assert (manifest["first"], manifest["last"]) == ("2024-01-01T00:00:00+00:00", "2024-01-02T00:00:00+00:00")
     assert (raw / manifest["path"]).is_file()
 
 
-def test_of_two_days_with_as_many_rows_the_first_is_taken(landed_as):
-    assert "date=2024-01-03/" in landed_as("f", "x", event(4), event(3))["path"]
+def test_tied_days_go_to_the_first(ingest_file):
+    assert "date=2024-01-03/" in ingest_file("f", "x", event(4), event(3))["path"]
 
 
 @pytest.mark.parametrize("table", ["users", "events"])
-def test_rows_without_times_are_filed_under_the_day_of_landing(landed_as, table):
-    manifest = landed_as("f", "x", {"user_id": "u1"}, table=table)
+def test_rows_without_times_are_filed_under_the_day_of_ingestion(ingest_file, table):
+    manifest = ingest_file("f", "x", {"user_id": "u1"}, table=table)
     assert f"date={manifest['landed_at'][:10]}/" in manifest["path"]
     assert manifest["first"] is None
 
 
-def test_all_files_are_read_in_the_order_of_their_names(landed_as, raw):
-    landed_as("b", "x", event(1, "late"))
-    landed_as("a", "y", event(2, "early"))
+def test_all_files_are_read_in_the_order_of_their_names(ingest_file, raw):
+    ingest_file("b", "x", event(1, "late"))
+    ingest_file("a", "y", event(2, "early"))
     assert lake.read(raw, "s", "events")["user_id"].to_list() == ["early", "late"]
     assert lake.read(raw, "s", "events").columns == [*schemas.EVENTS, *schemas.PROVENANCE]
 
 
-def test_the_newest_version_is_read_and_the_old_one_stays(landed_as, raw):
-    old = landed_as("f", "x", event(1, "old"))
-    landed_as("f", "y", event(1, "new"))
+def test_the_newest_version_is_read_and_the_old_one_stays(ingest_file, raw):
+    old = ingest_file("f", "x", event(1, "old"))
+    ingest_file("f", "y", event(1, "new"))
     assert lake.read(raw, "s", "events")["user_id"].to_list() == ["new"]
     assert [manifest["file"] for manifest in lake.manifests(raw, "s", "events")] == ["f", "f"]
     assert pl.read_parquet(raw / old["path"], hive_partitioning=False)["user_id"].to_list() == ["old"]
 
 
-def test_files_with_the_same_bytes_are_both_kept(landed_as, raw):
-    landed_as("a", "same", event(1))
-    landed_as("b", "same", event(1))
+def test_files_with_the_same_bytes_are_both_kept(ingest_file, raw):
+    ingest_file("a", "same", event(1))
+    ingest_file("b", "same", event(1))
     assert list(lake.newest(raw, "s", "events")) == ["a", "b"]
     assert lake.read(raw, "s", "events").height == 2
 
 
-def test_rejects_of_the_newest_versions_are_kept(landed_as, raw):
-    landed_as("f", "x", event(1), n_rejects=2)
-    landed_as("g", "x", event(1), n_rejects=1)
-    assert lake.landed(raw, "s", "events").unreadable["source_file"].to_list() == ["f", "f", "g"]
-    landed_as("f", "mended", event(1))
-    assert lake.landed(raw, "s", "events").unreadable["source_file"].to_list() == ["g"]
+def test_rejects_of_the_newest_versions_are_kept(ingest_file, raw):
+    ingest_file("f", "x", event(1), n_rejects=2)
+    ingest_file("g", "x", event(1), n_rejects=1)
+    assert lake.table(raw, "s", "events").unreadable["source_file"].to_list() == ["f", "f", "g"]
+    ingest_file("f", "repaired", event(1))
+    assert lake.table(raw, "s", "events").unreadable["source_file"].to_list() == ["g"]
 
 
-def test_versions_may_differ_in_what_derived_tables_need(landed_as, raw):
-    landed_as("a", "x", event(1))
+def test_versions_may_differ_in_what_derived_tables_need(ingest_file, raw):
+    ingest_file("a", "x", event(1))
     wider = rows("events", event(2)).with_columns(pl.lit("DE").alias("users.country"))
-    land(raw, "events", Piece(wider), name="b", shop="s")
+    ingest_chunks(raw, "events", Chunk(wider), name="b", shop="s")
     assert lake.read(raw, "s", "events")["users.country"].to_list() == [None, "DE"]
 
 
-def test_without_its_manifest_a_file_is_not_seen(landed_as, raw):
-    (raw / landed_as("f", "x", event(1))["path"]).with_suffix(".json").unlink()
-    with pytest.raises(UserError, match=r"nothing was landed for s/events. Run stage 01_ingest first"):
+def test_a_file_without_a_manifest_is_not_read(ingest_file, raw):
+    (raw / ingest_file("f", "x", event(1))["path"]).with_suffix(".json").unlink()
+    with pytest.raises(UserError, match=r"nothing was ingested for s/events. Run stage 01_ingest first"):
         lake.read(raw, "s", "events")
 
 
 @pytest.mark.parametrize("content", [b"{", b"", b"[]", b"{}", b"\xff", b"null"])
-def test_a_damaged_manifest_is_named(landed_as, raw, content):
-    path = (raw / landed_as("f", "x", event(1))["path"]).with_suffix(".json")
+def test_a_damaged_manifest_is_named(ingest_file, raw, content):
+    path = (raw / ingest_file("f", "x", event(1))["path"]).with_suffix(".json")
     path.write_bytes(content)
     with pytest.raises(UserError, match="is damaged") as caught:
         lake.newest(raw, "s", "events")
     assert str(path) in str(caught.value)
 
 
-def test_shops_and_tables_do_not_mix(landed_as, raw):
-    landed_as("f", "x", event(1))
+def test_shops_and_tables_do_not_mix(ingest_file, raw):
+    ingest_file("f", "x", event(1))
     assert lake.newest(raw, "other", "events") == {} == lake.newest(raw, "s", "users")
 
 
-def test_the_manifest_beside_the_file_is_the_one_returned(landed_as, raw):
-    manifest = landed_as("f", "x", event(1))
+def test_the_manifest_beside_the_file_is_the_one_returned(ingest_file, raw):
+    manifest = ingest_file("f", "x", event(1))
     assert json.loads((raw / manifest["path"]).with_suffix(".json").read_text()) == manifest
     assert not list(raw.rglob("*.tmp"))
 
 
-def test_a_landed_file_that_is_gone_is_named(landed_as, raw):
-    path = raw / landed_as("f", "x", event(1))["path"]
+def test_a_missing_file_is_named(ingest_file, raw):
+    path = raw / ingest_file("f", "x", event(1))["path"]
     path.unlink()
     with pytest.raises(UserError, match=path.name):
         lake.read(raw, "s", "events")
 
 
-def test_a_file_in_pieces_is_landed_as_in_one(tmp_path):
+def test_chunks_are_ingested_like_one_file(tmp_path):
     records = [event(day, user=f"u{day}") for day in (1, 2, 2, 3)]
-    whole = land(tmp_path / "one" / "raw", "events", Piece(rows("events", *records), unreadable("f", 2)))
+    whole = ingest_chunks(tmp_path / "one" / "raw", "events", Chunk(rows("events", *records), unreadable("f", 2)))
     parts = [
-        Piece(rows("events", *records[:1])),
-        Piece(rows("events"), unreadable("f", 2)),
-        Piece(rows("events", *records[1:])),
+        Chunk(rows("events", *records[:1])),
+        Chunk(rows("events"), unreadable("f", 2)),
+        Chunk(rows("events", *records[1:])),
     ]
-    cut = land(tmp_path / "two" / "raw", "events", *parts)
+    cut = ingest_chunks(tmp_path / "two" / "raw", "events", *parts)
     clock = {"landed_at", "parquet_sha256", "rejects_sha256"}
     assert {k: v for k, v in whole.items() if k not in clock} == {k: v for k, v in cut.items() if k not in clock}
     one, two = (lake.read(tmp_path / name / "raw", "x", "events") for name in ("one", "two"))
     assert one.drop("source_line").equals(two.drop("source_line"))
 
 
-def test_a_landing_that_is_given_up_leaves_nothing(tmp_path, raw):
-    with pytest.raises(ZeroDivisionError), lake.landing(raw, [Piece(rows("events", event(1)))]):
+def test_an_aborted_ingestion_leaves_nothing(tmp_path, raw):
+    with pytest.raises(ZeroDivisionError), lake.staging(raw, [Chunk(rows("events", event(1)))]):
         raise ZeroDivisionError
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
@@ -147,47 +147,47 @@ def test_a_landing_that_is_given_up_leaves_nothing(tmp_path, raw):
 def test_days_are_the_shops_days(tmp_path):
     (tmp_path / "raw").mkdir()
     late = rows("events", event(1) | {"timestamp": utc(2024, 1, 1, 23)})
-    with lake.landing(tmp_path / "raw", [Piece(late)], "Europe/Berlin") as found:
-        assert found.day(date(2000, 1, 1)) == date(2024, 1, 2)
+    with lake.staging(tmp_path / "raw", [Chunk(late)], "Europe/Berlin") as staged:
+        assert staged.day(date(2000, 1, 1)) == date(2024, 1, 2)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
-def test_batches_hold_all_rows_in_order_at_most_so_many_at_a_time(landed_as, raw, size):
+def test_batches_hold_all_rows_in_order_of_limited_size(ingest_file, raw, size):
     for name, days in (("a", (1, 2, 3)), ("b", ()), ("c", (4,)), ("d", (5, 6))):
-        landed_as(name, name, *(event(day) for day in days))
-    landed = lake.landed(raw, "s", "events")
-    batches = list(landed.batches(size=size))
+        ingest_file(name, name, *(event(day) for day in days))
+    table = lake.table(raw, "s", "events")
+    batches = list(table.batches(size=size))
     assert max(batch.height for batch in batches) <= size
     assert pl.concat(batches)["event_id"].to_list() == [f"e{day}" for day in range(1, 7)]
-    assert landed.height == 6
-    narrow = pl.concat(landed.batches(["user_id", "absent"], size))
+    assert table.height == 6
+    narrow = pl.concat(table.batches(["user_id", "absent"], size))
     assert narrow.columns == ["user_id", "source_file", "source_line"]
 
 
-def test_a_table_without_rows_has_one_empty_batch(landed_as, raw):
-    landed_as("f", "x")
-    (only,) = lake.landed(raw, "s", "events").batches()
+def test_a_table_without_rows_has_one_empty_batch(ingest_file, raw):
+    ingest_file("f", "x")
+    (only,) = lake.table(raw, "s", "events").batches()
     assert only.columns == [*schemas.EVENTS, *schemas.PROVENANCE]
 
 
-def test_verify_finds_what_is_gone_changed_or_left_behind(landed_as, raw):
-    changed, gone, _ = (raw / landed_as(name, name, event(1), n_rejects=1)["path"] for name in ("a", "b", "c"))
+def test_verify_finds_missing_changed_and_leftover_files(ingest_file, raw):
+    changed, gone, _ = (raw / ingest_file(name, name, event(1), n_rejects=1)["path"] for name in ("a", "b", "c"))
     assert lake.verify(raw).is_empty()
     pl.read_parquet(changed, hive_partitioning=False).write_parquet(changed, compression="uncompressed")
     gone.with_suffix(".rejects.parquet").unlink()
     (gone.parent / "0123456789abcdef.parquet").write_bytes(b"half")
     problems = dict(lake.verify(raw).iter_rows())
     assert [problem.split(" at ")[0] for _, problem in sorted(problems.items())] == sorted(
-        ["has other bytes than were landed", "is gone", "has no manifest: no reader sees it"],
+        ["differs from what was ingested", "is missing", "has no manifest: no reader sees it"],
         key=lambda text: next(path for path, found in problems.items() if found.startswith(text)),
     )
     assert len(problems) == 3
 
 
-def test_the_fingerprint_changes_with_what_readers_see(landed_as, raw):
-    landed_as("f", "x", event(1))
+def test_the_fingerprint_changes_with_what_readers_see(ingest_file, raw):
+    ingest_file("f", "x", event(1))
     first = lake.fingerprint(raw, "s", ["events"])
-    landed_as("f", "y", event(2))
+    ingest_file("f", "y", event(2))
     assert lake.fingerprint(raw, "s", ["events"]) != first
-    landed_as("f", "x", event(1))
+    ingest_file("f", "x", event(1))
     assert lake.fingerprint(raw, "s", ["events"]) == first

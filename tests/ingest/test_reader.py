@@ -22,6 +22,7 @@ from recomart_lib.core.schemas import EVENTS, PROVENANCE, USERS
 from recomart_lib.core.shops import Shop, Table
 from recomart_lib.ingest.sources import csv_reader, json_reader, parquet_reader
 from recomart_lib.ingest.sources import reader as sources_reader
+from recomart_lib.ingest.sources.records import Chunk
 
 HEADER = "who,what,at,price,n"
 COLUMNS = {"user_id": "who", "item_id": "what", "timestamp": "at", "price": "price", "quantity": "n"}
@@ -41,7 +42,7 @@ def shop(zone: str = "UTC", table: str = "events", **spec: object) -> Shop:
 
 
 @pytest.fixture
-def in_small_pieces(monkeypatch):
+def small_blocks(monkeypatch):
     """Pieces of a line or two: what a file of many gigabytes meets."""
     monkeypatch.setattr(csv_reader, "BLOCK", 1)
     monkeypatch.setattr(csv_reader, "MAX_RECORD_LINES", 4)
@@ -54,9 +55,7 @@ def in_small_pieces(monkeypatch):
 def read(tmp_path):
     """`read(content, name=.., **spec)`: what the reader makes of a file with this content."""
 
-    def delivered(
-        content: str | bytes, name: str = "f.csv", table: str = "events", **spec: object
-    ) -> sources_reader.Delivered:
+    def delivered(content: str | bytes, name: str = "f.csv", table: str = "events", **spec: object) -> Chunk:
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return sources_reader.read(path, shop(table=table, **spec), table)
@@ -68,12 +67,12 @@ def lines(*rows: str) -> str:
     return "\n".join([HEADER, *rows]) + "\n"
 
 
-def reasons(delivered: sources_reader.Delivered) -> dict[int, str]:
+def reasons(delivered: Chunk) -> dict[int, str]:
     """Line -> why it was rejected."""
     return dict(delivered.rejects.select("source_line", "reason").iter_rows())
 
 
-def values(delivered: sources_reader.Delivered, column: str) -> list:
+def values(delivered: Chunk, column: str) -> list:
     return delivered.rows.get_column(column).to_list()
 
 
@@ -580,10 +579,10 @@ def test_pieces_are_the_whole_with_the_same_columns(tmp_path, request, name, kin
     path.write_bytes(content)
     whole = sources_reader.read(path, declared, "events")
     assert len(list(sources_reader.chunks(path, declared, "events"))) == 1
-    request.getfixturevalue("in_small_pieces")
-    pieces = list(sources_reader.chunks(path, declared, "events"))
-    assert len(pieces) >= 3
-    assert {tuple(piece.rows.schema.items()) for piece in pieces} == {tuple(whole.rows.schema.items())}
+    request.getfixturevalue("small_blocks")
+    chunks = list(sources_reader.chunks(path, declared, "events"))
+    assert len(chunks) >= 3
+    assert {tuple(chunk.rows.schema.items()) for chunk in chunks} == {tuple(whole.rows.schema.items())}
     together = sources_reader.read(path, declared, "events")
     assert together.rows.equals(whole.rows)
     assert together.rejects.equals(whole.rejects)
@@ -594,13 +593,13 @@ def test_reading_does_not_wait_for_the_end_of_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(csv_reader, "BLOCK", 50_000)
     rows = [f"u{n},a,2024-01-01,{n * 7919 % 1013},1" for n in range(20_000)]
     (tmp_path / "f.csv.gz").write_bytes(gzip.compress(lines(*rows).encode(), mtime=0)[:-20])
-    pieces = sources_reader.chunks(tmp_path / "f.csv.gz", shop(), "events")
-    assert 0 < next(pieces).rows.height < 5_000
+    chunks = sources_reader.chunks(tmp_path / "f.csv.gz", shop(), "events")
+    assert 0 < next(chunks).rows.height < 5_000
     with pytest.raises(UserError, match=r"f.csv.gz could not be read as csv"):
-        list(pieces)
+        list(chunks)
 
 
-def test_keys_may_come_late_in_json_lines(tmp_path, in_small_pieces):
+def test_keys_may_come_late_in_json_lines(tmp_path, small_blocks):
     path, declared = tmp_path / "f.jsonl", shop(kind="jsonl")
     without = {key: value for key, value in RECORD.items() if key != "price"}
     path.write_text("\n".join(map(json.dumps, [without, RECORD, without, {}])))
@@ -612,14 +611,14 @@ def test_keys_may_come_late_in_json_lines(tmp_path, in_small_pieces):
 
 @pytest.mark.parametrize("kind", ["json", "jsonl", "rest"])
 @pytest.mark.parametrize("key", ["price", None])
-def test_a_key_that_no_object_has_is_told_at_the_end(tmp_path, in_small_pieces, kind, key):
+def test_a_key_that_no_object_has_is_told_at_the_end(tmp_path, small_blocks, kind, key):
     without = {name: value for name, value in RECORD.items() if key and name != key}
     text = json.dumps([without, without]) if kind == "json" else json.dumps(without) + "\n" + json.dumps(without)
     (tmp_path / "f").write_text(text)
-    pieces = sources_reader.chunks(tmp_path / "f", shop(kind=kind), "events")
-    assert next(pieces).rows.height == 1
+    chunks = sources_reader.chunks(tmp_path / "f", shop(kind=kind), "events")
+    assert next(chunks).rows.height == 1
     with pytest.raises(UserError, match=r"f lacks .* 'price' \(for price\)"):
-        list(pieces)
+        list(chunks)
 
 
 @pytest.mark.parametrize("line", ["[" * 100_000, "9" * 5_000])
@@ -629,14 +628,14 @@ def test_a_json_line_that_python_cannot_read_costs_itself_only(read, line):
     assert reasons(delivered)[1].startswith("not valid JSON")
 
 
-def test_a_record_may_run_over_the_end_of_a_block(read, in_small_pieces):
+def test_a_record_may_run_over_the_end_of_a_block(read, small_blocks):
     delivered = read(lines('"u\n\n1",a,2024-01-01,1,1', "u2,a,2024-01-01,1,1", '"u3","a,\n",2024-01-01,1,1'))
     assert values(delivered, "user_id") == ["u\n\n1", "u2", "u3"]
     assert values(delivered, "item_id") == ["a", "a", "a,"]
     assert values(delivered, "source_line") == [2, 5, 6]
 
 
-def test_an_open_quote_is_given_up_after_some_lines(read, in_small_pieces):
+def test_an_open_quote_is_given_up_after_some_lines(read, small_blocks):
     good = [f"v{n},a,2024-01-01,1,1" for n in range(9)]
     delivered = read(lines('"u1,a,2024-01-01,1,1', *good, '"last",a,2024-01-01,1,1'))
     assert values(delivered, "user_id") == [*(f"v{n}" for n in range(9)), "last"]
@@ -663,7 +662,7 @@ CELL = st.one_of(
 )
 
 
-def delivered_by(content: bytes, name: str, kind: str) -> sources_reader.Delivered:
+def delivered_by(content: bytes, name: str, kind: str) -> Chunk:
     with TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)

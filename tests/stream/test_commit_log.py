@@ -1,4 +1,4 @@
-"""The zone: a commit is all or nothing, compaction changes no row, and what nobody counts is swept away."""
+"""The streaming zone: commits are atomic, compaction changes no row, and obsolete files are deleted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def zone(tmp_path):
 
 
 def rows(partition: int, first: int, n: int, day: datetime = DAY) -> pl.DataFrame:
-    told = [
+    records = [
         dict.fromkeys(commit_log.ROWS)
         | {
             "event_id": f"{partition}-{first + k}",
@@ -40,7 +40,7 @@ def rows(partition: int, first: int, n: int, day: datetime = DAY) -> pl.DataFram
         }
         for k in range(n)
     ]
-    return pl.DataFrame(told, schema=commit_log.ROWS)
+    return pl.DataFrame(records, schema=commit_log.ROWS)
 
 
 def dead(partition: int, offset: int) -> pl.DataFrame:
@@ -49,10 +49,10 @@ def dead(partition: int, offset: int) -> pl.DataFrame:
 
 def put(zone, partition: int, first: int, n: int, day: datetime = DAY, letter: bool = False) -> dict:
     letters = dead(partition, first + n) if letter else pl.DataFrame(schema=commit_log.DEAD)
-    facts = {"n_messages": n + letter, "n_duplicates": 0, "latency": {"10": n}, "sent": 0}
+    stats = {"n_messages": n + letter, "n_duplicates": 0, "latency": {"10": n}, "sent": 0}
     upto = first + n + letter
     return commit_log.commit(
-        zone, f"t-{partition}", first, upto, rows(partition, first, n, day), letters, lambda: facts
+        zone, f"t-{partition}", first, upto, rows(partition, first, n, day), letters, lambda: stats
     )
 
 
@@ -60,7 +60,7 @@ def ids(zone) -> Counter:
     return Counter(commit_log.read(zone).get_column("event_id"))
 
 
-def test_a_batch_is_durable_with_where_it_ends(zone):
+def test_a_commit_stores_its_rows_and_end_offset(zone):
     put(zone, 0, 0, 3)
     put(zone, 0, 3, 2)
     assert commit_log.position(zone, "t-0") == (5, 0)
@@ -68,7 +68,7 @@ def test_a_batch_is_durable_with_where_it_ends(zone):
     assert ids(zone) == Counter({f"0-{n}": 1 for n in range(5)})
 
 
-def test_days_are_those_of_the_shop(zone):
+def test_days_are_in_the_shops_time_zone(zone):
     put(zone, 0, 0, 2)
     put(zone, 0, 2, 1, DAY - timedelta(hours=1))
     compaction.compact(zone)
@@ -88,7 +88,7 @@ def test_a_day_that_grows_keeps_its_lines(zone):
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["put", "letter", "compact", "sweep"]), st.integers(0, 2)), max_size=15))
-def test_whatever_happens_each_row_is_read_once_and_counted(tmp_path_factory, steps):
+def test_each_row_is_read_once_and_counted_in_any_order_of_steps(tmp_path_factory, steps):
     zone, ends, letters = commit_log.Zone(tmp_path_factory.mktemp("zone"), "s", "UTC"), [0, 0, 0], 0
     expected: Counter = Counter()
     for step, partition in steps:
@@ -105,11 +105,11 @@ def test_whatever_happens_each_row_is_read_once_and_counted(tmp_path_factory, st
     assert ids(zone) == expected
     assert commit_log.dead_letters(zone).height == letters
     assert [commit_log.position(zone, f"t-{n}")[0] for n in range(3)] == ends
-    assert sum(one["n_events"] for one in commit_log.counts(zone).values()) == expected.total()
-    assert sum(one["n_messages"] for one in commit_log.minutes(zone).values()) == sum(ends)
+    assert sum(total["n_events"] for total in commit_log.counts(zone).values()) == expected.total()
+    assert sum(minute["n_messages"] for minute in commit_log.minutes(zone).values()) == sum(ends)
     for partition in range(3):
-        mine = [event for event in expected if event.startswith(f"{partition}-")]
-        assert sorted(commit_log.last_ids(zone, f"t-{partition}", 1_000)) == sorted(mine)
+        partition_events = [event for event in expected if event.startswith(f"{partition}-")]
+        assert sorted(commit_log.last_ids(zone, f"t-{partition}", 1_000)) == sorted(partition_events)
 
 
 def age(zone) -> None:
@@ -127,14 +127,14 @@ def test_the_last_ids_are_the_newest(zone):
     assert commit_log.last_ids(zone, "t-0", 4) == ["0-3", "0-4", "0-5", "0-6"]
 
 
-def test_who_comes_second_leaves_nothing(zone):
+def test_the_second_of_two_commits_leaves_nothing(zone):
     put(zone, 0, 0, 3)
-    with pytest.raises(commit_log.TakenError, match="t-0: offset 0"):
+    with pytest.raises(commit_log.CommitConflictError, match="t-0: offset 0"):
         put(zone, 0, 0, 2)
     assert len(list(zone.root.rglob("*.parquet"))) == 1
 
 
-def test_who_overslept_a_compaction_commits_beside_the_chain(zone):
+def test_a_process_that_missed_a_compaction_commits_outside_the_chain(zone):
     put(zone, 0, 0, 4)
     put(zone, 0, 4, 4)
     compaction.compact(zone)
@@ -143,12 +143,12 @@ def test_who_overslept_a_compaction_commits_beside_the_chain(zone):
     assert not list(zone.root.glob("log/*/*.json"))
     put(zone, 0, 4, 3)  # a zombie that read the log when it ended at 4
     put(zone, 0, 7, 3)
-    put(zone, 0, 8, 2)  # the one who holds the partition
+    put(zone, 0, 8, 2)  # the consumer that holds the partition
     assert ids(zone) == Counter({f"0-{n}": 1 for n in range(10)})
     assert commit_log.position(zone, "t-0")[0] == 10
 
 
-def test_of_two_compactions_at_once_one_counts(zone, monkeypatch):
+def test_of_two_concurrent_compactions_one_is_valid(zone, monkeypatch):
     put(zone, 0, 0, 4)
     merged = compaction._merged_days
 
@@ -161,17 +161,17 @@ def test_of_two_compactions_at_once_one_counts(zone, monkeypatch):
     monkeypatch.setattr(compaction, "_merged_days", overtaken)
     compaction.compact(zone)
     assert ids(zone) == Counter({f"0-{n}": 1 for n in range(5)})
-    assert commit_log.compacted(zone)["number"] == 1
+    assert commit_log.latest_compaction(zone)["number"] == 1
 
 
-def test_a_compaction_that_dies_changes_nothing(zone, monkeypatch):
+def test_a_killed_compaction_changes_nothing(zone, monkeypatch):
     put(zone, 0, 0, 4)
 
     def dies(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(commit_log, "create", dies)
+        patch.setattr(commit_log, "create_atomically", dies)
         with pytest.raises(KeyboardInterrupt):
             compaction.compact(zone)
     assert ids(zone) == Counter({f"0-{n}": 1 for n in range(4)})
@@ -181,8 +181,8 @@ def test_a_compaction_that_dies_changes_nothing(zone, monkeypatch):
     assert len(list(zone.root.glob("date=*/*.parquet"))) == 1
 
 
-def test_a_batch_that_may_still_be_committed_is_not_swept_away(zone):
-    """A consumer that slept between writing its rows and committing them, and whose partition nobody took."""
+def test_a_batch_that_may_still_be_committed_is_not_deleted(zone):
+    """A consumer was suspended between writing and committing, and nobody took over its partition."""
     put(zone, 0, 0, 2)
     waiting = zone.root / "segments/t-0/00000000000000000002-sleeping.parquet"
     rows(0, 2, 1).write_parquet(waiting)
@@ -202,20 +202,20 @@ def test_a_damaged_commit_is_one_sentence(zone):
 
 
 def test_a_quantile_is_at_most_a_class_too_high():
-    late = list(range(1, 1001))
-    found = latency.quantiles(latency.classes(pl.Series(late, dtype=pl.Float64).to_numpy()))
+    milliseconds = list(range(1, 1001))
+    quantiles = latency.quantiles(latency.histogram(pl.Series(milliseconds, dtype=pl.Float64).to_numpy()))
     for name, exact in (("p50", 500), ("p95", 950), ("p99", 990), ("max", 1000)):
-        assert exact <= found[name] <= exact * latency.STEP
+        assert exact <= quantiles[name] <= exact * latency.STEP
     assert latency.quantiles({}) == {"p50": None, "p95": None, "p99": None, "max": None}
 
 
-def test_classes_can_be_added_up():
-    one, other = (latency.classes(pl.Series(values).to_numpy()) for values in ([0.1, 5.0], [5.0, 90.0]))
-    both = latency.classes(pl.Series([0.1, 5.0, 5.0, 90.0]).to_numpy())
-    assert latency.added([one, other]) == both
+def test_histograms_can_be_merged():
+    one, other = (latency.histogram(pl.Series(values).to_numpy()) for values in ([0.1, 5.0], [5.0, 90.0]))
+    both = latency.histogram(pl.Series([0.1, 5.0, 5.0, 90.0]).to_numpy())
+    assert latency.merge([one, other]) == both
 
 
-def test_figures_by_minute_are_kept_for_a_while_and_sums_for_ever(zone, monkeypatch):
+def test_minutes_are_kept_for_a_while_and_totals_for_ever(zone, monkeypatch):
     monkeypatch.setattr(compaction, "KEPT_MINUTES", 1)
     for first, minute in ((0, "00"), (5, "01")):
         record = put(zone, 0, first, 5)
@@ -227,18 +227,18 @@ def test_figures_by_minute_are_kept_for_a_while_and_sums_for_ever(zone, monkeypa
     assert commit_log.latency(zone) == {"10": 10}
 
 
-def test_a_zone_is_kept_small_until_told_to_end_whatever_goes_wrong(zone, monkeypatch, caplog):
+def test_periodic_compaction_survives_errors_until_it_is_stopped(zone, monkeypatch, caplog):
     put(zone, 0, 0, 5)
-    ended, merged, calls = threading.Event(), compaction._merged_days, []
+    stop, merged, calls = threading.Event(), compaction._merged_days, []
 
     def full_once(*arguments: object) -> dict:
         calls.append(arguments)
         if len(calls) == 1:
             raise OSError("no space left")
-        ended.set()
+        stop.set()
         return merged(*arguments)
 
     monkeypatch.setattr(compaction, "_merged_days", full_once)
-    compaction.keep_small(zone, 0.05, ended)
+    compaction.run_periodically(zone, 0.05, stop)
     assert "no space left" in caplog.text
-    assert sum(file["rows"] for file in commit_log.compacted(zone)["days"].values()) == 5
+    assert sum(file["rows"] for file in commit_log.latest_compaction(zone)["days"].values()) == 5

@@ -1,1 +1,1 @@
-"""Where tables come from: one file per kind of source, each `read(...) -> Delivered`."""
+"""Where tables come from: one module per kind of file, each with `header` and `read`; APIs; conversion to our types."""

@@ -1,4 +1,4 @@
-"""Delivered cells as our types, and for each record the reason why it cannot be a row."""
+"""Convert delivered cells to our types, with the reason for each record that cannot be converted."""
 
 from __future__ import annotations
 
@@ -16,43 +16,45 @@ WHOLE_ID = r"^\d+\.0$"
 
 
 class Typed(NamedTuple):
-    """Records, typed. For each: its row, why it cannot be one (null: it can), whether a time of it occurs twice."""
+    """Converted records. For each: its row, why it is rejected (null: it is not), and whether its time occurs twice."""
 
     rows: pl.DataFrame
     reasons: pl.Series
     ambiguous: pl.Series
 
 
-def typed(cells: pl.DataFrame, mapping: dict[str, str], spec: Table, zone: str) -> Typed:
-    """The mapped columns (ours -> the delivered one) in our types."""
+def cast(cells: pl.DataFrame, mapping: dict[str, str], spec: Table, zone: str) -> Typed:
+    """Convert the mapped columns (ours -> the delivered one) to our types."""
     written = cells.select(pl.col(theirs).alias(ours) for ours, theirs in mapping.items())
-    bare = _bare(written, spec.nulls)
+    bare = _stripped(written, spec.nulls)
     moments = {ours: timestamps.moments(bare[ours], spec, zone) for ours in bare.columns if _dtype(ours) == TIMESTAMP}
     days = {ours: timestamps.days(bare[ours], spec, zone) for ours in bare.columns if _dtype(ours) == pl.Date}
     others = [ours for ours in bare.columns if not _dtype(ours).is_temporal()]
-    # one expression for all columns: a shop delivers hundreds of small files, and each evaluation has its price
+    # one expression for all columns: a shop delivers hundreds of small files, and every evaluation costs time
     rows = bare.with_columns(
         *(_parsed(ours, bare.schema[ours], spec).alias(ours) for ours in others),
-        *(found["moment"].alias(ours) for ours, found in moments.items()),
+        *(times["moment"].alias(ours) for ours, times in moments.items()),
         *(day.alias(ours) for ours, day in days.items()),
     )
     ambiguous = pl.repeat(False, rows.height, eager=True)
-    for found in moments.values():
-        ambiguous |= found["twice"]
-    clocks = {ours: found["problem"] for ours, found in moments.items()}
+    for times in moments.values():
+        ambiguous |= times["twice"]
+    clocks = {ours: times["problem"] for ours, times in moments.items()}
     return Typed(rows, _reasons(written, bare, rows, clocks, spec), ambiguous)
 
 
-def _bare(written: pl.DataFrame, nulls: list[str]) -> pl.DataFrame:
-    """Text without the blanks around it; blank text is null, and so are the words that stand for nothing."""
-    nothing = ["", *nulls]
+def _stripped(written: pl.DataFrame, nulls: list[str]) -> pl.DataFrame:
+    """Strip text; blank text and the declared null words become null."""
+    null_words = ["", *nulls]
     texts = [name for name, dtype in written.schema.items() if dtype == pl.String]
     stripped = written.with_columns(pl.col(name).str.strip_chars() for name in texts)
-    return stripped.with_columns(pl.when(~pl.col(name).is_in(nothing)).then(pl.col(name)).alias(name) for name in texts)
+    return stripped.with_columns(
+        pl.when(~pl.col(name).is_in(null_words)).then(pl.col(name)).alias(name) for name in texts
+    )
 
 
 def _dtype(ours: str) -> pl.DataType:
-    """The type of one of our columns; `users.country` is a derived table's column in the events."""
+    """The type of one of our columns; `users.country` is a column of a derived table, delivered in the events."""
     table, _, column = ours.rpartition(".")
     tables = [table] if table else list(TABLES)
     return next(TABLES[name][column] for name in tables if column in TABLES[name])
@@ -69,7 +71,10 @@ def _parsed(ours: str, delivered: pl.DataType, spec: Table) -> pl.Expr:
 
 
 def _numbers(cells: pl.Expr, delivered: pl.DataType, dtype: pl.DataType, spec: Table) -> pl.Expr:
-    """Numbers. Infinity, NaN and fractions of a whole are no value; before a decimal comma, points group thousands."""
+    """Convert text to numbers; infinity, NaN and fractions in a column of whole numbers become null.
+
+    With a decimal comma, points group thousands.
+    """
     if delivered == pl.String and (spec.thousands or spec.decimal == ","):
         mark, decimal = re.escape(spec.thousands or "."), re.escape(spec.decimal)
         cells = pl.when(cells.str.contains(rf"^[+-]?(\d+|\d{{1,3}}({mark}\d{{3}})+)({decimal}\d*)?$")).then(cells)
@@ -92,13 +97,13 @@ def _expected(ours: str, spec: Table) -> str:
 def _reasons(
     written: pl.DataFrame, bare: pl.DataFrame, rows: pl.DataFrame, clocks: dict[str, pl.Series], spec: Table
 ) -> pl.Series:
-    """Why records cannot be rows: the first of their cells that holds something and has no value."""
+    """Why records are rejected: the first cell that is not blank and could not be converted."""
     reasons = [None] * rows.height
     for ours in reversed(rows.columns):
         if rows[ours].null_count() == bare[ours].null_count():
             continue
-        lost = (bare[ours].is_not_null() & rows[ours].is_null()).arg_true()
-        problems = clocks[ours][lost] if ours in clocks else [None] * lost.len()
-        for place, text, problem in zip(lost, written[ours][lost].cast(pl.String), problems, strict=True):
+        failed = (bare[ours].is_not_null() & rows[ours].is_null()).arg_true()
+        problems = clocks[ours][failed] if ours in clocks else [None] * failed.len()
+        for place, text, problem in zip(failed, written[ours][failed].cast(pl.String), problems, strict=True):
             reasons[place] = f"{ours}: '{text}' {problem or _expected(ours, spec)}"
     return pl.Series("reason", reasons, dtype=pl.String)

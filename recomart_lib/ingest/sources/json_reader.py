@@ -1,4 +1,4 @@
-"""Read JSON: objects line by line, in blocks of bounded size, or an array of them, which is held in memory whole."""
+"""Read JSON: JSON Lines in blocks of bounded size, or an array of objects, which is held in memory as a whole."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Table
 from recomart_lib.ingest.sources.records import Records, open_text, printable, undecodable
 
-BLOCK = 8_000_000  # characters of JSON Lines that are read at once
-OBJECTS = 50_000  # of a JSON array in one piece
+BLOCK = 8_000_000  # characters of JSON Lines per block
+OBJECTS = 50_000  # objects of a JSON array per block
 
-Found = tuple[int, dict | None, str, str | None]  # line (array: record), object, what is written there, what is wrong
+Parsed = tuple[int, dict | None, str, str | None]  # line (array: record number), object, raw text, problem
 
 
 def header(path: Path, spec: Table) -> list[str]:
-    """The keys of a file's objects; none if it goes on after the first piece, where there may be more."""
-    pieces = list(islice(read(path, spec), 2))
-    return pieces[0].cells.columns if len(pieces) == 1 else []
+    """The keys of a file's objects; empty if the file has several blocks, as later ones may add keys."""
+    blocks = list(islice(read(path, spec), 2))
+    return blocks[0].cells.columns if len(blocks) == 1 else []
 
 
 def read(path: Path, spec: Table) -> Iterator[Records]:
-    """The records of a file; each piece has the keys that its objects have."""
-    for found in (_array if spec.kind == "json" else _lines)(path, spec):
-        yield _records(found)
+    """The records of a file; each block has the keys of its own objects."""
+    for parsed in (_array if spec.kind == "json" else _lines)(path, spec):
+        yield _records(parsed)
 
 
-def _lines(path: Path, spec: Table) -> Iterator[list[Found]]:
+def _lines(path: Path, spec: Table) -> Iterator[list[Parsed]]:
     n_before = 0
-    # only a newline ends a line: a carriage return may stand in an object
+    # only a newline ends a line: an object may contain a carriage return
     with open_text(path, spec.encoding, newline="\n") as text:
         while block := text.readlines(BLOCK):
             numbered = enumerate((line.removesuffix("\n") for line in block), start=n_before + 1)
@@ -41,7 +41,7 @@ def _lines(path: Path, spec: Table) -> Iterator[list[Found]]:
             n_before += len(block)
 
 
-def _line(number: int, line: str, encoding: str) -> Found:
+def _line(number: int, line: str, encoding: str) -> Parsed:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as problem:
@@ -49,7 +49,7 @@ def _line(number: int, line: str, encoding: str) -> Found:
     return number, row, line, _problem(row, line, encoding)
 
 
-def _array(path: Path, spec: Table) -> Iterator[Iterable[Found]]:
+def _array(path: Path, spec: Table) -> Iterator[Iterable[Parsed]]:
     with open_text(path, spec.encoding, newline="") as stream:
         text = stream.read()
     if not text.strip():
@@ -60,28 +60,28 @@ def _array(path: Path, spec: Table) -> Iterator[Iterable[Found]]:
         raise UserError(f"{path} is not valid JSON: {problem}") from None
     if not isinstance(content, list):
         raise UserError(f"{path}: expected a JSON array of objects, found {type(content).__name__}")
-    damaged = undecodable(text)
+    is_damaged = undecodable(text)
     for first in range(0, len(content), OBJECTS):
         numbered = enumerate(content[first : first + OBJECTS], start=first + 1)
-        yield (_element(number, row, damaged, spec.encoding) for number, row in numbered)
+        yield (_element(number, row, is_damaged, spec.encoding) for number, row in numbered)
 
 
-def _element(number: int, row: object, damaged: bool, encoding: str) -> Found:
-    written = json.dumps(row, ensure_ascii=False) if damaged or not isinstance(row, dict) else ""
-    return number, row, written, _problem(row, written, encoding)
+def _element(number: int, row: object, is_damaged: bool, encoding: str) -> Parsed:
+    raw = json.dumps(row, ensure_ascii=False) if is_damaged or not isinstance(row, dict) else ""
+    return number, row, raw, _problem(row, raw, encoding)
 
 
-def _problem(row: object, written: str, encoding: str) -> str | None:
+def _problem(row: object, raw: str, encoding: str) -> str | None:
     if not isinstance(row, dict):
         return "not a JSON object"
-    return f"bytes that are not {encoding}" if undecodable(written) else None
+    return f"bytes that are not {encoding}" if undecodable(raw) else None
 
 
-def _records(found: Iterable[Found]) -> Records:
+def _records(parsed: Iterable[Parsed]) -> Records:
     rows, rejects = [], []
-    for number, row, written, problem in found:
+    for number, row, raw, problem in parsed:
         if problem:
-            rejects.append((number, printable(written), problem))
+            rejects.append((number, printable(raw), problem))
         else:
             rows.append((number, row))
     names = dict.fromkeys(name for _, row in rows for name in row)

@@ -1,4 +1,4 @@
-"""Read Parquet in batches of bounded size; its columns keep their types. A line is the number of a record."""
+"""Read Parquet in batches of bounded size; columns keep their types. Line numbers are record numbers."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 
-ROWS = 100_000  # in one piece
-STREAMED = 1_000_000  # bytes of a column that are read at once, however long it is
+ROWS = 100_000  # per batch
+BUFFER_BYTES = 1_000_000  # read buffer per column
 
 
 def header(path: Path, spec: Table) -> list[str]:
@@ -30,7 +30,7 @@ def header(path: Path, spec: Table) -> list[str]:
 
 
 def read(path: Path, spec: Table) -> Iterator[Records]:
-    """The records of a file, at least once (maybe none)."""
+    """The records of a file; yields at least once, even for a file without records."""
     with _opened(path) as file:
         n_before = 0
         if not file.metadata.num_rows:
@@ -52,9 +52,9 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         with open_bytes(path) as packed, tempfile.TemporaryFile() as unpacked:
             if path.suffix == ".gz":
-                # Parquet is read from its end
+                # Parquet needs random access
                 shutil.copyfileobj(packed, unpacked)
             file = unpacked if path.suffix == ".gz" else packed
-            yield pq.ParquetFile(file, buffer_size=STREAMED, pre_buffer=False)
+            yield pq.ParquetFile(file, buffer_size=BUFFER_BYTES, pre_buffer=False)
     except pa.ArrowException as problem:
         raise UserError(f"{path} could not be read as parquet: {problem}") from None

@@ -1,4 +1,4 @@
-"""What readers make of a file before its cells are typed, and how they open it."""
+"""What all readers share: opening files, records before typing, and chunks of typed rows."""
 
 from __future__ import annotations
 
@@ -18,14 +18,26 @@ UNDECODABLE = re.compile("[\udc80-\udcff]")
 
 @dataclass(frozen=True)
 class Records:
-    """Some of a file's records: cells (text; Parquet keeps its types), the lines they came from, and the unreadable.
+    """Some of a file's records: cells (text; Parquet keeps its types), their line numbers, and unreadable lines.
 
-    One row of `cells` and one of `lines`: a record. One of `rejects`: (line, what stands there, why it is no record).
+    One row of `cells` and of `lines` is one record. One entry of `rejects` is (line, raw text, reason).
     """
 
     cells: pl.DataFrame
     lines: pl.Series
     rejects: list[tuple[int, str, str]]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A part of a delivered file: records delivered = rows + rejects.
+
+    `n_ambiguous` counts the rows whose local time occurs twice, because the clocks go back.
+    """
+
+    rows: pl.DataFrame
+    rejects: pl.DataFrame
+    n_ambiguous: int = 0
 
 
 def open_bytes(path: Path) -> BinaryIO:
@@ -35,18 +47,18 @@ def open_bytes(path: Path) -> BinaryIO:
 
 @contextmanager
 def open_text(path: Path, encoding: str, newline: str) -> Iterator[TextIO]:
-    """The file as text; bytes that do not belong to its encoding become lone surrogates, see `undecodable`."""
-    # UTF-8 files may start with a byte order mark; it is no part of the first column's name
+    """The file as text; bytes that are invalid in its encoding become lone surrogates, see `undecodable`."""
+    # UTF-8 files may start with a byte order mark, which is not part of the first column's name
     codec = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
     with open_bytes(path) as stream:
         yield io.TextIOWrapper(stream, encoding=codec, errors="surrogateescape", newline=newline)
 
 
 def undecodable(text: str) -> bool:
-    """Whether some bytes of the text did not belong to the file's encoding."""
+    """Whether the text contains bytes that are invalid in the file's encoding."""
     return not text.isascii() and UNDECODABLE.search(text) is not None
 
 
 def printable(text: str) -> str:
-    """The text with what cannot be written as UTF-8 spelled out."""
+    """The text with characters that UTF-8 cannot encode as backslash escapes."""
     return text.encode("utf-8", "backslashreplace").decode()

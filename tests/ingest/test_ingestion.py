@@ -1,4 +1,4 @@
-"""Landing a shop: every file once, every version kept, a mistake told before anything is lost."""
+"""Ingesting a shop: every file once, every version kept, mistakes reported before anything is lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recomart.simulator import api
 from recomart.simulator.shop import simulate
 from recomart_lib.core import shops
 from recomart_lib.core.errors import UserError
-from recomart_lib.ingest import lake, landing
+from recomart_lib.ingest import ingestion, lake
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources import rest_api
 
@@ -26,11 +26,11 @@ def tiny(tmp_path, tiny_shop):
 
 
 @pytest.fixture
-def land(tiny, tmp_path):
+def ingest(tiny, tmp_path):
     """Ingest the tiny shop: file -> state."""
 
     def states(max_rejected: float = 0.2) -> dict[str, str]:
-        files = landing.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest(max_rejected=max_rejected))
+        files = ingestion.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest(max_rejected=max_rejected))
         return dict(files.select("file", "state").iter_rows())
 
     return states
@@ -46,131 +46,131 @@ def snapshot(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_all_files_are_landed_and_counted(tiny, tmp_path):
-    files = landing.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest())
-    counted = files.select("table", "file", "rows_delivered", "rows_landed", "rows_rejected", "state").rows()
+def test_all_files_are_ingested_and_counted(tiny, tmp_path):
+    files = ingestion.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest())
+    counted = files.select("table", "file", "rows_delivered", "rows_ingested", "rows_rejected", "state").rows()
     assert counted == [
-        ("users", "users.csv", 3, 3, 0, "landed"),
-        ("items", "items.csv", 3, 3, 0, "landed"),
-        ("events", "events.csv", 5, 5, 0, "landed"),
+        ("users", "users.csv", 3, 3, 0, "new"),
+        ("items", "items.csv", 3, 3, 0, "new"),
+        ("events", "events.csv", 5, 5, 0, "new"),
     ]
-    summary = landing.summary(files).row(2, named=True)
-    assert (summary["files"], summary["landed"], summary["first_day"]) == (1, 5, date(2024, 2, 1))
+    summary = ingestion.summary(files).row(2, named=True)
+    assert (summary["files"], summary["ingested"], summary["first_day"]) == (1, 5, date(2024, 2, 1))
 
 
-def test_a_second_run_changes_nothing(land, tmp_path):
-    land()
+def test_a_second_run_changes_nothing(ingest, tmp_path):
+    ingest()
     before = snapshot(tmp_path / "raw")
-    assert set(land().values()) == {"known"}
+    assert set(ingest().values()) == {"unchanged"}
     assert snapshot(tmp_path / "raw") == before
 
 
-def test_a_changed_file_is_a_new_version_and_going_back_is_one_too(land, tiny, event_ids, tmp_path):
-    land()
+def test_a_changed_file_is_a_new_version_and_going_back_is_another(ingest, tiny, event_ids, tmp_path):
+    ingest()
     (tiny.source / "events.csv").write_text(EVENTS + "e6,u1,a,view,2024-02-05 10:00:00,,,,\n")
-    assert land() == {"users.csv": "known", "items.csv": "known", "events.csv": "new version"}
+    assert ingest() == {"users.csv": "unchanged", "items.csv": "unchanged", "events.csv": "new version"}
     assert event_ids() == ["e1", "e2", "e3", "e4", "e5", "e6"]
     (tiny.source / "events.csv").write_text(EVENTS)
-    assert land()["events.csv"] == "new version"
+    assert ingest()["events.csv"] == "new version"
     assert event_ids() == ["e1", "e2", "e3", "e4", "e5"]
-    assert land()["events.csv"] == "known"
+    assert ingest()["events.csv"] == "unchanged"
     assert len({manifest["sha256"] for manifest in lake.manifests(tmp_path / "raw", "tiny", "events")}) == 2
 
 
-def test_a_touched_file_is_known(land, tiny):
-    land()
+def test_a_touched_file_is_unchanged(ingest, tiny):
+    ingest()
     (tiny.source / "users.csv").touch()
-    assert land()["users.csv"] == "known"
+    assert ingest()["users.csv"] == "unchanged"
 
 
-def test_a_changed_declaration_reads_the_same_bytes_again(land, tiny, tmp_path):
-    land()
+def test_a_changed_declaration_reads_the_same_bytes_again(ingest, tiny, tmp_path):
+    ingest()
     london = tiny.shop.model_copy(update={"time_zone": "Europe/London"})
-    assert set(landing.ingest(london, tiny.source, tmp_path / "raw", Ingest())["state"]) == {"new version"}
+    assert set(ingestion.ingest(london, tiny.source, tmp_path / "raw", Ingest())["state"]) == {"new version"}
 
 
-def test_equal_files_are_all_landed_and_all_known(land, tiny):
+def test_equal_files_are_all_ingested_once(ingest, tiny):
     for day in ("01", "02", "03"):
         (tiny.source / f"events-{day}.csv").write_text(HEAD)
-    assert set(land().values()) == {"landed"}
-    assert set(land().values()) == {"known"}
+    assert set(ingest().values()) == {"new"}
+    assert set(ingest().values()) == {"unchanged"}
 
 
-def test_files_of_one_name_in_two_folders_are_two_files(tmp_path, tiny_shop):
+def test_files_with_the_same_name_in_two_folders_are_two_files(tmp_path, tiny_shop):
     tables = DECLARED["tables"] | {"events": DECLARED["tables"]["events"] | {"path": "day=*/part.csv"}}
     tiny = tiny_shop(tmp_path, tables=tables)
     for day, line in enumerate(EVENTS.splitlines()[1:3]):
         (tiny.source / f"day={day}").mkdir()
         (tiny.source / f"day={day}" / "part.csv").write_text(HEAD + line + "\n")
-    for expected in ("landed", "known"):
-        files = landing.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest())
+    for expected in ("new", "unchanged"):
+        files = ingestion.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest())
         assert files["file"].to_list()[2:] == ["day=0/part.csv", "day=1/part.csv"]
         assert set(files["state"]) == {expected}
     assert lake.read(tmp_path / "raw", "tiny", "events")["event_id"].to_list() == ["e1", "e2"]
-    assert landing.no_longer_delivered(tiny.shop, tiny.source, tmp_path / "raw") == []
+    assert ingestion.no_longer_delivered(tiny.shop, tiny.source, tmp_path / "raw") == []
 
 
-def test_a_file_that_is_no_longer_delivered_stays_and_is_told(land, tiny, event_ids, tmp_path):
+def test_a_file_that_is_no_longer_delivered_stays_and_is_reported(ingest, tiny, event_ids, tmp_path):
     (tiny.source / "events-2.csv").write_text(HEAD + "e9,u1,a,view,2024-02-09 10:00:00,,,,\n")
-    land()
+    ingest()
     (tiny.source / "events-2.csv").unlink()
-    land()
+    ingest()
     assert "e9" in event_ids()
-    assert landing.no_longer_delivered(tiny.shop, tiny.source, tmp_path / "raw") == ["events/events-2.csv"]
+    assert ingestion.no_longer_delivered(tiny.shop, tiny.source, tmp_path / "raw") == ["events/events-2.csv"]
 
 
-def test_unreadable_lines_are_kept_up_to_a_share_and_refused_above_it(land, tiny, tmp_path, event_ids):
+def test_unreadable_lines_are_kept_up_to_a_share_and_refused_above_it(ingest, tiny, tmp_path, event_ids):
     (tiny.source / "events.csv").write_text(EVENTS + "broken\n")
     with pytest.raises(
         UserError, match=r"events.csv: 1 of 6 lines could not be read, more than ingest.max_rejected = 0.1"
     ):
-        land(max_rejected=0.1)
-    assert land(max_rejected=0.2)["events.csv"] == "landed"
-    assert lake.landed(tmp_path / "raw", "tiny", "events").unreadable.row(0)[:3] == ("events.csv", 7, "broken")
+        ingest(max_rejected=0.1)
+    assert ingest(max_rejected=0.2)["events.csv"] == "new"
+    assert lake.table(tmp_path / "raw", "tiny", "events").unreadable.row(0)[:3] == ("events.csv", 7, "broken")
     assert len(event_ids()) == 5
 
 
-def test_a_refused_version_leaves_the_old_one(land, tiny, event_ids):
-    land()
+def test_a_refused_version_leaves_the_old_one(ingest, tiny, event_ids):
+    ingest()
     (tiny.source / "events.csv").write_text(HEAD + "broken\n")
     with pytest.raises(UserError, match=r"First: line 2, 1 cells where the header has 9"):
-        land()
+        ingest()
     assert len(event_ids()) == 5
 
 
 @pytest.mark.parametrize("text", ["", HEAD])
-def test_an_empty_file_is_landed_without_rows(land, tiny, event_ids, text):
+def test_an_empty_file_is_ingested_without_rows(ingest, tiny, event_ids, text):
     (tiny.source / "events-empty.csv").write_text(text)
-    landing.check(tiny.shop, tiny.source)
-    assert land()["events-empty.csv"] == "landed"
+    ingestion.check(tiny.shop, tiny.source)
+    assert ingest()["events-empty.csv"] == "new"
     assert len(event_ids()) == 5
 
 
-def test_check_finds_a_missing_column_before_anything_is_landed(tiny, tmp_path):
+def test_check_finds_a_missing_column_before_ingestion(tiny, tmp_path):
     (tiny.source / "users.csv").write_text(USERS.replace("joined", "joinde"))
     with pytest.raises(
         UserError, match=r"users.csv lacks 1 column.*'joined' \(for signup_date\). Did you mean 'joinde'\?"
     ):
-        landing.check(tiny.shop, tiny.source)
+        ingestion.check(tiny.shop, tiny.source)
 
 
 def test_check_finds_a_missing_file(tiny):
     (tiny.source / "items.csv").unlink()
     with pytest.raises(UserError, match=r"tables.items.path 'items.csv' matches no file"):
-        landing.check(tiny.shop, tiny.source)
+        ingestion.check(tiny.shop, tiny.source)
 
 
-def test_days_without_a_drop_are_counted_as_zero(tiny, tmp_path):
+def test_days_without_a_delivery_count_as_zero(tiny, tmp_path):
     (tiny.source / "events.csv").write_text(HEAD + "e1,u1,a,view,2024-02-01 10:00:00,,,,\n")
     (tiny.source / "events-2.csv").write_text(HEAD + "e2,u1,a,view,2024-02-04 10:00:00,,,,\n")
-    days = landing.per_day(landing.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest()))
+    days = ingestion.per_day(ingestion.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest()))
     assert days.rows() == [(date(2024, 2, n), count) for n, count in ((1, 1), (2, 0), (3, 0), (4, 1))]
 
 
-def test_two_shops_share_a_lake(land, tiny, tmp_path):
-    land()
+def test_two_shops_share_a_lake(ingest, tiny, tmp_path):
+    ingest()
     other = shops.Shop.model_validate({**tiny.shop.model_dump(), "name": "other"})
-    assert set(landing.ingest(other, tiny.source, tmp_path / "raw", Ingest())["state"]) == {"landed"}
+    assert set(ingestion.ingest(other, tiny.source, tmp_path / "raw", Ingest())["state"]) == {"new"}
 
 
 SMALL = Simulate(n_users=60, n_items=40, n_orders=200, n_days=30)
@@ -181,7 +181,7 @@ def test_an_api_gives_the_same_tables_as_the_files(tmp_path, monkeypatch):
     (tmp_path / "files").mkdir()
     simulate(SMALL, 1, tmp_path / "files")
     raw = tmp_path / "raw"
-    landing.ingest(shops.load("simulated"), tmp_path / "files", raw, Ingest())
+    ingestion.ingest(shops.load("simulated"), tmp_path / "files", raw, Ingest())
     server = api.serve(tmp_path / "files", "127.0.0.1", 0, "secret", {"busy": 0.1, "drop": 0.1}, 1)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setattr(rest_api, "_sleep", lambda seconds: None)
@@ -189,13 +189,13 @@ def test_an_api_gives_the_same_tables_as_the_files(tmp_path, monkeypatch):
     shop = shop.model_copy(
         update={"api": shop.api.model_copy(update={"url": f"http://127.0.0.1:{server.server_port}"})}
     )
-    landing.check(shop, tmp_path / "fetched")
-    fetched = landing.fetch(shop, tmp_path / "fetched", Ingest())
+    ingestion.check(shop, tmp_path / "fetched")
+    fetched = ingestion.fetch(shop, tmp_path / "fetched", Ingest())
     server.shutdown()
     assert fetched["table"].to_list() == ["users", "items", "events"]
-    landing.ingest(shop, tmp_path / "fetched", raw, Ingest())
+    ingestion.ingest(shop, tmp_path / "fetched", raw, Ingest())
     for table in shop.delivered:
-        one, other = (lake.landed(raw, name, table) for name in ("simulated", "simulated_api"))
+        one, other = (lake.table(raw, name, table) for name in ("simulated", "simulated_api"))
         assert one.read().drop(lake.PLACE).equals(other.read().drop(lake.PLACE))
         assert one.unreadable["reason"].to_list() == other.unreadable["reason"].to_list()
         assert one.height > 30
@@ -204,4 +204,4 @@ def test_an_api_gives_the_same_tables_as_the_files(tmp_path, monkeypatch):
 def test_check_asks_for_the_secret_before_anything_else(tmp_path, monkeypatch):
     monkeypatch.delenv("RECOMART_API_TOKEN", raising=False)
     with pytest.raises(UserError, match="RECOMART_API_TOKEN"):
-        landing.check(shops.load("simulated_api"), tmp_path)
+        ingestion.check(shops.load("simulated_api"), tmp_path)

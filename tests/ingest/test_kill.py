@@ -1,4 +1,4 @@
-"""`kill -9` at any moment of landing: no reader sees half a file, and a rerun makes the lake of an undisturbed run."""
+"""`kill -9` at any moment of ingestion: no reader sees half a file, and a rerun gives the same lake."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from conftest import DECLARED, EVENTS
 from recomart_lib.core import shops
 from recomart_lib.ingest import lake
 
-LAND = """
+INGEST = """
 import sys
 from pathlib import Path
 from recomart_lib.core import shops
-from recomart_lib.ingest import landing
+from recomart_lib.ingest import ingestion
 from recomart_lib.ingest.settings import Ingest
 shop = shops.read(Path(sys.argv[1]))
 print("ready", flush=True)
-landing.ingest(shop, Path(sys.argv[2]), Path(sys.argv[3]), Ingest(max_rejected=1))
+ingestion.ingest(shop, Path(sys.argv[2]), Path(sys.argv[3]), Ingest(max_rejected=1))
 """
 N_FILES, N_LINES = 40, 3_000
 
 
 @pytest.fixture(scope="module")
 def delivered(tmp_path_factory) -> tuple[Path, Path]:
-    """A shop file and a source folder with many daily files, in each a line that cannot be read."""
+    """A shop file and a source folder with many daily files, each with an unreadable line."""
     folder = tmp_path_factory.mktemp("killed")
     (folder / "source").mkdir()
     users = "\n".join(f"u{n},2024-01-01,F,30,DE" for n in range(500))
@@ -47,26 +47,26 @@ def delivered(tmp_path_factory) -> tuple[Path, Path]:
 
 
 def start(delivered: tuple[Path, Path], raw: Path) -> subprocess.Popen:
-    """A process that lands everything, and has just begun."""
+    """A process that ingests everything and has just started."""
     process = subprocess.Popen(
-        [sys.executable, "-c", LAND, *delivered, raw], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", INGEST, *delivered, raw], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert process.stdout.readline() == b"ready\n"
     return process
 
 
 def content(raw: Path) -> dict[str, object]:
-    """All files of a lake; of the manifests everything but the clock's time."""
-    found: dict[str, object] = {}
+    """All files of a lake; of manifests everything but the time of ingestion."""
+    contents: dict[str, object] = {}
     for path in sorted(path for path in raw.rglob("*") if path.is_file()):
         name = path.relative_to(raw).as_posix()
         text = path.read_bytes()
-        found[name] = {**json.loads(text), "landed_at": None} if path.suffix == ".json" else text
-    return found
+        contents[name] = {**json.loads(text), "landed_at": None} if path.suffix == ".json" else text
+    return contents
 
 
 @pytest.mark.parametrize("n_kills", [3, pytest.param(50, marks=pytest.mark.slow)])
-def test_a_killed_landing_is_finished_by_the_next(delivered, tmp_path, n_kills):
+def test_a_rerun_completes_a_killed_ingestion(delivered, tmp_path, n_kills):
     began = time.perf_counter()
     assert start(delivered, tmp_path / "whole" / "raw").wait() == 0
     seconds = time.perf_counter() - began
@@ -81,16 +81,16 @@ def test_a_killed_landing_is_finished_by_the_next(delivered, tmp_path, n_kills):
         n_halfway += 0 < readable(delivered[0], raw) < N_FILES
         assert start(delivered, raw).wait() == 0
         assert content(raw) == whole
-    assert n_halfway, "no kill came while files were being landed: the test proves nothing"
+    assert n_halfway, "no kill happened during ingestion: the test proves nothing"
 
 
 def readable(shop: Path, raw: Path) -> int:
-    """How many event files a reader sees; each is whole, and what is not seen has no manifest."""
+    """How many event files a reader sees; each is whole, and files that are not read have no manifest."""
     problems = lake.verify(raw)
     assert set(problems["problem"]) <= {"has no manifest: no reader sees it"}
     if not lake.newest(raw, shops.read(shop).name, "events"):
         return 0
-    events = lake.landed(raw, shops.read(shop).name, "events")
+    events = lake.table(raw, shops.read(shop).name, "events")
     assert events.height == N_LINES * events.files.height == sum(batch.height for batch in events.batches())
     assert events.n_rejected == events.files.height
     return events.files.height

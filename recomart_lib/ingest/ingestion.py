@@ -1,0 +1,217 @@
+"""Ingest what a shop delivers: every file once, every line accounted for."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+from tqdm.auto import tqdm
+
+from recomart_lib.core import shops
+from recomart_lib.core.errors import UserError
+from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES
+from recomart_lib.core.shops import Shop
+from recomart_lib.ingest import lake, replay
+from recomart_lib.ingest.settings import Ingest
+from recomart_lib.ingest.sources import reader, rest_api
+from recomart_lib.ingest.sources.records import Chunk
+
+log = logging.getLogger(__name__)
+
+STREAM = "stream/"  # prefix of the file names of streamed events in the lake
+COUNTS = ("rows_delivered", "rows_ingested", "rows_rejected", "times_ambiguous")
+FETCHED = {
+    "table": pl.String,
+    "url": pl.String,
+    "records": pl.Int64,
+    "pages": pl.Int64,
+    "requests": pl.Int64,
+    "retries": pl.Int64,
+    "waited_s": pl.Float64,
+    "seconds": pl.Float64,
+}
+
+
+def check(shop: Shop, source: Path) -> None:
+    """Check what can be checked before reading: the files exist and their headers hold the mapped columns.
+
+    For tables behind an API, this only checks that the API's secret is set.
+
+    Raises
+    ------
+    UserError
+        Names the file, the key and what was expected.
+    """
+    rest_api.check(shop)
+    for table in shop.delivered:
+        if shop.table(table).kind == "rest":
+            continue
+        for file in shops.files(shop, table, source):
+            if names := reader.header(file, shop.table(table)):
+                reader.check_columns(file, shop, table, names)
+
+
+def fetch(shop: Shop, source: Path, settings: Ingest) -> pl.DataFrame:
+    """Fetch the shop's tables of kind `rest` from its API, each into one file of the source folder.
+
+    Returns
+    -------
+    DataFrame
+        One row per table of kind `rest`: table, url, records, pages, requests, retries, waited_s, seconds.
+    """
+    tables = [table for table in shop.delivered if shop.table(table).kind == "rest"]
+    results = [rest_api.download(shop, table, source, settings) for table in tables]
+    return pl.DataFrame([asdict(result) for result in results], schema=FETCHED)
+
+
+def ingest(
+    shop: Shop,
+    source: Path,
+    raw: Path,
+    settings: Ingest,
+    replay_folder: Path | None = None,
+    streamed: dict[date, Path] | None = None,
+) -> pl.DataFrame:
+    """Ingest all new or changed files of a shop, and the files that `recomart quarantine replay` left for it.
+
+    Each day of streamed events (`commit_log.day_files`) becomes one file, stream/events-<day>.parquet. When the day
+    has grown, it becomes a new version of this file.
+
+    Returns
+    -------
+    DataFrame
+        One row per delivered file: table, file, day (of its partition), rows_delivered, rows_ingested, rows_rejected,
+        times_ambiguous, bytes, first, last, state
+        (new: ingested for the first time; new version: the file has changed; unchanged: nothing to do).
+    """
+    results: list[lake.Manifest] = []
+    for table in shop.delivered:
+        jobs = _jobs(shop, table, source, replay_folder, streamed or {})
+        ingest_job = partial(
+            _ingest_file,
+            versions=lake.newest(raw, shop.name, table),
+            shop=shop,
+            table=table,
+            raw=raw,
+            max_rejected=settings.max_rejected,
+        )
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            progress = tqdm(
+                threads.map(ingest_job, jobs), desc=f"ingesting {table}", total=len(jobs), unit="file", disable=None
+            )
+            table_results = list(progress)
+        _log_counts(table, table_results)
+        results += table_results
+    day = pl.col("path").str.extract(r"date=(\d{4}-\d{2}-\d{2})").str.to_date().alias("day")
+    columns = ["table", "file", "day", *COUNTS, "bytes", "first", "last", "state"]
+    files = pl.DataFrame(results, infer_schema_length=None).rename({"rows_landed": "rows_ingested"})
+    return files.with_columns(day).select(columns)
+
+
+def _log_counts(table: str, results: list[lake.Manifest]) -> None:
+    new = [result for result in results if result["state"] != "unchanged"]
+    ingested, rejected = (sum(result[name] for result in new) for name in ("rows_landed", "rows_rejected"))
+    log.info(
+        "%s: %d of %d files are new; %d rows ingested, %d rejected", table, len(new), len(results), ingested, rejected
+    )
+
+
+def summary(files: pl.DataFrame) -> pl.DataFrame:
+    """One row per table: files; rows delivered, ingested, rejected; ambiguous times; megabytes; first and last day."""
+    return files.group_by("table", maintain_order=True).agg(
+        pl.len().alias("files"),
+        *(pl.col(name).sum().alias(name.removeprefix("rows_").removeprefix("times_")) for name in COUNTS),
+        (pl.col("bytes").sum() / 1e6).alias("megabytes"),
+        pl.col("day").min().alias("first_day"),
+        pl.col("day").max().alias("last_day"),
+    )
+
+
+def per_day(files: pl.DataFrame) -> pl.DataFrame:
+    """One row per calendar day between the first and last delivery of events: day, n (rows ingested, 0 if none)."""
+    events = files.filter(pl.col("table") == "events")
+    days = events.group_by("day").agg(n=pl.col("rows_ingested").sum()).sort("day")
+    return days.upsample("day", every="1d").with_columns(pl.col("n").fill_null(0)) if days.height else days
+
+
+def no_longer_delivered(shop: Shop, source: Path, raw: Path) -> list[str]:
+    """Ingested files (`<table>/<file>`) that the source folder no longer holds: the lake keeps and reads them."""
+    missing = []
+    for table in shop.delivered:
+        delivered = {_name(file, source) for file in shops.files(shop, table, source)}
+        missing += [
+            f"{table}/{name}"
+            for name, manifest in lake.newest(raw, shop.name, table).items()
+            if name not in delivered and not lake.is_repair(manifest) and not name.startswith(STREAM)
+        ]
+    return missing
+
+
+class _Job(NamedTuple):
+    """One file to ingest: its path, its name in the lake, and the function that reads it."""
+
+    file: Path
+    name: str
+    read: Callable[..., Iterator[Chunk]]
+
+
+def _jobs(shop: Shop, table: str, source: Path, replay_folder: Path | None, streamed: dict[date, Path]) -> list[_Job]:
+    jobs = [_Job(file, _name(file, source), reader.chunks) for file in shops.files(shop, table, source)]
+    jobs += [_Job(file, f"replay/{file.name}", replay.chunks) for file in replay.pending(replay_folder, shop, table)]
+    if table == "events":
+        jobs += [_Job(file, f"{STREAM}events-{day}.parquet", _stream_chunks) for day, file in streamed.items()]
+    return jobs
+
+
+def _stream_chunks(file: Path, shop: Shop, table: str, name: str) -> Iterator[Chunk]:
+    """A day of streamed events in chunks; the consumer has already read and typed them."""
+    rows = pl.scan_parquet(file, hive_partitioning=False).select(list(TABLES[table]))
+    for start in range(0, max(1, rows.select(pl.len()).collect().item()), lake.BATCH_ROWS):
+        batch = rows.slice(start, lake.BATCH_ROWS).collect().with_row_index("source_line", start + 1)
+        provenance = pl.lit(name).alias("source_file"), pl.col("source_line").cast(pl.Int64)
+        yield Chunk(batch.with_columns(provenance).select(*TABLES[table], *PROVENANCE), pl.DataFrame(schema=REJECTS))
+
+
+def _name(file: Path, source: Path) -> str:
+    """The name of a file in the lake: its path in the source folder, as two folders may each hold a part-0.parquet."""
+    return file.relative_to(source).as_posix()
+
+
+def _ingest_file(
+    job: _Job, versions: dict[str, lake.Manifest], shop: Shop, table: str, raw: Path, max_rejected: float
+) -> lake.Manifest:
+    """The manifest of an ingested file, with its `state`; a file whose newest version is the same is not read."""
+    sha256 = lake.content_hash(job.file, job.name, _declaration(shop, table))
+    previous = versions.get(job.name)
+    if previous and previous["sha256"] == sha256:
+        return {"times_ambiguous": 0, **previous, "state": "unchanged"}
+    with lake.staging(raw, job.read(job.file, shop, table, job.name), shop.time_zone) as staged:
+        _check_rejected_share(job.name, staged, max_rejected)
+        manifest = lake.commit(staged, raw, shop.name, table, job.file, job.name, sha256)
+    log.debug("%s: %s rows ingested, %s rejected", job.name, manifest["rows_landed"], manifest["rows_rejected"])
+    return {**manifest, "state": "new version" if previous else "new"}
+
+
+def _declaration(shop: Shop, table: str) -> str:
+    """Everything in the shop file that decides how this table is read; keys with default values do not count."""
+    spec = shop.table(table).model_dump_json(exclude={"exclude", "groups"}, exclude_defaults=True)
+    return f"{shop.time_zone} {spec} {reader.mapped_columns(shop, table)}"
+
+
+def _check_rejected_share(name: str, staged: lake.StagedFile, max_rejected: float) -> None:
+    n_lines = staged.n_rows + staged.n_rejects
+    if staged.n_rejects > max_rejected * n_lines:
+        first = staged.first_reject or {}
+        raise UserError(
+            f"{name}: {staged.n_rejects} of {n_lines} lines could not be read, more than ingest.max_rejected = "
+            f"{max_rejected}. Are separator, encoding, decimal and timestamp_format right in the shop file? "
+            f"First: line {first['source_line']}, {first['reason']}."
+        )
