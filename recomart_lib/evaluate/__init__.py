@@ -1,1 +1,1 @@
-"""Stage 07: metrics with intervals, comparisons, the target card, diagnostics."""
+"""Stage 07: metrics with intervals, model comparison, target card and diagnostics."""

@@ -1,4 +1,4 @@
-"""Models against each other: paired tests, slices of users, who is worse off."""
+"""Model comparison: paired tests, slices of users, and who is worse off."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ UNKNOWN = "unknown"
 
 
 def compare(table: pl.DataFrame, reference: str, metric: str) -> pl.DataFrame:
-    """Test every model against the reference, paired over users.
+    """Compare every model with the reference in a test paired over users.
 
     Returns
     -------
     DataFrame
-        One row per other model, by falling mean: model, reference, metric, n (users), mean, difference (model minus
+        One row per other model, best mean first: model, reference, metric, n (users), mean, difference (model minus
         reference), low, high (95 % t-interval of the difference), p_value, p_holm (corrected for the number of models).
     """
     values = _wide(table, metric)
     names = [name for name in values if name != reference]
-    tests = [intervals.paired_test(values[name], _model(values, reference)) for name in names]
+    tests = [intervals.paired_test(values[name], _values_of(values, reference)) for name in names]
     columns = {
         "model": pl.Series(names, dtype=pl.String),
         "reference": pl.Series([reference] * len(names), dtype=pl.String),
@@ -41,21 +41,21 @@ def compare(table: pl.DataFrame, reference: str, metric: str) -> pl.DataFrame:
 
 
 def slices(table: pl.DataFrame, users: pl.DataFrame, by: str, metric: str, n_bootstrap: int, seed: int) -> pl.DataFrame:
-    """The mean per slice of users, with its 95 % bootstrap interval.
+    """Compute the mean of a metric per slice of users, with its 95 % bootstrap interval.
 
     Parameters
     ----------
     users
-        One row per user: user_id and the column `by`. Users that it lacks, and nulls, are the slice "unknown".
+        One row per user: user_id and the column `by`. Missing users and nulls form the slice "unknown".
 
     Returns
     -------
     DataFrame
-        One row per slice and model, in the slices' order (unknown last): `by` (String), model, mean, low, high, n.
+        One row per slice and model, slices in order (unknown last): `by` (String), model, mean, low, high, n.
     """
-    _one_protocol(table)
+    _check_single_protocol(table)
     if by not in users.columns:
-        raise UserError(f"There is no user column {by!r} to slice by; there are: {', '.join(users.columns)}.")
+        raise UserError(f"There is no user column {by!r} to slice by. Available columns: {', '.join(users.columns)}.")
     joined = table.join(users.select("user_id", slice=pl.col(by)), on="user_id", how="left", validate="m:1")
     joined = joined.sort("slice", "model", "user_id", nulls_last=True)
     rows = []
@@ -67,33 +67,38 @@ def slices(table: pl.DataFrame, users: pl.DataFrame, by: str, metric: str, n_boo
     return pl.DataFrame(rows, schema={by: pl.String, "model": pl.String, **numbers}, orient="row")
 
 
-def losers(table: pl.DataFrame, model: str, against: str, metric: str = "ndcg@10") -> dict[str, float]:
-    """Shares of users whom `model` serves worse than, equal to and better than `against`; zeros for no users."""
+def user_shares(table: pl.DataFrame, model: str, baseline: str, metric: str = "ndcg@10") -> dict[str, float]:
+    """Compute the shares of users for whom `model` is worse than, equal to and better than `baseline`.
+
+    All shares are 0 without users.
+    """
     values = _wide(table, metric)
-    difference = _model(values, model) - _model(values, against)
+    difference = _values_of(values, model) - _values_of(values, baseline)
     n = max(len(difference), 1)
     signs = {"worse": difference < 0, "equal": difference == 0, "better": difference > 0}
     return {word: int(share.sum()) / n for word, share in signs.items()}
 
 
-def user_groups(users: pl.DataFrame, judged: pl.DataFrame, top_n: int = 5) -> pl.DataFrame:
-    """One row per judged user: user_id, and the groups activity, tenure, country, category (null: unknown).
+def user_groups(users: pl.DataFrame, evaluated: pl.DataFrame, top_n: int = 5) -> pl.DataFrame:
+    """Assign every evaluated user to groups: user_id, activity, tenure, country, category (null: unknown).
 
-    Activity (events) and tenure (days) are cut into thirds of the judged users; of countries and categories the
-    `top_n` largest are kept, the others are "other". `users` has one row per user: features as of one moment.
+    Activity (events) and tenure (days) are split into thirds of the evaluated users. The `top_n` largest countries
+    and categories are kept, the rest is "other". `users` has one row per user: features as of one moment.
     """
-    known = judged.select("user_id").unique().join(users, on="user_id", how="left", validate="1:1").sort("user_id")
-    return known.select(
+    features = (
+        evaluated.select("user_id").unique().join(users, on="user_id", how="left", validate="1:1").sort("user_id")
+    )
+    return features.select(
         "user_id",
-        activity=_thirds(known["activity_count"], "events"),
-        tenure=_thirds(known["tenure_days"], "days"),
-        country=_largest(known["country"], top_n),
-        category=_largest(known["preferred_category"], top_n),
+        activity=_thirds(features["activity_count"], "events"),
+        tenure=_thirds(features["tenure_days"], "days"),
+        country=_largest(features["country"], top_n),
+        category=_largest(features["preferred_category"], top_n),
     )
 
 
 def _thirds(values: pl.Series, unit: str) -> pl.Series:
-    """Each value's third, named by its range, so that names sort as the thirds do."""
+    """Name each value's third by its range; the names sort like the thirds."""
     known = values.drop_nulls()
     if not len(known):
         return pl.Series([None] * len(values), dtype=pl.String)
@@ -114,22 +119,22 @@ def _largest(values: pl.Series, top_n: int) -> pl.Series:
 
 
 def _wide(table: pl.DataFrame, metric: str) -> dict[str, np.ndarray]:
-    """Model -> its values, all in the same order of users."""
-    _one_protocol(table)
+    """Map each model to its values, all in the same order of users."""
+    _check_single_protocol(table)
     ordered = table.sort("model", "user_id")
     parts = {name: part for (name,), part in ordered.group_by("model", maintain_order=True)}
     users = [part["user_id"] for part in parts.values()]
-    if not all(one.equals(users[0]) for one in users):
-        raise ValueError("the models were not judged by the same users, each once")
+    if not all(ids.equals(users[0]) for ids in users):
+        raise ValueError("the models were not evaluated on the same users, each exactly once")
     return {name: part[metric].to_numpy() for name, part in parts.items()}
 
 
-def _model(values: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+def _values_of(values: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     if name not in values:
-        raise UserError(f"Model {name!r} was not evaluated; there are: {', '.join(values) or 'none'}.")
+        raise UserError(f"Model {name!r} was not evaluated. Evaluated models: {', '.join(values) or 'none'}.")
     return values[name]
 
 
-def _one_protocol(table: pl.DataFrame) -> None:
+def _check_single_protocol(table: pl.DataFrame) -> None:
     if "protocol" in table.columns and table["protocol"].n_unique() > 1:
-        raise ValueError(f"protocol has several values: {table['protocol'].unique().sort().to_list()}; choose one")
+        raise ValueError(f"protocol has several values: {table['protocol'].unique().sort().to_list()}; filter for one")

@@ -1,8 +1,7 @@
-"""From lists of every model to the verdict: reads tables, knows no model.
+"""Evaluate recommendation lists; this module reads tables and needs no model.
 
-`recommendations` has one row per suggestion: model, protocol, user_id, item_id, rank. `relevant` maps a protocol to
-its distinct pairs (user_id, item_id); in *novel* the pairs that the user already had are left out by the caller, and
-so are the same suggestions. Tables of users hold one row per model and user, of one protocol.
+`recommendations` has one row per recommendation: model, protocol, user_id, item_id, rank. `relevant` maps a protocol to
+its distinct pairs (user_id, item_id). In *novel*, the caller has removed the pairs that the user already had from both.
 """
 
 from __future__ import annotations
@@ -20,9 +19,7 @@ from recomart_lib.metrics.by_model import lists_of, per_user
 from recomart_lib.metrics.intervals import bootstrap_ci
 
 WITH_INTERVAL = ("ndcg", "precision", "recall")
-
-
-BOARD = [f"{name}@10" for name in (*ranking.NAMES, "coverage", "novelty", "diversity")]  # shown to people
+LEADERBOARD = [f"{name}@10" for name in (*ranking.NAMES, "coverage", "novelty", "diversity")]  # columns shown to people
 
 
 def evaluate(
@@ -33,48 +30,49 @@ def evaluate(
     n_bootstrap: int,
     seed: int,
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Protocol -> model -> metric -> value: reports/metrics/evaluation.json.
+    """Compute all metrics: protocol -> model -> metric -> value.
 
     Parameters
     ----------
     train_pairs
-        One row per pair known before the cut (user_id, item_id, and n_relevant if there is): its items are the
-        catalogue; novelty and diversity look at its relevant pairs.
+        One row per pair before the cut (user_id, item_id, and optionally n_relevant). Its items are the catalogue;
+        novelty and diversity use its relevant pairs.
 
     Returns
     -------
     dict
-        For every k: the means over users of `metrics.NAMES`, coverage, novelty and diversity, and <name>@<k>_ci =
-        [low, high] for ndcg, precision and recall (95 % bootstrap; all models see the same draws). Values that do not
-        exist are None. A protocol under which nobody can be judged is empty.
+        For every k: the means over users of `ranking.NAMES`, coverage, novelty and diversity, and <name>@<k>_ci =
+        [low, high] for ndcg, precision and recall (95 % bootstrap; all models use the same resamples). Undefined values
+        are None. A protocol without users to evaluate is empty.
     """
     table = per_user(recommendations, relevant, ks)
-    context, groups = _Context(train_pairs), dict(table.group_by("protocol", "model", maintain_order=True))
+    catalogue, groups = _Catalogue(train_pairs), dict(table.group_by("protocol", "model", maintain_order=True))
 
-    def judged(group: tuple[str, str]) -> dict[str, Any]:
+    def evaluate_group(group: tuple[str, str]) -> dict[str, Any]:
         lists = lists_of(recommendations, *group)
-        return _summary(groups[group], ks, n_bootstrap, seed) | context.beyond(lists, ks)
+        return _summary(groups[group], ks, n_bootstrap, seed) | catalogue.beyond_accuracy(lists, ks)
 
-    found: dict[str, dict[str, dict[str, Any]]] = {protocol: {} for protocol in relevant}
-    for (protocol, model), values in zip(groups, parallel.each(judged, groups, "judging lists", "model"), strict=True):
-        found[protocol][model] = values
-    return found
+    scores: dict[str, dict[str, dict[str, Any]]] = {protocol: {} for protocol in relevant}
+    results = parallel.thread_map(evaluate_group, groups, "evaluating lists", "model")
+    for (protocol, model), values in zip(groups, results, strict=True):
+        scores[protocol][model] = values
+    return scores
 
 
 def leaderboard(models: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
-    """One row per model of one protocol (a value of `evaluate`), by falling ndcg@10; none if nobody can be judged."""
+    """One row per model of one protocol (a value of `evaluate`), best ndcg@10 first; no rows without users."""
     rows = [{"model": model, **scores} for model, scores in models.items()]
     if not rows:
-        return pl.DataFrame(schema={"model": pl.String, **dict.fromkeys(BOARD, pl.Float64)})
+        return pl.DataFrame(schema={"model": pl.String, **dict.fromkeys(LEADERBOARD, pl.Float64)})
     return pl.DataFrame(rows, infer_schema_length=None).sort("ndcg@10", "model", descending=[True, False])
 
 
 def by_length(recommendations: pl.DataFrame, relevant: pl.DataFrame, ks: Sequence[int]) -> pl.DataFrame:
-    """One row per model and list length in protocol *all*: model, k, and the mean ndcg and recall over users."""
-    judged = per_user(recommendations, {"all": relevant}, ks)
+    """One row per model and list length in protocol *all*: model, k, mean ndcg and mean recall over users."""
+    evaluated = per_user(recommendations, {"all": relevant}, ks)
     rows = [
         (model, k, part[f"ndcg@{k}"].mean(), part[f"recall@{k}"].mean())
-        for (model,), part in judged.group_by("model", maintain_order=True)
+        for (model,), part in evaluated.group_by("model", maintain_order=True)
         for k in ks
     ]
     return pl.DataFrame(
@@ -82,57 +80,29 @@ def by_length(recommendations: pl.DataFrame, relevant: pl.DataFrame, ks: Sequenc
     )
 
 
-def counts(described: Mapping[str, int]) -> dict[str, int]:
-    """How many users were in the window, known, cold, and judged in each protocol (from reports/metrics/data.json)."""
-    names = {
-        "test_users": "users_in_window",
-        "warm": "warm_users",
-        "cold": "cold_users",
-        "evaluated_all": "evaluated_all",
-        "evaluated_novel": "evaluated_novel",
-    }
-    return {name: described[theirs] for name, theirs in names.items()}
-
-
-def headline(evaluated: Mapping[str, Mapping[str, Mapping[str, Any]]], chosen: Mapping[str, str]) -> dict[str, Any]:
-    """The few numbers of reports/metrics/headline.json: protocol -> the chosen model and its metrics at 10.
-
-    Metrics with an interval also have _low and _high. A protocol under which nobody can be judged has no numbers.
-    """
-    facts: dict[str, Any] = {"model": chosen["all"]}
-    for protocol, model in chosen.items():
-        scores = evaluated[protocol].get(model, {})
-        numbers = {f"{name}@10": scores[f"{name}@10"] for name in ranking.NAMES if scores}
-        for name in WITH_INTERVAL if scores else ():
-            low, high = scores[f"{name}@10_ci"]
-            numbers |= {f"{name}@10_low": low, f"{name}@10_high": high}
-        facts[protocol] = {"model": model, **dict(sorted(numbers.items()))}
-    return facts
-
-
-class _Context:
-    """What lists are compared with beyond hits: the catalogue, and who had what before the cut."""
+class _Catalogue:
+    """The catalogue and the relevant pairs before the cut, for metrics beyond accuracy."""
 
     def __init__(self, train_pairs: pl.DataFrame) -> None:
         self.items = train_pairs.select(pl.col("item_id").unique().sort()).with_row_index("col")
-        relevant = pl.col("n_relevant") > 0 if "n_relevant" in train_pairs.columns else pl.lit(True)
-        self.had = train_pairs.filter(relevant).select("user_id", "item_id").unique()
-        self.matrix = self.binary(self.had)
+        is_relevant = pl.col("n_relevant") > 0 if "n_relevant" in train_pairs.columns else pl.lit(True)
+        self.relevant = train_pairs.filter(is_relevant).select("user_id", "item_id").unique()
+        self.matrix = self.binary(self.relevant)
 
     def binary(self, pairs: pl.DataFrame) -> sparse.csr_matrix:
-        """(n users of `pairs`, n_items), 1 where there is a row; items outside the catalogue are left out."""
+        """(n users of `pairs`, n_items), 1 for each pair; items outside the catalogue are left out."""
         users = pairs.select(pl.col("user_id").unique().sort()).with_row_index("row")
-        found = pairs.join(users, on="user_id").join(self.items, on="item_id")
-        where = (found["row"].to_numpy(), found["col"].to_numpy())
-        return sparse.csr_matrix((np.ones(found.height), where), shape=(users.height, self.items.height))
+        indexed = pairs.join(users, on="user_id").join(self.items, on="item_id")
+        where = (indexed["row"].to_numpy(), indexed["col"].to_numpy())
+        return sparse.csr_matrix((np.ones(indexed.height), where), shape=(users.height, self.items.height))
 
-    def beyond(self, lists: pl.DataFrame, ks: Sequence[int]) -> dict[str, float | None]:
+    def beyond_accuracy(self, lists: pl.DataFrame, ks: Sequence[int]) -> dict[str, float | None]:
         """Coverage, novelty and diversity of one model's lists."""
         result = {}
         for k in ks:
             top = lists.filter(pl.col("rank") <= k)
             result[f"coverage@{k}"] = beyond_accuracy.coverage(top, self.items.height)
-            result[f"novelty@{k}"] = _finite(beyond_accuracy.novelty(top, self.had))
+            result[f"novelty@{k}"] = _finite(beyond_accuracy.novelty(top, self.relevant))
             result[f"diversity@{k}"] = _finite(beyond_accuracy.diversity(self.binary(top), self.matrix))
         return result
 
@@ -140,9 +110,9 @@ class _Context:
 def _summary(rows: pl.DataFrame, ks: Sequence[int], n_bootstrap: int, seed: int) -> dict[str, Any]:
     """Means and intervals of one model under one protocol."""
     means = {f"{name}@{k}": rows[f"{name}@{k}"].to_numpy().mean() for k in ks for name in ranking.NAMES}
-    judged = [f"{name}@{k}" for k in ks for name in WITH_INTERVAL]
-    low, high = bootstrap_ci(rows.select(judged).to_numpy(), n_bootstrap, seed)
-    intervals = {f"{name}_ci": [float(low[i]), float(high[i])] for i, name in enumerate(judged)}
+    columns = [f"{name}@{k}" for k in ks for name in WITH_INTERVAL]
+    low, high = bootstrap_ci(rows.select(columns).to_numpy(), n_bootstrap, seed)
+    intervals = {f"{name}_ci": [float(low[i]), float(high[i])] for i, name in enumerate(columns)}
     return {name: float(mean) for name, mean in means.items()} | intervals
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
@@ -9,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from recomart_lib.core.colours import colour
-from recomart_lib.core.plots import GREY, INK, nothing
+from recomart_lib.core.plots import GREY, INK, empty_figure
 
 
-def intervals(table: pl.DataFrame, metric: str, title: str, target: float | None = None, word: str = "target") -> Axes:
-    """One dot per model with its 95 % interval, best on top; a dashed line at the target (or what `word` calls it)."""
+def intervals(table: pl.DataFrame, metric: str, title: str, target: float | None = None, label: str = "target") -> Axes:
+    """One dot per model with its 95 % interval, best on top; a dashed line at `target`, named `label` in the legend."""
     if not table.height:
-        return nothing(f"{title}: nobody can be judged.")
+        return empty_figure(f"{title}: no users to evaluate.")
     rows = table.sort(metric, "model", descending=[True, False])
     _, ax = plt.subplots(figsize=(8, 0.9 + 0.3 * rows.height))
     for place, row in enumerate(rows.iter_rows(named=True)):
@@ -23,7 +25,7 @@ def intervals(table: pl.DataFrame, metric: str, title: str, target: float | None
         ax.plot([low, high], [place, place], color=colour(row["model"]), lw=3, solid_capstyle="butt", alpha=0.5)
         ax.plot(row[metric], place, "o", color=colour(row["model"]))
     if target is not None:
-        ax.axvline(target, color=INK, ls="--", lw=1, label=f"{word} {target:.3g}")
+        ax.axvline(target, color=INK, ls="--", lw=1, label=f"{label} {target:.3g}")
         ax.legend(frameon=False, loc="lower right")
     ax.set_yticks(range(rows.height), rows.get_column("model").to_list())
     ax.invert_yaxis()
@@ -35,22 +37,22 @@ def intervals(table: pl.DataFrame, metric: str, title: str, target: float | None
 def by_k(table: pl.DataFrame, metric: str, title: str) -> Axes:
     """A metric over list length, one line per model. `table` has model, k and the metric."""
     if not table.height:
-        return nothing(f"{title}: nobody can be judged.")
+        return empty_figure(f"{title}: no users to evaluate.")
     _, ax = plt.subplots()
     best_first = table.group_by("model").agg(pl.col(metric).last()).sort(metric, descending=True)
     for model in best_first.get_column("model"):
         line = table.filter(pl.col("model") == model).sort("k")
         ax.plot(line.get_column("k"), line.get_column(metric), color=colour(model), label=model, marker="o", ms=3)
-    ax.set(xlabel="k, length of the list", ylabel=f"{metric}@k, mean over users", title=title, ylim=(0, None))
+    ax.set(xlabel="k, list length", ylabel=f"{metric}@k, mean over users", title=title, ylim=(0, None))
     ax.set_xticks(table.get_column("k").unique().sort())
-    ax.legend(frameon=False, bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=8)
+    _legend_beside(ax)
     return ax
 
 
 def slices(table: pl.DataFrame, by: str, metric: str, title: str) -> Axes:
     """One dot per slice and model with its interval. `table` has the slice column, model, mean, low, high, n."""
     if not table.height:
-        return nothing(f"{title}: nobody can be judged.")
+        return empty_figure(f"{title}: no users to evaluate.")
     groups = table.get_column(by).unique(maintain_order=True).to_list()
     models = table.get_column("model").unique(maintain_order=True).to_list()
     _, ax = plt.subplots(figsize=(8, 0.9 + 0.45 * len(groups)))
@@ -64,18 +66,18 @@ def slices(table: pl.DataFrame, by: str, metric: str, title: str) -> Axes:
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
     ax.set(xlabel=f"{metric}, mean over users with 95 % bootstrap interval", title=title, xlim=(0, None))
-    ax.legend(frameon=False, bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=8)
+    _legend_beside(ax)
     return ax
 
 
 def curve(table: pl.DataFrame, x: str, metric: str, xlabel: str, title: str) -> Axes:
-    """One line per model over ordered groups, each point with its interval. `table`: see `beyond.summary`.
+    """One line per model over ordered groups, each point with its interval. `table`: see `diagnostics.summary`.
 
-    Below each group stands the number of users; a model that lacks a group has a gap there.
+    Each tick label has the number of users. A model without a group has a gap there.
     """
     rows = table.filter(pl.col("metric") == metric)
     if not rows.height:
-        return nothing(f"{title}: nobody can be judged.")
+        return empty_figure(f"{title}: no users to evaluate.")
     groups = rows.get_column(x).unique().sort().to_list()
     sizes = dict(rows.group_by(x).agg(pl.col("n").max()).iter_rows())
     models = rows.get_column("model").unique().sort().to_list()
@@ -85,51 +87,41 @@ def curve(table: pl.DataFrame, x: str, metric: str, xlabel: str, title: str) -> 
             rows.filter(pl.col("model") == model), on=x, how="left", maintain_order="left"
         )
         mean, low, high = (line.get_column(name).to_numpy() for name in ("mean", "low", "high"))
-        ax.errorbar(
-            np.arange(len(groups)) + shift,
-            mean,
-            [mean - low, high - mean],
-            color=colour(model),
-            label=model,
-            marker="o",
-            ms=4,
-            lw=1.2,
-            capsize=2,
-        )
+        style = {"color": colour(model), "label": model, "marker": "o", "ms": 4, "lw": 1.2, "capsize": 2}
+        ax.errorbar(np.arange(len(groups)) + shift, mean, [mean - low, high - mean], **style)
     names = [f"{group:%Y-%m-%d}" if hasattr(group, "strftime") else str(group) for group in groups]
     ax.set_xticks(range(len(groups)), [f"{name}\nn = {sizes[g]:,}" for name, g in zip(names, groups, strict=True)])
     ax.set(xlabel=xlabel, title=title, ylim=(0, None))
     ax.set_ylabel(f"{metric}, mean over users", fontsize=10)
-    ax.legend(
-        frameon=False,
-        bbox_to_anchor=(1.01, 1),
-        loc="upper left",
-        fontsize=8,
-        title="with 95 % interval",
-        title_fontsize=8,
-    )
+    _legend_beside(ax, title="with 95 % interval", title_fontsize=8)
     return ax
 
 
-def reliability(table: pl.DataFrame, title: str) -> Axes:
-    """What was foretold against what happened, each point with its interval; diagonal: as foretold.
+def curves(table: pl.DataFrame, x: str, metrics: Sequence[str], xlabel: str, title: str) -> None:
+    """Draw `curve` once per metric, each with its name in the title."""
+    for metric in metrics:
+        curve(table, x, metric, xlabel, f"{title}: {metric}")
 
-    `table`: see `evaluation.calibrated`.
+
+def reliability(table: pl.DataFrame, title: str) -> Axes:
+    """Observed share against predicted probability, each point with its interval; diagonal: perfectly calibrated.
+
+    `table`: see `calibration.calibration_by_model`.
     """
     if not table.height:
-        return nothing(f"{title}: no model tells a probability here.")
+        return empty_figure(f"{title}: no model of this run predicts probabilities.")
     _, ax = plt.subplots(figsize=(5.6, 4.2))
     for (model,), line in table.group_by("model", maintain_order=True):
-        x, y, low, high = (line.get_column(name).to_numpy() for name in ("estimate", "observed", "low", "high"))
+        x, y, low, high = (line.get_column(name).to_numpy() for name in ("predicted", "observed", "low", "high"))
         error = np.maximum([y - low, high - y], 0)
         ax.errorbar(x, y, error, color=colour(model), label=model, marker="o", ms=4, lw=1, capsize=2)
-    top = 1.05 * max(table.get_column("estimate").max(), table.get_column("high").max())
-    ax.plot([0, top], [0, top], ":", color=GREY, label="as foretold")
+    top = 1.05 * max(table.get_column("predicted").max(), table.get_column("high").max())
+    ax.plot([0, top], [0, top], ":", color=GREY, label="perfectly calibrated")
     ax.xaxis.set_major_formatter(PercentFormatter(1))
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.set(
-        xlabel="estimated chance, mean of the bin",
-        ylabel="share that happened, with 95 % interval",
+        xlabel="predicted probability, mean of the bin",
+        ylabel="observed share, with 95 % interval",
         title=title,
         xlim=(0, top),
         ylim=(0, top),
@@ -141,12 +133,16 @@ def reliability(table: pl.DataFrame, title: str) -> Axes:
 def trade_off(table: pl.DataFrame, x: str, y: str, title: str) -> Axes:
     """One dot per model: two metrics against each other."""
     if not table.height:
-        return nothing(f"{title}: nobody can be judged.")
+        return empty_figure(f"{title}: no users to evaluate.")
     _, ax = plt.subplots(figsize=(6.4, 3.8))
     for row in table.iter_rows(named=True):
         ax.plot(row[x], row[y], "o", color=colour(row["model"]), ms=8)
     places = table.group_by(pl.col(x, y).round(3), maintain_order=True).agg("model")
-    for left, height, names in places.iter_rows():  # models in one place share a label: texts would cover each other
+    for left, height, names in places.iter_rows():  # models at one point share a label, as labels would overlap
         ax.annotate(", ".join(names), (left, height), xytext=(6, 3), textcoords="offset points", fontsize=8)
     ax.set(xlabel=x, ylabel=y, title=title)
     return ax
+
+
+def _legend_beside(ax: Axes, **options: object) -> None:
+    ax.legend(frameon=False, bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=8, **options)

@@ -14,9 +14,15 @@ class Evaluate(Section):
     target_recall: float = Field(0.10, ge=0, le=1)
     target_ndcg: float = Field(0.20, ge=0, le=1)
 
+    @property
+    def targets(self) -> dict[str, float]:
+        """Metric -> threshold."""
+        values = (self.target_precision, self.target_recall, self.target_ndcg)
+        return dict(zip(("precision@10", "recall@10", "ndcg@10"), values, strict=True))
+
     @field_validator("ks")
     @classmethod
-    def holds_the_headline(cls, value: list[int]) -> list[int]:
+    def check_ks(cls, value: list[int]) -> list[int]:
         if 10 not in value or min(value) < 1:
-            raise ValueError("list lengths are at least 1, and 10 (the headline's) is among them")
+            raise ValueError("list lengths must be at least 1 and include 10, the length of the headline")
         return value

@@ -7,75 +7,75 @@ from typing import Any
 import polars as pl
 
 from recomart_lib.core.text import bullets, percent, plural, safe
-from recomart_lib.evaluate.diagnostics import FEW
+from recomart_lib.evaluate.diagnostics import HOLDOUT, MIN_USERS
 
 
-def champion(table: pl.DataFrame, protocol: str) -> str:
-    """The best model of a protocol, and whether its lead is more than chance."""
+def best_model(table: pl.DataFrame, protocol: str) -> str:
+    """Say which model is best in a protocol, and whether the intervals overlap."""
     rows = table.sort("ndcg@10", "model", descending=[True, False])
     if rows.height < 2:
-        return f"Protocol *{protocol}*: nobody can be judged."
+        return f"Protocol *{protocol}*: no users to evaluate."
     first, second = rows.row(0, named=True), rows.row(1, named=True)
     clear = first["ndcg@10_ci"][0] > second["ndcg@10_ci"][1]
-    lead = "their intervals do not overlap" if clear else "their intervals overlap: the paired tests below tell more"
+    lead = "their intervals do not overlap" if clear else "their intervals overlap: see the paired tests below"
     return (
         f"**Protocol *{protocol}*: {first['model']} leads with ndcg@10 {first['ndcg@10']:.4f} "
-        f"({first['ndcg@10_ci'][0]:.4f} to {first['ndcg@10_ci'][1]:.4f})**, before {second['model']} "
+        f"({first['ndcg@10_ci'][0]:.4f} to {first['ndcg@10_ci'][1]:.4f})**, ahead of {second['model']} "
         f"({second['ndcg@10']:.4f}); {lead}."
     )
 
 
-def compared(test: pl.DataFrame, protocol: str) -> str:
-    """Which models are better, worse or not to be told apart from the chosen one, by paired tests (Holm, 5 %)."""
-    sure = test.filter(pl.col("p_holm") < 0.05)
+def comparison(test: pl.DataFrame, protocol: str) -> str:
+    """Say which models differ significantly from the chosen one, by paired tests (Holm, 5 %)."""
+    significant = test.filter(pl.col("p_holm") < 0.05)
     groups = {
-        "better": sure.filter(pl.col("difference") > 0),
-        "worse": sure.filter(pl.col("difference") < 0),
-        "not to be told apart": test.join(sure, on="model", how="anti"),
+        "significantly better": significant.filter(pl.col("difference") > 0),
+        "significantly worse": significant.filter(pl.col("difference") < 0),
+        "no significant difference": test.join(significant, on="model", how="anti"),
     }
     named = [f"{word}: {', '.join(rows['model'])}" for word, rows in groups.items() if rows.height]
     if not named:
         return f"Protocol *{protocol}*: there is no other model to compare with."
-    return f"**Protocol *{protocol}*, beside {test['reference'][0]}** (chosen on valid): {'; '.join(named)}."
+    return f"**Protocol *{protocol}*, compared with {test['reference'][0]}** (chosen on the validation window): {'; '.join(named)}."
 
 
 def rating_model(errors: dict[str, dict[str, float]], metrics: dict[str, dict[str, Any]]) -> str:
-    """Where the best of the rating models stands as a ranker."""
+    """Say how well the best rating model predicts ratings, and how well it ranks."""
     raters = sorted(errors.keys() & metrics.keys(), key=lambda name: (errors[name]["rmse"], name))
     if not raters:
-        return "There is no rating in the test window to judge the rating model by."
+        return "There are no ratings in the test window: the rating models cannot be evaluated."
     best, mean, floor = raters[0], errors["global_mean"]["rmse"], metrics["popularity"]["ndcg@10"]
     own, ranks = errors[best]["rmse"], metrics[best]["ndcg@10"]
     better = "better" if own < mean else "no better"
     place = "below" if ranks < floor else "above"
-    others = f"Of {plural(len(raters), 'rating model')} it is the best. " if len(raters) > 1 else ""
+    others = f"Of {plural(len(raters), 'rating model')} it has the lowest error. " if len(raters) > 1 else ""
     return (
         f"**{safe(best)} predicts ratings {better} than the mean rating (RMSE {own:.3f} against {mean:.3f}), and ranks "
         f"{place} popularity (ndcg@10 {ranks:.4f} against {floor:.4f}).** {others}"
-        "Guessing how much somebody will like a thing is another task than guessing what they will pick."
+        "Predicting how much users will like a product is a different task from predicting what they will choose."
     )
 
 
 def targets(card: pl.DataFrame) -> str:
-    """How many targets are met, by protocol."""
+    """Count the targets that are met, by protocol."""
     if not card.height:
-        return "**Nobody can be judged in the test window: no target can be met or missed.**"
+        return "**There are no users to evaluate in the test window: the targets cannot be checked.**"
     parts = []
     for protocol in card.get_column("protocol").unique(maintain_order=True):
         rows = card.filter(pl.col("protocol") == protocol)
         met = rows.filter(pl.col("verdict").is_in(["met", "clearly met"])).height
-        sure = rows.filter(pl.col("verdict") == "clearly met").height
+        clearly = rows.filter(pl.col("verdict") == "clearly met").height
         parts.append(
-            f"protocol *{protocol}*: {met} of {rows.height} met, {sure} of them surely (lower bound above the target)"
+            f"protocol *{protocol}*: {met} of {rows.height} met, {clearly} of them clearly (the lower bound reaches the target)"
         )
     return "**Targets: " + "; ".join(parts) + ".**"
 
 
-def who_loses(shares: dict[str, float], model: str, against: str) -> str:
-    """For whom the model is worse than a simple list."""
+def worse_off(shares: dict[str, float], model: str, protocol: str, baseline: str = "popularity") -> str:
+    """Say for how many users the model is worse than a simple baseline."""
     return (
-        f"**{percent(shares['worse'])} of the users are served worse by {model} than by {against}**, "
-        f"{percent(shares['better'])} better, {percent(shares['equal'])} alike."
+        f"Protocol *{protocol}*: **{percent(shares['worse'])} of the users get a worse list from {model} than from "
+        f"{baseline}**, {percent(shares['better'])} a better one, {percent(shares['equal'])} an equally good one."
     )
 
 
@@ -84,154 +84,162 @@ def _interval(row: dict[str, Any]) -> str:
     return f"{row['mean']:.4f} ({row['low']:.4f} to {row['high']:.4f})"
 
 
-def _apart(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return one["low"] > other["high"] or other["low"] > one["high"]
+def _disjoint(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Whether two intervals do not overlap."""
+    return first["low"] > second["high"] or second["low"] > first["high"]
 
 
-def weeks(table: pl.DataFrame, model: str, metric: str = "ndcg@10") -> str:
-    """How a list that was fixed at the cut ages. `table`: `beyond.summary` by week, days and model."""
+def staleness(table: pl.DataFrame, model: str, metric: str = "ndcg@10") -> str:
+    """Say whether lists that were fixed at the cut go stale. `table`: `diagnostics.summary` by week, days and model."""
     rows = table.filter(pl.col("model") == model, pl.col("metric") == metric, pl.col("days") == 7).sort("week")
     if rows.height < 2:
-        return "The test window has fewer than two full weeks with somebody to judge: how lists age cannot be told."
+        return (
+            "The test window has fewer than two full weeks with users to evaluate: whether lists go stale is unknown."
+        )
     first, last = rows.row(0, named=True), rows.row(-1, named=True)
     change = last["mean"] / first["mean"] - 1 if first["mean"] else 0.0
-    if _apart(first, last):
-        verdict = f"it {'gains' if change > 0 else 'loses'} {percent(abs(change))}, more than chance"
+    if _disjoint(first, last):
+        verdict = f"{'up' if change > 0 else 'down'} {percent(abs(change))}, and the intervals do not overlap"
     else:
-        verdict = "the intervals overlap: no ageing can be told from chance"
+        verdict = "the intervals overlap: there is no clear change"
     return f"**{model}'s lists, {metric}: {_interval(first)} in week {first['week']}, {_interval(last)} in week {last['week']}**; {verdict}."
 
 
-def learning_curve(table: pl.DataFrame, model: str, against: str, metric: str = "ndcg@10") -> str:
-    """From which history on a model serves users better than a simple list. `table`: `beyond.summary` by history.
+def learning_curve(table: pl.DataFrame, model: str, baseline: str, metric: str = "ndcg@10") -> str:
+    """Say how much history a model needs to beat a simple baseline. `table`: `diagnostics.summary` by history.
 
-    Groups of fewer than FEW users are left out: their intervals say nothing.
+    Groups of fewer than MIN_USERS users are left out: their intervals are unreliable.
     """
-    rows = table.filter(pl.col("metric") == metric, pl.col("n") >= FEW)
+    rows = table.filter(pl.col("metric") == metric, pl.col("n") >= MIN_USERS)
     own = {row["history"]: row for row in rows.filter(pl.col("model") == model).sort("history").to_dicts()}
-    theirs = {
-        row["history"]: row for row in rows.filter(pl.col("model") == against).to_dicts() if row["history"] in own
-    }
-    if not theirs or model == against:
-        return f"{model} and {against} are one model, or there is nobody whom both were judged by."
+    baseline_rows = rows.filter(pl.col("model") == baseline).to_dicts()
+    theirs = {row["history"]: row for row in baseline_rows if row["history"] in own}
+    if not theirs or model == baseline:
+        return (
+            f"{model} and {baseline} cannot be compared: they are the same model, or no users were evaluated with both."
+        )
     better = [name for name, row in theirs.items() if own[name]["low"] > row["high"]]
     worse = [name for name, row in theirs.items() if own[name]["high"] < row["low"]]
     alike = [name for name in theirs if name not in better + worse]
-    groups = {"surely above": better, "not to be told apart from": alike, "surely below": worse}
-    told = "; ".join(f"{word} {against} for {', '.join(names)}" for word, names in groups.items() if names)
+    groups = {"clearly above": better, "not clearly different from": alike, "clearly below": worse}
+    verdict = "; ".join(f"{word} {baseline} for {', '.join(names)}" for word, names in groups.items() if names)
     names = list(own)
     shown = ", ".join(f"{_interval(row)} for {name}" for name, row in own.items() if name in (names[0], names[-1]))
-    return f"**By distinct products taken before the cut, {metric} of {model} is {shown}.** It is {told}."
+    return (
+        f"**By number of distinct products in the purchase history, {metric} of {model} is {shown}.** It is {verdict}."
+    )
 
 
-def backtested(table: pl.DataFrame, model: str, protocol: str, metric: str = "ndcg@10") -> str:
-    """Whether the chosen model leads at other cuts too. `table`: `beyond.summary` by cut, protocol and model."""
+def stability(table: pl.DataFrame, model: str, protocol: str, metric: str = "ndcg@10") -> str:
+    """Say whether the chosen model also leads at other cuts. `table`: `diagnostics.summary` by cut, protocol and model."""
     rows = table.filter(pl.col("protocol") == protocol, pl.col("metric") == metric).sort("cut", "mean", "model")
     own = rows.filter(pl.col("model") == model)
     n = rows.get_column("cut").n_unique()
     if not own.height:
-        return f"Protocol *{protocol}*: nobody can be judged at any cut."
+        return f"Protocol *{protocol}*: no users to evaluate at any cut."
     top = rows.group_by("cut", maintain_order=True).agg(pl.col("mean").max().alias("top"))
     leads = own.join(top, on="cut").filter(pl.col("mean") == pl.col("top")).height
     lowest, highest = own.get_column("mean").min(), own.get_column("mean").max()
-    few = "" if own.height == n else f" (of {n} in all: it reads features, which were stored for these only)"
+    few = (
+        "" if own.height == n else f" (of {n} in total: the model needs features, which are stored for these cuts only)"
+    )
     span = f"{metric} from {lowest:.4f} to {highest:.4f}" if own.height > 1 else f"{metric} {lowest:.4f}"
-    return f"**Protocol *{protocol}*: {model} leads at {leads} of the {plural(own.height, 'cut')} at which it was judged**{few}; {span}."
+    return f"**Protocol *{protocol}*: {model} leads at {leads} of the {plural(own.height, 'cut')} at which it was evaluated**{few}; {span}."
 
 
-def calibrated(bins: pl.DataFrame, errors: dict[str, float]) -> str:
-    """Whether estimated chances can be taken at their word. `bins`: `evaluation.calibrated`; `errors`: by model."""
+def calibration(bins: pl.DataFrame, errors: dict[str, float]) -> str:
+    """Say whether probabilities are calibrated. `bins`: `calibration.calibration_by_model`; `errors`: by model."""
     if not bins.height:
-        return "No model of this run tells a probability: there is nothing to hold against what happened."
+        return "No model of this run predicts probabilities: there is nothing to check."
     sentences = []
     for (model,), rows in bins.group_by("model", maintain_order=True):
         share = rows.get_column("n") / rows.get_column("n").sum()
-        told, happened = (rows.get_column("estimate") * share).sum(), (rows.get_column("observed") * share).sum()
-        held = rows.filter(pl.col("estimate").is_between("low", "high")).height
-        way = "too high" if told > happened else "too low"
-        verdict = "its chances can be taken at their word" if held == rows.height else f"on the whole {way}"
+        predicted, observed = (rows.get_column("predicted") * share).sum(), (rows.get_column("observed") * share).sum()
+        within = rows.filter(pl.col("predicted").is_between("low", "high")).height
+        direction = "too high" if predicted > observed else "too low"
+        verdict = "its probabilities are well calibrated" if within == rows.height else f"overall {direction}"
         sentences.append(
-            f"**{model} foretold {percent(told)} on average, and {percent(happened)} happened**: {verdict}; the estimate lies within "
-            f"the interval in {held} of {plural(rows.height, 'bin')}, expected calibration error {percent(errors[model])}."
+            f"**{model} predicted {percent(predicted)} on average, and {percent(observed)} were observed**: {verdict}; the prediction "
+            f"is within the interval in {within} of {plural(rows.height, 'bin')}, expected calibration error {percent(errors[model])}."
         )
     return bullets(*sentences) if len(sentences) > 1 else sentences[0]
 
 
-def catalogue(table: pl.DataFrame, model: str, taken: str = "(taken)", k: int = 10) -> str:
-    """Whether a model shows more of what is popular than users take. `table`: `beyond.catalogue_use`."""
+def catalogue(table: pl.DataFrame, model: str, protocol: str, k: int = 10) -> str:
+    """Say whether a model favours popular products. `table`: `diagnostics.catalogue_use`."""
     rows = {row["model"]: row for row in table.iter_rows(named=True)}
-    if model not in rows or rows[taken][f"popularity@{k}"] is None:
-        return "Nobody can be judged: how the catalogue is used cannot be told."
-    own, theirs = rows[model], rows[taken]
+    if model not in rows or rows[HOLDOUT][f"popularity@{k}"] is None:
+        return f"Protocol *{protocol}*: no users to evaluate, so the use of the catalogue is unknown."
+    own, theirs = rows[model], rows[HOLDOUT]
     low, high = own[f"popularity@{k}_ci"]
     reference = theirs[f"popularity@{k}"]
-    way = (
-        "leans to what is popular"
+    verdict = (
+        "favours popular products"
         if low > reference
-        else "leans away from what is popular"
+        else "favours less popular products"
         if high < reference
-        else "shows about as popular products as users take"
+        else "shows products about as popular as those in the holdout"
     )
     return (
-        f"**{model} {way}**: its products stand at {percent(own[f'popularity@{k}'])} of the popularity ranking on average, what "
-        f"users took at {percent(reference)}. It shows {percent(own[f'shown@{k}'])} of the catalogue (users took "
-        f"{percent(theirs[f'shown@{k}'])}), Gini {own[f'gini@{k}']:.2f} (taken: {theirs[f'gini@{k}']:.2f})."
+        f"Protocol *{protocol}*: **{model} {verdict}**: its products are at the {percent(own[f'popularity@{k}'])} percentile of popularity on average, "
+        f"those in the holdout at {percent(reference)}. It shows {percent(own[f'shown@{k}'])} of the catalogue (holdout: "
+        f"{percent(theirs[f'shown@{k}'])}), Gini {own[f'gini@{k}']:.2f} (holdout: {theirs[f'gini@{k}']:.2f})."
     )
 
 
-def flattered(table: pl.DataFrame, metric: str = "ndcg@10") -> str:
-    """How much better models look on a random split. `table`: `beyond.summary` by split and model."""
+def random_split(table: pl.DataFrame, metric: str = "ndcg@10") -> str:
+    """Say how much better models look on a random split. `table`: `diagnostics.summary` by split and model."""
     rows = {(row["split"], row["model"]): row for row in table.filter(pl.col("metric") == metric).to_dicts()}
     sentences = []
     for model in dict.fromkeys(model for split, model in rows if ("time", model) in rows and ("random", model) in rows):
-        time, chance = rows["time", model], rows["random", model]
-        if not _apart(time, chance):
-            word = "no surely different number"
+        time, random = rows["time", model], rows["random", model]
+        if not _disjoint(time, random):
+            word = "no clearly different score"
         elif time["mean"] == 0:
-            word = "a number above nothing"
+            word = "a score above zero"
         else:
-            ratio = chance["mean"] / time["mean"]
+            ratio = random["mean"] / time["mean"]
             word = (
-                f"{ratio:.1f} times the number: it flatters"
+                f"{ratio:.1f} times the score: it is too optimistic"
                 if ratio > 1
-                else f"{ratio:.2f} times the number: it does not flatter here"
+                else f"{ratio:.2f} times the score: it is not too optimistic here"
             )
         sentences.append(
-            f"**{model}: a random split gives {word}** ({metric} {_interval(chance)} instead of {_interval(time)})."
+            f"**{model}: a random split gives {word}** ({metric} {_interval(random)} instead of {_interval(time)})."
         )
-    return bullets(*sentences) or "Nobody can be judged in protocol *novel*: the splits cannot be compared."
+    return bullets(*sentences) or "There are no users to evaluate in protocol *novel*: the splits cannot be compared."
 
 
-def longer(by_k: pl.DataFrame, model: str) -> str:
-    """What a longer list buys. `by_k`: `evaluation.by_length`."""
+def list_length(by_k: pl.DataFrame, model: str) -> str:
+    """Say what longer lists add. `by_k`: `evaluation.by_length`."""
     rows = by_k.filter(pl.col("model") == model).sort("k")
     if rows.height < 2:
-        return "Nobody can be judged: what longer lists buy cannot be told."
+        return "There are no users to evaluate: the effect of longer lists is unknown."
     first, last = rows.row(0, named=True), rows.row(-1, named=True)
     return (
-        f"**{model}: a list of {last['k']} finds {percent(last['recall'])} of what users take, a list of {first['k']} "
+        f"**{model}: a list of {last['k']} finds {percent(last['recall'])} of the relevant products, a list of {first['k']} "
         f"{percent(first['recall'])}**; ndcg is {first['ndcg']:.4f} at {first['k']} and {last['ndcg']:.4f} at {last['k']}."
     )
 
 
-def breadth(board: pl.DataFrame, model: str, k: int = 10) -> str:
-    """What a model's accuracy costs in coverage. `board`: `evaluation.leaderboard`."""
+def coverage(board: pl.DataFrame, model: str, k: int = 10) -> str:
+    """Say what accuracy costs in coverage. `board`: `evaluation.leaderboard`."""
     rows = {row["model"]: row for row in board.iter_rows(named=True) if row["model"] != "random"}
     if model not in rows:
-        return "Nobody can be judged: accuracy cannot be held against coverage."
+        return "There are no users to evaluate: accuracy and coverage cannot be compared."
     own, widest = rows[model], max(rows.values(), key=lambda row: (row[f"coverage@{k}"], row["model"]))
     if widest["model"] == model:
-        return f"**{model} also shows most of the catalogue**: {percent(own[f'coverage@{k}'])}."
+        return f"**{model} also has the highest coverage**: {percent(own[f'coverage@{k}'])}."
     return (
         f"**{model} shows {percent(own[f'coverage@{k}'])} of the catalogue at ndcg@{k} {own[f'ndcg@{k}']:.4f}**; {widest['model']} "
-        f"shows most, {percent(widest[f'coverage@{k}'])}, at ndcg@{k} {widest[f'ndcg@{k}']:.4f}."
+        f"has the highest coverage, {percent(widest[f'coverage@{k}'])}, at ndcg@{k} {widest[f'ndcg@{k}']:.4f}."
     )
 
 
-def weak(rows: list[dict[str, Any]], model: str, metric: str = "ndcg@10") -> str:
-    """The groups of users whom a model serves surely worse than its average. `rows`: `beyond.weak`."""
+def weak_slices(rows: list[dict[str, Any]], model: str, metric: str = "ndcg@10") -> str:
+    """Name the groups of users in which a model is clearly below its average. `rows`: `diagnostics.weak_slices`."""
     if not rows:
-        return f"**In no group is {model} surely below its own average** (no interval ends below it)."
+        return f"**{model} is not clearly below its own average in any group** (no interval ends below it)."
     named = "; ".join(f"{row['by']} {safe(row['slice'])} ({row['mean']:.4f}, n = {row['n']:,})" for row in rows[:6])
     more = f"; and {len(rows) - 6} more" if len(rows) > 6 else ""
-    return f"**{model} is surely below its own average ({metric}) in {plural(len(rows), 'group')}**: {named}{more}."
+    return f"**{model} is clearly below its own average ({metric}) in {plural(len(rows), 'group')}**: {named}{more}."

@@ -31,16 +31,16 @@ def target_card(
     relevant: Mapping[str, pl.DataFrame],
     targets: Mapping[str, float],
 ) -> pl.DataFrame:
-    """One row per protocol and target, columns `CARD`: is it met, and what could be reached at all?
+    """Check every target: one row per protocol and target, columns `CARD`.
 
     Parameters
     ----------
     evaluated
-        What `evaluate` returns.
+        The result of `evaluation.evaluate`.
     chosen
-        Protocol -> the model that was chosen on valid; a protocol that nobody can be judged by has no rows.
+        Protocol -> the model chosen on the validation window. A protocol without users to evaluate has no rows.
     targets
-        Metric -> threshold, such as {"ndcg@10": 0.2}; precision, recall and ndcg only, as they have intervals.
+        Metric -> threshold, such as {"ndcg@10": 0.2}; only precision, recall and ndcg, which have intervals.
 
     Returns
     -------
@@ -57,19 +57,29 @@ def target_card(
     for protocol, model in chosen.items():
         models = evaluated.get(protocol) or {}
         if models and model not in models:
-            raise UserError(f"Model {model!r} has no lists in protocol {protocol!r}; there are: {', '.join(models)}.")
+            raise UserError(
+                f"Model {model!r} has no lists in protocol {protocol!r}. Models with lists: {', '.join(models)}."
+            )
         rows += [
-            (target, threshold, protocol, model, *_judged(models, model, target, threshold, relevant[protocol]))
+            (
+                target,
+                threshold,
+                protocol,
+                model,
+                *_evaluate_target(models, model, target, threshold, relevant[protocol]),
+            )
             for target, threshold in (targets.items() if models else ())
         ]
     return pl.DataFrame(rows, schema=CARD, orient="row")
 
 
-def _judged(models: Mapping[str, Any], model: str, target: str, threshold: float, relevant: pl.DataFrame) -> tuple:
-    """value, low, high, floor_random, floor_popularity, ceiling, verdict."""
+def _evaluate_target(
+    models: Mapping[str, Any], model: str, target: str, threshold: float, relevant: pl.DataFrame
+) -> tuple:
+    """Return value, low, high, floor_random, floor_popularity, ceiling, verdict."""
     if f"{target}_ci" not in models[model]:
-        known = [name.removesuffix("_ci") for name in models[model] if name.endswith("_ci")]
-        raise UserError(f"Target {target!r} was not evaluated; there are: {', '.join(known)}.")
+        available = [name.removesuffix("_ci") for name in models[model] if name.endswith("_ci")]
+        raise UserError(f"Target {target!r} was not evaluated. Evaluated metrics: {', '.join(available)}.")
     value, (low, high) = models[model][target], models[model][f"{target}_ci"]
     floors = (models.get(name, {}).get(target) for name in ("random", "popularity"))
     ceiling = ranking.ceilings(relevant, int(target.rpartition("@")[2]))[target]

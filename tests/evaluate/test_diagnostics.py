@@ -1,4 +1,4 @@
-"""Weeks, histories, cuts and the catalogue: worked by hand."""
+"""Scores by week, purchase history and cut, and use of the catalogue: checked by hand."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def pairs(*rows: tuple[str, str]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"user_id": pl.String, "item_id": pl.String}, orient="row")
 
 
-def taken(*rows: tuple) -> pl.DataFrame:
+def purchases(*rows: tuple) -> pl.DataFrame:
     schema = {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Datetime("us", "UTC")}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 SHOWN = pl.concat([lists("ease", u="ab", v="ab"), lists("als", u="cd", v="ab")])
-HAPPENED = taken(
+PURCHASES = purchases(
     ("u", "a", utc(2024, 2, 29)),  # before the window
     ("u", "a", utc(2024, 3, 1)),
     ("u", "a", utc(2024, 3, 2)),  # the same pair in the same week counts once
@@ -37,33 +37,33 @@ HAPPENED = taken(
 )
 
 
-def test_every_week_is_judged_by_what_was_taken_in_it():
-    found = diagnostics.by_week(SHOWN, "all", HAPPENED, START, END, [2])
-    assert found.columns[:5] == ["week", "days", "protocol", "model", "user_id"]
-    ease = found.filter(pl.col("model") == "ease")
+def test_each_week_is_evaluated_on_its_own_purchases():
+    result = diagnostics.by_week(SHOWN, "all", PURCHASES, START, END, [2])
+    assert result.columns[:5] == ["week", "days", "protocol", "model", "user_id"]
+    ease = result.filter(pl.col("model") == "ease")
     assert ease.select("week", "days", "user_id", "n_relevant", "hit_rate@2", "recall@2").rows() == [
         (1, 7, "u", 1, 1, 1),
         (1, 7, "v", 1, 0, 0),
         (2, 3, "v", 2, 1, 0.5),
     ]
-    assert found.filter(pl.col("model") == "als", pl.col("week") == 1)["hit_rate@2"].to_list() == [0, 0]
+    assert result.filter(pl.col("model") == "als", pl.col("week") == 1)["hit_rate@2"].to_list() == [0, 0]
 
 
-def test_a_window_in_which_nothing_happens_has_no_week():
-    empty = diagnostics.by_week(SHOWN, "all", HAPPENED.clear(), START, END, [2])
+def test_a_window_without_purchases_has_no_weeks():
+    empty = diagnostics.by_week(SHOWN, "all", PURCHASES.clear(), START, END, [2])
     assert (empty.height, empty.columns[0]) == (0, "week")
     assert diagnostics.summary(empty, ["week", "model"], ["ndcg@2"], 10, 1).height == 0
 
 
 def test_a_summary_has_one_row_per_group_and_metric():
-    found = diagnostics.summary(
-        diagnostics.by_week(SHOWN, "all", HAPPENED, START, END, [2]),
+    result = diagnostics.summary(
+        diagnostics.by_week(SHOWN, "all", PURCHASES, START, END, [2]),
         ["week", "model"],
         ["hit_rate@2", "recall@2"],
         200,
         1,
     )
-    assert found.select("week", "model", "metric", "mean", "n").rows() == [
+    assert result.select("week", "model", "metric", "mean", "n").rows() == [
         (1, "als", "hit_rate@2", 0, 2),
         (1, "als", "recall@2", 0, 2),
         (1, "ease", "hit_rate@2", 0.5, 2),
@@ -73,9 +73,9 @@ def test_a_summary_has_one_row_per_group_and_metric():
         (2, "ease", "hit_rate@2", 1, 1),
         (2, "ease", "recall@2", 0.5, 1),
     ]
-    half = found.row(2, named=True)
+    half = result.row(2, named=True)
     assert (half["low"], half["high"]) == (0, 1)  # two users, 0 and 1: either may be drawn twice
-    one = found.row(6, named=True)
+    one = result.row(6, named=True)
     assert one["low"] == one["mean"] == one["high"]
 
 
@@ -94,14 +94,14 @@ def test_a_summary_has_one_row_per_group_and_metric():
         (21, "over 20"),
     ],
 )
-def test_histories_are_counted_in_distinct_relevant_items(n, name):
-    known = pl.DataFrame({"user_id": ["u"] * (n + 2), "n_relevant": [3] * n + [0, 0]})
-    found = diagnostics.by_history(pl.DataFrame({"user_id": ["u", "stranger"], "x": [1, 2]}), known)
-    assert found.columns == ["history", "user_id", "x"]
-    assert found["history"].to_list() == [name, "cold"]
+def test_history_counts_distinct_relevant_items(n, name):
+    interactions = pl.DataFrame({"user_id": ["u"] * (n + 2), "n_relevant": [3] * n + [0, 0]})
+    result = diagnostics.by_history(pl.DataFrame({"user_id": ["u", "new"], "x": [1, 2]}), interactions)
+    assert result.columns == ["history", "user_id", "x"]
+    assert result["history"].to_list() == [name, "cold"]
 
 
-def test_histories_are_in_order():
+def test_history_bins_are_ordered():
     assert diagnostics.by_history(
         pl.DataFrame({"user_id": ["s"]}), pl.DataFrame({"user_id": ["u"], "n_relevant": [1]})
     )["history"].dtype.categories.to_list() == ["cold", "0", "1", "2", "3-5", "6-10", "11-20", "over 20"]
@@ -119,7 +119,7 @@ def test_over_cuts():
     assert (ease["mean"], ease["sd"]) == (pytest.approx(0.3), pytest.approx(0.02**0.5))
 
 
-KNOWN = pl.DataFrame(
+INTERACTIONS = pl.DataFrame(
     [("u", "a", 1), ("v", "a", 1), ("w", "a", 2), ("u", "b", 1), ("v", "b", 1), ("u", "c", 0), ("u", "d", 0)],
     schema=["user_id", "item_id", "n_relevant"],
     orient="row",
@@ -129,8 +129,8 @@ KNOWN = pl.DataFrame(
 def test_catalogue_use():
     # users: a 3, b 2, c and d 0; percentiles of four products: a 7/8, b 5/8, c and d share the ranks 1 and 2: 2/8
     shown = pl.concat([lists("best", u="ab", v="ab"), lists("bold", u="cd", v="ac")])
-    table = diagnostics.catalogue_use(shown, pairs(("u", "b"), ("v", "c"), ("v", "b")), KNOWN, 2, 50, 1)
-    assert table["model"].to_list() == ["best", "bold", diagnostics.TAKEN]
+    table = diagnostics.catalogue_use(shown, pairs(("u", "b"), ("v", "c"), ("v", "b")), INTERACTIONS, 2, 50, 1)
+    assert table["model"].to_list() == ["best", "bold", diagnostics.HOLDOUT]
     assert table["popularity@2"].to_list() == [0.75, pytest.approx((2 / 8 + 4.5 / 8) / 2), (5 / 8 + 3.5 / 8) / 2]
     assert table["shown@2"].to_list() == [0.5, 0.75, 0.5]
     # uses 0 0 2 2; 0 1 1 2; 0 0 1 2
@@ -138,8 +138,8 @@ def test_catalogue_use():
     assert table["popularity@2_ci"].to_list()[0] == [0.75, 0.75]
 
 
-def test_catalogue_use_looks_at_the_first_k():
-    table = diagnostics.catalogue_use(lists("best", u="ac"), pairs(("u", "b")), KNOWN, 1, 10, 1)
+def test_catalogue_use_is_limited_to_the_first_k():
+    table = diagnostics.catalogue_use(lists("best", u="ac"), pairs(("u", "b")), INTERACTIONS, 1, 10, 1)
     assert table.filter(pl.col("model") == "best")["popularity@1"].item() == 7 / 8
 
 
@@ -155,6 +155,6 @@ def test_weak_slices_end_below_the_average():
         orient="row",
     )
     worse = table.rename({"city": "age"}).with_columns(mean=pl.lit(0.05))
-    found = diagnostics.weak({"city": table, "age": worse}, "ease", 0.2)
-    assert [(row["by"], row["slice"]) for row in found] == [("age", "x"), ("city", "x")]
-    assert diagnostics.weak({"city": table}, "ease", 0.0) == []
+    result = diagnostics.weak_slices({"city": table, "age": worse}, "ease", 0.2)
+    assert [(row["by"], row["slice"]) for row in result] == [("age", "x"), ("city", "x")]
+    assert diagnostics.weak_slices({"city": table}, "ease", 0.0) == []

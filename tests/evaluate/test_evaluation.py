@@ -1,16 +1,17 @@
+"""Metrics of all models, paired comparison, and the target card."""
+
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
 
-import numpy as np
 import polars as pl
 import pytest
 
 from recomart_lib.core.errors import UserError
-from recomart_lib.evaluate import calibration, comparison, evaluation, target_card
-from recomart_lib.metrics import beyond_accuracy, by_model, intervals, ranking
+from recomart_lib.evaluate import comparison, evaluation, target_card
+from recomart_lib.metrics import beyond_accuracy, by_model, ranking
 
 USERS, ITEMS, KS = [f"u{i}" for i in range(30)], list("abcdefgh"), [2, 4]
 
@@ -83,29 +84,29 @@ def test_values(evaluated):
     assert 0 < popularity["diversity@4"] < 1
 
 
-def test_the_same_seed_gives_the_same_answer_whatever_the_order_of_rows(evaluated):
+def test_same_seed_gives_same_result_for_any_row_order(evaluated):
     shuffled = SHOWN.sample(fraction=1, shuffle=True, seed=5)
     again = evaluation.evaluate(shuffled, RELEVANT, TRAIN.reverse(), KS, n_bootstrap=200, seed=1)
     assert json.dumps(again) == json.dumps(evaluated)
 
 
-def test_novelty_and_diversity_look_at_relevant_pairs():
+def test_novelty_and_diversity_use_relevant_pairs():
     viewed = TRAIN.with_columns(n_relevant=(pl.col("item_id") == "a").cast(pl.Int64))
-    found = evaluation.evaluate(SHOWN, RELEVANT, viewed, [2], n_bootstrap=10, seed=1)["all"]["popularity"]
-    assert found["coverage@2"] == 2 / 8  # of everything in the catalogue
-    assert found["diversity@2"] == 1  # nobody bought b
+    result = evaluation.evaluate(SHOWN, RELEVANT, viewed, [2], n_bootstrap=10, seed=1)["all"]["popularity"]
+    assert result["coverage@2"] == 2 / 8  # of everything in the catalogue
+    assert result["diversity@2"] == 1  # nobody bought b
 
 
-def test_nobody_to_judge():
-    found = evaluation.evaluate(SHOWN, {"all": pairs([]), "novel": pairs([])}, TRAIN, KS, n_bootstrap=10, seed=1)
-    assert found == {"all": {}, "novel": {}}
-    card = target_card.target_card(found, {"all": "ease"}, {"all": pairs([])}, {"ndcg@2": 0.1})
+def test_no_users_to_evaluate():
+    result = evaluation.evaluate(SHOWN, {"all": pairs([]), "novel": pairs([])}, TRAIN, KS, n_bootstrap=10, seed=1)
+    assert result == {"all": {}, "novel": {}}
+    card = target_card.target_card(result, {"all": "ease"}, {"all": pairs([])}, {"ndcg@2": 0.1})
     assert (card.height, dict(card.schema)) == (0, target_card.CARD)
-    nobody = by_model.per_user(SHOWN.clear(), RELEVANT, KS)
-    assert (nobody.height, nobody.columns[:3]) == (0, ["protocol", "model", "user_id"])
-    assert comparison.compare(nobody, "ease", "ndcg@2").height == 0
+    empty = by_model.per_user(SHOWN.clear(), RELEVANT, KS)
+    assert (empty.height, empty.columns[:3]) == (0, ["protocol", "model", "user_id"])
+    assert comparison.compare(empty, "ease", "ndcg@2").height == 0
     users = pl.DataFrame({"user_id": ["u"], "city": ["x"]})
-    assert comparison.slices(nobody, users, "city", "ndcg@2", 10, 1).height == 0
+    assert comparison.slices(empty, users, "city", "ndcg@2", 10, 1).height == 0
 
 
 def test_target_card(evaluated):
@@ -125,11 +126,11 @@ def test_target_card(evaluated):
     ("low", "value", "verdict"), [(0.5, 0.6, "clearly met"), (0.4, 0.5, "met"), (0.3, 0.4999, "missed")]
 )
 def test_verdicts(low, value, verdict):
-    found = {"all": {"ease": {"ndcg@2": value, "ndcg@2_ci": [low, 0.9]}}}
-    assert target_card.target_card(found, {"all": "ease"}, RELEVANT, {"ndcg@2": 0.5})["verdict"].item() == verdict
+    result = {"all": {"ease": {"ndcg@2": value, "ndcg@2_ci": [low, 0.9]}}}
+    assert target_card.target_card(result, {"all": "ease"}, RELEVANT, {"ndcg@2": 0.5})["verdict"].item() == verdict
 
 
-def test_the_card_names_what_is_missing(evaluated):
+def test_target_card_reports_missing_models_and_targets(evaluated):
     with pytest.raises(UserError, match="'als' has no lists"):
         target_card.target_card(evaluated, {"all": "als"}, RELEVANT, {"ndcg@2": 0.1})
     with pytest.raises(UserError, match="'ndcg@10' was not evaluated"):
@@ -137,9 +138,9 @@ def test_the_card_names_what_is_missing(evaluated):
 
 
 def test_compare(table):
-    found = comparison.compare(table, "popularity", "precision@2")
-    assert found["model"].to_list() == ["ease", "random"]
-    random = found.row(1, named=True)
+    result = comparison.compare(table, "popularity", "precision@2")
+    assert result["model"].to_list() == ["ease", "random"]
+    random = result.row(1, named=True)
     assert (random["reference"], random["n"], random["mean"]) == ("popularity", 30, 0)
     assert random["difference"] == pytest.approx(-25 / 30)
     assert random["low"] < random["difference"] < random["high"] < 0
@@ -148,7 +149,7 @@ def test_compare(table):
         comparison.compare(table, "als", "ndcg@2")
 
 
-def test_compare_wants_one_protocol_and_the_same_users(table):
+def test_compare_requires_one_protocol_and_the_same_users(table):
     both = by_model.per_user(SHOWN, RELEVANT, KS)
     with pytest.raises(ValueError, match="protocol has several values"):
         comparison.compare(both, "popularity", "ndcg@2")
@@ -158,59 +159,23 @@ def test_compare_wants_one_protocol_and_the_same_users(table):
 
 def test_slices(table):
     users = pl.DataFrame({"user_id": USERS[:20], "orders": [2] * 10 + [10] * 9 + [None]})
-    found = comparison.slices(table, users, "orders", "recall@4", n_bootstrap=50, seed=1)
-    assert found["orders"].unique(maintain_order=True).to_list() == ["2", "10", "unknown"]
-    assert found.filter(pl.col("model") == "ease")["n"].to_list() == [10, 9, 11]
-    assert found.columns == ["orders", "model", "mean", "low", "high", "n"]
-    assert (found["low"] <= found["mean"] + 1e-12).all()
+    result = comparison.slices(table, users, "orders", "recall@4", n_bootstrap=50, seed=1)
+    assert result["orders"].unique(maintain_order=True).to_list() == ["2", "10", "unknown"]
+    assert result.filter(pl.col("model") == "ease")["n"].to_list() == [10, 9, 11]
+    assert result.columns == ["orders", "model", "mean", "low", "high", "n"]
+    assert (result["low"] <= result["mean"] + 1e-12).all()
     with pytest.raises(UserError, match="'city'"):
         comparison.slices(table, users, "city", "recall@4", n_bootstrap=50, seed=1)
 
 
-def test_losers(table):
-    shares = comparison.losers(table, "ease", "popularity", "precision@2")
+def test_user_shares(table):
+    shares = comparison.user_shares(table, "ease", "popularity", "precision@2")
     assert shares == {"worse": pytest.approx(20 / 30), "equal": 0, "better": pytest.approx(10 / 30)}
-    assert comparison.losers(table, "ease", "ease", "ndcg@2") == {"worse": 0, "equal": 1, "better": 0}
+    assert comparison.user_shares(table, "ease", "ease", "ndcg@2") == {"worse": 0, "equal": 1, "better": 0}
 
 
 def test_evaluation_never_imports_models():
-    found = "[m for m in sys.modules if m.startswith('recomart_lib.models')]"
-    code = f"import sys, recomart_lib.evaluate.evaluation; print({found})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def test_calibration_by_hand():
-    estimates, happened = [0.1, 0.3, 0.2, 0.9, 0.7, 0.8], [0, 1, 0, 1, 0, 1]
-    bins = calibration.calibration(estimates, happened, n_bins=2)
-    assert bins.columns == ["bin", "estimate", "observed", "low", "high", "n"]
-    assert bins["estimate"].to_list() == pytest.approx([0.2, 0.8])
-    assert bins["observed"].to_list() == pytest.approx([1 / 3, 2 / 3])
-    assert (bins["bin"].to_list(), bins["n"].to_list()) == ([1, 2], [3, 3])
-    assert calibration.calibration_error(bins) == pytest.approx((abs(1 / 3 - 0.2) + abs(2 / 3 - 0.8)) / 2)
-    low, high = intervals.wilson(np.array([1.0, 2.0]), np.array([3, 3]))
-    assert (bins["low"].to_list(), bins["high"].to_list()) == (pytest.approx(low), pytest.approx(high))
-
-
-def test_equal_estimates_share_a_bin_and_bins_weigh_by_their_size():
-    bins = calibration.calibration([0.5] * 8 + [0.9] * 2, [1, 0] * 4 + [1, 1], n_bins=5)
-    assert bins.select("estimate", "observed", "n").rows() == [(0.5, 0.5, 8), (pytest.approx(0.9), 1.0, 2)]
-    assert calibration.calibration_error(bins) == pytest.approx(0.1 * 2 / 10)
-
-
-def test_calibration_of_nothing_and_of_nonsense():
-    nothing = calibration.calibration([], [])
-    assert (nothing.height, nothing.columns[0], calibration.calibration_error(nothing)) == (0, "bin", None)
-    for estimates, happened, n_bins in (([1.2], [1], 5), ([0.2], [2], 5), ([float("nan")], [1], 5), ([0.2], [1], 0)):
-        with pytest.raises(ValueError, match="estimates in"):
-            calibration.calibration(estimates, happened, n_bins)
-
-
-def test_every_model_is_calibrated_by_itself():
-    chances = pl.DataFrame({"model": ["b", "a", "b"], "probability": [0.2, 0.6, 0.4], "label": [0, 1, 1]})
-    bins = calibration.calibrated(chances, n_bins=1)
-    assert bins.select("model", "estimate", "observed", "n").rows() == [
-        ("a", 0.6, 1.0, 1),
-        ("b", pytest.approx(0.3), 0.5, 2),
-    ]
-    assert calibration.calibrated(chances.clear()).schema == bins.schema
+    result = "[m for m in sys.modules if m.startswith('recomart_lib.models')]"
+    code = f"import sys, recomart_lib.evaluate.evaluation; print({result})"
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "[]"
