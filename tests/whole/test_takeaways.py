@@ -18,14 +18,14 @@ from recomart_lib.prepare import takeaways as prepare_takeaways
 from recomart_lib.recommend import takeaways as recommend_takeaways
 from recomart_lib.train import takeaways as train_takeaways
 from recomart_lib.validate import takeaways as validate_takeaways
-from recomart_lib.validate.row_checks import PLACES
+from recomart_lib.validate.row_counts import PLACES
 
 NO_EVENTS = rows("events")
 
 
 def files(*counts: tuple[int, int, str]) -> pl.DataFrame:
     return pl.DataFrame(
-        list(counts), schema={"rows_delivered": pl.Int64, "rows_landed": pl.Int64, "state": pl.String}, orient="row"
+        list(counts), schema={"rows_delivered": pl.Int64, "rows_ingested": pl.Int64, "state": pl.String}, orient="row"
     )
 
 
@@ -122,14 +122,14 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
     ("said", "otherwise", "words", "other_words"),
     [
         (
-            ingest_takeaways.arrived(files((5, 5, "landed"))),
-            ingest_takeaways.arrived(files((5, 4, "known"))),
+            ingest_takeaways.ingested(files((5, 5, "new"))),
+            ingest_takeaways.ingested(files((5, 4, "unchanged"))),
             "every row could be read",
             "1 row (20.0 %) could not be read",
         ),
         (
-            ingest_takeaways.gone([]),
-            ingest_takeaways.gone(["events/<b>.csv"]),
+            ingest_takeaways.no_longer_delivered([]),
+            ingest_takeaways.no_longer_delivered(["events/<b>.csv"]),
             "still in the source folder",
             "events/&lt;b&gt;.csv",
         ),
@@ -146,16 +146,16 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             "the pipeline stops here",
         ),
         (
-            validate_takeaways.costliest(report(1)),
-            validate_takeaways.costliest(report(1, quarantined=2)),
+            validate_takeaways.most_failed_rules(report(1)),
+            validate_takeaways.most_failed_rules(report(1, quarantined=2)),
             "No rule of severity error is broken",
             "1 rule of severity error is broken**, most often: users.age_possible (2 rows)",
         ),
         (
             explore_takeaways.concentration(COUNTS, "users", 0.1, 0.8),
             explore_takeaways.concentration(COUNTS, "users", 0.1, 0.2),
-            "a few carry most of it",
-            "it is spread",
+            "a few account for most of them",
+            "they are spread out",
         ),
         (
             explore_takeaways.season(weeks(1, 1, 1, 2)),
@@ -172,30 +172,30 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
         (
             explore_takeaways.repeats(pairs([2, 1])),
             explore_takeaways.repeats(pairs([2, *[1] * 9])),
-            "own history will be hard to beat",
-            "lists must bring something new",
+            "purchase history will be hard to beat",
+            "lists must offer new products",
         ),
         (
             explore_takeaways.repeats(pairs([2, 1])),
             explore_takeaways.repeats(pairs([1, 1])),
-            "50.0 % of the user-product pairs were taken again",
-            "Nobody took the same thing again on another day**",
+            "50.0 % of the user-product pairs repeat on another day",
+            "No user came back to the same product on another day**",
         ),
         (
             prepare_takeaways.evaluable_users(WINDOW, "test"),
             prepare_takeaways.evaluable_users(WINDOW | {"users_in_window": 0}, "test"),
-            "5 of 9 users can be judged",
-            "Nobody does anything relevant in the test window",
+            "5 of 9 users can be evaluated",
+            "The test window has no relevant events",
         ),
         (
-            evaluate_takeaways.champion(ranked(0.3, (0.26, 0.34)), "all"),
-            evaluate_takeaways.champion(ranked(0.3, (0.24, 0.36)), "all"),
+            evaluate_takeaways.best_model(ranked(0.3, (0.26, 0.34)), "all"),
+            evaluate_takeaways.best_model(ranked(0.3, (0.24, 0.36)), "all"),
             "do not overlap",
             "their intervals overlap",
         ),
         (
-            evaluate_takeaways.champion(ranked(0.3, (0.26, 0.34)), "all"),
-            evaluate_takeaways.champion(ranked(0.1, (0.0, 0.2)), "all"),
+            evaluate_takeaways.best_model(ranked(0.3, (0.26, 0.34)), "all"),
+            evaluate_takeaways.best_model(ranked(0.1, (0.0, 0.2)), "all"),
             "x leads with ndcg@10 0.3000",
             "y leads with ndcg@10 0.2000",
         ),
@@ -204,8 +204,8 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
         (
             evaluate_takeaways.targets(card("clearly met", "met")),
             evaluate_takeaways.targets(card("missed", "met")),
-            "2 of 2 met, 1 of them surely",
-            "1 of 2 met, 0 of them surely",
+            "2 of 2 met, 1 of them clearly",
+            "1 of 2 met, 0 of them clearly",
         ),
         (
             explore_takeaways.stars(pl.DataFrame({"stars": [1.0, 5.0], "n": [1, 3]})),
@@ -252,16 +252,16 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             "5 hours after",
         ),
         (
-            train_takeaways.signal(aucs((0.7, 0.6, 0.8)), "v1"),
-            train_takeaways.signal(aucs((0.3, 0.2, 0.6)), "v1"),
-            "the larger value in 70.0 % of comparisons (AUC 0.700, 0.600 to 0.800); 1 feature tell something",
-            "the smaller value in 70.0 % of comparisons (AUC 0.300, 0.200 to 0.600); 0 features tell something",
+            train_takeaways.feature_importance(aucs((0.7, 0.6, 0.8)), "v1"),
+            train_takeaways.feature_importance(aucs((0.3, 0.2, 0.6)), "v1"),
+            "the larger value in 70.0 % of comparisons (AUC 0.700, 0.600 to 0.800). The interval of 1 feature excludes 0.5",
+            "the smaller value in 70.0 % of comparisons (AUC 0.300, 0.200 to 0.600). The interval of 0 features excludes 0.5",
         ),
         (
-            train_takeaways.signal(aucs((0.7, 0.6, 0.8)), "v1"),
-            train_takeaways.signal(aucs(), "v1"),
+            train_takeaways.feature_importance(aucs((0.7, 0.6, 0.8)), "v1"),
+            train_takeaways.feature_importance(aucs(), "v1"),
             "&lt;spend&gt;",
-            "Nothing to learn from features yet",
+            "Feature importance cannot be computed yet",
         ),
     ],
 )
@@ -274,7 +274,7 @@ def test_a_sentence_turns_round_with_the_numbers(said, otherwise, words, other_w
 @pytest.mark.parametrize(
     "sentence",
     [
-        lambda: ingest_takeaways.arrived(files()),
+        lambda: ingest_takeaways.ingested(files()),
         lambda: ingest_takeaways.days_covered(days().cast({"n": pl.Int64})),
         lambda: explore_takeaways.concentration(summaries.per_key(NO_EVENTS, "user_id"), "users", 0.1, float("nan")),
         lambda: explore_takeaways.funnel(summaries.funnel(NO_EVENTS)),
@@ -284,14 +284,14 @@ def test_a_sentence_turns_round_with_the_numbers(said, otherwise, words, other_w
         lambda: explore_takeaways.category_structure(summaries.categories(NO_EVENTS, rows("items"), 5), "EUR"),
         lambda: explore_takeaways.prices(rows("items"), "EUR"),
         lambda: text.density(summaries.sparsity(NO_EVENTS)),
-        lambda: evaluate_takeaways.champion(ranked(0.3, (0, 1)).clear(), "all"),
+        lambda: evaluate_takeaways.best_model(ranked(0.3, (0, 1)).clear(), "all"),
         lambda: evaluate_takeaways.rating_model({}, {}),
         lambda: evaluate_takeaways.targets(card().cast({"verdict": pl.String})),
         lambda: recommend_takeaways.reasons(no_rows("user_id", "item_id", "reason"), 0, 10),
         lambda: recommend_takeaways.commonest_reason(no_rows("kind", "n")),
-        lambda: train_takeaways.tuned(no_rows("model", "protocol", "parameters", "ndcg@10")),
-        lambda: train_takeaways.searched(search()),
-        lambda: train_takeaways.important(shares(), 10),
+        lambda: train_takeaways.best_model(no_rows("model", "protocol", "parameters", "ndcg@10")),
+        lambda: train_takeaways.search_gain(search()),
+        lambda: train_takeaways.hyperparameter_importance(shares(), 10),
     ],
 )
 def test_empty_tables_give_a_sentence(sentence):
