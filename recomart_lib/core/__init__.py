@@ -1,1 +1,1 @@
-"""What every stage uses: tables and their schemas, paths, shop files, settings, text and figures."""
+"""Shared by all stages: tables and their schemas, paths, shop files, settings, text and plots."""

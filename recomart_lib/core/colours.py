@@ -1,10 +1,10 @@
-"""One fixed colour per model, the same in every figure and on the index page; it imports nothing heavy."""
+"""One fixed colour per model, the same in every figure and on the index page. Imports nothing heavy."""
 
 from __future__ import annotations
 
 import zlib
 
-# Okabe and Ito's palette, then Paul Tol's: made for any colour vision, and dark enough on white.
+# Palettes of Okabe and Ito, then of Paul Tol: safe for colour-blind readers, and dark enough on white.
 MODEL_COLOURS = {
     "random": "#999999",
     "popularity": "#56B4E9",
@@ -29,10 +29,10 @@ SPARE_COLOURS = ("#DDAA33", "#AA4466", "#888888")
 
 
 def colour(model: str) -> str:
-    """The model's colour as `#RRGGBB`; an unknown name always gets the same spare one.
+    """The model's colour as `#RRGGBB`; an unknown name always gets the same spare colour.
 
     >>> colour("ease"), colour("my_model") == colour("my_model")
     ('#CC79A7', True)
     """
-    # crc32 and not hash(): Python's own hash differs from run to run
+    # crc32, because Python's hash() differs from run to run
     return MODEL_COLOURS.get(model, SPARE_COLOURS[zlib.crc32(model.encode()) % len(SPARE_COLOURS)])

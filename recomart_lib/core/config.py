@@ -1,4 +1,4 @@
-"""YAML files that people write, checked against pydantic models: a mistake is one clear sentence."""
+"""Read YAML files and validate them against pydantic models; every mistake is one clear sentence."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def expand_env(value: Any, place: object) -> Any:
-    """The value with each `${NAME}` replaced by that environment variable: for secrets.
+    """Replace each `${NAME}` in a value by the environment variable of this name: for secrets.
 
     Raises
     ------
     UserError
-        Naming `place`, where the value stands, and the variable, if it is not set.
+        If a variable is not set; names the variable and `place`, where the value is written.
     """
     if isinstance(value, dict):
-        return {key: expand_env(one, place) for key, one in value.items()}
+        return {key: expand_env(item, place) for key, item in value.items()}
     if isinstance(value, list):
-        return [expand_env(one, place) for one in value]
+        return [expand_env(item, place) for item in value]
     if not isinstance(value, str):
         return value
-    found = os.path.expandvars(value)
-    if unset := re.search(r"\$\{(\w+)\}", found):
+    expanded = os.path.expandvars(value)
+    if unset := re.search(r"\$\{(\w+)\}", expanded):
         raise UserError(f"{place}: the environment variable {unset[1]} is not set.")
-    return found
+    return expanded
 
 
 def validated(model: type[Model], content: dict[str, Any], path: Path) -> Model:
-    """`content` as a `model`, or a `UserError` with one line per mistake and the nearest right name for a typo."""
+    """`content` as a `model`, or a `UserError` with one line per mistake; for a typo, it suggests the nearest name."""
     try:
         return model.model_validate(content)
     except ValidationError as problem:
@@ -58,10 +58,10 @@ def validated(model: type[Model], content: dict[str, Any], path: Path) -> Model:
         raise UserError("\n".join([f"{path}: {len(lines)} mistake(s)", *lines])) from None
 
 
-def suggestion(word: str, known: list[str]) -> str:
-    """` Did you mean 'x'?` for a word near a known one, else the list of known ones."""
-    near = difflib.get_close_matches(str(word), known, n=1)
-    return f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(known)}."
+def suggestion(word: str, names: list[str]) -> str:
+    """`Did you mean 'x'?` for a word near a known name, else the list of known names."""
+    near = difflib.get_close_matches(str(word), names, n=1)
+    return f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(names)}."
 
 
 def _sentence(model: type[BaseModel], error: dict[str, Any]) -> str:
@@ -70,13 +70,13 @@ def _sentence(model: type[BaseModel], error: dict[str, Any]) -> str:
         return f"  {key}: unknown key. {suggestion(error['loc'][-1], _names_at(model, error['loc'][:-1]))}"
     if error["type"] == "missing":
         return f"  {key}: this key is required and missing."
-    found = "" if isinstance(error["input"], dict) else f"; found {error['input']!r}"
-    key = f"{key}: " if key else ""  # a mistake between two keys belongs to neither
-    return f"  {key}{error['msg'].removeprefix('Value error, ')}{found}."
+    value = "" if isinstance(error["input"], dict) else f"; found {error['input']!r}"
+    key = f"{key}: " if key else ""  # a conflict between two keys has no key of its own
+    return f"  {key}{error['msg'].removeprefix('Value error, ')}{value}."
 
 
 def _names_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The field names that are known at this place of a nested model."""
+    """The field names at this location of a nested model."""
     for part in location:
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
         field = fields.get(str(part))

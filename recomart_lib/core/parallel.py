@@ -1,4 +1,4 @@
-"""Independent jobs on all cores, with the same results as one after the other."""
+"""Run independent jobs on all cores, with the same results as in sequence."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Result = TypeVar("Result")
 def thread_map(
     work: Callable[[Job], Result], jobs: Iterable[Job], desc: str | None = None, unit: str = "it"
 ) -> list[Result]:
-    """`work` of every job, in the order of the jobs; the first exception is raised. A bar is shown if it has a name.
+    """The results of `work` for all jobs, in order; raises the first exception. With `desc`, a progress bar is shown.
 
-    For work that NumPy, Polars, LightGBM and the like do: it lets other threads run. Linear algebra takes one thread
-    per job meanwhile: the cores are taken, and its last bits depend on the number of threads.
+    Meant for NumPy, Polars, LightGBM and other code that releases the GIL. Linear algebra uses one thread per job
+    meanwhile: all cores are busy, and the last bits of its results depend on the number of threads.
     """
-    todo = list(jobs)
+    job_list = list(jobs)
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as threads:
         return list(
-            tqdm(threads.map(work, todo), desc=desc, total=len(todo), unit=unit, disable=None if desc else True)
+            tqdm(threads.map(work, job_list), desc=desc, total=len(job_list), unit=unit, disable=None if desc else True)
         )

@@ -1,4 +1,4 @@
-"""Tables that do not fit in memory: one Parquet file written piece by piece, and rows scattered over bucket files."""
+"""Tables that do not fit in memory: a Parquet file written in chunks, and rows partitioned into bucket files."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 
-ABANDONED = 24 * 3600  # seconds after which an unfinished file is taken for a dead process's
+ABANDONED_S = 24 * 3600  # unfinished files that are older were left by a killed process
 
 
 @contextmanager
 def scratch_folder(folder: Path) -> Iterator[Path]:
-    """A place for unfinished files, in `folder`/.scratch and so on its disk; nothing of it is left in the end.
+    """A temporary folder in `folder`/.scratch, so on the same disk; it is deleted at the end.
 
-    What killed processes left there is swept away when a day has passed: others may be at work.
+    Files of killed processes are deleted there after a day, as younger ones may be in use.
     """
-    room = folder / ".scratch"
-    room.mkdir(parents=True, exist_ok=True)
-    for left in room.iterdir():
-        with suppress(FileNotFoundError):  # its owner has just finished
-            if time.time() - left.stat().st_mtime > ABANDONED:
-                shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(dir=room) as place:
-        yield Path(place)
+    scratch = folder / ".scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    for leftover in scratch.iterdir():
+        with suppress(FileNotFoundError):  # its process has just finished
+            if time.time() - leftover.stat().st_mtime > ABANDONED_S:
+                shutil.rmtree(leftover)
+    with tempfile.TemporaryDirectory(dir=scratch) as path:
+        yield Path(path)
 
 
 class Writer:
-    """One Parquet file of many pieces, which all have the first one's columns; used with `with`."""
+    """Writes one Parquet file in chunks, which all have the columns of the first; a context manager."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.n_rows = path, 0
         self._writer: pq.ParquetWriter | None = None
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Append rows; an empty first piece still makes a file with its columns."""
-        import pyarrow.parquet as pq  # a quarter of a second: only where something is written
+        """Append rows; an empty first chunk still creates a file with its columns."""
+        import pyarrow.parquet as pq  # takes 0.25 s to import: only where something is written
 
         table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
         if self._writer is None:
@@ -64,10 +64,10 @@ class Writer:
 
 
 class Buckets:
-    """Rows scattered over files, so that rows which must be seen together are: one bucket at a time is in memory.
+    """Partition rows into files, so that rows that belong together are processed together, one bucket in memory.
 
-    Used with `with`: rows, all of the same columns, can be scattered until its end, and read after it. A bucket is one
-    file of Arrow batches: to append the thousandth costs as much as to append the first.
+    A context manager: add rows, all with the same columns, inside `with`; read the buckets after it. A bucket is one
+    file of Arrow batches, so that appending a batch has a constant cost.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -76,9 +76,9 @@ class Buckets:
         folder.mkdir()
 
     def scatter(self, rows: pl.DataFrame, bucket: pl.Expr | pl.Series) -> None:
-        """Put each row into the bucket of its number; within a bucket, rows stay in the order in which they came.
+        """Add each row to the bucket of its number; a bucket keeps the order of its rows.
 
-        No rows at all make an empty bucket 0: what reads it finds the columns.
+        No rows at all create an empty bucket 0 with the columns.
         """
         numbered = rows.with_columns(bucket.cast(pl.Int64).alias("bucket"))
         parts = numbered.partition_by("bucket", as_dict=True, include_key=False) or {(0,): rows}
@@ -101,5 +101,5 @@ class Buckets:
         self._files.close()
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
-        """The buckets that hold rows, in the order of their numbers."""
+        """The existing buckets in the order of their numbers."""
         yield from map(pl.read_ipc_stream, sorted(self._folder.iterdir()))

@@ -1,4 +1,4 @@
-"""Where things lie, relative to the project's root: one function or constant per place."""
+"""Folders and files of a project, relative to its root."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ LOGS = Path("logs")
 
 
 def root() -> Path:
-    """The project's folder: RECOMART_ROOT, else the nearest folder upwards that holds params.yaml and dvc.yaml.
+    """The project's folder: RECOMART_ROOT, or the nearest parent folder with params.yaml and dvc.yaml.
 
-    A notebook run by hand starts in notebooks/, a stage in the root: both find the same place.
+    A notebook run by hand starts in notebooks/, a stage in the root: both get the same folder.
     """
-    if named := os.environ.get("RECOMART_ROOT"):
-        return Path(named).resolve()
-    here = Path.cwd().resolve()
-    for folder in (here, *here.parents):
+    if variable := os.environ.get("RECOMART_ROOT"):
+        return Path(variable).resolve()
+    current = Path.cwd().resolve()
+    for folder in (current, *current.parents):
         if (folder / "params.yaml").exists() and (folder / "dvc.yaml").exists():
             return folder
     raise UserError(
-        f"No RecoMart project at or above {here}: go to the folder that holds params.yaml, or set RECOMART_ROOT."
+        f"No RecoMart project at or above {current}: go to the folder with params.yaml, or set RECOMART_ROOT."
     )
 
 
@@ -53,7 +53,7 @@ def place(path: Path | str, *parts: str) -> Path:
 
 
 def output(path: Path | str, *parts: str) -> Path:
-    """Like `place`, for a file about to be written: its folder is made."""
+    """Like `place`, for a file that is about to be written: creates its folder."""
     target = place(path, *parts)
     target.parent.mkdir(parents=True, exist_ok=True)
     return target

@@ -1,4 +1,4 @@
-"""The pictures: one function per kind of picture, tables in, an `Axes` out. Axes say their units."""
+"""Plots shared by several stages: one function per kind of plot, which takes a table and returns an `Axes`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from recomart_lib.core.colours import MODEL_COLOURS
 
 INK, ACCENT, GREY, ALARM = "#1f2933", "#2a6f97", "#9aa5b1", "#c1121f"
 DEEP = ["#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#8c8c8c", "#ccb974", "#64b5cd"]
-# What `seaborn.set_theme("notebook", "whitegrid", "deep")` sets. It is written out, and seaborn imported only where it
-# draws, because it imports scipy.stats and pandas: half the time that a notebook's imports take.
+# The settings of `seaborn.set_theme("notebook", "whitegrid", "deep")`. They are copied, and seaborn is imported only
+# where it draws, because it imports scipy.stats and pandas: half of a notebook's import time.
 SEABORN = {
     "axes.axisbelow": True,
     "axes.edgecolor": ".8",
@@ -51,7 +51,7 @@ SEABORN = {
 
 
 def use_style() -> None:
-    """One look for all figures: white, light grid, readable on paper; the same bytes for the same numbers."""
+    """Set one style for all figures: white, light grid, printable; equal numbers give equal bytes."""
     plt.rcParams.update(
         {
             **SEABORN,
@@ -73,7 +73,7 @@ def use_style() -> None:
 
 
 def empty_figure(text: str) -> Axes:
-    """An empty picture that says why it is empty."""
+    """An empty figure with a text that says why."""
     _, ax = plt.subplots(figsize=(8, 0.8))
     ax.text(0, 0.5, text, color=GREY, va="center")
     ax.set_axis_off()
@@ -81,7 +81,7 @@ def empty_figure(text: str) -> Axes:
 
 
 def bars(labels: Sequence[str], values: Sequence[float], xlabel: str, title: str, shares: bool = False) -> Axes:
-    """Horizontal bars, the first on top; models have their colours."""
+    """Horizontal bars, the first on top; models have their fixed colours."""
     if not any(values):
         return empty_figure(f"{title}: no data in this shop.")
     _, ax = plt.subplots(figsize=(8, 0.6 + 0.28 * len(labels)))
@@ -107,24 +107,24 @@ def daily(days: pl.DataFrame, ylabel: str, title: str) -> Axes:
 
 
 def histogram(values: pl.Series, xlabel: str, ylabel: str, title: str, log: bool = False) -> Axes:
-    """Distribution of one number; with `log`, bins of equal ratio (values above zero)."""
-    known = values.drop_nulls().cast(pl.Float64).to_numpy()
-    known = known[known > 0] if log else known
-    if not len(known):
+    """Distribution of a numeric column; with `log`, positive values only, in bins of equal ratio."""
+    numbers = values.drop_nulls().cast(pl.Float64).to_numpy()
+    numbers = numbers[numbers > 0] if log else numbers
+    if not len(numbers):
         return empty_figure(f"{title}: no data in this shop.")
     _, ax = plt.subplots()
-    ax.hist(known, bins=_bins(known, log), color=ACCENT, edgecolor="white", lw=0.4)
+    ax.hist(numbers, bins=_bins(numbers, log), color=ACCENT, edgecolor="white", lw=0.4)
     if log:
         ax.set_xscale("log")
-        near = known.max() < 1_000 * known.min()
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if near else (1,)))
+        few_decades = numbers.max() < 1_000 * numbers.min()
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few_decades else (1,)))
         ax.xaxis.set_major_formatter("{x:,g}")
-        ax.xaxis.set_minor_formatter(NullFormatter())  # the default one writes TeX
+        ax.xaxis.set_minor_formatter(NullFormatter())  # the default formatter writes TeX
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     return ax
 
 
-def _bins(known: np.ndarray, log: bool) -> np.ndarray | int:
-    if not log or known.min() == known.max():
-        return min(40, len(np.unique(known)) + 1)
-    return np.geomspace(known.min(), known.max(), 40)
+def _bins(numbers: np.ndarray, log: bool) -> np.ndarray | int:
+    if not log or numbers.min() == numbers.max():
+        return min(40, len(np.unique(numbers)) + 1)
+    return np.geomspace(numbers.min(), numbers.max(), 40)

@@ -1,7 +1,7 @@
-"""The contract: every table's columns, once, under the names that the whole project uses.
+"""The data contract: the columns of every table, under the names that the whole project uses.
 
-Imports nothing local. A *raw* table is a delivered one, renamed and typed; the columns `source_file` and
-`source_line` (1-based) say where each row came from and stay with it until validation.
+A *raw* table is a delivered one, renamed and typed. Its columns `source_file` and `source_line` (1-based) identify
+the delivered line of each row until validation.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ REQUIRED = {
 }
 PROVENANCE = {"source_file": pl.String, "source_line": pl.Int64}
 
-# One row: a record that could not be read. `source_line` is the 1-based line (JSON, Parquet: record) of the file.
+# One row: an unreadable record. `source_line` is the 1-based line (JSON, Parquet: record) of the file.
 REJECTS = {**PROVENANCE, "raw": pl.String, "reason": pl.String}
 
 # One row: a user-item pair, up to a cutoff. `n_relevant` counts its relevant events, `n_orders` the distinct orders
@@ -72,7 +72,7 @@ INTERACTIONS = {
     "last_relevant_timestamp": TIMESTAMP,
     "rating": pl.Float64,
 }
-# One row: one suggestion; rank 1 is the best.
+# One row: one recommended item; rank 1 is the best.
 RECOMMENDATIONS = {
     "user_id": pl.String,
     "item_id": pl.String,
@@ -80,7 +80,7 @@ RECOMMENDATIONS = {
     "rank": pl.Int32,
     "model": pl.String,
 }
-# One row: one estimated rating beside the true one.
+# One row: a rating and its prediction.
 PREDICTIONS = {
     "user_id": pl.String,
     "item_id": pl.String,
@@ -92,7 +92,7 @@ PREDICTIONS = {
 
 def contract(table: str) -> pa.DataFrameSchema:
     """The Pandera schema of a validated table: exact columns, exact types, no nulls where a value is required."""
-    import pandera.polars as pa  # takes a second to import: only where a border is checked
+    import pandera.polars as pa  # takes a second to import
 
     columns = {
         name: pa.Column(dtype, nullable=name not in REQUIRED[table], unique=name == KEYS[table])
@@ -106,5 +106,5 @@ def empty(columns: dict[str, pl.DataType]) -> pl.DataFrame:
     return pl.DataFrame(schema=columns)
 
 
-# What a user did that says "I like this"; a return says the opposite, and is no interaction.
+# Events that express interest; a return expresses the opposite and is not an interaction.
 POSITIVE = ("view", "cart", "purchase", "rating")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A section of params.yaml: unknown names are refused, numbers are not guessed from text."""
+    """A section of params.yaml: unknown names are rejected, and text is not converted to numbers."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -17,6 +17,6 @@ class Section(BaseModel):
     def of(cls, variables: Mapping[str, Any]) -> Self:
         """The settings of a notebook, from its parameters: `settings = Prepare.of(vars())`.
 
-        Variables that are no setting of this section are left alone; a setting without a variable has its default.
+        Other variables are ignored; a setting without a variable keeps its default.
         """
         return cls(**{name: variables[name] for name in cls.model_fields if name in variables})

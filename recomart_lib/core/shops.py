@@ -1,16 +1,18 @@
-"""shops/<name>.yaml, typed: where a shop's tables come from and how their columns map to ours.
+"""The typed content of shops/<name>.yaml: where a shop's tables come from and how their columns map to ours.
 
-A user brings a shop by writing one such file; nothing in the code knows a shop by its name.
+Users add a shop by writing such a file; the code does not depend on the name of any shop.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
+import polars as pl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from recomart_lib.core import paths
@@ -22,15 +24,15 @@ EventType = Literal[EVENT_TYPES]
 
 
 class Strict(BaseModel):
-    """Unknown keys are refused."""
+    """Unknown keys are rejected."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Exclusion(Strict):
-    """Rows that the shop expects and does not want judged: those in which `missing` is null, or events from a day on.
+    """Valid rows that are left out on purpose: those in which the column `missing` is null, or events since a day.
 
-    `since` is a day of the shop's time zone, for feeds that end in a few stragglers.
+    `since` is a day in the shop's time zone, for feeds whose last days are incomplete.
     """
 
     missing: str | None = None
@@ -39,7 +41,7 @@ class Exclusion(Strict):
 
     @field_validator("since")
     @classmethod
-    def a_day(cls, value: str | None) -> str | None:
+    def is_date(cls, value: str | None) -> str | None:
         try:
             _ = value is None or date.fromisoformat(value)
         except ValueError:
@@ -47,14 +49,14 @@ class Exclusion(Strict):
         return value
 
     @model_validator(mode="after")
-    def says_which(self) -> Exclusion:
+    def has_one_condition(self) -> Exclusion:
         if (self.missing is None) == (self.since is None):
-            raise ValueError("say which rows: `missing` names a column without a value, or `since` a day")
+            raise ValueError("say which rows: either `missing` (a column without a value) or `since` (a day)")
         return self
 
 
 class Group(Strict):
-    """Rows that people ask about: those in which `column` starts with `starts_with`. They are counted, and no more."""
+    """Rows in which `column` starts with `starts_with`; they are only counted, for the report."""
 
     column: str
     starts_with: str
@@ -62,10 +64,10 @@ class Group(Strict):
 
 
 class Pagination(Strict):
-    """How an API cuts a table into pages.
+    """How an API splits a table into pages.
 
     page: `parameter` counts pages from `first`. offset: `parameter` counts records. cursor: `next` is the key of the
-    answer that holds the next value of `parameter`. link: the header `Link` names the next page. none: one answer.
+    response with the next value of `parameter`. link: the header `Link` names the next page. none: one response.
     """
 
     style: Literal["page", "offset", "cursor", "link", "none"] = "none"
@@ -77,7 +79,7 @@ class Pagination(Strict):
 
 
 class Auth(Strict):
-    """A header whose value comes from an environment variable: secrets are never in a file."""
+    """A header whose value is in an environment variable, as secrets do not belong in files."""
 
     env: str
     header: str = "Authorization"
@@ -87,8 +89,8 @@ class Auth(Strict):
 class Api(Strict):
     """The REST API behind tables of `kind: rest`; a table's `path` is appended to `url`.
 
-    `records` and `total` are the keys of an answer that hold its records and the number of all records; without
-    `records` the answer is the list itself, without `total` completeness rests on the pages alone.
+    `records` and `total` are the response's keys for its records and for the number of all records. Without `records`,
+    the response itself is the list; without `total`, only the pages show whether the table is complete.
     """
 
     url: str = Field(pattern=r"^https?://")
@@ -99,10 +101,10 @@ class Api(Strict):
 
 
 class Fetch(Strict):
-    """Where a public data set can be had; `page` is for people, and tells its terms.
+    """Where to download a public data set; `page` is its web page, with its terms.
 
-    `unpack` maps a ZIP file's members to files in the folder of SOURCE; without it the file itself is the data.
-    Without a `url`, `by_hand` says what people must do.
+    `unpack` maps a ZIP file's members to files in the folder SOURCE; without it, the file itself is the data.
+    Without a `url`, `by_hand` explains what users must do.
     """
 
     page: str = Field(pattern=r"^https?://")
@@ -112,29 +114,29 @@ class Fetch(Strict):
     by_hand: str | None = None
 
     @model_validator(mode="after")
-    def says_enough(self) -> Fetch:
+    def has_url_or_instructions(self) -> Fetch:
         if (self.url is None) != (self.sha256 is None) or (self.url is None) == (self.by_hand is None):
-            raise ValueError("give `url` and `sha256` of a file, or say in `by_hand` what people must do")
+            raise ValueError("give `url` and `sha256` of a file, or explain in `by_hand` what users must do")
         outside = [name for name in self.unpack.values() if Path(name).is_absolute() or ".." in Path(name).parts]
         if outside or "" in self.unpack.values():
-            raise ValueError(f"`unpack` leads to files in the folder of SOURCE; '{(outside or [''])[0]}' is none")
+            raise ValueError(f"`unpack` must name files in the folder SOURCE; '{(outside or [''])[0]}' is not in it")
         return self
 
     @property
     def file_name(self) -> str:
-        """What the fetched file is called."""
+        """The name of the downloaded file."""
         return unquote((self.url or "").rpartition("/")[2]).replace("/", "_")
 
 
 class Table(Strict):
     """Where one table comes from. `columns` maps our name to the delivered one.
 
-    A `derived` table has no files: its rows are the distinct ids of the events, its columns the first value that the
-    events' files tell of it. A `rest` table is fetched from the shop's `api` into one file of JSON Lines.
+    A `derived` table has no files: its rows are the distinct ids of the events, and its columns hold the first value in
+    the events' files. A `rest` table is fetched from the shop's `api` into one JSON Lines file.
 
-    `nulls` are the words that stand for nothing. In numbers `thousands` groups the digits before the `decimal` mark
-    (a point does before a comma, unless told otherwise).
-    `flags` makes one column of many: its cell is the name of the first of these delivered columns that is 1 or true.
+    `nulls` are the words that mean null. `thousands` groups the digits before the `decimal` mark (default with a
+    decimal comma: a point).
+    `flags` combines several delivered columns into one: the name of the first of them that is 1 or true.
     `values` translates words: our column -> the delivered word -> ours; other words stay as they are.
     """
 
@@ -159,21 +161,21 @@ class Table(Strict):
 
     @field_validator("encoding")
     @classmethod
-    def known_encoding(cls, value: str) -> str:
+    def is_encoding(cls, value: str) -> str:
         try:
             "".encode(value)
         except LookupError:
-            raise ValueError("not an encoding that Python knows (try utf-8, utf-8-sig, latin-1)") from None
+            raise ValueError("Python does not support this encoding (try utf-8, utf-8-sig, latin-1)") from None
         return value
 
     @model_validator(mode="after")
-    def keys_fit_together(self) -> Table:
+    def keys_are_consistent(self) -> Table:
         if (self.path is None) != (self.kind == "derived"):
-            raise ValueError("`path` names the files of a table; a derived table has none, every other kind needs it")
+            raise ValueError("`path` names the files of a table; a derived table has none, every other kind needs one")
         if self.thousands == self.decimal:
             raise ValueError(f"`thousands` and `decimal` cannot both be '{self.decimal}'")
         if self.path is not None and (not self.path or Path(self.path).is_absolute()):
-            raise ValueError(f"`path` is relative to the folder of SOURCE; '{self.path}' is not")
+            raise ValueError(f"`path` must be relative to the folder SOURCE; '{self.path}' is not")
         return self
 
 
@@ -186,9 +188,9 @@ def _zone(value: str) -> str:
 
 
 class Shop(Strict):
-    """One shop. `cut: auto`: the test window is the last days of its data; `horizon_days: auto`: as in params.yaml.
+    """One shop. `cut: auto`: the test window is the last days of the data; `horizon_days: auto`: as in params.yaml.
 
-    Keys that a DVC stage tracks have no default: DVC wants to find them in the file.
+    Keys that a DVC stage tracks have no default, because DVC needs them in the file.
     """
 
     name: str
@@ -206,9 +208,9 @@ class Shop(Strict):
 
     @field_validator("cut", mode="before")
     @classmethod
-    def a_date(cls, value: object) -> object:
+    def is_date_or_auto(cls, value: object) -> object:
         try:
-            # an unquoted day is a date to YAML, and DVC refuses those
+            # YAML reads an unquoted day as a date, which DVC rejects
             _ = value == "auto" or date.fromisoformat(value)
         except (TypeError, ValueError):
             raise ValueError('write a day in quotes, like "2011-11-01", or auto') from None
@@ -216,90 +218,100 @@ class Shop(Strict):
 
     @model_validator(mode="after")
     def tables_are_mapped(self) -> Shop:
-        problems = [problem for name, table in self.tables.items() for problem in _unmapped(name, table)]
+        problems = [problem for name, table in self.tables.items() for problem in _mapping_problems(name, table)]
         if "events" not in self.tables or self.tables["events"].kind == "derived":
-            problems.append("tables.events is required: without events there is nothing to learn from")
+            problems.append("tables.events is required: models are trained on events")
         if not self.api and any(table.kind == "rest" for table in self.tables.values()):
-            problems.append("api is required: a table of kind rest needs to know its url")
+            problems.append("api is required: a table of kind rest needs its url")
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
     def table(self, name: str) -> Table:
-        """The table's declaration; one that the shop does not declare is derived from the events."""
+        """The table's declaration; a table that the shop does not declare is derived from the events."""
         return self.tables.get(name) or Table(kind="derived")
 
     @property
     def delivered(self) -> list[str]:
-        """The tables that come in files, events last."""
+        """The tables that are delivered (not derived), events last."""
         return [name for name in TABLES if self.table(name).kind != "derived"]
 
 
-def _unmapped(name: str, table: Table) -> list[str]:
-    """What is wrong with a table's column mapping, in words."""
-    known = list(TABLES[name])
-    problems = [
-        f"tables.{name}.columns.{column}: not a column of {name}. {suggestion(column, known)}"
-        for column in table.columns
-        if column not in known
+def _mapping_problems(name: str, table: Table) -> list[str]:
+    """The mistakes in a table's column mapping, as sentences."""
+    return [
+        f"tables.{name}.{problem}"
+        for check in (_column_problems, _cell_problems, _exclusion_problems, _group_problems)
+        for problem in check(name, table)
     ]
-    filled = {*table.columns, "event_id"} | ({"event_type"} if table.event_type else set())
-    if table.kind != "derived":
-        problems += [
-            f"tables.{name}.columns.{column}: required; say which delivered column holds it"
-            for column in REQUIRED[name]
-            if column not in filled
-        ]
-    problems += [
-        f"tables.{name}.flags.{made}: columns maps nothing to it. {suggestion(made, list(table.columns.values()))}"
-        for made in table.flags
-        if made not in table.columns.values()
-    ]
-    problems += [
-        f"tables.{name}.values.{column}: not a mapped column of text. {suggestion(column, _texts(name, table))}"
-        for column in table.values
-        if column not in _texts(name, table)
-    ]
-    problems += [
-        f"tables.{name}.exclude.{label}.missing: '{rule.missing}' is not a mapped column. "
-        + suggestion(rule.missing, list(table.columns))
-        for label, rule in table.exclude.items()
-        if rule.missing and rule.missing not in table.columns
-    ]
-    problems += [
-        f"tables.{name}.exclude.{label}.since: only events have a time"
-        for label, rule in table.exclude.items()
-        if rule.since and name != "events"
-    ]
-    problems += [
-        f"tables.{name}.groups.{label}.column: '{group.column}' is not a mapped column of text. "
-        + suggestion(group.column, _texts(name, table))
-        for label, group in table.groups.items()
-        if group.column not in _texts(name, table)
-    ]
-    return problems
 
 
-def _texts(name: str, table: Table) -> list[str]:
-    return [column for column in table.columns if str(TABLES[name].get(column)) == "String"]
+def _column_problems(name: str, table: Table) -> Iterator[str]:
+    columns = list(TABLES[name])
+    for column in table.columns:
+        if column not in columns:
+            yield f"columns.{column}: not a column of {name}. {suggestion(column, columns)}"
+    if table.kind == "derived":
+        return
+    available = {*table.columns, "event_id"} | ({"event_type"} if table.event_type else set())
+    for column in REQUIRED[name]:
+        if column not in available:
+            yield f"columns.{column}: required; name the delivered column that contains it"
+
+
+def _cell_problems(name: str, table: Table) -> Iterator[str]:
+    """Mistakes in `flags` and `values`."""
+    delivered, texts = list(table.columns.values()), _text_columns(name, table)
+    for flag in table.flags:
+        if flag not in delivered:
+            yield f"flags.{flag}: no entry of `columns` uses it. {suggestion(flag, delivered)}"
+    for column in table.values:
+        if column not in texts:
+            yield f"values.{column}: not a mapped text column. {suggestion(column, texts)}"
+
+
+def _exclusion_problems(name: str, table: Table) -> Iterator[str]:
+    mapped = list(table.columns)
+    for label, exclusion in table.exclude.items():
+        if exclusion.missing and exclusion.missing not in mapped:
+            yield (
+                f"exclude.{label}.missing: '{exclusion.missing}' is not a mapped column. "
+                f"{suggestion(exclusion.missing, mapped)}"
+            )
+        if exclusion.since and name != "events":
+            yield f"exclude.{label}.since: only events have a time"
+
+
+def _group_problems(name: str, table: Table) -> Iterator[str]:
+    texts = _text_columns(name, table)
+    for label, group in table.groups.items():
+        if group.column not in texts:
+            yield (
+                f"groups.{label}.column: '{group.column}' is not a mapped text column. "
+                f"{suggestion(group.column, texts)}"
+            )
+
+
+def _text_columns(name: str, table: Table) -> list[str]:
+    return [column for column in table.columns if TABLES[name].get(column) == pl.String]
 
 
 def load(name: str) -> Shop:
     """The shop of shops/<name>.yaml."""
     path = paths.place(paths.SHOPS, f"{name}.yaml")
     if not path.exists():
-        known = sorted(file.stem for file in path.parent.glob("*.yaml"))
-        raise UserError(f"base.shop: there is no {paths.SHOPS}/{name}.yaml. {suggestion(name, known)}")
+        names = sorted(file.stem for file in path.parent.glob("*.yaml"))
+        raise UserError(f"base.shop: there is no {paths.SHOPS}/{name}.yaml. {suggestion(name, names)}")
     return read(path)
 
 
 def read(path: Path) -> Shop:
-    """Read and check one shop file; its name is the file's."""
+    """Read and validate one shop file; the shop is named after the file."""
     return validated(Shop, {**read_yaml(path), "name": path.stem}, path)
 
 
 def fetch_hint(shop: Shop) -> str:
-    """What to say where a shop's files are missing, if they are public."""
+    """The end of a message about missing files, if they are public: how to download them."""
     return f" They are public: recomart shop fetch {shop.name}" if shop.fetch else ""
 
 
@@ -309,15 +321,15 @@ def files(shop: Shop, table: str, source: Path) -> list[Path]:
     Raises
     ------
     UserError
-        If the folder or the files are not there.
+        If the folder or the files do not exist.
     """
     pattern = f"{table}.jsonl" if shop.table(table).kind == "rest" else shop.table(table).path
     if not source.is_dir():
         raise UserError(
-            f"base.source: there is no folder {source}. Say where the files of shop '{shop.name}' lie: "
+            f"base.source: there is no folder {source}. Say where the files of shop '{shop.name}' are: "
             f"make repro SHOP={shop.name} SOURCE=<folder>." + fetch_hint(shop)
         )
-    found = sorted(file for file in source.glob(pattern or "") if file.is_file())
-    if not found:
+    matches = sorted(file for file in source.glob(pattern or "") if file.is_file())
+    if not matches:
         raise UserError(f"shops/{shop.name}.yaml: tables.{table}.path '{pattern}' matches no file in {source}.")
-    return found
+    return matches

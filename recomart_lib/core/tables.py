@@ -1,4 +1,4 @@
-"""What notebooks read, write and show: Parquet and JSON by place, and tables for people."""
+"""Read, write and display the tables and JSON files of notebooks."""
 
 from __future__ import annotations
 
@@ -15,62 +15,61 @@ from recomart_lib.core.errors import UserError
 
 
 def read(*parts: Path | str) -> pl.DataFrame:
-    """A table that an earlier stage left."""
-    path = _existing(*parts)
-    return pl.read_parquet(path)
+    """Read a table that an earlier stage wrote."""
+    return pl.read_parquet(_existing(*parts))
 
 
 def write(table: pl.DataFrame, *parts: Path | str) -> None:
-    """Write a table as Parquet; the caller has sorted its rows."""
+    """Write a table as Parquet; the caller sorts its rows."""
     table.write_parquet(paths.output(Path(*parts)))
 
 
 def read_all(folder: Path, *names: str) -> dict[str, pl.DataFrame]:
-    """Several tables of one folder, by name."""
+    """Read several tables of one folder, by name."""
     return {name: read(folder, f"{name}.parquet") for name in names}
 
 
 def write_all(named: dict[str, pl.DataFrame], folder: Path) -> None:
-    """Several tables into one folder, each as <name>.parquet."""
+    """Write several tables into one folder, each as <name>.parquet."""
     for name, table in named.items():
         write(table, folder, f"{name}.parquet")
 
 
 def read_json(*parts: Path | str) -> dict[str, Any]:
-    """Facts that an earlier stage left."""
+    """Read a JSON file that an earlier stage wrote."""
     return json.loads(_existing(*parts).read_text(encoding="utf-8"))
 
 
 def write_json(content: dict[str, Any], *parts: Path | str) -> None:
-    """Write facts for machines, and for the index page."""
+    """Write a JSON file: machine-readable results, also for the index page."""
     text = json.dumps(content, indent=1, ensure_ascii=False)
     paths.output(Path(*parts)).write_text(text + "\n", encoding="utf-8")
 
 
 def show(table: pl.DataFrame, rows: int = 20) -> HTML:
-    """The first rows of a table as people want to see them in a notebook: plain numbers, and words escaped in HTML."""
+    """The first rows of a table for display in a notebook: formatted numbers, text escaped for HTML."""
     if not table.height:
         return HTML("<p>No rows.</p>")
     frame = table.head(rows).with_columns(pl.col(pl.String).fill_null("")).to_pandas()
-    whole = {name: "{:,}".format for name, dtype in table.schema.items() if dtype.is_integer()}
-    text = frame.to_html(index=False, border=0, na_rep="", formatters=whole, float_format=_short, max_rows=None)
+    integers = {name: "{:,}".format for name, dtype in table.schema.items() if dtype.is_integer()}
+    text = frame.to_html(index=False, border=0, na_rep="", formatters=integers, float_format=_short, max_rows=None)
     more = f"<p>... and {table.height - rows:,} more rows</p>" if table.height > rows else ""
     return HTML(text + more)
 
 
 def _short(value: float) -> str:
-    """Four significant digits, or a whole number with its thousands."""
+    """Four significant digits, or a whole number with thousands separators."""
     return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
 def counts(named: dict[str, pl.DataFrame]) -> HTML:
-    """One row per table: how many rows and columns it has."""
+    """One row per table: its number of rows and columns."""
     rows = [(name, table.height, table.width) for name, table in named.items()]
     return show(pl.DataFrame(rows, schema=["table", "rows", "columns"], orient="row"), len(rows))
 
 
 def fingerprint(folder: Path) -> str:
-    """Twelve hex digits that stand for the content of a folder's tables: equal data, equal fingerprint."""
+    """Twelve hex digits that identify the content of a folder's tables: equal data, equal fingerprint."""
     digest = hashlib.sha256()
     for path in sorted(paths.place(folder).glob("*.parquet")):
         digest.update(path.name.encode() + path.read_bytes())
@@ -81,6 +80,6 @@ def _existing(*parts: Path | str) -> Path:
     path = paths.place(Path(*parts))
     if not path.exists():
         raise UserError(
-            f"{Path(*parts)} is not there: run the stage that makes it first (dvc repro makes what is missing)."
+            f"{Path(*parts)} does not exist: first run the stage that writes it (dvc repro runs all missing stages)."
         )
     return path

@@ -1,11 +1,11 @@
-"""YAML files that people write: every mistake is one sentence that names the file, the key and the way out."""
+"""YAML files: every mistake is one sentence that names the file, the key and the fix."""
 
 from __future__ import annotations
 
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from recomart_lib.core.config import checked, read_yaml, suggestion
+from recomart_lib.core.config import read_yaml, suggestion, validated
 from recomart_lib.core.errors import UserError
 
 
@@ -30,7 +30,7 @@ class Outer(BaseModel):
         (b"- a", "found list"),
     ],
 )
-def test_a_file_that_is_no_mapping_is_named(tmp_path, content, complaint):
+def test_a_file_without_a_mapping_is_named(tmp_path, content, complaint):
     path = tmp_path / "x.yaml"
     if content is not None:
         path.write_bytes(content)
@@ -51,14 +51,14 @@ def test_a_file_that_is_no_mapping_is_named(tmp_path, content, complaint):
 )
 def test_a_mistake_is_one_sentence(tmp_path, content, sentence):
     with pytest.raises(UserError) as caught:
-        checked(Outer, content, tmp_path / "x.yaml")
+        validated(Outer, content, tmp_path / "x.yaml")
     assert str(caught.value).splitlines() == [f"{tmp_path / 'x.yaml'}: 1 mistake(s)", f"  {sentence}"]
 
 
-def test_all_mistakes_are_told_at_once(tmp_path):
+def test_all_mistakes_are_reported_together(tmp_path):
     with pytest.raises(UserError, match=r"2 mistake\(s\)"):
-        checked(Outer, {"inner": {"color": "blue"}}, tmp_path / "x.yaml")
+        validated(Outer, {"inner": {"color": "blue"}}, tmp_path / "x.yaml")
 
 
-def test_suggestions_take_words_that_are_not_text():
+def test_suggestions_accept_values_that_are_not_text():
     assert suggestion(5, ["five"]) == "Known: five."

@@ -1,4 +1,4 @@
-"""Tables in pieces: a file is the same however it is cut, and a bucket holds what belongs together."""
+"""Tables in chunks: a file does not depend on its chunks, and buckets keep rows together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from recomart_lib.core.parquet import Buckets, Writer, desk
+from recomart_lib.core.parquet import Buckets, Writer, scratch_folder
 
 ROWS = pl.DataFrame(
     {
@@ -24,7 +24,7 @@ ROWS = pl.DataFrame(
 
 
 @pytest.mark.parametrize("cuts", [[0, 4], [0, 0, 1, 4], [0, 2, 2, 4]])
-def test_pieces_make_one_file_with_the_same_types(tmp_path, cuts):
+def test_chunks_make_one_file_with_the_same_types(tmp_path, cuts):
     with Writer(tmp_path / "f") as writer:
         for start, end in pairwise(cuts):
             writer.add(ROWS[start:end])
@@ -32,7 +32,7 @@ def test_pieces_make_one_file_with_the_same_types(tmp_path, cuts):
     assert writer.n_rows == 4
 
 
-def test_no_rows_still_make_a_file_with_its_columns(tmp_path):
+def test_no_rows_make_a_file_with_columns(tmp_path):
     with Writer(tmp_path / "f") as writer:
         writer.add(ROWS.clear())
     assert_frame_equal(pl.read_parquet(tmp_path / "f"), ROWS.clear())
@@ -52,12 +52,12 @@ def test_no_rows_make_one_empty_bucket(tmp_path):
     assert_frame_equal(only, ROWS.clear())
 
 
-def test_a_desk_leaves_nothing_and_sweeps_what_the_dead_left(tmp_path):
-    for name, age in (("dead", 2 * 86_400), ("at work", 60)):
-        left = tmp_path / ".desk" / name
-        left.mkdir(parents=True)
-        (left / "rows").write_text("half")
-        os.utime(left, (time.time() - age,) * 2)
-    with desk(tmp_path) as place:
-        (place / "rows").write_text("x")
-    assert [folder.name for folder in (tmp_path / ".desk").iterdir()] == ["at work"]
+def test_a_scratch_folder_is_deleted_with_old_leftovers(tmp_path):
+    for name, age in (("killed", 2 * 86_400), ("active", 60)):
+        leftover = tmp_path / ".scratch" / name
+        leftover.mkdir(parents=True)
+        (leftover / "rows").write_text("half")
+        os.utime(leftover, (time.time() - age,) * 2)
+    with scratch_folder(tmp_path) as folder:
+        (folder / "rows").write_text("x")
+    assert [folder.name for folder in (tmp_path / ".scratch").iterdir()] == ["active"]

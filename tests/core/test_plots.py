@@ -1,4 +1,4 @@
-"""Pictures show the numbers they are given, and say so where there are none."""
+"""Plots show the numbers of their tables, and a text if there are none."""
 
 from __future__ import annotations
 

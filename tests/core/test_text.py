@@ -1,4 +1,4 @@
-"""Text of all takeaways: numbers, shares, plurals, and words from data made harmless."""
+"""Text of takeaways: numbers, shares, plurals, and escaped text from data."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Page(HTMLParser):
         "&lt;b&gt;",
     ],
 )
-def test_words_from_data_stay_words(text):
+def test_text_from_data_is_never_markup(text):
     page = Page(markdown2html_mistune(f"Sold: {safe(text)}."))
     assert page.tags == ["p"]
     assert page.text.strip() == f"Sold: {text}."
@@ -75,5 +75,5 @@ def test_plurals():
     assert plural(2, "category", "categories") == "2 categories"
 
 
-def test_bullets_leave_out_what_is_empty():
+def test_bullets_skip_empty_sentences():
     assert bullets("a", "", "b") == "- a\n- b"
