@@ -1,1 +1,1 @@
-"""Stage 03: what the shop looks like."""
+"""Stage 03: descriptive figures of the shop."""

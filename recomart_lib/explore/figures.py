@@ -1,4 +1,4 @@
-"""Figures of 03_explore: tables in, an `Axes` out; axes say their units."""
+"""Figures of 03_explore. Each function takes a table and returns an `Axes`; axis labels name their units."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from recomart_lib.core.plots import ACCENT, GREY
 
 
 def long_tail(counts: dict[str, pl.DataFrame], title: str) -> Axes:
-    """Cumulative share of events over the share of users or items, most active first; diagonal: an even spread."""
+    """Cumulative share of events by share of users or items, most active first; the diagonal is an even spread."""
     _, ax = plt.subplots(figsize=(5.2, 4))
-    for name, line, style in zip(counts, counts.values(), ("-", "--"), strict=False):
-        x = np.arange(1, line.height + 1) / max(line.height, 1)
-        ax.plot(x, line.get_column("share"), style, color=ACCENT, label=name)
+    for (name, shares), style in zip(counts.items(), ("-", "--"), strict=False):
+        x = np.arange(1, shares.height + 1) / max(shares.height, 1)
+        ax.plot(x, shares.get_column("share"), style, color=ACCENT, label=name)
     ax.plot([0, 1], [0, 1], ":", color=GREY, label="even spread")
     ax.xaxis.set_major_formatter(PercentFormatter(1))
     ax.yaxis.set_major_formatter(PercentFormatter(1))
@@ -26,7 +26,7 @@ def long_tail(counts: dict[str, pl.DataFrame], title: str) -> Axes:
 
 
 def week_heatmap(grid: pl.DataFrame, title: str) -> Axes:
-    """Weekday x hour, the share of events by shade."""
+    """Heatmap of weekday by hour; the shade is the share of events."""
     import seaborn as sns
 
     _, ax = plt.subplots(figsize=(8, 2.8))

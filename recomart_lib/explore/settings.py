@@ -1,4 +1,4 @@
-"""Settings of 03_explore: section `explore` of params.yaml, and the only place of its defaults."""
+"""Settings of 03_explore: the section `explore` of params.yaml, and the only place that defines its defaults."""
 
 from __future__ import annotations
 

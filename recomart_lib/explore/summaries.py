@@ -1,4 +1,4 @@
-"""The tables behind the pictures of a shop: one question each. Empty tables where a shop has no such data."""
+"""The tables behind the figures of 03_explore, one question each. A shop that lacks the data gets an empty table."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import polars as pl
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-def sales(events: pl.DataFrame, relevant_events: list[str]) -> pl.DataFrame:
-    """The shop's relevant events, those that recommendations are judged by (purchases; in rating shops ratings)."""
+def relevant(events: pl.DataFrame, relevant_events: list[str]) -> pl.DataFrame:
+    """The shop's relevant events, by which recommendations are evaluated (purchases; in rating shops ratings)."""
     return events.filter(pl.col("event_type").is_in(relevant_events))
 
 
@@ -19,7 +19,7 @@ def per_key(events: pl.DataFrame, key: str) -> pl.DataFrame:
 
 
 def head_share(counts: pl.DataFrame, fraction: float) -> float:
-    """Which share of events the top `fraction` of keys has (at least one key); NaN without events."""
+    """The share of events of the top `fraction` of keys (at least one key); NaN without events."""
     n = max(1, round(counts.height * fraction))
     return counts.get_column("share")[n - 1] if counts.height else float("nan")
 
@@ -27,31 +27,31 @@ def head_share(counts: pl.DataFrame, fraction: float) -> float:
 def funnel(events: pl.DataFrame) -> pl.DataFrame:
     """One row per step view, cart, purchase: events, distinct pairs, share of the previous recorded step's pairs.
 
-    `reached` counts only the pairs of a step that were at every earlier recorded step too.
+    `reached` counts the pairs of a step that also completed every earlier recorded step.
     """
     steps, rows, reached = ("view", "cart", "purchase"), [], None
     for step in steps:
-        there = events.filter(pl.col("event_type") == step).select("user_id", "item_id")
-        pairs = there.unique()
-        if not there.height:  # this shop does not record the step: the next one is compared with the one before
+        step_events = events.filter(pl.col("event_type") == step).select("user_id", "item_id")
+        pairs = step_events.unique()
+        if not step_events.height:  # the shop does not record this step: compare the next one with the one before
             rows.append((step, 0, 0, 0, None))
             continue
         on = ["user_id", "item_id"]
         reached, previous = (pairs if reached is None else pairs.join(reached, on=on, how="semi")), reached
         share = reached.height / previous.height if previous is not None and previous.height else None
-        rows.append((step, there.height, pairs.height, reached.height, share))
+        rows.append((step, step_events.height, pairs.height, reached.height, share))
     names = ["step", "events", "pairs", "reached", "share_of_previous"]
     types = [pl.String, pl.Int64, pl.Int64, pl.Int64, pl.Float64]
     return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
 
 
 def per_week(events: pl.DataFrame, zone: str) -> pl.DataFrame:
-    """One row per full calendar week (its Monday, local time): events, distinct users. Others are left out."""
+    """One row per full calendar week (its Monday, local time): events, distinct users. Partial weeks are left out."""
     days = events.with_columns(day=pl.col("timestamp").dt.convert_time_zone(zone).dt.date())
     weeks = days.group_by(week=pl.col("day").dt.truncate("1w")).agg(n=pl.len(), users=pl.col("user_id").n_unique())
-    day = days.select(first=pl.col("day").min(), last=pl.col("day").max())
+    limits = days.select(first=pl.col("day").min(), last=pl.col("day").max())
     full = (pl.col("week") >= pl.col("first")) & (pl.col("week").dt.offset_by("6d") <= pl.col("last"))
-    return weeks.join(day, how="cross").filter(full).drop("first", "last").sort("week")
+    return weeks.join(limits, how="cross").filter(full).drop("first", "last").sort("week")
 
 
 def week_hours(events: pl.DataFrame, zone: str) -> pl.DataFrame:
@@ -65,9 +65,9 @@ def week_hours(events: pl.DataFrame, zone: str) -> pl.DataFrame:
     return wide.select(pl.Series("day", WEEKDAYS), *[pl.col(str(hour)) for hour in range(24)])
 
 
-def repeats(bought: pl.DataFrame) -> pl.DataFrame:
-    """One row per user-item pair: n_days (distinct days with a purchase) and gap_days, the mean time between them."""
-    days = bought.with_columns(day=pl.col("timestamp").dt.date())
+def repeats(events: pl.DataFrame) -> pl.DataFrame:
+    """One row per user-item pair: n_days (distinct days with a relevant event), gap_days (mean days between them)."""
+    days = events.with_columns(day=pl.col("timestamp").dt.date())
     pairs = days.group_by("user_id", "item_id").agg(
         n_days=pl.col("day").n_unique(), span=(pl.col("day").max() - pl.col("day").min()).dt.total_days()
     )
@@ -77,27 +77,26 @@ def repeats(bought: pl.DataFrame) -> pl.DataFrame:
 
 def ratings(events: pl.DataFrame) -> pl.DataFrame:
     """One row per number of stars: stars, n."""
-    given = events.filter(pl.col("rating").is_not_null())
-    return given.group_by(stars=pl.col("rating")).agg(n=pl.len()).sort("stars")
+    rated = events.filter(pl.col("rating").is_not_null())
+    return rated.group_by(stars=pl.col("rating")).agg(n=pl.len()).sort("stars")
 
 
-def categories(bought: pl.DataFrame, items: pl.DataFrame, top_n: int) -> pl.DataFrame:
-    """One row per category of the `top_n` that earn most, or, where nothing has a price, are taken most often.
+def categories(events: pl.DataFrame, items: pl.DataFrame, top_n: int) -> pl.DataFrame:
+    """The `top_n` categories by revenue, or by relevant events where nothing has a price; one row per category.
 
-    Columns: category, revenue (sum of price x quantity), n (relevant events), items, median_price of its products.
-
-    Empty where the shop has no categories.
+    Columns: category, revenue (sum of price x quantity), n (relevant events), items (products), median_price of its
+    products. Empty if the shop has no categories.
     """
-    known = items.filter(pl.col("category").is_not_null())
-    taken = bought.join(known.select("item_id", "category"), on="item_id").group_by("category")
-    amounts = taken.agg(revenue=(pl.col("price") * pl.col("quantity").fill_null(1)).sum(), n=pl.len())
-    structure = known.group_by("category").agg(items=pl.len(), median_price=pl.col("price").median())
+    categorised = items.filter(pl.col("category").is_not_null())
+    by_category = events.join(categorised.select("item_id", "category"), on="item_id").group_by("category")
+    totals = by_category.agg(revenue=(pl.col("price") * pl.col("quantity").fill_null(1)).sum(), n=pl.len())
+    structure = categorised.group_by("category").agg(items=pl.len(), median_price=pl.col("price").median())
     order = ["revenue", "n", "category"]
-    return amounts.join(structure, on="category").sort(order, descending=[True, True, False]).head(top_n)
+    return totals.join(structure, on="category").sort(order, descending=[True, True, False]).head(top_n)
 
 
 def amounts(by_category: pl.DataFrame, currency: str) -> tuple[list[float], str]:
-    """What categories are compared by, and its unit: revenue, or events where nothing has a price."""
+    """The values by which categories are compared, and their unit: revenue, or events where nothing has a price."""
     revenue = by_category.get_column("revenue")
     if revenue.sum():
         return revenue.to_list(), f"revenue, {currency}"

@@ -1,4 +1,4 @@
-"""Settings of 04_prepare: section `prepare` of params.yaml, and the only place of its defaults."""
+"""Settings of 04_prepare: the section `prepare` of params.yaml, and the only place that defines its defaults."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Where the past ends: global time windows, what was known before each, and what happened in it.
+"""Split by global time: the windows, the interactions before each, and its holdout.
 
-    fit  < valid.start <= valid answers < test.start <= test answers < test.end       (all half-open)
+    fit  < validation.start <= validation holdout < test.start <= test holdout < test.end       (all half-open)
 
-Parameters are chosen on `valid`; then everything before `test.start` is fitted again and test is scored once.
+Parameters are chosen on `validation`; then models are refitted on everything before
+`test.start`, and test is scored once.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from recomart_lib.core.shops import Shop
 
 @dataclass(frozen=True)
 class Window:
-    """Answers lie in [start, end); a model may know what lies before start, and nothing else."""
+    """The holdout is in [start, end); a model may use only events before `start`."""
 
     name: str
     start: datetime
@@ -30,14 +31,14 @@ class Window:
 
 
 def windows(shop: Shop, last: datetime, horizon_days: int) -> tuple[Window, Window]:
-    """The valid and the test window. With `cut: auto` in the shop file, test is the last days of the data.
+    """The validation and the test window. With `cut: auto` in the shop file, test is the last days of the data.
 
     Parameters
     ----------
     last
         The latest event's time (UTC).
     horizon_days
-        Length of each window in days; the shop file's own horizon wins.
+        Length of each window in days; the horizon of the shop file takes precedence.
     """
     horizon = timedelta(days=horizon_days if shop.horizon_days == "auto" else shop.horizon_days)  # of local days
     zone = ZoneInfo(shop.time_zone)
@@ -50,7 +51,7 @@ def windows(shop: Shop, last: datetime, horizon_days: int) -> tuple[Window, Wind
 
 
 def after(last: datetime) -> Window:
-    """The live window: it starts right after the last event, so that everything is known before it."""
+    """The live window: it starts right after the last event, so all events are before it."""
     start = last + timedelta(microseconds=1)
     return Window("live", start, start)
 
@@ -61,9 +62,9 @@ def before(events: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
 
 
 def interactions(history: pl.DataFrame, relevant_events: list[str]) -> pl.DataFrame:
-    """One row per user-item pair of the history: see `schemas.INTERACTIONS`, with user_id and item_id for the indices.
+    """One row per user-item pair of the history: `schemas.INTERACTIONS`, but with user_id and item_id as keys.
 
-    `history` carries `weight`, the implicit score of each event (see `prepare.weigh`). Returns are no interactions.
+    `history` has `weight`, the implicit score of each event (see `cleaning.weigh`). Returns are not interactions.
     """
     frame = nw.from_native(history).filter(nw.col("event_type").is_in(POSITIVE))
     is_relevant = nw.col("event_type").is_in(relevant_events)
@@ -95,7 +96,7 @@ def baskets(
     history: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame, relevant_events: list[str]
 ) -> pl.DataFrame:
     """One row per order and item of the history's relevant events: user_idx, item_idx, basket (the order's number, from
-    0), timestamp (of its first such event). An event without an order id is an order of its own.
+    0), timestamp (of its first such event). An event without an order id counts as one order.
 
     `users` and `items` are the encoders of the same history.
     """
@@ -109,138 +110,142 @@ def baskets(
 
 
 def encoder(ids: pl.Series, index: str) -> pl.DataFrame:
-    """One row per distinct id, with its dense index: the rank of the sorted id string."""
+    """One row per distinct id with its dense index: the rank of the id, sorted as a string."""
     ordered = ids.unique().sort()
     return pl.DataFrame({index: pl.Series(range(len(ordered)), dtype=pl.Int32), ids.name: ordered})
 
 
-def holdout(events: pl.DataFrame, window: Window, known: pl.DataFrame, relevant_events: list[str]) -> pl.DataFrame:
+def holdout(events: pl.DataFrame, window: Window, train: pl.DataFrame, relevant_events: list[str]) -> pl.DataFrame:
     """One row per user-item pair with a relevant event in the window.
 
-    Columns: user_id, item_id, warm (the user is in the interactions `known`), in_catalogue (the item is),
-    repeat (the pair had a relevant event before the window). Protocol *all* asks for warm rows in the catalogue,
-    *novel* for those of them that are no repeats.
+    Columns: user_id, item_id, warm (the user is in the interactions `train`), in_catalogue (the item is),
+    repeat (the pair had a relevant event before the window). Protocol *all* uses warm rows in the catalogue,
+    *novel* those of them that are not repeats.
     """
     inside = pl.col("timestamp").is_between(window.start, window.end, closed="left")
     pairs = events.filter(inside, pl.col("event_type").is_in(relevant_events)).select("user_id", "item_id").unique()
-    had = known.filter(pl.col("n_relevant") > 0).select("user_id", "item_id", repeat=pl.lit(True))
+    repeats = train.filter(pl.col("n_relevant") > 0).select("user_id", "item_id", repeat=pl.lit(True))
     return (
-        pairs.join(known.select("user_id", warm=pl.lit(True)).unique(), on="user_id", how="left")
-        .join(known.select("item_id", in_catalogue=pl.lit(True)).unique(), on="item_id", how="left")
-        .join(had, on=["user_id", "item_id"], how="left")
+        pairs.join(train.select("user_id", warm=pl.lit(True)).unique(), on="user_id", how="left")
+        .join(train.select("item_id", in_catalogue=pl.lit(True)).unique(), on="item_id", how="left")
+        .join(repeats, on=["user_id", "item_id"], how="left")
         .with_columns(pl.col("warm", "in_catalogue", "repeat").fill_null(False))
         .sort("user_id", "item_id")
     )
 
 
-def relevant(answered: pl.DataFrame, protocol: str) -> pl.DataFrame:
-    """The distinct user-item pairs that a list is judged by: one row each, warm users and known items only."""
-    kept = answered.filter(pl.col("warm") & pl.col("in_catalogue"))
+def relevant(holdout: pl.DataFrame, protocol: str) -> pl.DataFrame:
+    """The pairs that lists are evaluated by: one row per user-item pair, warm users and known items only."""
+    pairs = holdout.filter(pl.col("warm") & pl.col("in_catalogue"))
     if protocol == "novel":
-        kept = kept.filter(~pl.col("repeat"))
-    return kept.select("user_id", "item_id")
+        pairs = pairs.filter(~pl.col("repeat"))
+    return pairs.select("user_id", "item_id")
 
 
 def split(events: pl.DataFrame, window: Window, relevant_events: list[str]) -> dict[str, pl.DataFrame]:
-    """All tables of one window: users and items (encoders), interactions, answers.
+    """All tables of one window: users and items (encoders), interactions, holdout.
 
     Raises
     ------
     UserError
-        If nothing was known before the window: the cut or the horizon does not fit the data.
+        If there are no interactions before the window: the cut or the horizon does not fit the data.
     """
-    known = interactions(before(events, window.start), relevant_events)
-    if not known.height:
+    train = interactions(before(events, window.start), relevant_events)
+    if not train.height:
         first = events.get_column("timestamp").min()
         raise UserError(
-            f"No view, cart, purchase or rating lies before {window.start:%Y-%m-%d}, the start of the {window.name} "
-            f"window; the data starts on {first:%Y-%m-%d}. Choose a later cut (shop file) or a shorter "
+            f"There is no view, cart, purchase or rating before {window.start:%Y-%m-%d}, the start of the "
+            f"{window.name} window; the data starts on {first:%Y-%m-%d}. Choose a later cut (shop file) or a shorter "
             "prepare.horizon_days."
         )
-    users = encoder(known.get_column("user_id"), "user_idx")
-    items = encoder(known.get_column("item_id"), "item_idx")
-    encoded = known.join(users, on="user_id").join(items, on="item_id").sort("user_idx", "item_idx")
+    users = encoder(train.get_column("user_id"), "user_idx")
+    items = encoder(train.get_column("item_id"), "item_idx")
+    encoded = train.join(users, on="user_id").join(items, on="item_id").sort("user_idx", "item_idx")
     return {
         "users": users,
         "items": items,
         "interactions": encoded,
-        "holdout": holdout(events, window, known, relevant_events),
+        "holdout": holdout(events, window, train, relevant_events),
     }
 
 
 def describe(parts: dict[str, pl.DataFrame]) -> dict[str, Any]:
-    """Counts of one window, for people and for the metrics."""
-    answered = parts["holdout"]
-    all_, novel = relevant(answered, "all"), relevant(answered, "novel")
-    cold = answered.filter(~pl.col("warm"))
+    """Counts of one window, for tables and metrics."""
+    pairs = parts["holdout"]
+    all_, novel = relevant(pairs, "all"), relevant(pairs, "novel")
+    cold = pairs.filter(~pl.col("warm"))
     return {
         "train_pairs": parts["interactions"].height,
         "train_users": parts["users"].height,
         "train_items": parts["items"].height,
-        "users_in_window": answered.get_column("user_id").n_unique(),
-        "warm_users": answered.filter("warm").get_column("user_id").n_unique(),
+        "users_in_window": pairs.get_column("user_id").n_unique(),
+        "warm_users": pairs.filter("warm").get_column("user_id").n_unique(),
         "cold_users": cold.get_column("user_id").n_unique(),
         "evaluated_all": all_.get_column("user_id").n_unique(),
         "evaluated_novel": novel.get_column("user_id").n_unique(),
     }
 
 
-def overview(cuts: list[Window], parts: dict[str, dict[str, pl.DataFrame]]) -> pl.DataFrame:
-    """One row per fact (days, what is known before, whom the window can judge), one column of text per window."""
+def overview(windows: list[Window], parts: dict[str, dict[str, pl.DataFrame]]) -> pl.DataFrame:
+    """One row per property (dates, training data, users that can be evaluated), one text column per window."""
     columns = {
-        cut.name: {"start": f"{cut.start:%Y-%m-%d}", "end": f"{cut.end:%Y-%m-%d}"}
-        | {name: f"{count:,}" for name, count in describe(parts[cut.name]).items()}
-        for cut in cuts
+        window.name: {"start": f"{window.start:%Y-%m-%d}", "end": f"{window.end:%Y-%m-%d}"}
+        | {name: f"{count:,}" for name, count in describe(parts[window.name]).items()}
+        for window in windows
     }
-    facts = list(columns[cuts[0].name])
-    return pl.DataFrame({"": facts, **{name: [column[fact] for fact in facts] for name, column in columns.items()}})
+    properties = list(columns[windows[0].name])
+    return pl.DataFrame(
+        {"": properties, **{name: [column[key] for key in properties] for name, column in columns.items()}}
+    )
 
 
-def cuts(facts: dict[str, Any]) -> dict[str, datetime]:
-    """The moments as of which features are stored, by name, from the facts of 04_prepare; the earliest first.
+def cuts(split_metadata: dict[str, Any]) -> dict[str, datetime]:
+    """The moments as of which features are stored, by name, earliest first; from the metadata of 04_prepare.
 
-    training_1, training_2, ... lie half a horizon apart before `valid`: what followed them teaches models that read
-    features (see `lessons`). A shop that is too short for some has fewer.
+    training_1, training_2, ... are half a horizon apart before `validation`: what followed them gives training examples
+    for rankers (see `train.training_examples`). If the data starts later than some of them, there are fewer.
     """
-    valid, test, live = (datetime.fromisoformat(facts[name]) for name in ("validation_start", "cut", "live"))
-    half, first = timedelta(days=facts["horizon_days"]) / 2, datetime.fromisoformat(facts["first"])
-    earlier = {f"training_{n}": valid - n * half for n in range(facts["n_training_cuts"], 0, -1)}
-    known = {name: moment for name, moment in earlier.items() if moment > first}
-    return {**known, "validation": valid, "test": test, "live": live}
+    validation, test, live = (
+        datetime.fromisoformat(split_metadata[name]) for name in ("validation_start", "cut", "live")
+    )
+    half, first = timedelta(days=split_metadata["horizon_days"]) / 2, datetime.fromisoformat(split_metadata["first"])
+    earlier = {f"training_{n}": validation - n * half for n in range(split_metadata["n_training_cuts"], 0, -1)}
+    training = {name: moment for name, moment in earlier.items() if moment > first}
+    return {**training, "validation": validation, "test": test, "live": live}
 
 
-def matrix(parts: dict[str, pl.DataFrame]) -> dict[str, float]:
-    """Users, items, pairs and density of the matrix that a model learns from."""
+def matrix_size(parts: dict[str, pl.DataFrame]) -> dict[str, float]:
+    """Users, items, pairs and density of the matrix that a model is trained on."""
     users, items, pairs = (parts[name].height for name in ("users", "items", "interactions"))
     return {"users": users, "items": items, "pairs": pairs, "density": pairs / (users * items)}
 
 
-def facts(
+def split_metadata(
     shop: Shop,
-    valid: dict[str, pl.DataFrame],
+    validated: dict[str, pl.DataFrame],
     fingerprint: str,
-    cuts: list[Window],
-    described: dict[str, dict[str, Any]],
+    windows: list[Window],
+    descriptions: dict[str, dict[str, Any]],
     n_training_cuts: int,
 ) -> dict[str, Any]:
-    """What the data is and where it is cut (reports/metrics/data.json). Times are ISO 8601, UTC."""
-    times = valid["events"].get_column("timestamp")
-    tuning, test, live = cuts
+    """The data and its split (reports/metrics/data.json). Times are ISO 8601, UTC."""
+    times = validated["events"].get_column("timestamp")
+    validation, test, live = windows
     return {
         "shop": shop.name,
         "title": shop.title,
         "relevant_events": shop.relevant_events,
         "fingerprint": fingerprint,
-        "n_users": valid["users"].height,
-        "n_items": valid["items"].height,
-        "n_events": valid["events"].height,
+        "n_users": validated["users"].height,
+        "n_items": validated["items"].height,
+        "n_events": validated["events"].height,
         "first": times.min().isoformat(),
         "last": times.max().isoformat(),
-        "validation_start": tuning.start.isoformat(),
+        "validation_start": validation.start.isoformat(),
         "cut": test.start.isoformat(),
         "end": test.end.isoformat(),
         "live": live.start.isoformat(),
         "horizon_days": round((test.end - test.start) / timedelta(days=1)),
         "n_training_cuts": n_training_cuts,
-        "windows": described,
+        "windows": descriptions,
     }

@@ -1,4 +1,4 @@
-"""Takeaways of 04_prepare: numbers to sentences, computed, with their uncertainty."""
+"""Takeaways of 04_prepare: sentences computed from the numbers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from recomart_lib.core.text import number, plural
 
 
 def evaluable_users(description: dict[str, Any], name: str) -> str:
-    """Whom a window can judge."""
+    """The users that can be evaluated in a window. `description`: see `splits.describe`."""
     n = description["users_in_window"]
     if not n:
-        return f"**Nobody does anything relevant in the {name} window**: nothing can be judged by it."
+        return f"**The {name} window has no relevant events**: nothing can be evaluated in it."
     return (
-        f"**{name}: {number(description['evaluated_all'])} of {plural(n, 'user')} can be judged** "
-        f"({number(description['evaluated_novel'])} in protocol *novel*): known before the window, with a relevant product "
-        f"that was known too. {number(description['cold_users'])} are cold."
+        f"**{name}: {number(description['evaluated_all'])} of {plural(n, 'user')} can be evaluated** "
+        f"({number(description['evaluated_novel'])} in protocol *novel*): they and at least one of their relevant products "
+        f"were known before the window. {number(description['cold_users'])} are cold users."
     )

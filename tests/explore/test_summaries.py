@@ -1,4 +1,4 @@
-"""The tables behind the pictures: worked by hand, and empty where a shop has no such data."""
+"""The tables behind the figures: computed by hand, and empty where a shop lacks the data."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def funnel(*steps: str):
     return summaries.funnel(events(*((*record, DAY) for record in FUNNEL if record[2] in steps)))
 
 
-def test_sales_are_the_relevant_events():
+def test_only_relevant_events_are_kept():
     table = events(("u", "a", "view", DAY), ("u", "a", "rating", DAY))
-    assert summaries.sales(table, ["rating"])["event_type"].to_list() == ["rating"]
+    assert summaries.relevant(table, ["rating"])["event_type"].to_list() == ["rating"]
 
 
 def test_the_head_of_a_long_tail():
@@ -51,7 +51,7 @@ def test_the_head_of_a_long_tail():
     assert summaries.head_share(counts, 1) == 1.0
 
 
-def test_a_funnel_counts_the_pairs_that_went_all_the_way():
+def test_a_funnel_counts_the_pairs_that_completed_every_step():
     assert funnel("view", "cart", "purchase").rows() == [
         ("view", 4, 3, 3, None),
         ("cart", 2, 2, 1, pytest.approx(1 / 3)),
@@ -116,10 +116,10 @@ SOLD = [
 ]
 
 
-def test_categories_are_ranked_by_what_they_earn():
-    found = summaries.categories(events(*SOLD), ITEMS, 5)
-    assert found.rows() == [("x", 7.0, 2, 2, 2.0)]
-    assert summaries.amounts(found, "EUR") == ([7.0], "revenue, EUR")
+def test_categories_are_ranked_by_revenue():
+    by_category = summaries.categories(events(*SOLD), ITEMS, 5)
+    assert by_category.rows() == [("x", 7.0, 2, 2, 2.0)]
+    assert summaries.amounts(by_category, "EUR") == ([7.0], "revenue, EUR")
 
 
 def test_without_categories_there_is_no_structure():
@@ -127,13 +127,13 @@ def test_without_categories_there_is_no_structure():
     assert summaries.categories(events(*SOLD), items, 5).is_empty()
 
 
-def test_without_prices_categories_are_ranked_by_what_is_taken():
-    taken = [("u", item, "rating", DAY) for item in "abca"]
+def test_without_prices_categories_are_ranked_by_relevant_events():
+    rated = [("u", item, "rating", DAY) for item in "abca"]
     items = ITEMS.with_columns(price=None, category=ITEMS["item_id"].replace({"a": "x", "b": "y", "c": "y"}))
-    found = summaries.categories(events(*taken), items, 5)
-    assert found.rows() == [("x", 0.0, 2, 1, None), ("y", 0.0, 2, 2, None)]
-    assert summaries.amounts(found, "EUR") == ([2, 2], "relevant events")
-    assert summaries.categories(events(*taken), items, 1)["category"].to_list() == ["x"]
+    by_category = summaries.categories(events(*rated), items, 5)
+    assert by_category.rows() == [("x", 0.0, 2, 1, None), ("y", 0.0, 2, 2, None)]
+    assert summaries.amounts(by_category, "EUR") == ([2, 2], "relevant events")
+    assert summaries.categories(events(*rated), items, 1)["category"].to_list() == ["x"]
 
 
 def test_sparsity_is_the_filled_share_of_the_matrix():

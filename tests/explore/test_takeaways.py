@@ -1,4 +1,4 @@
-"""Takeaways of stage `explore`: what they say, and that they turn with the numbers."""
+"""Takeaways of stage `explore`: their sentences follow the numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_the_narrowest_step_is_named_and_a_lone_step_not_compared():
     assert "narrowest step is purchase: 25.0 %" in takeaways.funnel(summaries.funnel(rows("events", *events, bought)))
     rated = bought | {"event_type": "rating"}
     assert "records no step of the funnel" in takeaways.funnel(summaries.funnel(rows("events", rated)))
-    assert "one step of the funnel only (purchase)" in takeaways.funnel(summaries.funnel(rows("events", bought)))
+    assert "only one step of the funnel (purchase)" in takeaways.funnel(summaries.funnel(rows("events", bought)))
 
 
 def test_the_busiest_hour_is_local():
@@ -23,19 +23,19 @@ def test_the_busiest_hour_is_local():
     assert "167 of 168 hours" in takeaways.busiest_hour(grid)
 
 
-def test_category_and_currency_are_made_harmless():
+def test_category_and_currency_are_escaped():
     table = pl.DataFrame({"category": ["<b>x"], "revenue": [10.0], "n": [3], "items": [1], "median_price": [2.0]})
     sentence = takeaways.category_structure(table, "<EUR>")
-    assert "&lt;b&gt;x earns most: 10 &lt;EUR&gt;, 100.0 % of the categories" in sentence
+    assert "&lt;b&gt;x has the most revenue: 10 &lt;EUR&gt;, 100.0 % of the categories" in sentence
     assert "with 1 product at a median price of 2.00" in sentence
 
 
-def test_categories_without_prices_are_told_by_what_is_taken():
+def test_categories_without_prices_are_described_by_relevant_events():
     table = pl.DataFrame({"category": ["x", "y"], "revenue": [0.0, 0.0], "n": [3, 1], "items": [2, 1]})
     priced = table.with_columns(median_price=pl.Series([2.5, None]))
     assert takeaways.category_structure(priced, "EUR") == (
-        "**x is taken most: 3 relevant events, 75.0 % of the categories shown**, with 2 products at a median price of "
-        "2.50 EUR."
+        "**x is the most popular: 3 relevant events, 75.0 % of the categories shown**, with 2 products at a median "
+        "price of 2.50 EUR."
     )
     free = table.with_columns(median_price=pl.lit(None, pl.Float64))
     assert takeaways.category_structure(free, "EUR").endswith("with 2 products.")

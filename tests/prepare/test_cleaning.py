@@ -1,4 +1,4 @@
-"""Preparation: weights worked by hand, missing values filled, words made comparable."""
+"""Cleaning: weights computed by hand, missing values filled, words normalised."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from recomart_lib.prepare.settings import Prepare
 
 
 def cleaned(*events: dict, **weights: float) -> pl.DataFrame:
-    whole = [
+    records = [
         {"event_id": f"e{n}", "item_id": "a", "timestamp": utc(2024, 1, 1), **event} for n, event in enumerate(events)
     ]
-    return cleaning.clean_events(rows("events", *whole), Prepare(**weights))
+    return cleaning.clean_events(rows("events", *records), Prepare(**weights))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_a_weight_is_that_of_the_type_times_a_damped_quantity(kind, quantity, we
     assert cleaned({"event_type": kind, "quantity": quantity})["weight"].to_list() == pytest.approx([weight])
 
 
-def test_ratings_weigh_in_rating_shops_only():
+def test_ratings_have_weight_in_rating_shops_only():
     rating = {"event_type": "rating", "rating": 4.0}
     assert cleaned(rating)["weight"].to_list() == [5.0]
     assert cleaned(rating, {"event_type": "purchase"})["weight"].to_list() == [0.0, 5.0]
@@ -37,7 +37,7 @@ def test_weights_come_from_the_parameters():
     assert cleaned({"event_type": "view"}, weight_view=2)["weight"].to_list() == [2.0]
 
 
-def test_a_missing_price_is_the_last_that_was_told_and_a_missing_quantity_one():
+def test_a_missing_price_is_the_last_earlier_one_and_a_missing_quantity_one():
     first, last = {"timestamp": utc(2023, 1, 1)}, {"timestamp": utc(2025, 1, 1), "price": 7.0}
     events = cleaned({"price": 8.0, "quantity": 2}, {}, {"item_id": "b"}, first, last)
     assert events["price"].to_list() == [None, 8.0, 8.0, None, 7.0]
@@ -67,7 +67,7 @@ def test_age_groups_begin_at_their_first_year(age, group):
     assert cleaning.clean_users(rows("users", {"user_id": "u", "age": age}))["age_group"].to_list() == [group]
 
 
-def test_words_of_users_are_comparable_or_unknown():
+def test_words_of_users_are_normalised_or_unknown():
     users = cleaning.clean_users(rows("users", {"user_id": "v", "gender": " F ", "country": "DE "}, {"user_id": "u"}))
     assert users.select("user_id", "gender", "country", "city").rows() == [
         ("u", "unknown", "unknown", "unknown"),
@@ -96,7 +96,7 @@ def test_log_prices_are_standardised(prices, scores):
     assert items["price_z"].to_list() == pytest.approx(scores)
 
 
-def test_filled_tells_what_was_missing_before_and_is_now():
+def test_filled_counts_missing_values_before_and_after():
     before = rows("items", {"item_id": "a", "name": "Anvil"}, {"item_id": "b"})
     assert cleaning.filled(before, cleaning.clean_items(before)).rows() == [
         ("name", 1, 0),

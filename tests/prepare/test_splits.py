@@ -1,4 +1,4 @@
-"""Where the past ends: half-open windows, what is known before them, and who is asked what."""
+"""Split by time: half-open windows, the interactions before them, and their holdout."""
 
 from __future__ import annotations
 
@@ -50,22 +50,24 @@ KNOWN = [
     ],
 )
 def test_the_cut_is_a_local_midnight(keys, last, cut):
-    valid, test = splits.windows(shop(**keys), last, 30)
-    assert (valid.end, test.start, test.end - test.start) == (cut, cut, timedelta(days=30))
+    validation, test = splits.windows(shop(**keys), last, 30)
+    assert (validation.end, test.start, test.end - test.start) == (cut, cut, timedelta(days=30))
 
 
 @pytest.mark.parametrize(("own", "days"), [("auto", 30), (7, 7)])
-def test_the_shops_own_horizon_wins(own, days):
-    valid, test = splits.windows(shop(horizon_days=own), utc(2024, 3, 1), 30)
-    assert test.end - test.start == valid.end - valid.start == timedelta(days=days)
+def test_the_shops_own_horizon_takes_precedence(own, days):
+    validation, test = splits.windows(shop(horizon_days=own), utc(2024, 3, 1), 30)
+    assert test.end - test.start == validation.end - validation.start == timedelta(days=days)
 
 
 @given(st.datetimes(utc(2000, 1, 1).replace(tzinfo=None), utc(2030, 1, 1).replace(tzinfo=None)), st.integers(1, 400))
 def test_an_automatic_test_window_holds_the_last_event_also_when_clocks_change(last, days):
     moment = last.replace(tzinfo=utc(2000, 1, 1).tzinfo)
     for zone in ("UTC", "Europe/London", "Pacific/Auckland"):
-        valid, test = splits.windows(shop(time_zone=zone), moment, days)
-        assert valid.start < valid.end == test.start <= moment < test.end <= moment + timedelta(days=1, hours=1)
+        validation, test = splits.windows(shop(time_zone=zone), moment, days)
+        assert (
+            validation.start < validation.end == test.start <= moment < test.end <= moment + timedelta(days=1, hours=1)
+        )
 
 
 def test_the_live_window_knows_the_last_event():
@@ -75,39 +77,39 @@ def test_the_live_window_knows_the_last_event():
 
 
 @pytest.mark.parametrize(
-    ("moment", "known", "asked"),
+    ("moment", "n_interactions", "n_holdout"),
     [(START - TICK, 4, 0), (START, 3, 1), (END - TICK, 3, 1), (END, 3, 0)],
 )
-def test_windows_are_half_open(moment, known, asked):
+def test_windows_are_half_open(moment, n_interactions, n_holdout):
     parts = splits.split(history(*KNOWN, ("u1", "z", "purchase", moment)), TEST, ["purchase"])
-    assert parts["interactions"].height == known
-    assert parts["holdout"].height == asked
+    assert parts["interactions"].height == n_interactions
+    assert parts["holdout"].height == n_holdout
 
 
-def test_answers_say_warm_in_catalogue_and_repeat():
-    asked = [("u1", "a"), ("u1", "b"), ("u1", "new"), ("u2", "b"), ("cold", "a")]
+def test_the_holdout_flags_warm_in_catalogue_and_repeat():
+    purchases = [("u1", "a"), ("u1", "b"), ("u1", "new"), ("u2", "b"), ("cold", "a")]
     events = history(
         *KNOWN,
-        *((user, item, "purchase", START) for user, item in asked),
+        *((user, item, "purchase", START) for user, item in purchases),
         ("u2", "a", "view", START),
         ("u1", "a", "purchase", START + TICK),
     )
-    answers = splits.split(events, TEST, ["purchase"])["holdout"]
-    assert answers.rows() == [
+    holdout = splits.split(events, TEST, ["purchase"])["holdout"]
+    assert holdout.rows() == [
         ("cold", "a", False, True, False),
         ("u1", "a", True, True, True),
         ("u1", "b", True, True, False),
         ("u1", "new", True, False, False),
         ("u2", "b", True, True, False),
     ]
-    assert splits.relevant(answers, "all").rows() == [("u1", "a"), ("u1", "b"), ("u2", "b")]
-    assert splits.relevant(answers, "novel").rows() == [("u1", "b"), ("u2", "b")]
+    assert splits.relevant(holdout, "all").rows() == [("u1", "a"), ("u1", "b"), ("u2", "b")]
+    assert splits.relevant(holdout, "novel").rows() == [("u1", "b"), ("u2", "b")]
 
 
-def test_only_relevant_events_are_asked_for_and_make_a_repeat():
+def test_only_relevant_events_are_held_out_and_make_a_repeat():
     events = history(*KNOWN, ("u1", "b", "rating", START, 5.0), ("u2", "a", "rating", START, 4.0))
-    answers = splits.split(events, TEST, ["rating"])["holdout"]
-    assert answers.select("user_id", "item_id", "repeat").rows() == [("u1", "b", False), ("u2", "a", False)]
+    holdout = splits.split(events, TEST, ["rating"])["holdout"]
+    assert holdout.select("user_id", "item_id", "repeat").rows() == [("u1", "b", False), ("u2", "a", False)]
 
 
 def test_an_interaction_sums_up_its_pair():
@@ -140,7 +142,7 @@ def test_a_pair_without_a_relevant_event_has_none_counted():
     assert (pair["n_relevant"], pair["n_orders"], pair["last_relevant_timestamp"], pair["rating"]) == (0, 0, None, None)
 
 
-def test_a_return_alone_is_no_interaction():
+def test_a_return_alone_is_not_an_interaction():
     events = history(*KNOWN, ("u3", "c", "return", utc(2024, 1, 1)))
     parts = splits.split(events, TEST, ["purchase"])
     assert parts["users"]["user_id"].to_list() == ["u1", "u2"]
@@ -167,23 +169,23 @@ def test_the_order_of_events_does_not_matter(order):
 
 
 @given(st.lists(st.sampled_from(["view", "purchase", "return", "rating"]), max_size=5))
-def test_events_from_the_cut_on_do_not_change_what_is_known(kinds):
+def test_events_from_the_cut_on_do_not_change_the_training_data(kinds):
     later = [("u9", "z", kind, START + n * TICK) for n, kind in enumerate(kinds)]
     known = splits.split(history(*KNOWN), TEST, ["purchase"])
     parts = splits.split(history(*KNOWN, *later), TEST, ["purchase"])
     assert all(parts[name].equals(known[name]) for name in ("users", "items", "interactions"))
 
 
-def test_a_cut_before_all_data_is_told():
+def test_a_cut_before_all_data_is_an_error():
     with pytest.raises(
-        UserError, match=r"lies before 2024-01-01, the start of the test window; the data starts on 2024-01-01"
+        UserError, match=r"rating before 2024-01-01, the start of the test window; the data starts on 2024-01-01"
     ):
         splits.split(history(*KNOWN), Window("test", utc(2024, 1, 1), END), ["purchase"])
 
 
 def test_a_window_is_described_in_numbers():
-    asked = [("u1", "a"), ("u1", "new"), ("u2", "new"), ("cold", "a")]
-    events = history(*KNOWN, *((user, item, "purchase", START) for user, item in asked))
+    purchases = [("u1", "a"), ("u1", "new"), ("u2", "new"), ("cold", "a")]
+    events = history(*KNOWN, *((user, item, "purchase", START) for user, item in purchases))
     parts = splits.split(events, TEST, ["purchase"])
     assert splits.describe(parts) == {
         "train_pairs": 3,
@@ -195,20 +197,20 @@ def test_a_window_is_described_in_numbers():
         "evaluated_all": 1,
         "evaluated_novel": 0,
     }
-    assert splits.matrix(parts) == {"users": 2, "items": 2, "pairs": 3, "density": 0.75}
+    assert splits.matrix_size(parts) == {"users": 2, "items": 2, "pairs": 3, "density": 0.75}
     overview = dict(splits.overview([TEST], {"test": parts}).iter_rows())
     assert (overview["start"], overview["end"], overview["train_pairs"]) == ("2024-02-01", "2024-03-02", "3")
 
 
-def test_a_window_in_which_nothing_happens_is_described_too():
+def test_a_window_without_events_is_described_too():
     assert splits.describe(splits.split(history(*KNOWN), TEST, ["purchase"]))["users_in_window"] == 0
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/London", "America/New_York"])
-def test_the_facts_give_the_horizon_in_whole_days(zone):
-    cuts = [*splits.windows(shop(time_zone=zone, cut="2024-03-20"), END, 30), splits.after(END)]
-    valid = {"users": rows("users"), "items": rows("items"), "events": history(*KNOWN)}
-    facts = splits.facts(shop(), valid, "f", cuts, {}, 3)
-    assert facts["horizon_days"] == 30
-    assert facts["cut"] == cuts[1].start.isoformat()
-    assert (facts["n_events"], facts["first"]) == (3, "2024-01-01T00:00:00+00:00")
+def test_the_split_metadata_gives_the_horizon_in_whole_days(zone):
+    windows = [*splits.windows(shop(time_zone=zone, cut="2024-03-20"), END, 30), splits.after(END)]
+    validated = {"users": rows("users"), "items": rows("items"), "events": history(*KNOWN)}
+    split_metadata = splits.split_metadata(shop(), validated, "f", windows, {}, 3)
+    assert split_metadata["horizon_days"] == 30
+    assert split_metadata["cut"] == windows[1].start.isoformat()
+    assert (split_metadata["n_events"], split_metadata["first"]) == (3, "2024-01-01T00:00:00+00:00")
