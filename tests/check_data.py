@@ -64,7 +64,8 @@ def check(
     with TemporaryDirectory() as name:
         folder, lake_tables = Path(name), {}
         for table, frame in tables.items():
-            ingest_chunks(folder / "raw", table, Chunk(frame, unreadable("f", n_unreadable if table == "events" else 0)))
+            lines = unreadable("f", n_unreadable if table == "events" else 0)
+            ingest_chunks(folder / "raw", table, Chunk(frame, lines))
             lake_tables[table] = lake.table(folder / "raw", "x", table)
         validated, quarantine = folder / "validated", folder / "quarantine"
         counts, _ = row_checks.check_tables(
@@ -83,3 +84,8 @@ def report(tables: dict[str, pl.DataFrame], n_unreadable: int = 0, **settings: o
     """The quality report of these tables."""
     result = check(tables, n_unreadable=n_unreadable, **settings)
     return quality_report.report(result.counts, result.lake_tables, Validate(**settings))
+
+
+def failed_rules(tables: dict[str, pl.DataFrame], **settings: object) -> dict[str, int]:
+    """Rule -> number of rows that fail it, without rules that no row fails."""
+    return {rule["rule"]: rule["n_failed"] for rule in report(tables, **settings)["rules"] if rule["n_failed"]}

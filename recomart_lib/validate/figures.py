@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateFormatter, AutoDateLocator, date2num
 from matplotlib.ticker import MaxNLocator
 
-from recomart_lib.core.plots import ACCENT, ALARM, GREY, INK, nothing
+from recomart_lib.core.plots import ACCENT, ALARM, GREY, INK, empty_figure
 
 
 def delivery_scores(scores: pl.DataFrame, title: str, gate: float) -> Axes:
@@ -20,7 +20,7 @@ def delivery_scores(scores: pl.DataFrame, title: str, gate: float) -> Axes:
     The axis fits the usual scores, which are near 100: a delivery far below is a triangle on the lower edge.
     """
     if not scores.height:
-        return nothing(f"{title}: no delivery was checked.")
+        return empty_figure(f"{title}: no delivery was checked.")
     rows = scores.sort("day")
     day, score, n = (rows.get_column(name).to_numpy() for name in ("day", "score", "n"))
     lowest = max(min(2 * gate - 100, np.quantile(score, 0.1)), 0)
@@ -51,7 +51,7 @@ def delivery_scores(scores: pl.DataFrame, title: str, gate: float) -> Axes:
 def score_history(history: pl.DataFrame, title: str) -> Axes:
     """One dot per validated state, oldest first, and the gate at that time. `history`: see `score_history.HISTORY`."""
     if history.height < 2:
-        return nothing(f"{title}: the figure needs at least two states.")
+        return empty_figure(f"{title}: the figure needs at least two states.")
     _, ax = plt.subplots(figsize=(8, 2.4))
     index = np.arange(1, history.height + 1)
     ax.plot(index, history.get_column("score"), "o-", color=ACCENT, lw=1, ms=5, label="score")
@@ -65,7 +65,7 @@ def score_history(history: pl.DataFrame, title: str) -> Axes:
 def drift(table: pl.DataFrame, title: str) -> Axes:
     """One strip per measure over the days: darker is more severe, flags are marked. `table`: see `drift.detect`."""
     if not table.height:
-        return nothing(f"{title}: no delivery could be compared.")
+        return empty_figure(f"{title}: no delivery could be compared.")
     measures = table.get_column("measure").unique(maintain_order=True).to_list()
     first, last = table.get_column("day").min(), table.get_column("day").max()
     _, ax = plt.subplots(figsize=(8, 1.5 + 0.36 * len(measures)))

@@ -83,8 +83,6 @@ def replay(
 
     Parameters
     ----------
-    raw
-        The lake.
     waiting
         The folder from which stage 01 ingests replayed rows.
     repaired
@@ -106,10 +104,7 @@ def replay(
         if repaired is None or (repaired / f"{table}.csv").exists():
             quarantined = read(quarantine, table)
             _check_current(quarantined, lake.newest(raw, shop.name, table), shop, table)
-            if repaired is None:
-                rows = quarantined.drop(REASONS)
-            else:
-                rows = _read_repaired(shop, table, repaired / f"{table}.csv", quarantined)
+            rows = _repaired_rows(shop, table, repaired, quarantined)
             values = pl.col(name for name in rows.columns if name not in {RAW, *PLACE, VERSION})
             replays[table] = rows.filter(~pl.all_horizontal(values.is_null())).drop(RAW), rows.height
     if not replays:
@@ -143,8 +138,11 @@ def _write(rows: pl.DataFrame, folder: Path, table: str) -> None:
     unfinished.replace(folder / f"{table}-{number:04d}-{digest}.parquet")
 
 
-def _read_repaired(shop: Shop, table: str, path: Path, quarantined: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a repaired file with the table's types, each with its place and version."""
+def _repaired_rows(shop: Shop, table: str, repaired: Path | None, quarantined: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a repaired file, or all quarantined rows: the table's types, each with its place and version."""
+    if repaired is None:
+        return quarantined.drop(REASONS)
+    path = repaired / f"{table}.csv"
     try:
         cells = pl.read_csv(path, infer_schema=False)
     except pl.exceptions.PolarsError as problem:

@@ -1,4 +1,4 @@
-"""Random tables with planted damage: every row ends in exactly one place, and what is reported is what was planted."""
+"""Random tables with planted damage: every row ends in exactly one place, and the report matches the damage."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ AWKWARD = st.one_of(
 
 @dataclass(frozen=True)
 class Damage:
-    """Cells that are changed, and what must be said of the row: its place and reasons (part of one, if rejected)."""
+    """Changed cells, and the expected place and reasons of the row (part of a reason, if rejected)."""
 
     cells: dict[str, str]
     place: str = "quarantined"
@@ -86,7 +86,7 @@ DAMAGES = [
     Damage({"stars": "6"}, reasons="rating_possible"),
     Damage({"act": "rating"}, reasons="rating_given"),
     Damage({"who": "", "what": "", "n": "0"}, reasons="event_item_present; event_user_present; quantity_possible"),
-    Damage({"act": "return", "what": "c"}, "good"),  # nobody bought it: a warning
+    Damage({"act": "return", "what": "c"}, "good"),  # there is no purchase: a warning
     Damage({"n": "", "price": ""}, "good"),
 ]
 ROWS = st.lists(
@@ -95,27 +95,27 @@ ROWS = st.lists(
 
 
 def planted(plan: list[Damage | str | None], words: list[str]) -> tuple[list[list[str]], list[Damage]]:
-    """Records, and what must be said of each."""
-    records, truths = [], []
+    """Records, and the expected place and reasons of each."""
+    records, expectations = [], []
     for number, damage in enumerate(plan):
         word = words[number % len(words)]
         clean = dict(
             zip(COLUMNS, [f"e{number}", "u1", "a", "view", "2024-02-01 10:00:00", "1", "10", "", word], strict=True)
         )
-        if damage == "again" and records and truths[0].place == "good":
+        if damage == "again" and records and expectations[0].place == "good":
             records.append(records[0])
-            truths.append(Damage({}, "duplicates"))
-        elif damage == "same id" and records and truths[0].place == "good":
+            expectations.append(Damage({}, "duplicates"))
+        elif damage == "same id" and records and expectations[0].place == "good":
             records.append(list((clean | {"id": "e0", "n": str(number + 2)}).values()))
-            truths.append(Damage({}, reasons="event_id_unique"))
+            expectations.append(Damage({}, reasons="event_id_unique"))
         elif damage == "ragged":
             records.append([f"e{number}", "u1"])
-            truths.append(Damage({}, "rejected", "2 cells where the header has 9"))
+            expectations.append(Damage({}, "rejected", "2 cells where the header has 9"))
         else:
-            found = damage if isinstance(damage, Damage) else Damage({}, "good")
-            records.append(list((clean | found.cells).values()))
-            truths.append(found)
-    return records, truths
+            expected = damage if isinstance(damage, Damage) else Damage({}, "good")
+            records.append(list((clean | expected.cells).values()))
+            expectations.append(expected)
+    return records, expectations
 
 
 def as_csv(header: list[str], records: list[list[str]]) -> tuple[str, list[int]]:
@@ -130,8 +130,8 @@ def as_csv(header: list[str], records: list[list[str]]) -> tuple[str, list[int]]
 
 @given(ROWS, st.lists(AWKWARD, min_size=1, max_size=8), st.sampled_from([1, 3, 10_000]))
 @settings(max_examples=60, deadline=None)
-def test_what_was_planted_is_what_is_reported(plan, words, size):
-    records, truths = planted([None, *plan], words)
+def test_the_report_matches_the_planted_damage(plan, words, size):
+    records, expectations = planted([None, *plan], words)
     text, lines = as_csv(COLUMNS, records)
     items = [["a", words[0], "tools", "Acme", "10"], ["c", words[-1], "", "", "5"], ["d", words[0], "", "", "-5"]]
     with TemporaryDirectory() as name:
@@ -143,37 +143,47 @@ def test_what_was_planted_is_what_is_reported(plan, words, size):
         )
         (folder / "source" / "events.csv").write_text(text, newline="", encoding="utf-8")
         (folder / "tiny.yaml").write_text(yaml.safe_dump(DECLARED))
-        report, held, valid = run(folder, size)
-    assert where(report) == {place: sum(truth.place == place for truth in truths) for place in where(report)}
-    said = dict(held.select("source_line", "reasons").iter_rows())
-    expected = {
-        line: truth for line, truth in zip(lines, truths, strict=True) if truth.place in ("quarantined", "rejected")
+        report, quarantined, validated = run(folder, size)
+    assert places(report) == {
+        place: sum(expectation.place == place for expectation in expectations) for place in places(report)
     }
-    assert set(said) == set(expected)
-    for line, truth in expected.items():
-        assert said[line] == truth.reasons if truth.place == "quarantined" else truth.reasons in said[line]
-    assert valid["events"].height == where(report)["good"]
+    reasons = dict(quarantined.select("source_line", "reasons").iter_rows())
+    expected = {
+        line: expectation
+        for line, expectation in zip(lines, expectations, strict=True)
+        if expectation.place in ("quarantined", "rejected")
+    }
+    assert set(reasons) == set(expected)
+    for line, expectation in expected.items():
+        assert (
+            reasons[line] == expectation.reasons
+            if expectation.place == "quarantined"
+            else expectation.reasons in reasons[line]
+        )
+    assert validated["events"].height == places(report)["good"]
     assert report["tables"]["items"]["quarantined"] == 1
-    for table in (held, *valid.values()):
+    for table in (quarantined, *validated.values()):
         html = tables.show(table, 100).data
         assert not any(f"<{tag}" in html for tag in ("script", "img"))
 
 
 def run(folder: Path, size: int) -> tuple[dict, pl.DataFrame, dict[str, pl.DataFrame]]:
-    """Ingest and validate: the report, what is held of the events, the validated tables. `size`: rows in memory."""
+    """Ingest and validate: the report, the quarantined events, the validated tables. `size`: rows in memory."""
     shop = shops.read(folder / "tiny.yaml")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(row_checks, "BATCH_ROWS", size)
         patch.setattr(lake.LakeTable.batches, "__defaults__", (None, size))
         ingestion.ingest(shop, folder / "source", folder / "raw", Ingest(max_rejected=1))
-        landed = {table: lake.table(folder / "raw", "tiny", table) for table in shop.delivered}
-        counts, _ = row_checks.check_tables(shop, landed, Validate(), NOW, folder / "valid", folder / "held")
-    report = quality_report.report(counts, landed, Validate())
-    valid = {table: pl.read_parquet(folder / "valid" / f"{table}.parquet") for table in shop.delivered}
-    return report, quarantine.read(folder / "held", "events"), valid
+        lake_tables = {table: lake.table(folder / "raw", "tiny", table) for table in shop.delivered}
+        counts, _ = row_checks.check_tables(
+            shop, lake_tables, Validate(), NOW, folder / "validated", folder / "quarantine"
+        )
+    report = quality_report.report(counts, lake_tables, Validate())
+    validated = {table: pl.read_parquet(folder / "validated" / f"{table}.parquet") for table in shop.delivered}
+    return report, quarantine.read(folder / "quarantine", "events"), validated
 
 
-def where(report: dict) -> dict[str, int]:
+def places(report: dict) -> dict[str, int]:
     """Place -> events."""
     row = report["tables"]["events"]
     return {place: row[place] for place in ("good", "quarantined", "duplicates", "excluded", "rejected")}

@@ -1,4 +1,4 @@
-"""Quarantined rows and their way back: exported, mended, replayed, landed in the place of what was delivered."""
+"""The way back of quarantined rows: exported, repaired, replayed, ingested in place of the delivered rows."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ class Project:
 
     def __init__(self, tiny, folder: Path) -> None:
         self.shop, self.source = tiny.shop, tiny.source
-        self.raw, self.waiting, self.mended = folder / "raw", folder / "replay", folder / "repair"
-        self.valid, self.held = folder / "validated", folder / "quarantine"
+        self.raw, self.waiting, self.repaired = folder / "raw", folder / "replay", folder / "repair"
+        self.validated, self.quarantine = folder / "validated", folder / "quarantine"
 
-    def run(self, **tuned: object) -> dict:
-        """Ingest and validate; the quality report."""
+    def run(self, **settings: object) -> dict:
+        """Ingest and validate; return the quality report."""
         ingestion.ingest(self.shop, self.source, self.raw, Ingest(max_rejected=1), self.waiting)
-        landed = {table: lake.table(self.raw, "tiny", table) for table in self.shop.delivered}
-        counts, _ = row_checks.check_tables(self.shop, landed, Validate(**tuned), utc(2025, 1, 1), self.valid, self.held)
-        return quality_report.report(counts, landed, Validate(**tuned))
+        lake_tables = {table: lake.table(self.raw, "tiny", table) for table in self.shop.delivered}
+        counts, _ = row_checks.check_tables(
+            self.shop, lake_tables, Validate(**settings), utc(2025, 1, 1), self.validated, self.quarantine
+        )
+        return quality_report.report(counts, lake_tables, Validate(**settings))
 
-    def mend(self, table: str, **cells: dict[str, str]) -> None:
-        """Export, and change cells of the rows whose first cell says what is wrong: reason -> cells."""
-        quarantine.export(self.held, self.mended)
-        path = self.mended / f"{table}.csv"
+    def repair(self, table: str, **cells: dict[str, str]) -> None:
+        """Export, and change cells of rows by their reasons: part of a reason -> cells."""
+        quarantine.export(self.quarantine, self.repaired)
+        path = self.repaired / f"{table}.csv"
         with path.open(newline="") as stream:
             records = list(csv.DictReader(stream))
         for record in records:
@@ -50,17 +52,19 @@ class Project:
             writer.writerows(records)
 
     def replay(self, unchanged: bool = False) -> dict[str, tuple[int, int]]:
-        return quarantine.replay(self.shop, self.raw, self.held, self.waiting, None if unchanged else self.mended)
+        return quarantine.replay(
+            self.shop, self.raw, self.quarantine, self.waiting, None if unchanged else self.repaired
+        )
 
     def event_ids(self) -> list[str]:
-        return sorted(pl.read_parquet(self.valid / "events.parquet")["event_id"])
+        return sorted(pl.read_parquet(self.validated / "events.parquet")["event_id"])
 
 
 @pytest.fixture
 def project(tmp_path, tiny_shop):
-    made = Project(tiny_shop(tmp_path, items=FORMULA, events=BAD), tmp_path)
-    made.run()
-    return made
+    project = Project(tiny_shop(tmp_path, items=FORMULA, events=BAD), tmp_path)
+    project.run()
+    return project
 
 
 def places(report: dict, table: str = "events") -> tuple[int, ...]:
@@ -68,18 +72,18 @@ def places(report: dict, table: str = "events") -> tuple[int, ...]:
     return tuple(row[name] for name in ("delivered", "rejected", "landed", "repaired", "good", "quarantined"))
 
 
-def test_what_is_held_is_told_with_its_reasons_and_place(project):
-    held = (
-        quarantine.read(project.held, "events")
+def test_quarantined_rows_have_their_reasons_and_place(project):
+    rows = (
+        quarantine.read(project.quarantine, "events")
         .select("reasons", "source_file", "source_line", "event_id", "raw")
         .rows()
     )
-    assert held == [
+    assert rows == [
         ("quantity_possible", "events.csv", 7, "e6", None),
         ("event_user_known", "events.csv", 8, "e7", None),
         ("3 cells where the header has 9", "events.csv", 9, None, "e8,u1,b"),
     ]
-    assert quarantine.summary(project.held).rows() == [
+    assert quarantine.summary(project.quarantine).rows() == [
         ("events", 1, "3 cells where the header has 9"),
         ("events", 1, "event_user_known"),
         ("events", 1, "quantity_possible"),
@@ -87,15 +91,15 @@ def test_what_is_held_is_told_with_its_reasons_and_place(project):
     ]
 
 
-def test_mended_rows_take_the_place_of_the_delivered_ones(project):
+def test_repaired_rows_replace_the_delivered_ones(project):
     assert places(project.run()) == (8, 1, 7, 0, 5, 2)
-    project.mend("events", quantity_possible={"quantity": "3"}, user_known={"user_id": "u2"})
+    project.repair("events", quantity_possible={"quantity": "3"}, user_known={"user_id": "u2"})
     assert project.replay()["events"] == (2, 1)
     assert places(project.run()) == (8, 1, 7, 2, 7, 0)
     assert project.event_ids() == [f"e{n}" for n in range(1, 8)]
-    mended = pl.read_parquet(project.valid / "events.parquet").filter(pl.col("event_id") == "e6").row(0, named=True)
-    assert (mended["quantity"], mended["timestamp"]) == (3, utc(2024, 2, 1, 10, 5))
-    assert places(project.run()) == (8, 1, 7, 2, 7, 0)  # landed once
+    event = pl.read_parquet(project.validated / "events.parquet").filter(pl.col("event_id") == "e6").row(0, named=True)
+    assert (event["quantity"], event["timestamp"]) == (3, utc(2024, 2, 1, 10, 5))
+    assert places(project.run()) == (8, 1, 7, 2, 7, 0)  # ingested once
 
 
 def test_an_unreadable_line_can_be_filled_in(project):
@@ -106,7 +110,7 @@ def test_an_unreadable_line_can_be_filled_in(project):
         "event_type": "view",
         "timestamp": "2024-02-09T10:00:00Z",
     }
-    project.mend("events", **{"3 cells": cells})
+    project.repair("events", **{"3 cells": cells})
     assert project.replay()["events"] == (3, 0)
     assert places(project.run()) == (8, 0, 8, 3, 6, 2)
     assert "e8" in project.event_ids()
@@ -114,60 +118,60 @@ def test_an_unreadable_line_can_be_filled_in(project):
 
 
 def test_a_row_that_is_still_bad_is_quarantined_again_once(project):
-    project.mend("events", quantity_possible={"quantity": "-3"})
+    project.repair("events", quantity_possible={"quantity": "-3"})
     project.replay()
     assert places(project.run()) == (8, 1, 7, 2, 5, 2)
-    held = quarantine.read(project.held, "events").filter(pl.col("source_line") == 7)
-    assert held.select("quantity", "reasons").rows() == [(-3, "quantity_possible")]
-    project.mend("events", quantity_possible={"quantity": "4"})
+    rows = quarantine.read(project.quarantine, "events").filter(pl.col("source_line") == 7)
+    assert rows.select("quantity", "reasons").rows() == [(-3, "quantity_possible")]
+    project.repair("events", quantity_possible={"quantity": "4"})
     project.replay()
     assert places(project.run()) == (8, 1, 7, 2, 6, 1)
 
 
-def test_a_changed_rule_and_unchanged_rows(project):
+def test_unchanged_rows_can_pass_a_changed_rule(project):
     assert project.replay(unchanged=True) == {"users": (0, 0), "items": (1, 0), "events": (2, 1)}
     assert places(project.run(rules={"event_user_known": "warning"})) == (8, 1, 7, 2, 6, 1)
 
 
 def test_a_repair_belongs_to_the_version_that_it_was_made_for(project):
-    project.mend("events", quantity_possible={"quantity": "3"})
+    project.repair("events", quantity_possible={"quantity": "3"})
     project.replay()
     (project.source / "events.csv").write_text(EVENTS)
     assert places(project.run()) == (5, 0, 5, 0, 5, 0)
 
 
-def test_formulas_are_disarmed_for_spreadsheets_and_armed_again(project):
-    project.mend("items", item_price_possible={"price": "5"})
-    text = (project.mended / "items.csv").read_text()
+def test_formulas_are_escaped_for_spreadsheets_and_restored(project):
+    project.repair("items", item_price_possible={"price": "5"})
+    text = (project.repaired / "items.csv").read_text()
     assert "'=1+1" in text
     assert ",'-Acme," in text
     project.replay()
     project.run()
-    item = pl.read_parquet(project.valid / "items.parquet").filter(pl.col("item_id") == "d").row(0, named=True)
+    item = pl.read_parquet(project.validated / "items.parquet").filter(pl.col("item_id") == "d").row(0, named=True)
     assert (item["name"], item["brand"], item["price"]) == ("=1+1", "-Acme", 5.0)
 
 
-def test_what_derived_tables_need_comes_along(tmp_path, tiny_shop):
+def test_columns_of_derived_tables_are_exported_and_replayed(tmp_path, tiny_shop):
     from conftest import DECLARED
 
     events = DECLARED["tables"]["events"]
     derived = {"events": events, "users": {"kind": "derived", "columns": {"city": "order"}}}
     project = Project(tiny_shop(tmp_path, events=BAD, tables=derived), tmp_path)
     project.run()
-    project.mend("events", quantity_possible={"quantity": "3", "users.city": "Ulm", "user_id": "u8"})
+    project.repair("events", quantity_possible={"quantity": "3", "users.city": "Ulm", "user_id": "u8"})
     project.replay()
     project.run()
-    assert ("u8", "Ulm") in pl.read_parquet(project.valid / "users.parquet").select("user_id", "city").rows()
+    assert ("u8", "Ulm") in pl.read_parquet(project.validated / "users.parquet").select("user_id", "city").rows()
 
 
-def test_mistakes_are_told_and_nothing_is_replayed(project):
-    project.mend("events", quantity_possible={"quantity": "three"})
+def test_mistakes_are_reported_and_nothing_is_replayed(project):
+    project.repair("events", quantity_possible={"quantity": "three"})
     with pytest.raises(UserError, match=r"events.csv: 1 row.*the first in record 1: quantity: 'three' is not a whole"):
         project.replay()
-    project.mend("events", quantity_possible={"source_line": "77"})
+    project.repair("events", quantity_possible={"source_line": "77"})
     with pytest.raises(UserError, match=r"1 row\(s\) are not in quarantine.*record 1: events.csv, line 77"):
         project.replay()
-    path = project.mended / "events.csv"
+    path = project.repaired / "events.csv"
     path.write_text(path.read_text().replace("source_version", "version"))
     with pytest.raises(UserError, match=r"lacks the column\(s\) source_version"):
         project.replay()
@@ -175,15 +179,15 @@ def test_mistakes_are_told_and_nothing_is_replayed(project):
 
 
 def test_a_quarantine_of_other_files_is_refused(project):
-    project.mend("events", quantity_possible={"quantity": "3"})
+    project.repair("events", quantity_possible={"quantity": "3"})
     (project.source / "events.csv").write_text(EVENTS)
     ingestion.ingest(project.shop, project.source, project.raw, Ingest())
-    with pytest.raises(UserError, match=r"which is not what shop 'tiny'.*dvc repro 02_validate"):
+    with pytest.raises(UserError, match=r"which is not the version of shop 'tiny'.*dvc repro 02_validate"):
         project.replay()
 
 
-def test_without_files_or_quarantine_there_is_a_hint(project, tmp_path):
+def test_missing_files_or_quarantine_give_a_hint(project, tmp_path):
     with pytest.raises(UserError, match="recomart quarantine export"):
         project.replay()
     with pytest.raises(UserError, match="dvc repro 02_validate"):
-        quarantine.export(tmp_path / "nowhere", project.mended)
+        quarantine.export(tmp_path / "nowhere", project.repaired)

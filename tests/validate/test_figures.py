@@ -1,0 +1,55 @@
+"""Figures of stage 02."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import matplotlib.pyplot as plt
+import numpy as np
+import polars as pl
+import pytest
+from drift_data import BAD, MEASURES, START, detect, normal, ten_times
+
+from recomart_lib.validate import figures
+from recomart_lib.validate.drift import MIN_PRECEDING
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.mark.parametrize("n_days", [0, 1, 3, 400])
+def test_drift_is_drawn(n_days, tmp_path):
+    drift_table = detect(normal(n_days + MIN_PRECEDING, 150)) if n_days else detect(normal(1))
+    assert drift_table["day"].n_unique() == n_days
+    ax = figures.drift(drift_table, "Drift")
+    ax.figure.savefig(tmp_path / "drift.png")
+    if n_days:
+        assert ax.get_xlabel()
+        assert [label.get_text() for label in ax.get_yticklabels()] == MEASURES
+    else:
+        assert ax.texts[0].get_text() == "Drift: no delivery could be compared."
+
+
+def test_a_mark_is_at_its_flag():
+    marks = figures.drift(detect(ten_times()), "Drift").collections[1].get_offsets()
+    assert marks.tolist() == [[(START + timedelta(days=BAD) - date(1970, 1, 1)).days, 0]]
+
+
+@pytest.mark.parametrize("scores", [[], [97.5], [100.0] * 9, [0.0], [99.9] * 400 + [20.0], [50.0] * 9])
+@pytest.mark.parametrize("gate", [0.0, 95.0, 100.0])
+def test_scores_are_drawn_and_scores_near_the_top_are_readable(scores, gate, tmp_path):
+    days = [START + timedelta(days=n) for n in range(len(scores))]
+    schema = {"day": pl.Date, "score": pl.Float64, "n": pl.Int64}
+    ax = figures.delivery_scores(
+        pl.DataFrame({"day": days, "score": scores, "n": range(1, len(days) + 1)}, schema), "S", gate
+    )
+    ax.figure.savefig(tmp_path / "scores.png")
+    if scores:
+        low, high = ax.get_ylim()
+        assert low < gate
+        assert high > 100
+        assert "score" in ax.get_ylabel()
+        assert gate < 95 or np.median(scores) < 90 or low > 85
