@@ -71,18 +71,18 @@ def day(rng: np.random.Generator, number: int, n: int) -> pl.DataFrame:
 
 def run_recomart(folder: Path) -> dict[str, float]:
     from recomart_lib.core import shops
-    from recomart_lib.ingest import lake, landing
+    from recomart_lib.ingest import ingestion, lake
     from recomart_lib.ingest.settings import Ingest
     from recomart_lib.validate import quality_report, row_checks
     from recomart_lib.validate.settings import Validate
 
     shop, raw, started = shops.read(ROOT / "shops" / "simulated.yaml"), folder / "raw", time.perf_counter()
-    landing.ingest(shop, folder / "source", raw, Ingest())
+    ingestion.ingest(shop, folder / "source", raw, Ingest())
     landed_after = time.perf_counter() - started
-    landed = {table: lake.landed(raw, shop.name, table) for table in shop.delivered}
-    now = lake.last_landing(raw, shop.name, shop.delivered)
+    landed = {table: lake.table(raw, shop.name, table) for table in shop.delivered}
+    now = lake.last_ingestion(raw, shop.name, shop.delivered)
     settings = Validate()
-    counts, _ = row_checks.judge(shop, landed, settings, now, folder / "validated", folder / "quarantine")
+    counts, _ = row_checks.check_tables(shop, landed, settings, now, folder / "validated", folder / "quarantine")
     events = quality_report.report(counts, landed, settings)["tables"]["events"]
     return {
         "good": events["good"],

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from recomart_lib.core.config import filled, read_yaml
+from recomart_lib.core.config import expand_env, read_yaml
 from recomart_lib.core.errors import UserError
 
 FILE = Path("feature_store.yaml")
@@ -39,7 +39,7 @@ def online_file(root: Path) -> Path | None:
 
 @lru_cache(maxsize=4)
 def _parsed(root: Path, written: int) -> dict[str, Any]:
-    config = filled(read_yaml(root / FILE), root / FILE)
+    config = expand_env(read_yaml(root / FILE), root / FILE)
     try:
         registry, online_store = dict(config["registry"]), dict(config["online_store"])
         url = str(registry["path"])

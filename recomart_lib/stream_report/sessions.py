@@ -43,7 +43,7 @@ def latest(zone: Zone, last_minutes: int, now: datetime | None = None) -> dict[s
     held = [one for minute, one in commit_log.minutes(zone).items() if minute >= since]
     total = {name: sum(one[name] for one in held) for name in COUNTS}
     busy = sum(one["n_messages"] > 0 for one in held)
-    late = latency.quantiles(latency.added(one["latency"] for one in held))
+    late = latency.quantiles(latency.merge(one["latency"] for one in held))
     return total | late | {"events_per_s": total["n_messages"] / (60 * busy) if busy else 0.0}
 
 
@@ -57,7 +57,7 @@ def lateness(zone: Zone, table: pl.DataFrame) -> dict[str, float | None]:
     """Of all events of these minutes together, in ms."""
     held = commit_log.minutes(zone)
     names = table.get_column("minute").dt.strftime(latency.MINUTE)
-    return latency.quantiles(latency.added(held[name]["latency"] for name in names))
+    return latency.quantiles(latency.merge(held[name]["latency"] for name in names))
 
 
 def per_minute(table: pl.DataFrame) -> pl.DataFrame:

@@ -187,7 +187,7 @@ def live_model() -> tuple[base.ArrayModel, pl.DataFrame]:
 
 def ranked(fresh, root, user_idx: int | None, protocol: str = "all") -> pl.DataFrame:
     model, items = live_model()
-    return live_lists.ranked(model, user_idx, online_events.events_of("u", root), items, Prepare(), protocol, 4)
+    return live_lists.rank(model, user_idx, online_events.events_of("u", root), items, Prepare(), protocol, 4)
 
 
 def test_a_fresh_event_changes_the_list_and_is_named_as_its_cause(fresh, root):
@@ -232,13 +232,13 @@ def test_how_late_events_were_is_kept_for_a_day(fresh, root):
     now = datetime.now(UTC)
     sent = [now - timedelta(seconds=seconds) for seconds in (1, 2, 3)]
     told = rows(*[{"timestamp": now}] * 3).with_columns(produced_at=pl.Series(sent, dtype=commit_log.ROWS["timestamp"]))
-    assert feature_latency.lateness(root, now)["p99"] is None
+    assert feature_latency.quantiles(root, now)["p99"] is None
     fresh.add(told)
-    found = feature_latency.lateness(root, now)
+    found = feature_latency.quantiles(root, now)
     assert 2_000 <= found["p50"] <= 2_500 * latency.STEP
     assert 3_000 <= found["max"] <= 3_500 * latency.STEP
-    assert feature_latency.lateness(root, now + timedelta(minutes=2))["p99"] is None
+    assert feature_latency.quantiles(root, now + timedelta(minutes=2))["p99"] is None
     with closing(sqlite3.connect(root / feature_latency.FILE)) as db, db:
         db.execute("update late set minute = ?", (f"{now - timedelta(days=2):{latency.MINUTE}}",))
     online_events.Fresh(root, "tiny", Prepare(), True).close()
-    assert feature_latency.lateness(root, now - timedelta(days=9))["p99"] is None
+    assert feature_latency.quantiles(root, now - timedelta(days=9))["p99"] is None
