@@ -1,12 +1,12 @@
-"""From CSV to validated Parquet: rows per second and peak memory, beside pandas with the same rules, in one run.
+"""From CSV to validated Parquet: rows per second and peak memory, compared with pandas and the same rules.
 
     python bench/ingest.py                 # 1, 5 and 20 million events, and 5 million in 10 to 1,000 files
     python bench/ingest.py --millions 1    # only that
 
-Both read the same daily CSV files of a made-up shop (100,000 users, 20,000 products, 1 % of the rows delivered twice,
-1 % damaged) and write good and quarantined rows. `recomart` is the library work of 01_ingest and 02_validate: landing
-with hashes and manifests, judging, drift, sorted output. `pandas` is read_csv, concat, and the same Narwhals rules on
-one big frame. Each runs in a process of its own; memory is that process's peak.
+Both read the same daily CSV files of a generated shop (100,000 users, 20,000 products, 1 % of the rows delivered twice,
+1 % damaged) and write good and quarantined rows. `recomart` is the library work of 01_ingest and 02_validate:
+ingestion with hashes and manifests, row checks, drift, sorted output. `pandas` is read_csv, concat, and the same Narwhals
+rules on one big frame. Each runs in its own process; memory is that process's peak.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def make_shop(folder: Path, n_rows: int, n_files: int) -> None:
 
 
 def day(rng: np.random.Generator, number: int, n: int) -> pl.DataFrame:
-    """One daily file: `n` rows, of which 1 % are the same again and 1 % have an impossible quantity."""
+    """One daily file: `n` rows, of which 1 % are duplicates and 1 % have an impossible quantity."""
     item = rng.integers(0, N_ITEMS, n)
     second = np.sort(rng.integers(0, 86_400, n)) + number * 86_400
     kind = np.array(["view", "add_to_cart", "purchase", "return"])[rng.choice(4, n, p=[0.6, 0.2, 0.19, 0.01])]
@@ -78,17 +78,17 @@ def run_recomart(folder: Path) -> dict[str, float]:
 
     shop, raw, started = shops.read(ROOT / "shops" / "simulated.yaml"), folder / "raw", time.perf_counter()
     ingestion.ingest(shop, folder / "source", raw, Ingest())
-    landed_after = time.perf_counter() - started
-    landed = {table: lake.table(raw, shop.name, table) for table in shop.delivered}
+    ingest_s = time.perf_counter() - started
+    ingested = {table: lake.table(raw, shop.name, table) for table in shop.delivered}
     now = lake.last_ingestion(raw, shop.name, shop.delivered)
     settings = Validate()
-    counts, _ = row_checks.check_tables(shop, landed, settings, now, folder / "validated", folder / "quarantine")
-    events = quality_report.report(counts, landed, settings)["tables"]["events"]
+    counts, _ = row_checks.check_tables(shop, ingested, settings, now, folder / "validated", folder / "quarantine")
+    events = quality_report.report(counts, ingested, settings)["tables"]["events"]
     return {
         "good": events["good"],
         "quarantined": events["quarantined"],
         "duplicates": events["duplicates"],
-        "ingest_s": landed_after,
+        "ingest_s": ingest_s,
         "seconds": time.perf_counter() - started,
     }
 
@@ -134,7 +134,7 @@ def run_pandas(folder: Path) -> dict[str, float]:
 
 
 def pandas_context(rows, users, items):
-    """The columns that rules read, the plain way; late rows are not looked for."""
+    """The columns that rules read, computed directly; late rows are not detected."""
     import pandas as pd
 
     pair = ["user_id", "item_id"]
@@ -158,7 +158,7 @@ def pandas_context(rows, users, items):
 
 
 def line(n_rows: int, n_files: int, what: str) -> str:
-    """One row of the table; the two must agree on what is good."""
+    """One row of the table; both must find the same number of good rows."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_shop(folder / "source", n_rows, n_files)
@@ -166,9 +166,9 @@ def line(n_rows: int, n_files: int, what: str) -> str:
     if "error" in result:
         return f"| {n_rows / 1e6:g} M | {n_files:,} | {what} | failed ({result['error']}) | | | | |"
     speed = n_rows / result["seconds"]
-    landing = f"{result['ingest_s']:.1f}" if "ingest_s" in result else ""
+    ingestion_s = f"{result['ingest_s']:.1f}" if "ingest_s" in result else ""
     return (
-        f"| {n_rows / 1e6:g} M | {n_files:,} | {what} | {result['seconds']:.1f} | {landing} | {speed:,.0f} | "
+        f"| {n_rows / 1e6:g} M | {n_files:,} | {what} | {result['seconds']:.1f} | {ingestion_s} | {speed:,.0f} | "
         f"{1e6 / speed:.2f} | {result['peak_mib']:,.0f} | {result['good']:,} |"
     )
 
@@ -176,7 +176,7 @@ def line(n_rows: int, n_files: int, what: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--millions", type=float, nargs="*", default=[1, 5, 20])
-    parser.add_argument("--files", type=int, nargs="*", default=[10, 1000], help="5 million rows in so many files")
+    parser.add_argument("--files", type=int, nargs="*", default=[10, 1000], help="number of files for 5 million rows")
     parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
@@ -184,7 +184,7 @@ def main() -> None:
         result["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         sys.stdout.write("\n" + json.dumps(result) + "\n")
         return
-    head = ["rows", "files", "with", "s", "of it landing", "rows/s", "µs/row", "peak MiB", "good rows"]
+    head = ["rows", "files", "with", "s", "of it ingestion", "rows/s", "µs/row", "peak MiB", "good rows"]
     sys.stdout.write(f"| {' | '.join(head)} |\n|{'---|' * len(head)}\n")
     runs = [
         (int(m * 1e6), max(1, int(m * 1e6 / ROWS_PER_FILE)), what)

@@ -1,17 +1,17 @@
-"""Where the time and the memory of a cold `dvc repro` go, stage by stage: a fresh clone, no cache.
+"""Time and memory of a cold `dvc repro`, stage by stage: a fresh clone, no cache.
 
     python bench/pipeline.py                                            # the simulated shop
     python bench/pipeline.py online_retail ../shared/data/online_retail
-    python bench/pipeline.py --json now.json --before then.json         # keep the numbers; compare with an earlier run
+    python bench/pipeline.py --json now.json --before then.json         # save the numbers; compare with an earlier run
 
 Each stage's wall time is split into three:
 
-- *work*: the sections of its notebook, as its sidecar tells them;
+- *work*: the sections of its notebook, from its sidecar;
 - *start-up*: the rest of its process: Python, checks, the kernel's start and end, imports, the report;
-- *DVC*: from the end of its process to the start of the next: hashing and caching what it left, checking the next.
+- *DVC*: from the end of its process to the start of the next: hashing and caching results, checking the next stage.
 
-Memory is the resident size of the stage's process and all below it (the kernel), looked at every 50 ms: pages that both
-share count twice, and a peak that lasts less may be missed.
+Memory is the resident size of the stage's process and its children (the kernel), sampled every 50 ms: shared pages
+count twice, and shorter peaks may be missed.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-EVERY_S, TREE_EVERY = 0.05, 5  # sizes are read every 50 ms, new processes looked for every 250 ms
+EVERY_S, TREE_EVERY = 0.05, 5  # sizes are read every 50 ms, new processes every 250 ms
 PACKAGES = ("dvc", "papermill", "ipykernel", "polars", "numpy", "scipy", "lightgbm", "fg-data-profiling", "feast")
 
 
 def clone(project: Path, shop: list[str]) -> dict[str, str]:
-    """Clone what is committed and choose the shop; the environment in which it runs."""
+    """Clone the last commit and choose the shop; returns the environment to run it in."""
     path = os.pathsep.join([str(project), *filter(None, [os.environ.get("PYTHONPATH")])])
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": programs, "PYTHONPATH": path}
@@ -48,46 +48,52 @@ def clone(project: Path, shop: list[str]) -> dict[str, str]:
 
 
 def watched(project: Path, environment: dict[str, str]) -> tuple[float, float, list[dict]]:
-    """Run `dvc repro`: when it began and ended, and of each stage its process's begin, end and peak in bytes."""
-    began, found = time.time(), {}
+    """Run `dvc repro`: its start and end, and the start, end and peak in bytes of each stage's process."""
+    began, processes = time.time(), {}
     with psutil.Popen(["dvc", "repro"], cwd=project, env=environment, stdout=subprocess.DEVNULL) as dvc:
         tick = 0
         while dvc.poll() is None:
             if tick % TREE_EVERY == 0:
-                look_for_stages(dvc, found)
-            for stage in found.values():
+                look_for_stages(dvc, processes)
+            for stage in processes.values():
                 measure(stage)
             tick += 1
             time.sleep(EVERY_S)
     if dvc.returncode:
         raise SystemExit(f"dvc repro failed ({dvc.returncode}); its log: {project}/logs/recomart.log")
-    stages = sorted(found.values(), key=lambda stage: stage["began"])
+    stages = sorted(processes.values(), key=lambda stage: stage["began"])
     return began, time.time(), stages
 
 
-def look_for_stages(dvc: psutil.Process, found: dict[int, dict]) -> None:
-    """Add the `recomart` processes that are new, and to each all processes below it."""
+def look_for_stages(dvc: psutil.Process, processes: dict[int, dict]) -> None:
+    """Add new `recomart` processes, and refresh the children of each."""
     with suppress(psutil.NoSuchProcess):
         for process in dvc.children(recursive=True):
             with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
                 name = stage_of(process)
-                if name and process.pid not in found:
+                if name and process.pid not in processes:
                     begin = process.create_time()
-                    found[process.pid] = {"stage": name, "began": begin, "ended": begin, "peak": 0, "tree": [process]}
-    for stage in found.values():
+                    processes[process.pid] = {
+                        "stage": name,
+                        "began": begin,
+                        "ended": begin,
+                        "peak": 0,
+                        "tree": [process],
+                    }
+    for stage in processes.values():
         with suppress(psutil.NoSuchProcess):
             stage["tree"] = [stage["tree"][0], *stage["tree"][0].children(recursive=True)]
 
 
 def stage_of(process: psutil.Process) -> str | None:
-    """`06_train` of `python .../recomart stage 06_train`, `index` of `... recomart index`; None of anything else."""
+    """`06_train` of `python .../recomart stage 06_train`, `index` of `... recomart index`; None for anything else."""
     words = process.cmdline()
     names = [Path(word).name for word in words]
     return words[-1] if "recomart" in names[:2] and words[-1] != words[0] else None
 
 
 def measure(stage: dict) -> None:
-    """The size of its processes now; while its first one lives, its end is not before now."""
+    """Update its peak memory and, while its first process runs, its end."""
     size = 0
     for process in stage["tree"]:
         with suppress(psutil.NoSuchProcess):
@@ -100,8 +106,8 @@ def measure(stage: dict) -> None:
 
 
 def described(project: Path, began: float, ended: float, stages: list[dict]) -> list[dict]:
-    """One record per stage: seconds of work, start-up and DVC, peak, and what the sidecar tells."""
-    rows = [{"stage": "dvc's own start", "dvc": stages[0]["began"] - began}]
+    """One record per stage: seconds of work, start-up and DVC, peak, and details from the sidecar."""
+    rows = [{"stage": "start of dvc", "dvc": stages[0]["began"] - began}]
     for stage, following in zip(stages, [*stages[1:], {"began": ended}], strict=True):
         sidecar = project / "reports/sidecars" / f"{stage['stage']}.json"
         facts = json.loads(sidecar.read_text()) if sidecar.exists() else {"parts": {}, "sections": []}
@@ -113,7 +119,7 @@ def described(project: Path, began: float, ended: float, stages: list[dict]) -> 
 
 
 def machine() -> dict[str, str]:
-    """What it ran on."""
+    """The machine and the versions."""
     model = platform.processor() or platform.machine()
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -137,7 +143,7 @@ def wall(row: dict) -> float:
 
 
 def table(now: dict, before: dict | None = None) -> str:
-    """Markdown: a row per stage and one for all; with `before`, its wall times and peaks beside."""
+    """Markdown: one row per stage and a total; with `before`, also its wall times and peaks."""
     old = {row["stage"]: row for row in before["stages"]} if before else {}
     everything = {"stage": "**all**", "work": total(now["stages"], "work"), "dvc": total(now["stages"], "dvc")}
     everything |= {"start_up": total(now["stages"], "start_up"), "sections": []}
@@ -157,16 +163,16 @@ def line(row: dict, old: dict[str, dict]) -> str:
     cells += [f"{wall(earlier):.1f}" if earlier else ""] * bool(old) + [f"**{wall(row):.1f}**"]
     cells += [f"{earlier['peak_mib']:,.0f}" if "peak_mib" in earlier else ""] * bool(old)
     slowest = max(row.get("sections") or [{"title": "", "seconds": 0}], key=lambda section: section["seconds"])
-    told = f"{slowest['title']} ({slowest['seconds']:.1f} s)" if slowest["title"] else ""
-    return "| " + " | ".join([*cells, f"{row['peak_mib']:,.0f}" if "peak_mib" in row else "", told]) + " |"
+    section = f"{slowest['title']} ({slowest['seconds']:.1f} s)" if slowest["title"] else ""
+    return "| " + " | ".join([*cells, f"{row['peak_mib']:,.0f}" if "peak_mib" in row else "", section]) + " |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time and memory of a cold dvc repro, stage by stage.")
-    parser.add_argument("shop", nargs="*", help="a shop and the folder of its files; default: the simulated one")
+    parser.add_argument("shop", nargs="*", help="a shop and the folder of its files; default: the simulated shop")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
-    parser.add_argument("--before", type=Path, help="such a file of an earlier run, to compare with")
-    parser.add_argument("--keep", type=Path, help="run in this new folder, and leave it")
+    parser.add_argument("--before", type=Path, help="the file of an earlier run, for comparison")
+    parser.add_argument("--keep", type=Path, help="run in this new folder, and keep it")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         project, facts = options.keep or Path(folder) / "clone", machine()
@@ -176,9 +182,9 @@ def main() -> None:
     now = {"shop": (options.shop or ["simulated"])[0], "machine": facts, "seconds": ended - began, "stages": rows}
     if options.json:
         options.json.write_text(json.dumps(now, indent=1))
-    told = [f"{name}: {value}" for name, value in facts.items()]
+    lines = [f"{name}: {value}" for name, value in facts.items()]
     before = json.loads(options.before.read_text()) if options.before else None
-    sys.stdout.write("\n".join([f"Shop {now['shop']}", *told, "", table(now, before)]) + "\n")
+    sys.stdout.write("\n".join([f"Shop {now['shop']}", *lines, "", table(now, before)]) + "\n")
 
 
 if __name__ == "__main__":

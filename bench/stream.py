@@ -1,15 +1,15 @@
-"""How fast one consumer makes streamed events durable, and how late, beside a bare consumer that only reads.
+"""Throughput and latency of one consumer that makes events durable, compared with a bare consumer that only reads.
 
     python bench/stream.py                 # starts an Apache Kafka from its jars: Java 17 and Maven
     python bench/stream.py --events 200000 --seconds 10
 
-Throughput: a topic of four partitions that is full already; from the first batch to the last, without joining the
-group. Latency: a producer in a process of its own at a set rate; from `produced_at`, when the producer made the
+Throughput: a topic of four partitions, filled beforehand; from the first batch to the last, without joining the
+group. Latency: a producer in its own process at a fixed rate; from `produced_at`, when the producer created the
 message, until the batch was committed: Parquet and log synced to the disk. Every event is counted.
 
-Follows: the service itself (`recomart stream consume`, merging its small files every ten seconds) under that load, and
-a reader that sends an event of its own and asks until `online_user` shows it, then for the user's list. It needs the
-pipeline's results (`make repro`); they are only read.
+End to end: the service itself (`recomart stream consume`, merging small files every ten seconds) under that load, and
+a probe that sends an event, polls `online_user` until it appears, and then reads the user's list. It reads the
+pipeline's results (`make repro`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from recomart_lib.recommend import live_lists
 from recomart_lib.stream import commit_log
 from recomart_lib.validate.settings import Validate
 
-SERVERS = "BENCH"  # the file in the working folder that tells where the broker listens, and which topic
+SERVERS = "BENCH"  # the file in the working folder with the broker's address and the topic
 
 
 def events(n: int) -> pl.DataFrame:
@@ -66,30 +66,30 @@ def events(n: int) -> pl.DataFrame:
 
 
 def settings(folder: Path, group: str) -> params.Stream:
-    told = json.loads((folder / SERVERS).read_text())
-    return params.Stream(bootstrap_servers=told["servers"], topic=told["topic"], group=group)
+    broker = json.loads((folder / SERVERS).read_text())
+    return params.Stream(bootstrap_servers=broker["servers"], topic=broker["topic"], group=group)
 
 
 def bare(folder: Path, n: int) -> dict[str, float]:
-    """A consumer that reads and forgets."""
+    """A consumer that reads and discards."""
     chosen = settings(folder, "bare")
     consumer = Consumer(
         client.client(chosen, streaming_consumer.SETTINGS, {"group.id": "bare", "auto.offset.reset": "earliest"})
     )
     consumer.subscribe([chosen.topic])
-    first, seen, start = 0, 0, 0.0
-    while seen < n:
-        got = len(consumer.consume(chosen.batch_max_events, chosen.batch_max_ms / 1000))
-        seen += got
-        if got and not start:
-            first, start = got, time.perf_counter()
+    first, n_read, start = 0, 0, 0.0
+    while n_read < n:
+        batch = len(consumer.consume(chosen.batch_max_events, chosen.batch_max_ms / 1000))
+        n_read += batch
+        if batch and not start:
+            first, start = batch, time.perf_counter()
     seconds = time.perf_counter() - start
     consumer.close()
-    return {"events_per_s": (seen - first) / seconds}
+    return {"events_per_s": (n_read - first) / seconds}
 
 
 def lake(folder: Path, n: int) -> dict[str, float]:
-    """The consumer of the lake: reads, judges, and makes durable; how many, how fast, how late."""
+    """The service's consumer: reads, checks and stores; throughput and latency."""
     chosen, counts, moments, late = settings(folder, "lake"), [], [], []
 
     def follow(rows: pl.DataFrame) -> None:
@@ -107,39 +107,39 @@ def lake(folder: Path, n: int) -> dict[str, float]:
 
 
 def follows(folder: Path, rate: int, seconds: int) -> dict[str, float]:
-    """From an event until it shows in the online features, and in the user's list: milliseconds."""
+    """Milliseconds from an event to the online features, and to the user's list."""
     root = _root(folder)
     command = [sys.executable, "-m", "recomart.cli.app", "stream", "consume"]
     with subprocess.Popen(command, env=os.environ | {"RECOMART_ROOT": str(root)}, stdout=subprocess.DEVNULL) as service:
         try:
             chosen, load = params.load(root / "params.yaml").stream, events(rate * seconds)
-            for _ in _probes(root, chosen, 1):  # until it has joined
+            for _ in _probes(root, chosen, 1):  # waits until the service has joined
                 pass
             sender = threading.Thread(target=streaming_producer.produce, args=(load, chosen, rate))
             sender.start()
-            took = np.array(list(_probes(root, chosen, None, sender.is_alive)))
+            latencies = np.array(list(_probes(root, chosen, None, sender.is_alive)))
             sender.join()
         finally:
             service.terminate()
     names = ("online_user", "list")
-    quantiles = zip(names, np.percentile(took, [50, 99], axis=0).T, strict=True)
+    quantiles = zip(names, np.percentile(latencies, [50, 99], axis=0).T, strict=True)
     return {
-        "probes": len(took),
+        "probes": len(latencies),
         **{f"{name}_p{q}_ms": v for name, pair in quantiles for q, v in zip((50, 99), pair, strict=True)},
     }
 
 
 def _root(folder: Path) -> Path:
-    """A project like this one, with a stream of its own."""
+    """A project like this one, with its own stream."""
     if not (ROOT / paths.FEATURE_STORE).exists():
         sys.exit("The features are missing. Run: make repro")
-    root, told = folder / "project", json.loads((folder / SERVERS).read_text())
+    root, broker = folder / "project", json.loads((folder / SERVERS).read_text())
     (root / "data").mkdir(parents=True)
     for name in ("shops", "feature_store.yaml", *(f"data/{path.name}" for path in (ROOT / "data").iterdir())):
         if name != str(paths.STREAMING):
             (root / name).symlink_to(ROOT / name)
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    content["stream"] |= {"bootstrap_servers": told["servers"], "topic": told["topic"], "compact_every_s": 10}
+    content["stream"] |= {"bootstrap_servers": broker["servers"], "topic": broker["topic"], "compact_every_s": 10}
     (root / "params.yaml").write_text(yaml.safe_dump(content))
     return root
 
@@ -147,7 +147,7 @@ def _root(folder: Path) -> Path:
 def _probes(
     root: Path, chosen: params.Stream, n: int | None, go_on: Callable[[], bool] = lambda: True
 ) -> Iterator[tuple[float, float]]:
-    """Events of new users, one after the other: milliseconds until each shows in its features, and its list."""
+    """Events of new users, one at a time: milliseconds until each appears in the features, and in the list."""
     everything, item = params.load(root / "params.yaml"), pl.read_parquet(root / paths.PREPARED / "live/items.parquet")
     producer = Producer(client.client(chosen))
     for number in range(n or sys.maxsize):
@@ -164,11 +164,11 @@ def _probes(
         producer.poll(0)
         while feature_store.online_user(user, root=root)["as_of"] is None:
             time.sleep(0.002)
-        seen = time.perf_counter()
+        visible_at = time.perf_counter()
         fresh = live_lists.fresh_events(user, root)
-        if live_lists.list_of(user, fresh, everything.prepare, "all", 10, root) is None:
+        if live_lists.live_list(user, fresh, everything.prepare, "all", 10, root) is None:
             sys.exit("The live model is missing. Run: make repro")
-        yield (seen - start) * 1000, (time.perf_counter() - start) * 1000
+        yield (visible_at - start) * 1000, (time.perf_counter() - start) * 1000
         time.sleep(0.02)
 
 
@@ -190,9 +190,9 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--run", nargs=2, metavar=("WHAT", "FOLDER"))
-    asked = parser.parse_args()
-    if asked.run:
-        print(json.dumps(run(__file__, asked.run[0], Path(asked.run[1]))))
+    options = parser.parse_args()
+    if options.run:
+        print(json.dumps(run(__file__, options.run[0], Path(options.run[1]))))
         return
     sys.path.insert(0, str(ROOT / "tests"))
     from brokers import Kafka
@@ -202,16 +202,16 @@ def main() -> None:
         broker.start()
         try:
             use(folder, broker.address, broker.make("full"))
-            if "error" in (wrote := measured(__file__, f"produce:{asked.events}:0", folder)):
+            if "error" in (wrote := measured(__file__, f"produce:{options.events}:0", folder)):
                 sys.exit(f"The topic could not be filled: {wrote['text']}")
             for kind in ("bare", "lake"):
-                print(f"{kind:>18}: {told(measured(__file__, f'{kind}:{asked.events}', folder))}", flush=True)
+                print(f"{kind:>18}: {described(measured(__file__, f'{kind}:{options.events}', folder))}", flush=True)
             for rate in (1_000, 10_000):
                 use(folder, broker.address, broker.make(f"rate-{rate}"))
-                print(f"{rate:>10} events/s: {told(at_rate(folder, rate, rate * asked.seconds))}", flush=True)
+                print(f"{rate:>10} events/s: {described(at_rate(folder, rate, rate * options.seconds))}", flush=True)
             use(folder, broker.address, broker.make("follows"))
             broker.make(params.Stream().dead_letter_topic)
-            print(f"{'follows':>18}: {told(follows(folder, 1_000, asked.seconds))}", flush=True)
+            print(f"{'follows':>18}: {described(follows(folder, 1_000, options.seconds))}", flush=True)
         finally:
             broker.stop()
 
@@ -221,16 +221,16 @@ def use(folder: Path, servers: str, topic: str) -> None:
 
 
 def at_rate(folder: Path, rate: int, n: int) -> dict[str, float]:
-    """The consumer is there first: it is given five seconds to join."""
-    late = "import sys, time, subprocess; time.sleep(5); subprocess.run(sys.argv[1:], check=True)"
+    """The consumer starts first: it has five seconds to join."""
+    delayed = "import sys, time, subprocess; time.sleep(5); subprocess.run(sys.argv[1:], check=True)"
     writes = [sys.executable, __file__, "--run", f"produce:{n}:{rate}", str(folder)]
-    command = [sys.executable, "-c", late, *writes]
+    command = [sys.executable, "-c", delayed, *writes]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT):
         return measured(__file__, f"lake:{n}", folder)
 
 
-def told(found: dict[str, float]) -> str:
-    figures = {name: f"{value:,.0f}" if isinstance(value, float) else value for name, value in found.items()}
+def described(result: dict[str, float]) -> str:
+    figures = {name: f"{value:,.0f}" if isinstance(value, float) else value for name, value in result.items()}
     return ", ".join(f"{name} {figure}" for name, figure in figures.items())
 
 

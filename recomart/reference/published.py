@@ -1,11 +1,11 @@
-"""Published figures, with the settings that they were made with. They stand here and nowhere else in the code.
+"""Published figures, with the settings that produced them. They are defined here only.
 
 Sources
 -------
 A: MovieLens-100K, the split and protocol of recommenders-team/recommenders. SVD is a row of its table; popularity (ties
-   by ascending id) and EASE are runs on the same split. Its map@10 divides by the number of relevant items.
+   by ascending id) and EASE were run on the same split. Its map@10 divides by the number of relevant items.
 B: MovieLens-100K, the table in the README of Surprise: five folds by `KFold(random_state=0)`, seeds 0, defaults.
-C: UCI Online Retail, cut 2011-11-01, horizon 30 days: runs under the protocols of `known_answers`; ALS is implicit's.
+C: UCI Online Retail, cut 2011-11-01, horizon 30 days: run under the protocols of `reproduce`; ALS is implicit's.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 SECTIONS = ("A", "B", "C")
-SPLIT = "split"  # in place of a model: how large the data is, and what a perfect list reaches
-RATING_TOLERANCE = 0.0005  # of RMSE and MAE, everywhere: three decimals
+SPLIT = "split"  # instead of a model: sizes of the data, and the scores of a perfect list
+RATING_TOLERANCE = 0.0005  # for RMSE and MAE in all sections: three decimals
 
 
-class Known(NamedTuple):
-    """What was published of one model: metric -> value, as printed there."""
+class PublishedResult(NamedTuple):
+    """The published figures of one model: metric -> value, as printed in the source."""
 
     section: str
     model: str
     figures: dict[str, float]
-    hyper: dict[str, Any] = {}  # noqa: RUF012 (nobody changes it)
+    hyper: dict[str, Any] = {}  # noqa: RUF012 (never changed)
     ranking_tolerance: float = 0.00005  # four decimals
 
 
 def figures_of(section: str, model: str) -> dict[str, float]:
     """The published figures of one model: metric -> value."""
-    return next(known.figures for known in KNOWN if (known.section, known.model) == (section, model))
+    return next(result.figures for result in RESULTS if (result.section, result.model) == (section, model))
 
 
-def _rated(rmse: float, mae: float) -> dict[str, float]:
+def _rating_errors(rmse: float, mae: float) -> dict[str, float]:
     return {"rmse": rmse, "mae": mae}
 
 
-def _found(ndcg: float, precision: float, recall: float) -> dict[str, float]:
+def _ranking(ndcg: float, precision: float, recall: float) -> dict[str, float]:
     return {"ndcg@10": ndcg, "precision@10": precision, "recall@10": recall}
 
 
@@ -49,27 +49,27 @@ def _protocol(name: str, precision: float, recall: float, ndcg: float, hit_rate:
     }
 
 
-KNOWN = (
-    Known("A", SPLIT, {"train rows": 75_066, "test rows": 24_934, "evaluated users": 943}),
-    Known("A", "popularity", _found(0.2524, 0.2287, 0.1132)),
-    Known("A", "ease", _found(0.4829, 0.4198, 0.2277), {"reg": 500}),
-    Known(
+RESULTS = (
+    PublishedResult("A", SPLIT, {"train rows": 75_066, "test rows": 24_934, "evaluated users": 943}),
+    PublishedResult("A", "popularity", _ranking(0.2524, 0.2287, 0.1132)),
+    PublishedResult("A", "ease", _ranking(0.4829, 0.4198, 0.2277), {"reg": 500}),
+    PublishedResult(
         "A",
         "svd",
-        {"map@10": 0.0121, **_found(0.0944, 0.0891, 0.0301), **_rated(0.94251, 0.74475)},
+        {"map@10": 0.0121, **_ranking(0.0944, 0.0891, 0.0301), **_rating_errors(0.94251, 0.74475)},
         {"n_factors": 150, "n_epochs": 15, "learning_rate": 0.005, "reg": 0.02, "seed": 42},
         0.001,
     ),
-    Known("B", "BaselineOnly", _rated(0.944, 0.748), {"verbose": False}),
-    Known("B", "SlopeOne", _rated(0.946, 0.743)),
-    Known("B", "KNNBasic", _rated(0.98, 0.774), {"verbose": False}),
-    Known("B", "KNNWithMeans", _rated(0.951, 0.749), {"verbose": False}),
-    Known("B", "KNNBaseline", _rated(0.931, 0.733), {"verbose": False}),
-    Known("B", "CoClustering", _rated(0.963, 0.753), {"random_state": 0}),
-    Known("B", "SVD", _rated(0.934, 0.737), {"random_state": 0}),
-    Known("B", "NMF", _rated(0.963, 0.758), {"random_state": 0}),
-    Known("B", "SVDpp", _rated(0.919, 0.721), {"random_state": 0}),
-    Known(
+    PublishedResult("B", "BaselineOnly", _rating_errors(0.944, 0.748), {"verbose": False}),
+    PublishedResult("B", "SlopeOne", _rating_errors(0.946, 0.743)),
+    PublishedResult("B", "KNNBasic", _rating_errors(0.98, 0.774), {"verbose": False}),
+    PublishedResult("B", "KNNWithMeans", _rating_errors(0.951, 0.749), {"verbose": False}),
+    PublishedResult("B", "KNNBaseline", _rating_errors(0.931, 0.733), {"verbose": False}),
+    PublishedResult("B", "CoClustering", _rating_errors(0.963, 0.753), {"random_state": 0}),
+    PublishedResult("B", "SVD", _rating_errors(0.934, 0.737), {"random_state": 0}),
+    PublishedResult("B", "NMF", _rating_errors(0.963, 0.758), {"random_state": 0}),
+    PublishedResult("B", "SVDpp", _rating_errors(0.919, 0.721), {"random_state": 0}),
+    PublishedResult(
         "C",
         SPLIT,
         {
@@ -84,26 +84,26 @@ KNOWN = (
             "novel attainable precision@10": 0.8063,
         },
     ),
-    Known(
+    PublishedResult(
         "C",
         "popularity",
         _protocol("all", 0.0755, 0.0313, 0.0833, 0.4619) | _protocol("novel", 0.0339, 0.0196, 0.0374, 0.2536),
     ),
-    Known(
+    PublishedResult(
         "C",
         "recent_popularity",
         _protocol("all", 0.1172, 0.0501, 0.1312, 0.5925) | _protocol("novel", 0.0658, 0.0395, 0.0772, 0.4053),
         {"window_days": 30},
     ),
-    Known("C", "own_history", _protocol("all", 0.2859, 0.1701, 0.3380, 0.8530)),
-    Known("C", "own_history_decayed", _protocol("all", 0.2891, 0.1741, 0.3429, 0.8515), {"decay_days": 60}),
-    Known(
+    PublishedResult("C", "own_history", _protocol("all", 0.2859, 0.1701, 0.3380, 0.8530)),
+    PublishedResult("C", "own_history_decayed", _protocol("all", 0.2891, 0.1741, 0.3429, 0.8515), {"decay_days": 60}),
+    PublishedResult(
         "C",
         "ease",
         _protocol("all", 0.2328, 0.1179, 0.2567, 0.7045) | _protocol("novel", 0.0776, 0.0657, 0.0984, 0.4599),
         {"reg": 200},
     ),
-    Known(
+    PublishedResult(
         "C",
         "als",
         _protocol("all", 0.2366, 0.1304, 0.2743, 0.7701) | _protocol("novel", 0.0777, 0.0626, 0.0984, 0.4502),

@@ -1,6 +1,6 @@
-"""Published figures, made again from the raw files: an evaluator that cannot do this is wrong.
+"""Reproduce published figures from the raw files, as a test of our models and metrics.
 
-Everything is read directly with Polars, past the pipeline: what is tried here are the models and the metrics.
+The data is read directly with Polars, without the pipeline.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import polars as pl
 from tqdm.auto import tqdm
 
 from recomart.reference import published
-from recomart.reference.published import Known
+from recomart.reference.published import PublishedResult
 from recomart_lib import models
 from recomart_lib.core.errors import UserError
 from recomart_lib.metrics import ranking
@@ -27,16 +27,16 @@ from recomart_lib.models.top_k import recommend
 K = 10
 RATINGS, SALES = Path("ml-100k/u.data"), Path("online_retail/*.csv")
 FILES = {"A": RATINGS, "B": RATINGS, "C": SALES}
-ALL_RATED = datetime(1998, 4, 23, tzinfo=UTC)  # A: every rating lies before it
+ALL_RATED = datetime(1998, 4, 23, tzinfo=UTC)  # A: all ratings are before it
 CUT, HORIZON = datetime(2011, 11, 1, tzinfo=UTC), timedelta(days=30)  # C
 
 
-class World(NamedTuple):
-    """What the models of a section learn from, and what they are judged by.
+class Dataset(NamedTuple):
+    """The training data and the holdout of a section.
 
-    `relevant` maps a protocol ("all", "novel"; "" where there is but one) to distinct pairs, one per row: user_id,
-    item_id, user_idx, item_idx, and rating where there are ratings. Unless it is "all", what the user has in train is
-    not suggested. `sizes` holds what `published.SPLIT` does.
+    `relevant` maps a protocol ("all", "novel"; "" if there is only one) to distinct pairs, one per row: user_id,
+    item_id, user_idx, item_idx, and rating where there are ratings. Unless it is "all", items that the
+    user has in train are not recommended. `sizes` has the figures of `published.SPLIT`.
     """
 
     data: TrainData
@@ -45,12 +45,12 @@ class World(NamedTuple):
 
 
 def compare(folder: Path, sections: Sequence[str] = published.SECTIONS) -> pl.DataFrame:
-    """Make all figures of the sections again.
+    """Reproduce all figures of the sections.
 
     Parameters
     ----------
     folder
-        Holds ml-100k/u.data (A and B) and online_retail/*.csv (C).
+        Contains ml-100k/u.data (A and B) and online_retail/*.csv (C).
 
     Returns
     -------
@@ -60,17 +60,17 @@ def compare(folder: Path, sections: Sequence[str] = published.SECTIONS) -> pl.Da
     Raises
     ------
     UserError
-        If there is no such section, or its files are not there.
+        If there is no such section, or its files are missing.
     """
     for section in sections:
         _check(folder, section)
-    wanted = [known for known in published.KNOWN if known.section in sections]
-    worlds, tables = {}, []
-    for known in (bar := tqdm(wanted, unit="model", disable=None)):
-        bar.set_description(f"known answers: {known.section} {known.model}")
-        if known.section not in worlds:
-            worlds[known.section] = read(folder, known.section)
-        tables.append(judged(known, again(known, worlds[known.section])))
+    results = [result for result in published.RESULTS if result.section in sections]
+    datasets, tables = {}, []
+    for known in (bar := tqdm(results, unit="model", disable=None)):
+        bar.set_description(f"published figures: {known.section} {known.model}")
+        if known.section not in datasets:
+            datasets[known.section] = read(folder, known.section)
+        tables.append(compare_figures(known, reproduce(known, datasets[known.section])))
     return pl.concat(tables)
 
 
@@ -86,20 +86,20 @@ def require(table: pl.DataFrame) -> None:
 
 
 def read(folder: Path, section: str) -> Any:
-    """What a section works on: a World, or Surprise's own data set (B)."""
+    """The data of a section: a Dataset, or Surprise's own data set (B)."""
     return {"A": movielens, "B": surprise_ratings, "C": online_retail}[section](folder / FILES[section])
 
 
-def again(known: Known, world: Any) -> dict[str, float]:
-    """A model's figures, ours: metric -> value; there may be more than were published."""
+def reproduce(known: PublishedResult, dataset: Any) -> dict[str, float]:
+    """Our figures of a model: metric -> value; there may be more than were published."""
     if known.section == "B":
-        return cross_validated(known, world)
+        return cross_validated(known, dataset)
     if known.model == published.SPLIT:
-        return world.sizes
-    return measured(models.create(known.model, **known.hyper).fit(world.data), world)
+        return dataset.sizes
+    return evaluate(models.create(known.model, **known.hyper).fit(dataset.data), dataset)
 
 
-def judged(known: Known, ours: dict[str, float]) -> pl.DataFrame:
+def compare_figures(known: PublishedResult, ours: dict[str, float]) -> pl.DataFrame:
     """One row per published figure of the model; see `compare`."""
     rows = [
         (
@@ -114,45 +114,45 @@ def judged(known: Known, ours: dict[str, float]) -> pl.DataFrame:
     ]
     table = pl.DataFrame(rows, ["section", "model", "metric", "published", "ours", "tolerance"], orient="row")
     difference = pl.col("ours") - pl.col("published")
-    ok = difference.abs() <= pl.col("tolerance") + 1e-9  # a difference of decimals is rarely exact
+    ok = difference.abs() <= pl.col("tolerance") + 1e-9  # differences of decimals are rarely exact
     return table.select(pl.exclude("tolerance"), difference=difference, ok=ok)
 
 
-def measured(model: base.ArrayModel, world: World) -> dict[str, float]:
+def evaluate(model: base.ArrayModel, dataset: Dataset) -> dict[str, float]:
     """Mean metrics of a fitted model, `<protocol> <metric>@10`; with RMSE and MAE if it estimates ratings."""
-    found = {}
-    for protocol, pairs in world.relevant.items():
-        table = per_user(model, world, protocol)
-        found |= {f"{protocol} {name}@{K}".strip(): table[f"{name}@{K}"].mean() for name in ranking.NAMES}
+    figures = {}
+    for protocol, pairs in dataset.relevant.items():
+        table = per_user(model, dataset, protocol)
+        figures |= {f"{protocol} {name}@{K}".strip(): table[f"{name}@{K}"].mean() for name in ranking.NAMES}
         if "rating" in pairs.columns and hasattr(model, "estimate"):
             estimate = pl.Series(model.estimate(pairs["user_idx"].to_numpy(), pairs["item_idx"].to_numpy()))
             rated = pairs.select("user_id", "item_id", "rating", model=pl.lit(model.name), estimate=estimate)
-            found |= rating_errors(rated)[model.name]
-    return found
+            figures |= rating_errors(rated)[model.name]
+    return figures
 
 
-def per_user(model: base.ArrayModel, world: World, protocol: str) -> pl.DataFrame:
-    """As `metrics.per_user`; but map of section A divides by all relevant items, not only those that fit a list."""
-    pairs, ids = world.relevant[protocol], {"user_idx": "user_id", "item_idx": "item_id"}
+def per_user(model: base.ArrayModel, dataset: Dataset, protocol: str) -> pl.DataFrame:
+    """Like `ranking.per_user`, but map of section A divides by all relevant items, not only those that fit a list."""
+    pairs, ids = dataset.relevant[protocol], {"user_idx": "user_id", "item_idx": "item_id"}
     users = pairs["user_idx"].unique().sort().to_numpy()
-    lists = recommend(model, users, K, None if protocol == "all" else world.data.relevant)
+    lists = recommend(model, users, K, None if protocol == "all" else dataset.data.relevant)
     table = ranking.per_user(lists.rename(ids), pairs.select(*ids).rename(ids), [K])
     n = pl.col("n_relevant")
     return table if protocol else table.with_columns(pl.col(f"map@{K}") * pl.min_horizontal(n, K) / n)
 
 
-def movielens(path: Path) -> World:
+def movielens(path: Path) -> Dataset:
     """Train is the first 75 % of each item's ratings, in the order of `np.random.seed(42); np.random.rand(n)`.
 
-    Users are numbered as they appear in the rows sorted by item and draw, and the rows stay in this order, which
-    `TrainData.of` would not leave: Surprise's SVD depends on both, in the third digit.
+    Users are numbered in the order of the rows sorted by item and draw, and the rows keep this order, which
+    `TrainData.of` would change: Surprise's SVD depends on both, in the third digit.
     """
     columns = ["user_id", "item_id", "rating", "seconds"]
     rows = pl.read_csv(path, separator="\t", has_header=False, new_columns=columns)
     draws = np.random.RandomState(42).rand(rows.height)
     rows = rows.with_columns(pl.col("rating").cast(pl.Float64), draw=pl.Series(draws)).sort("item_id", "draw")
-    place, count = pl.int_range(1, pl.len() + 1).over("item_id"), pl.len().over("item_id")
-    is_train = place <= (0.75 * count).round(0, "half_to_even")
+    position, count = pl.int_range(1, pl.len() + 1).over("item_id"), pl.len().over("item_id")
+    is_train = position <= (0.75 * count).round(0, "half_to_even")
     train, test = rows.filter(is_train), rows.filter(~is_train)
     users, items = (train[name].unique(maintain_order=True) for name in ("user_id", "item_id"))
     moment = pl.from_epoch("seconds").dt.cast_time_unit("us").dt.replace_time_zone("UTC")
@@ -161,17 +161,17 @@ def movielens(path: Path) -> World:
     )
     pairs = _with_index(test, users, items)
     sizes = {"train rows": train.height, "test rows": test.height, "evaluated users": pairs["user_id"].n_unique()}
-    return World(TrainData(known, users.len(), items.len(), ALL_RATED), {"": pairs}, sizes)
+    return Dataset(TrainData(known, users.len(), items.len(), ALL_RATED), {"": pairs}, sizes)
 
 
 def surprise_ratings(path: Path) -> Any:
     """The ratings in the order of the file, as Surprise's data set."""
-    from surprise import Dataset, Reader  # only where it is used
+    from surprise import Dataset, Reader  # imported here because it is slow
 
     return Dataset.load_from_file(str(path), Reader(line_format="user item rating timestamp", sep="\t"))
 
 
-def cross_validated(known: Known, ratings: Any) -> dict[str, float]:
+def cross_validated(known: PublishedResult, ratings: Any) -> dict[str, float]:
     """RMSE and MAE, means over five folds, of one of Surprise's own algorithms: `known.model` names its class."""
     import surprise
     from surprise.model_selection import KFold
@@ -179,14 +179,14 @@ def cross_validated(known: Known, ratings: Any) -> dict[str, float]:
     folds, tables = KFold(n_splits=5, random_state=0).split(ratings), []
     for fold, (train, test) in enumerate(tqdm(folds, known.model, total=5, unit="fold", leave=False, disable=None)):
         estimates = getattr(surprise, known.model)(**known.hyper).fit(train).test(test)
-        rows = [(guess.uid, guess.iid, guess.r_ui, guess.est, str(fold)) for guess in estimates]
+        rows = [(rating.uid, rating.iid, rating.r_ui, rating.est, str(fold)) for rating in estimates]
         tables.append(pl.DataFrame(rows, ["user_id", "item_id", "rating", "estimate", "model"], orient="row"))
     errors = rating_errors(pl.concat(tables)).values()
     return {name: float(np.mean([fold[name] for fold in errors])) for name in ("rmse", "mae")}
 
 
-def online_retail(path: Path) -> World:
-    """Purchases before the cut are train; relevant is what a known customer buys in the 30 days from it."""
+def online_retail(path: Path) -> Dataset:
+    """Train: purchases before the cut. Relevant: what known customers buy in the 30 days after it."""
     types = {"InvoiceNo": pl.String, "StockCode": pl.String, "CustomerID": pl.String}
     rows = pl.read_csv(path, schema_overrides=types, try_parse_dates=False)
     sales = rows.filter(pl.col("CustomerID").is_not_null(), pl.col("Quantity") > 0, pl.col("UnitPrice") > 0).select(
@@ -215,11 +215,11 @@ def online_retail(path: Path) -> World:
             f"{protocol} evaluated users": pairs["user_id"].n_unique(),
             f"{protocol} attainable precision@{K}": ceilings[f"precision@{K}"],
         }
-    return World(TrainData.of(known, users.len(), items.len(), CUT), relevant, sizes)
+    return Dataset(TrainData.of(known, users.len(), items.len(), CUT), relevant, sizes)
 
 
 def _pairs_of(sales: pl.DataFrame) -> pl.DataFrame:
-    """One row per customer and product, as `schemas.INTERACTIONS` but for the indices."""
+    """One row per customer and product, as `schemas.INTERACTIONS`, without the indices."""
     n, last = pl.len().cast(pl.Int64), pl.col("timestamp").max()
     return sales.group_by("user_id", "item_id").agg(
         n_events=n,
@@ -233,18 +233,18 @@ def _pairs_of(sales: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_index(rows: pl.DataFrame, users: pl.Series, items: pl.Series) -> pl.DataFrame:
-    """user_idx and item_idx: the place of the id in `users` and `items`. Rows of others fall away; the order stays."""
+    """user_idx and item_idx: the position of the id in `users` and `items`. Keeps the order of the rows."""
     for ids, name in ((users, "user_idx"), (items, "item_idx")):
-        places = ids.to_frame().with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias(name))
-        rows = rows.join(places, on=ids.name, maintain_order="left")
+        positions = ids.to_frame().with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias(name))
+        rows = rows.join(positions, on=ids.name, maintain_order="left")
     return rows
 
 
 def _check(folder: Path, section: str) -> None:
     if section not in FILES:
-        raise UserError(f"There is no section {section!r} of known answers; there are {', '.join(FILES)}.")
+        raise UserError(f"There is no section {section!r} of known answers; choose from {', '.join(FILES)}.")
     if not any(folder.glob(str(FILES[section]))):
         raise UserError(
-            f"{folder} holds no {FILES[section]}, which section {section} of the known answers needs: "
-            "name the folder of the data sets with --data, or set RECOMART_DATA."
+            f"{folder} has no {FILES[section]}, which section {section} of the known answers needs: "
+            "pass the folder of the data sets with --data, or set RECOMART_DATA."
         )

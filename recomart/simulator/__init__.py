@@ -1,1 +1,1 @@
-"""The simulated shop: it writes the files that a shop would deliver, and can serve them as a REST API."""
+"""The simulated shop: writes the files that a shop would deliver, and can serve them through a REST API."""

@@ -1,8 +1,8 @@
-"""The simulated shop's files behind a small real API, whose faults can be switched: what a fetch must survive.
+"""Serve the simulated shop's files through a small REST API with configurable faults, to test `shop fetch`.
 
-`/users`, `/products` and `/transactions` answer `{"data": [...], "total": n, "next": cursor or null}`, in pages of
+`/users`, `/products` and `/transactions` return `{"data": [...], "total": n, "next": cursor or null}`, in pages of
 page/per_page, offset/limit or cursor/limit, with a Link header while there is a next page. `/` lists the tables.
-`GET /faults` shows the rates of faults, `PUT /faults` with a JSON object sets them (0 where it does not name one).
+`GET /faults` shows the rates of faults, `PUT /faults` with a JSON object sets them (unnamed ones to 0).
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from recomart_lib.core.errors import UserError
 log = logging.getLogger(__name__)
 
 FAULTS = {
-    "drop": "the connection closes in the middle of the answer",
+    "drop": "the connection closes in the middle of the response",
     "error": "500",
     "busy": "429 with Retry-After",
-    "truncate": "the JSON ends too early; Content-Length fits what is left",
+    "truncate": "the JSON ends too early; Content-Length matches the truncated body",
     "short": "valid JSON with fewer records than there should be",
-    "repeat": "the answer of the page before, as a bad cache gives it",
-    "slow": "the answer comes late",
+    "repeat": "the previous page again, as from a faulty cache",
+    "slow": "the response is delayed",
 }
 RETRY_AFTER_S = 1
 SLOW_S = 1.0
-SIZE, MAX_SIZE = 100, 10_000  # records per page: where none is asked for, and at most
+SIZE, MAX_SIZE = 100, 10_000  # records per page: default, and maximum
 CURSOR = "after-"
 STYLES = {"page": {"page", "per_page"}, "offset": {"offset", "limit"}, "cursor": {"cursor", "limit"}}
 
 
 class _BadRequestError(Exception):
-    """A request that is answered with 400 and this message."""
+    """A request that gets status 400 and this message."""
 
 
 class _Window(NamedTuple):
@@ -54,7 +54,7 @@ class _Window(NamedTuple):
 
 
 class _Sent(NamedTuple):
-    """A page as it was sent: its records, and the start of the next one (None: it was the last)."""
+    """A sent page: its records, and the start of the next one (None: it was the last)."""
 
     records: list[bytes]
     window: _Window
@@ -69,25 +69,25 @@ def serve(
     faults: Mapping[str, float] | None = None,
     seed: int = 42,
 ) -> ThreadingHTTPServer:
-    """A server of the folder's tables: bound, and not serving until its `serve_forever` is called.
+    """Create a server of the folder's tables; it is bound, and serves once `serve_forever` is called.
 
     Parameters
     ----------
     folder
-        Holds users.csv, products.json and transactions/*.csv, which are read now; cells of CSV become strings.
+        Contains users.csv, products.json and transactions/*.csv, which are read now; CSV cells become strings.
     port
-        0: any free one; `server_address` tells which.
+        0: any free port; see `server_address`.
     token
-        What `Authorization: Bearer` must say; None or "": nothing.
+        The required bearer token; None or "": no authorization.
     faults
-        Name of a fault (`FAULTS`) -> the share of answers that it spoils, each answer by one fault at most.
+        Name of a fault (`FAULTS`) -> the share of responses that it affects, at most one fault per response.
     seed
-        For the faults: the same requests in the same order meet the same ones.
+        For the faults: the same requests in the same order get the same faults.
 
     Raises
     ------
     UserError
-        If a file is missing or broken, a fault unknown, or the port in use.
+        If a file is missing or invalid, a fault unknown, or the port in use.
     """
     rates = rates_of(faults or {})
     tables = _tables(folder)
@@ -95,14 +95,14 @@ def serve(
         server = _Server((host, port), _Handler)
     except OSError as problem:
         raise UserError(
-            f"{host}:{port} cannot be served: {problem.strerror}. Choose another: --port <number>"
+            f"{host}:{port} cannot be used: {problem.strerror}. Choose another port: --port <number>"
         ) from None
     server.tables, server.token, server.rates, server.random = tables, token or "", rates, random.Random(seed)
     return server
 
 
 def rates_of(faults: Any) -> dict[str, float]:
-    """A rate for every fault, 0 where none is given.
+    """A rate for every fault, 0 by default.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def rates_of(faults: Any) -> dict[str, float]:
         If a name is unknown or a rate not a number in [0, 1].
     """
     if not isinstance(faults, Mapping):
-        raise UserError('Faults are an object of names and rates, like {"drop": 0.1}.')
+        raise UserError('Faults must be an object of names and rates, such as {"drop": 0.1}.')
     for name, rate in faults.items():
         if name not in FAULTS:
             raise UserError(f"There is no fault '{name}'. {suggestion(name, list(FAULTS))}")
@@ -120,7 +120,7 @@ def rates_of(faults: Any) -> dict[str, float]:
 
 
 def _tables(folder: Path) -> dict[str, list[bytes]]:
-    """Table -> its records as JSON, ready to be sent: a year of transactions as dicts would fill the memory."""
+    """Table -> its records as JSON, ready to be sent: dicts would need too much memory."""
     try:
         products = json.loads((folder / "products.json").read_text(encoding="utf-8"))
         transactions = sorted((folder / "transactions").glob("*.csv"))
@@ -133,7 +133,7 @@ def _tables(folder: Path) -> dict[str, list[bytes]]:
         }
     except (OSError, ValueError, csv.Error) as problem:
         raise UserError(
-            f"{folder} does not hold the simulated shop's files: {problem}. Run: recomart simulate"
+            f"{folder} does not contain the simulated shop's files: {problem}. Run: recomart simulate"
         ) from None
 
 
@@ -160,12 +160,12 @@ class _Server(ThreadingHTTPServer):
         self.lock = threading.Lock()
 
     def fault(self) -> str | None:
-        """What spoils the next answer, if anything does."""
+        """The fault of the next response, if any."""
         with self.lock:
             return next((name for name, rate in self.rates.items() if self.random.random() < rate), None)
 
     def page(self, table: str, window: _Window, fault: str | None) -> _Sent:
-        """The page that a window of a table shows, under faults of its content."""
+        """The page of a table's window, with faults of its content applied."""
         records = self.tables[table]
         stop = window.start + window.size
         page = _Sent(records[window.start : stop], window, stop if stop < len(records) else None)
@@ -181,8 +181,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    protocol_version = "HTTP/1.1"  # connections stay open, and every answer says how long it is
-    disable_nagle_algorithm = True  # else the body waits for the receipt of the headers, 40 ms
+    protocol_version = "HTTP/1.1"  # keep-alive: every response has a Content-Length
+    disable_nagle_algorithm = True  # otherwise the body waits 40 ms for the acknowledgement of the headers
 
     def do_GET(self) -> None:
         self._answer(self._get)
@@ -198,8 +198,12 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         try:
             body = self.rfile.read(_number(self.headers, "Content-Length", 0, 0))
-            held, wanted = self.headers.get("Authorization", ""), f"Bearer {self.server.token}"
-            if self.server.token and address.path != "/" and not hmac.compare_digest(held.encode(), wanted.encode()):
+            header, expected = self.headers.get("Authorization", ""), f"Bearer {self.server.token}"
+            if (
+                self.server.token
+                and address.path != "/"
+                and not hmac.compare_digest(header.encode(), expected.encode())
+            ):
                 self._send(401, {"error": "a bearer token is needed"}, {"WWW-Authenticate": "Bearer"})
             else:
                 act(address.path, dict(parse_qsl(address.query, keep_blank_values=True)), body)
@@ -267,7 +271,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self.end_headers()
             self.wfile.write(body[: len(body) // 2] if cut else body)
-        except OSError as problem:  # who asked has gone, which is their right
+        except OSError as problem:  # the client has disconnected
             log.debug("%s: %s", self.path, problem)
             self.close_connection = True
 
@@ -283,7 +287,7 @@ def _window(query: dict[str, str]) -> _Window:
         return _Window(style, _number(query, "offset", 0, 0), size)
     cursor = query.get("cursor", f"{CURSOR}0")
     if not cursor.startswith(CURSOR):
-        raise _BadRequestError("the cursor is not one of ours")
+        raise _BadRequestError("the cursor is invalid")
     return _Window(style, _number({"cursor": cursor.removeprefix(CURSOR)}, "cursor", 0, 0), size)
 
 

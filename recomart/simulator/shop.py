@@ -1,8 +1,8 @@
-"""The simulated RecoMart shop: draws a year of customers, products and what they do, and writes the shop's files.
+"""The simulated RecoMart shop: generates a year of customers, products and events, and writes the shop's files.
 
-Simulation is a source: the pipeline reads these files as it reads any shop's and does not know. People and products
-meet in a space of latent tastes; on top come a long tail, seasons, replenishment and the dirt of real feeds. Nothing
-here is tuned to a metric. Three random streams (structure, gaps, dirt) keep the clean world equal at any `dirt_rate`.
+The pipeline reads these files like those of any shop. Customers and products share a latent taste space; the data also
+has a long tail, seasons, replenishment, and the errors of real feeds. Nothing is tuned to a metric. Three random
+streams (structure, gaps, errors) keep the correct rows equal at any `dirt_rate`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from recomart_lib.core.errors import UserError
 
 
 class Category(NamedTuple):
-    """One shelf of the shop: median price (EUR), days until it is used up (0: it lasts), the month it peaks in."""
+    """A category: median price (EUR), days until a product is used up (0: durable), month of peak demand."""
 
     name: str
     price: float
     interval: int
     peak_month: int
-    swing: float  # 0: the same all year; 0.5: half as much again at the peak, half as much less half a year later
+    swing: float  # 0: constant; 0.5: 50 % more at the peak, 50 % less half a year later
     nouns: tuple[str, ...]
 
 
@@ -120,7 +120,7 @@ BRANDS = (
     "Drift",
 )
 BRANDS_PER_CATEGORY = 6
-AWKWARD = (  # real catalogues have such titles, and a report or a CSV must survive them
+AWKWARD = (  # real catalogues have such titles; reports and CSV files must handle them
     "{} & Friends",
     '{} "Limited"',
     "<b>bold</b> {}",
@@ -143,15 +143,15 @@ COUNTRY_SHARE = (0.32, 0.22, 0.14, 0.11, 0.10, 0.07, 0.04)
 CITY_SHARE = (0.40, 0.22, 0.17, 0.12, 0.09)
 
 N_TASTES = 12
-WEEKDAY = (1.05, 0.95, 0.95, 1.0, 0.95, 1.0, 1.2)  # Monday first: people shop on Sunday evenings
+WEEKDAY = (1.05, 0.95, 0.95, 1.0, 0.95, 1.0, 1.2)  # Monday first: demand peaks on Sundays
 HOUR = (2, 1, 1, 1, 1, 2, 4, 7, 9, 10, 11, 12, 14, 12, 11, 11, 12, 14, 16, 19, 21, 19, 12, 6)
-SECOND = 1_000_000  # in microseconds, as all times of day here
+SECOND = 1_000_000  # in microseconds, as all times of day in this module
 DAY = 86_400 * SECOND
 SHARE_FIRST = 0.7  # of orders that are not replenishment
 BROWSING = 1.25  # visits without an order, per order
-NEVER_BUY = 0.12  # of customers, who only look
+NEVER_BUY = 0.12  # share of customers who only browse
 RETURNED, RATED = 0.03, 0.20  # of purchase lines
-GAPS_USERS = {"gender": 0.05, "age": 0.06, "country": 0.01, "city": 0.04}  # normal life, not damage
+GAPS_USERS = {"gender": 0.05, "age": 0.06, "country": 0.01, "city": 0.04}  # missing values that are normal, not errors
 GAPS_PRODUCTS = {"category": 0.01, "brand": 0.05}
 TRANSACTION = (
     "transaction_id",
@@ -167,11 +167,11 @@ TRANSACTION = (
 
 
 @dataclass(frozen=True)
-class World:
-    """The size of a shop; `simulate` takes any object with these attributes (`params.Simulate` has them).
+class ShopSize:
+    """The size of a shop; `simulate` takes any object with these attributes (such as `params.Simulate`).
 
-    `n_orders` is a maximum: replenishment may fill less of its share in a short world. The world is the days
-    `[start, start + n_days)`, UTC. `dirt_rate` is the share of rows that are damaged, in each of the three tables.
+    `n_orders` is a maximum: in a short period, replenishment may not reach its share. The period is the days
+    `[start, start + n_days)`, UTC. `dirt_rate` is the share of erroneous rows in each of the three tables.
     """
 
     n_users: int = 10_000
@@ -184,7 +184,7 @@ class World:
 
 @dataclass(frozen=True)
 class Calendar:
-    """The days of the world: how much is bought on each, over all and by category."""
+    """The days of the simulated period and their demand, overall and by category."""
 
     dates: np.ndarray  # (n_days,) datetime64[D]
     demand: np.ndarray  # (n_days,) sums to 1
@@ -202,23 +202,23 @@ class Catalogue:
     noun: np.ndarray  # (n_items,) index into the category's nouns
     tastes: np.ndarray  # (n_items, N_TASTES)
     centres: np.ndarray  # (n_categories, N_TASTES)
-    quality: np.ndarray  # (n_items,) standard normal: moves ratings only
+    quality: np.ndarray  # (n_items,) standard normal: affects ratings only
     log_popularity: np.ndarray  # (n_items,)
     price: np.ndarray  # (n_items,) EUR, list price
     price_level: np.ndarray  # (n_items,) log of price over its category's median
-    interval: np.ndarray  # (n_items,) days until it is used up, 0 for what lasts
-    launch: np.ndarray  # (n_items,) first day on sale, 0 at the latest for one item of each category
-    number: np.ndarray  # (n_items,) the product id's number, which tells nothing of the category
+    interval: np.ndarray  # (n_items,) days until it is used up, 0 if durable
+    launch: np.ndarray  # (n_items,) first day on sale; one item of each category starts on day 0
+    number: np.ndarray  # (n_items,) the number in the product id, independent of the category
 
 
 @dataclass(frozen=True)
 class People:
-    """The customers. `signup` is a day of the world, negative for those who came before it."""
+    """The customers. `signup` is a day of the period, negative if they signed up before it."""
 
     tastes: np.ndarray  # (n_users, N_TASTES)
     activity: np.ndarray  # (n_users,) heavy-tailed
     buys: np.ndarray  # (n_users,) bool
-    price_level: np.ndarray  # (n_users,) the log price level that they like
+    price_level: np.ndarray  # (n_users,) their preferred log price level
     signup: np.ndarray  # (n_users,)
     gender: np.ndarray
     age: np.ndarray
@@ -226,73 +226,73 @@ class People:
     city: np.ndarray  # (n_users,) index into the country's cities
 
 
-def simulate(world: World, seed: int, folder: Path) -> dict[str, int]:
-    """Write the files that the shop would deliver, for all days of the world.
+def simulate(size: ShopSize, seed: int, folder: Path) -> dict[str, int]:
+    """Write the files that the shop would deliver, for all days of the period.
 
     Parameters
     ----------
-    world
-        Sizes, first day, days and the share of damaged rows; any object with the attributes of `World`.
+    size
+        Sizes, first day, number of days and share of erroneous rows; any object with the attributes of `ShopSize`.
     seed
-        The same world and seed give the same bytes.
+        The same size and seed give the same bytes.
     folder
-        Receives users.csv, products.json and transactions/transactions_YYYY-MM-DD.csv. Files with other names stay
-        as they are; a file whose bytes would not change is not touched.
+        Receives users.csv, products.json and transactions/transactions_YYYY-MM-DD.csv. Files with other names
+        are kept; files whose content would not change are not rewritten.
 
     Returns
     -------
     dict
-        Rows written (`users`, `products`, `transactions`) and, as `<file>.<kind>`, how many of them are planted dirt;
-        `transactions.late` counts rows in a later day's file, which is no error.
+        Rows written (`users`, `products`, `transactions`) and, as `<file>.<kind>`, how many of them have simulated
+        errors; `transactions.late` counts rows in a later day's file, which is not an error.
 
     Raises
     ------
     UserError
         If a size is below 1, `dirt_rate` outside `[0, 1)` or `start` not a date.
     """
-    _check(world)
+    _check(size)
     structure, gaps, dirt = (np.random.default_rng([seed, stream]) for stream in range(3))
-    calendar = _calendar(world)
-    catalogue = _catalogue(world, structure)
-    people = _people(world, catalogue.centres, structure)
-    lines = _lines(world, people, catalogue, calendar, structure)
+    calendar = _calendar(size)
+    catalogue = _catalogue(size, structure)
+    people = _people(size, catalogue.centres, structure)
+    lines = _lines(size, people, catalogue, calendar, structure)
     events = _events(lines, people, catalogue, calendar, structure)
 
     users = _with_gaps(_users(people, calendar), GAPS_USERS, gaps)
     products = _with_gaps(_products(catalogue, gaps), GAPS_PRODUCTS, gaps)
-    users, users_planted = _damaged(users, USER_FAULTS, world.dirt_rate, dirt)
-    products, products_planted = _damaged(products, PRODUCT_FAULTS, world.dirt_rate, dirt)
-    events, events_planted = _damaged(events, TRANSACTION_FAULTS, world.dirt_rate, dirt)
-    events, events_planted["late"] = _delayed(events, world, dirt)
+    users, users_errors = _damaged(users, USER_FAULTS, size.dirt_rate, dirt)
+    products, products_errors = _damaged(products, PRODUCT_FAULTS, size.dirt_rate, dirt)
+    events, events_errors = _damaged(events, TRANSACTION_FAULTS, size.dirt_rate, dirt)
+    events, events_errors["late"] = _delayed(events, size, dirt)
 
     _deliver(folder, calendar, users, products, events)
     tables = {"users": users, "products": products, "transactions": events}
-    planted = {"users": users_planted, "products": products_planted, "transactions": events_planted}
+    n_errors = {"users": users_errors, "products": products_errors, "transactions": events_errors}
     counts = {name: table.height for name, table in tables.items()}
-    return counts | {f"{name}.{kind}": n for name, kinds in planted.items() for kind, n in kinds.items()}
+    return counts | {f"{name}.{kind}": n for name, kinds in n_errors.items() for kind, n in kinds.items()}
 
 
-def _check(world: World) -> None:
+def _check(size: ShopSize) -> None:
     for name in ("n_users", "n_items", "n_orders", "n_days"):
-        value = getattr(world, name)
+        value = getattr(size, name)
         if value < 1:
-            raise UserError(f"simulate.{name}: {value} is too small; a shop needs at least 1.")
-    if not 0 <= world.dirt_rate < 1:
-        raise UserError(f"simulate.dirt_rate: {world.dirt_rate} is not a share in [0, 1).")
+            raise UserError(f"simulate.{name}: {value} is too small; it must be at least 1.")
+    if not 0 <= size.dirt_rate < 1:
+        raise UserError(f"simulate.dirt_rate: {size.dirt_rate} is not a share in [0, 1).")
     try:
-        date.fromisoformat(world.start) + timedelta(days=world.n_days)
+        date.fromisoformat(size.start) + timedelta(days=size.n_days)
     except (ValueError, OverflowError):
-        raise UserError(f"simulate.start: '{world.start}' is not a first day, such as 2025-01-01.") from None
+        raise UserError(f"simulate.start: '{size.start}' is not a date such as 2025-01-01.") from None
 
 
-def _calendar(world: World) -> Calendar:
-    dates = np.datetime64(date.fromisoformat(world.start), "D") + np.arange(world.n_days)
+def _calendar(size: ShopSize) -> Calendar:
+    dates = np.datetime64(date.fromisoformat(size.start), "D") + np.arange(size.n_days)
     weekday = (dates.astype(int) + 3) % 7  # 1970-01-01 was a Thursday
     month = dates.astype("datetime64[M]")
     month_number = month.astype(int) % 12 + 1
     day_of_month = (dates - month.astype("datetime64[D]")).astype(int) + 1
     black_friday = (weekday == 4) & (month_number == 11) & (day_of_month >= 23) & (day_of_month < 30)
-    sale = np.convolve(black_friday, np.ones(4))[: world.n_days]  # Friday to Cyber Monday
+    sale = np.convolve(black_friday, np.ones(4))[: size.n_days]  # Friday to Cyber Monday
     gifts = (month_number == 12) & (day_of_month <= 20)
     demand = np.asarray(WEEKDAY)[weekday] * (1 + 1.5 * sale) * (1 + 0.5 * gifts)
 
@@ -303,11 +303,11 @@ def _calendar(world: World) -> Calendar:
     return Calendar(dates, demand / demand.sum(), season)
 
 
-def _catalogue(world: World, rng: Generator) -> Catalogue:
-    n, n_categories = world.n_items, len(CATEGORIES)
+def _catalogue(size: ShopSize, rng: Generator) -> Catalogue:
+    n, n_categories = size.n_items, len(CATEGORIES)
     category = np.sort(rng.choice(n_categories, n, p=rng.dirichlet(np.full(n_categories, 8.0))))
     first = np.searchsorted(category, np.arange(n_categories + 1))
-    own_brand = np.minimum(rng.geometric(0.35, n) - 1, BRANDS_PER_CATEGORY - 1)  # each category has its leading brand
+    own_brand = np.minimum(rng.geometric(0.35, n) - 1, BRANDS_PER_CATEGORY - 1)  # each category has a leading brand
     brand = (category * 4 + own_brand) % len(BRANDS)
     adjective, noun = _distinct_words(category * len(BRANDS) + brand, category, rng)
     centres = _directions(rng, n_categories)
@@ -319,8 +319,8 @@ def _catalogue(world: World, rng: Generator) -> Catalogue:
     )
     price_level = rng.normal(0, 0.5, n)
     median = np.array([shelf.price for shelf in CATEGORIES])[category]
-    launch = np.where(rng.random(n) < 0.75, 0, rng.integers(0, world.n_days, n))
-    launch[first[:-1][np.diff(first) > 0]] = 0  # so that a category is never empty
+    launch = np.where(rng.random(n) < 0.75, 0, rng.integers(0, size.n_days, n))
+    launch[first[:-1][np.diff(first) > 0]] = 0  # so that no category is ever empty
     return Catalogue(
         category,
         first,
@@ -340,12 +340,12 @@ def _catalogue(world: World, rng: Generator) -> Catalogue:
 
 
 def _distinct_words(group: np.ndarray, category: np.ndarray, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
-    """An adjective and a noun per item; no pair comes twice in a group (a brand's shelf) until all are used."""
+    """An adjective and a noun per item; no pair repeats in a group (a brand in a category) until all are used."""
     n_nouns = np.array([len(shelf.nouns) for shelf in CATEGORIES])[category]
     order = np.lexsort((rng.random(len(group)), group))
     rank = np.empty(len(group), dtype=int)
     rank[order] = np.arange(len(group)) - np.searchsorted(group[order], group[order])
-    pair = (rank * 37 + group * 11) % (n_nouns * len(ADJECTIVES))  # 37 is coprime to 150 and 180: it visits every pair
+    pair = (rank * 37 + group * 11) % (n_nouns * len(ADJECTIVES))  # 37 is coprime to 150 and 180: all pairs are used
     return pair // n_nouns, pair % n_nouns
 
 
@@ -355,8 +355,8 @@ def _directions(rng: Generator, n: int) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def _people(world: World, centres: np.ndarray, rng: Generator) -> People:
-    n = world.n_users
+def _people(size: ShopSize, centres: np.ndarray, rng: Generator) -> People:
+    n = size.n_users
     gender = rng.choice(["F", "M", "X"], n, p=[0.50, 0.47, 0.03])
     age = np.clip(rng.normal(41, 14, n), 18, 90).astype(int)
     by_gender, by_age = _directions(rng, 2)
@@ -367,9 +367,9 @@ def _people(world: World, centres: np.ndarray, rng: Generator) -> People:
     return People(
         tastes=favourites + 0.25 * lean + 0.3 * _directions(rng, n),
         activity=activity,
-        buys=(rng.random(n) >= NEVER_BUY) | (activity == activity.max()),  # somebody buys, in the smallest world too
+        buys=(rng.random(n) >= NEVER_BUY) | (activity == activity.max()),  # someone buys, even in the smallest shop
         price_level=rng.normal(0, 0.5, n),
-        signup=np.where(rng.random(n) < 0.6, rng.integers(-1_095, 1, n), rng.integers(0, world.n_days, n)),
+        signup=np.where(rng.random(n) < 0.6, rng.integers(-1_095, 1, n), rng.integers(0, size.n_days, n)),
         gender=gender,
         age=age,
         country=rng.choice(len(CITIES), n, p=COUNTRY_SHARE),
@@ -377,31 +377,33 @@ def _people(world: World, centres: np.ndarray, rng: Generator) -> People:
     )
 
 
-def _lines(world: World, people: People, catalogue: Catalogue, calendar: Calendar, rng: Generator) -> pl.DataFrame:
-    """All that is looked at: one row is one product in one visit (session, user, item, day, bought)."""
-    visits = _visits(world, people, calendar, rng)
+def _lines(size: ShopSize, people: People, catalogue: Catalogue, calendar: Calendar, rng: Generator) -> pl.DataFrame:
+    """All viewed products: one row is one product in one visit (session, user, item, day, bought)."""
+    visits = _visits(size, people, calendar, rng)
     visited = _visited(visits, people, catalogue, calendar, rng)
-    lines = pl.concat([visited, _replenished(visited, world, catalogue, rng)])
-    lines = lines.sort("bought", descending=True, maintain_order=True)  # what is both bought and looked at is bought
+    lines = pl.concat([visited, _replenished(visited, size, catalogue, rng)])
+    lines = lines.sort(
+        "bought", descending=True, maintain_order=True
+    )  # a product both bought and viewed counts as bought
     lines = lines.unique(["session", "item"], keep="first", maintain_order=True)
-    shuffled = pl.Series("shuffled", rng.random(lines.height))  # one does not always look first at what one buys
+    shuffled = pl.Series("shuffled", rng.random(lines.height))  # purchases are not always viewed first
     return lines.with_columns(shuffled).sort("session", "shuffled").drop("shuffled")
 
 
-def _visits(world: World, people: People, calendar: Calendar, rng: Generator) -> pl.DataFrame:
-    """One row is one visit (user, day, orders), sorted by user; every buyer orders once before the active go on."""
-    n_first = max(1, round(SHARE_FIRST * world.n_orders))
+def _visits(size: ShopSize, people: People, calendar: Calendar, rng: Generator) -> pl.DataFrame:
+    """One row is one visit (user, day, orders), sorted by user; every buyer orders once before others reorder."""
+    n_first = max(1, round(SHARE_FIRST * size.n_orders))
     passed = np.concatenate([[0.0], np.cumsum(calendar.demand)])
-    before = passed[np.maximum(people.signup, 0)]  # share of the world's demand before the sign-up
+    before = passed[np.maximum(people.signup, 0)]  # share of total demand before the sign-up
     weight = people.activity * (1 - before)
     buying, looking = weight * people.buys, weight
     once = rng.permutation(np.flatnonzero(people.buys))[:n_first]
-    more = rng.choice(world.n_users, n_first - len(once), p=buying / buying.sum())
-    browse = rng.choice(world.n_users, round(BROWSING * world.n_orders), p=looking / looking.sum())
+    more = rng.choice(size.n_users, n_first - len(once), p=buying / buying.sum())
+    browse = rng.choice(size.n_users, round(BROWSING * size.n_orders), p=looking / looking.sum())
     user = np.concatenate([once, more, browse])
     share = before[user] + (1 - before[user]) * rng.random(len(user))
     day = np.searchsorted(passed, share, side="right") - 1
-    day = np.clip(day, np.maximum(people.signup[user], 0), world.n_days - 1)
+    day = np.clip(day, np.maximum(people.signup[user], 0), size.n_days - 1)
     orders = np.arange(len(user)) < n_first
     return pl.DataFrame({"user": user, "day": day, "orders": orders}).sort("user", maintain_order=True)
 
@@ -409,7 +411,7 @@ def _visits(world: World, people: People, calendar: Calendar, rng: Generator) ->
 def _visited(
     visits: pl.DataFrame, people: People, catalogue: Catalogue, calendar: Calendar, rng: Generator
 ) -> pl.DataFrame:
-    """The lines of these visits: what is bought, then what is only looked at."""
+    """The products of these visits: bought ones first, then those only viewed."""
     n, orders = visits.height, visits["orders"].to_numpy()
     n_bought = np.where(orders, 1 + rng.poisson(1.3, n), 0)
     n_lines = n_bought + np.where(orders, rng.poisson(2.0, n), 1 + rng.poisson(2.5, n))
@@ -426,11 +428,11 @@ def _visited(
 def _draw_categories(
     user: np.ndarray, day: np.ndarray, people: People, catalogue: Catalogue, calendar: Calendar, rng: Generator
 ) -> np.ndarray:
-    """A category per line: by the user's taste, the season and the size of the shelf (an empty one has no chance)."""
-    liking = np.exp(3.5 * people.tastes @ catalogue.centres.T) * np.sqrt(np.diff(catalogue.first))
-    chance = np.cumsum(liking.astype(np.float32)[user] * calendar.season.astype(np.float32)[day], axis=1)
-    target = (chance[:, -1] * rng.random(len(user), dtype=np.float32))[:, None]
-    drawn = (chance <= target).sum(axis=1)
+    """A category per line: by taste, season and size of the category (an empty one is never drawn)."""
+    affinity = np.exp(3.5 * people.tastes @ catalogue.centres.T) * np.sqrt(np.diff(catalogue.first))
+    cumulative = np.cumsum(affinity.astype(np.float32)[user] * calendar.season.astype(np.float32)[day], axis=1)
+    target = (cumulative[:, -1] * rng.random(len(user), dtype=np.float32))[:, None]
+    drawn = (cumulative <= target).sum(axis=1)
     last = np.flatnonzero(np.diff(catalogue.first))[-1]  # float32 may round a target up to the total
     return np.minimum(drawn, last)
 
@@ -440,22 +442,24 @@ def _draw_items(
 ) -> np.ndarray:
     """An item of the category per line, by taste, popularity and price, among those on sale that day.
 
-    An item that is not out yet is drawn again, twice; then the category's first item, which always was there, stands
-    in. `user` must be sorted: preferences are computed for blocks of users, since all at once would take a gigabyte.
+    An item that is not on sale yet is redrawn, up to twice; then the category's first item, always on sale, is used.
+    `user` must be sorted: preferences are computed for blocks of users, since the full matrix would take a gigabyte.
     """
     tries = np.empty((len(user), 3), dtype=int)
     uniform = rng.random(tries.shape)
     for users, rows in _blocks(user, size=256):
-        chance = np.cumsum(np.exp(_preference(users, people, catalogue)), axis=1, dtype=np.float64)
-        edges = np.concatenate([np.zeros((len(users), 1)), chance], axis=1)
+        cumulative = np.cumsum(np.exp(_preference(users, people, catalogue)), axis=1, dtype=np.float64)
+        edges = np.concatenate([np.zeros((len(users), 1)), cumulative], axis=1)
         own = user[rows] - users[0]
         low, high = edges[own, catalogue.first[category[rows]]], edges[own, catalogue.first[category[rows] + 1]]
         target = low[:, None] + (high - low)[:, None] * uniform[rows]
-        offset = 2.0 * chance.max() * np.arange(len(users))  # one long increasing row, so that one search finds all
-        found = np.searchsorted((chance + offset[:, None]).ravel(), target + offset[own, None], side="right")
-        tries[rows] = found - own[:, None] * chance.shape[1]
+        offset = (
+            2.0 * cumulative.max() * np.arange(len(users))
+        )  # one increasing array, so that one search serves all users
+        positions = np.searchsorted((cumulative + offset[:, None]).ravel(), target + offset[own, None], side="right")
+        tries[rows] = positions - own[:, None] * cumulative.shape[1]
     start, stop = catalogue.first[category][:, None], catalogue.first[category + 1][:, None]
-    tries = np.clip(tries, start, stop - 1)  # a sum may round to the neighbour's
+    tries = np.clip(tries, start, stop - 1)  # rounding of sums may cross into the next category
     out = catalogue.launch[tries] <= day[:, None]
     chosen = tries[np.arange(len(user)), out.argmax(axis=1)]
     return np.where(out.any(axis=1), chosen, start[:, 0])
@@ -471,16 +475,16 @@ def _blocks(user: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, slice]]:
 
 
 def _preference(users: np.ndarray, people: People, catalogue: Catalogue) -> np.ndarray:
-    """`(users, n_items)` log weights: taste, popularity, and how far the price is from what they like to pay."""
+    """`(users, n_items)` log weights: taste, popularity, and distance of the price from the preferred level."""
     taste = (2.5 * people.tastes[users]).astype(np.float32) @ catalogue.tastes.T.astype(np.float32)
     gap = (people.price_level[users, None] - catalogue.price_level).astype(np.float32)
     return taste + catalogue.log_popularity.astype(np.float32) - gap * gap
 
 
-def _replenished(lines: pl.DataFrame, world: World, catalogue: Catalogue, rng: Generator) -> pl.DataFrame:
-    """Lines of orders for what is used up: the same item an interval later, again and again with chance 0.6.
+def _replenished(lines: pl.DataFrame, size: ShopSize, catalogue: Catalogue, rng: Generator) -> pl.DataFrame:
+    """Replenishment orders: the same item again after an interval, each time with probability 0.6.
 
-    What falls due within the same five days is one order, on the first of them. At most `n_orders` orders in all.
+    Items due within the same five days form one order, on the first of these days. At most `n_orders` orders in all.
     """
     used_up = lines.filter("bought", pl.Series(catalogue.interval[lines["item"].to_numpy()] > 0, dtype=pl.Boolean))
     times = rng.geometric(0.4, used_up.height) - 1
@@ -489,11 +493,11 @@ def _replenished(lines: pl.DataFrame, world: World, catalogue: Catalogue, rng: G
     wait = pl.Series("wait", pace[chain] * rng.lognormal(0, 0.15, len(chain)), dtype=pl.Float64)
     again = used_up[chain].drop("session").with_columns(wait, chain=pl.Series(chain))
     again = again.with_columns(day=pl.col("day") + pl.col("wait").cum_sum().over("chain").cast(pl.Int64))
-    again = again.filter(pl.col("day") < world.n_days).with_columns(span=pl.col("day") // 5)
+    again = again.filter(pl.col("day") < size.n_days).with_columns(span=pl.col("day") // 5)
     orders = again.group_by("user", "span", maintain_order=True).agg(first_day=pl.col("day").min())
-    room = world.n_orders - max(1, round(SHARE_FIRST * world.n_orders))
-    kept = np.sort(rng.permutation(orders.height)[:room])  # a chain that loses a link: they bought it elsewhere
-    orders = orders[kept].with_row_index("order").with_columns(session=(lines["session"].max() + 1 + pl.col("order")))
+    room = size.n_orders - max(1, round(SHARE_FIRST * size.n_orders))
+    chosen = np.sort(rng.permutation(orders.height)[:room])  # dropped orders were placed elsewhere
+    orders = orders[chosen].with_row_index("order").with_columns(session=(lines["session"].max() + 1 + pl.col("order")))
     again = again.join(orders, on=["user", "span"], how="inner", maintain_order="left")
     return again.select(pl.col("session").cast(pl.Int64), "user", "item", pl.col("first_day").alias("day"), "bought")
 
@@ -503,8 +507,8 @@ def _events(
 ) -> pl.DataFrame:
     """The clean transactions: the funnel of every line, then returns and ratings, in the order of time.
 
-    One row is one transaction as the shop delivers it, with `at` (UTC, microseconds) and `delivered` (a day of the
-    world, in whose file it comes) beside the columns of the file.
+    One row is one transaction as the shop delivers it, with `at` (UTC, microseconds) and `delivered` (the day
+    whose file contains it) besides the columns of the file.
     """
     lines = _with_times(lines, rng).with_columns(_quantity(lines, catalogue, rng), _unit_price(lines, catalogue, rng))
     bought = lines.filter("bought")
@@ -517,7 +521,7 @@ def _events(
             _action("rating", _ratings(bought, people, catalogue, rng)),
         ]
     )
-    events = events.filter(pl.col("at") < len(calendar.dates) * DAY)  # what comes after the last day is not known yet
+    events = events.filter(pl.col("at") < len(calendar.dates) * DAY)  # events after the last day are in the future
     return _named(events.sort("at", "user", "item", maintain_order=True), people, catalogue, calendar)
 
 
@@ -529,7 +533,7 @@ def _with_times(lines: pl.DataFrame, rng: Generator) -> pl.DataFrame:
     pause = pl.Series("pause", (rng.exponential(60 * SECOND, n)).astype(np.int64) + SECOND)
     hesitation = pl.Series("hesitation", rng.integers(10 * SECOND, 180 * SECOND, n))
     paying = pl.Series("paying", rng.integers(60 * SECOND, 300 * SECOND, n))
-    carted = pl.Series("carted", rng.random(n) < 0.15)  # and then left there
+    carted = pl.Series("carted", rng.random(n) < 0.15)  # added to the cart, not bought
     return (
         lines.with_columns(visit, pause, hesitation, paying, carted)
         .with_columns(
@@ -548,7 +552,7 @@ def _quantity(lines: pl.DataFrame, catalogue: Catalogue, rng: Generator) -> pl.S
 
 
 def _unit_price(lines: pl.DataFrame, catalogue: Catalogue, rng: Generator) -> pl.Series:
-    """The list price, less the offer of the week: a tenth of the items, by a tenth to a quarter."""
+    """The list price, less weekly discounts: 10 % of the items, by 10 to 25 %."""
     item, week = lines["item"].to_numpy(), lines["day"].to_numpy() // 7
     shape = (len(catalogue.price), int(week.max()) + 1)
     discount = np.where(rng.random(shape) < 0.1, rng.choice([0.10, 0.15, 0.25], shape), 0.0)
@@ -562,7 +566,7 @@ def _returns(bought: pl.DataFrame, rng: Generator) -> pl.DataFrame:
 
 
 def _ratings(bought: pl.DataFrame, people: People, catalogue: Catalogue, rng: Generator) -> pl.DataFrame:
-    """At most one rating per pair, days after a purchase: mostly friendly, and more so where tastes meet."""
+    """At most one rating per pair, days after a purchase: mostly positive, more so where tastes match."""
     chosen = bought.filter(pl.Series(rng.random(bought.height) < RATED))
     chosen = chosen.unique(["user", "item"], keep="first", maintain_order=True)
     user, item = chosen["user"].to_numpy(), chosen["item"].to_numpy()
@@ -588,7 +592,7 @@ def _action(name: str, lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _named(events: pl.DataFrame, people: People, catalogue: Catalogue, calendar: Calendar) -> pl.DataFrame:
-    """The events under the shop's names: ids, timestamps as text, and the day in whose file they are delivered."""
+    """The events in the shop's format: ids, timestamps as text, and the day of the file that delivers them."""
     number = pl.Series(catalogue.number[events["item"].to_numpy()])
     signup_day = pl.Series(people.signup[events["user"].to_numpy()])
     at = pl.lit(calendar.dates[0].astype("datetime64[us]").item()) + pl.duration(microseconds="at")
@@ -669,11 +673,11 @@ def _with_gaps(table: pl.DataFrame, shares: dict[str, float], rng: Generator) ->
 
 
 class Fault(NamedTuple):
-    """One way of damaging a row: which rows can have it, the column it spoils, and what it puts there."""
+    """A kind of error: the rows that can have it, the column it changes, and the erroneous values."""
 
     eligible: pl.Expr
     column: str
-    spoilt: Callable[[pl.DataFrame, Generator], pl.Series]
+    values: Callable[[pl.DataFrame, Generator], pl.Series]
 
 
 def _any_of(*values: object) -> Callable[[pl.DataFrame, Generator], pl.Series]:
@@ -681,7 +685,7 @@ def _any_of(*values: object) -> Callable[[pl.DataFrame, Generator], pl.Series]:
 
 
 def _free_or_negative(rows: pl.DataFrame, rng: Generator) -> pl.Series:
-    return 0.0 - rows["unit_price"] * rng.integers(0, 2, rows.height)  # not a minus, which would write -0.00
+    return 0.0 - rows["unit_price"] * rng.integers(0, 2, rows.height)  # a unary minus would write -0.00
 
 
 def _far_ahead(rows: pl.DataFrame, rng: Generator) -> pl.Series:
@@ -689,13 +693,13 @@ def _far_ahead(rows: pl.DataFrame, rng: Generator) -> pl.Series:
 
 
 def _too_early(rows: pl.DataFrame, rng: Generator) -> pl.Series:
-    """Up to 30 days before the customer's sign-up, and after the world's begin."""
+    """Up to 30 days before the customer's sign-up, and within the simulated period."""
     early = pl.Series("early", DAY * rng.uniform(0.05, 1, rows.height)) * rows["signup_day"].clip(upper_bound=30)
     moment = pl.col("at") - pl.duration(microseconds="since_signup") - pl.duration(microseconds="early")
     return rows.with_columns(early.cast(pl.Int64)).select(_text(moment)).to_series()
 
 
-ALWAYS = pl.first().is_not_null()  # of every table an id, so: any row
+ALWAYS = pl.first().is_not_null()  # the first column is an id, so: any row
 NO_TIMES = ("not a date", "2025-02-30T12:00:00.000000Z", "0000-00-00")
 PURCHASE = pl.col("action") == "purchase"
 USER_FAULTS = {"impossible_age": Fault(ALWAYS, "age", _any_of(-3, 230))}
@@ -717,10 +721,10 @@ TRANSACTION_FAULTS = {
 def _damaged(
     table: pl.DataFrame, faults: dict[str, Fault], rate: float, rng: Generator
 ) -> tuple[pl.DataFrame, dict[str, int]]:
-    """The table with `rate` of its rows damaged, and how many of each kind.
+    """The table with errors in `rate` of its rows, and how many of each kind.
 
-    A third of the damage are intact rows that come again, unchanged, as `duplicate`; the rest is shared out evenly
-    among the faults, one per row at most (fewer where too few rows are eligible). Adds the column `state`: intact,
+    A third of the errors are intact rows delivered again, unchanged, as `duplicate`; the rest is distributed evenly
+    over the faults, at most one per row (fewer if too few rows are eligible). Adds the column `state`: intact,
     damaged or resent.
     """
     n_damaged = round(rate * table.height)
@@ -732,8 +736,8 @@ def _damaged(
     for (kind, fault), share in zip(faults.items(), shares, strict=True):
         eligible = np.flatnonzero(table.select(fault.eligible).to_series().to_numpy() & ~taken)
         lines = np.sort(rng.permutation(eligible)[:share])
-        spoilt = fault.spoilt(table[lines], rng).cast(table.schema[fault.column]).alias(fault.column)
-        damaged.append(table[lines].with_columns(spoilt))
+        erroneous = fault.values(table[lines], rng).cast(table.schema[fault.column]).alias(fault.column)
+        damaged.append(table[lines].with_columns(erroneous))
         taken[lines] = True
         counts[kind] = len(lines)
     intact = np.flatnonzero(~taken)
@@ -744,10 +748,10 @@ def _damaged(
     return result, counts | {"duplicate": len(resent)}
 
 
-def _delayed(events: pl.DataFrame, world: World, rng: Generator) -> tuple[pl.DataFrame, int]:
-    """Delivers some rows 1-3 days late, half as many as are damaged, and a third of the duplicates a day later."""
-    last = world.n_days - 1
-    n_late = round(world.dirt_rate / 2 * events.height)
+def _delayed(events: pl.DataFrame, size: ShopSize, rng: Generator) -> tuple[pl.DataFrame, int]:
+    """Deliver some rows 1-3 days late, half as many as have errors, and a third of the duplicates a day later."""
+    last = size.n_days - 1
+    n_late = round(size.dirt_rate / 2 * events.height)
     punctual = np.flatnonzero((events["state"] == "intact") & (events["delivered"] < last))
     delay = np.zeros(events.height, dtype=np.int64)
     late = rng.permutation(punctual)[:n_late]
@@ -761,19 +765,19 @@ def _delayed(events: pl.DataFrame, world: World, rng: Generator) -> tuple[pl.Dat
 def _deliver(
     folder: Path, calendar: Calendar, users: pl.DataFrame, products: pl.DataFrame, events: pl.DataFrame
 ) -> None:
-    """Write the shop's files; a day without transactions is a file with a header only."""
+    """Write the shop's files; for a day without transactions, a file with only a header."""
     (folder / "transactions").mkdir(parents=True, exist_ok=True)
     _write(folder / "users.csv", users.drop("state").write_csv())
     objects = ",\n".join(json.dumps(row, ensure_ascii=False) for row in products.drop("state").iter_rows(named=True))
     _write(folder / "products.json", f"[\n{objects}\n]\n")
     edges = events["delivered"].search_sorted(np.arange(len(calendar.dates) + 1))
-    for number, day in enumerate(tqdm(calendar.dates, desc="The shop delivers", unit="file", disable=None)):
+    for number, day in enumerate(tqdm(calendar.dates, desc="Writing files", unit="file", disable=None)):
         rows = events.select(TRANSACTION)[edges[number] : edges[number + 1]]
         _write(folder / "transactions" / f"transactions_{day}.csv", rows.write_csv(float_precision=2))
 
 
 def _write(path: Path, text: str) -> None:
-    """All or nothing, and not at all where the file already holds these bytes."""
+    """Write atomically, and only if the content changed."""
     content = text.encode()
     if path.exists() and path.read_bytes() == content:
         return

@@ -1,4 +1,4 @@
-"""Streaming with nothing to install: an embedded broker, a producer and a consumer, and one user who is watched."""
+"""The streaming demo, without installation: an embedded broker, a producer, a consumer, and one watched user."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from recomart_lib.stream import commit_log
 from recomart_lib.stream_report import sessions
 
 KINDS = {"view": 0.7, "cart": 0.2, "purchase": 0.1}
-WATCHED_EVERY_S = 2  # the watched user does something so often
-SILENT_S = 10  # when all was sent and for so long nothing came, it ends
+WATCHED_EVERY_S = 2  # seconds between two events of the watched user
+SILENT_S = 10  # ends if no message arrives for this long after all were sent
 
 
-class Seen(NamedTuple):
-    """How things are at a moment: seconds since the start, events that are durable, latencies in ms, and the watched
-    user's newest events (`schemas.EVENTS`), oldest first; `ended` with the last one."""
+class Snapshot(NamedTuple):
+    """The state at a moment: seconds since the start, durable events, latencies in ms, and the watched user's events
+    (`schemas.EVENTS`), oldest first; `ended` is true for the last snapshot."""
 
     second: float
     n_events: int
-    late: dict[str, float | None]
+    latency: dict[str, float | None]
     watched: pl.DataFrame
     ended: bool
 
 
-def invent(items: pl.DataFrame, users: pl.Series, watched: str, n: int, rate: float, seed: int) -> pl.DataFrame:
-    """Events of a shop that starts now: `rate` per second, in the order of time (columns of `schemas.EVENTS`)."""
+def generate(items: pl.DataFrame, users: pl.Series, watched: str, n: int, rate: float, seed: int) -> pl.DataFrame:
+    """Random events from now on: `rate` per second, in the order of time (columns of `schemas.EVENTS`)."""
     rng, start = np.random.default_rng(seed), datetime.now(UTC)
     item = rng.integers(0, items.height, n)
     every = max(1, round(rate * WATCHED_EVERY_S))
@@ -46,7 +46,7 @@ def invent(items: pl.DataFrame, users: pl.Series, watched: str, n: int, rate: fl
         user_id=pl.when(pl.int_range(pl.len()) % every == every - 1).then(pl.lit(watched)).otherwise(user),
         event_id=pl.format("demo-{}-{}", pl.lit(int(start.timestamp())), pl.int_range(pl.len())),
         event_type=pl.Series(rng.choice(list(KINDS), n, p=list(KINDS.values()))),
-        timestamp=pl.Series([start + timedelta(seconds=place / rate) for place in range(n)], dtype=TIMESTAMP),
+        timestamp=pl.Series([start + timedelta(seconds=number / rate) for number in range(n)], dtype=TIMESTAMP),
         quantity=pl.lit(1, pl.Int64),
         rating=pl.lit(None, pl.Float64),
         order_id=pl.lit(None, pl.String),
@@ -61,19 +61,19 @@ def run(
     params: Params,
     stopped: Callable[[], bool] = lambda: False,
     follow: Callable[[pl.DataFrame], None] = lambda _: None,
-) -> Iterator[Seen]:
-    """Send events through an embedded broker into a zone that is thrown away; once per second, how things are.
+) -> Iterator[Snapshot]:
+    """Send events through an embedded broker into a temporary zone; yields a snapshot per second.
 
     Parameters
     ----------
     follow
-        Told of the events of each batch when they are durable.
+        Called with the events of each batch once they are durable.
     """
-    mine: list[pl.DataFrame] = [pl.DataFrame(schema=EVENTS)]
+    watched_events: list[pl.DataFrame] = [pl.DataFrame(schema=EVENTS)]
     done, start = threading.Event(), time.monotonic()
 
-    def told(rows: pl.DataFrame) -> None:
-        mine.append(rows.filter(pl.col("user_id") == watched).select(list(EVENTS)))
+    def on_commit(rows: pl.DataFrame) -> None:
+        watched_events.append(rows.filter(pl.col("user_id") == watched).select(list(EVENTS)))
         follow(rows)
 
     with (
@@ -85,23 +85,23 @@ def run(
         settings = params.stream.model_copy(
             update={"bootstrap_servers": address, "client": {"log_level": 0}, "consumer": {}, "producer": {}}
         )
-        sent = threads.submit(producer.produce, events, settings, rate, stopped)
-        stop = _idle(done, zone, sent.done, events.height)
-        kept = threads.submit(consumer.run, zone, settings, params.validate_, stop, None, told)
-        kept.add_done_callback(lambda _: done.set())
+        producing = threads.submit(producer.produce, events, settings, rate, stopped)
+        stop = _idle(done, zone, producing.done, events.height)
+        consuming = threads.submit(consumer.run, zone, settings, params.validate_, stop, None, on_commit)
+        consuming.add_done_callback(lambda _: done.set())
         while not done.wait(1):
-            yield _seen(zone, start, mine, ended=False)
-        sent.result()
-        kept.result()
-        yield _seen(zone, start, mine, ended=True)
+            yield _snapshot(zone, start, watched_events, ended=False)
+        producing.result()
+        consuming.result()
+        yield _snapshot(zone, start, watched_events, ended=True)
 
 
-def _idle(done: threading.Event, zone: commit_log.Zone, sent: Callable[[], bool], n: int) -> Callable[[], bool]:
-    """True once all that was sent is durable, or nothing more of it has come for some seconds."""
+def _idle(done: threading.Event, zone: commit_log.Zone, all_sent: Callable[[], bool], n: int) -> Callable[[], bool]:
+    """True once all sent events are durable, or none has arrived for `SILENT_S` seconds."""
     last = {"n": 0, "at": time.monotonic()}
 
     def stop() -> bool:
-        if done.is_set() or not sent():
+        if done.is_set() or not all_sent():
             return done.is_set()
         now = sessions.ever(zone)["n_messages"]
         if now != last["n"]:
@@ -111,8 +111,8 @@ def _idle(done: threading.Event, zone: commit_log.Zone, sent: Callable[[], bool]
     return stop
 
 
-def _seen(zone: commit_log.Zone, start: float, mine: list[pl.DataFrame], ended: bool) -> Seen:
-    found = sessions.ever(zone)
-    late = {name: found[name] for name in ("p50", "p99")}
-    watched = pl.concat(mine).sort("timestamp")
-    return Seen(time.monotonic() - start, found["n_events"], late, watched, ended)
+def _snapshot(zone: commit_log.Zone, start: float, watched_events: list[pl.DataFrame], ended: bool) -> Snapshot:
+    totals = sessions.ever(zone)
+    latency = {name: totals[name] for name in ("p50", "p99")}
+    watched = pl.concat(watched_events).sort("timestamp")
+    return Snapshot(time.monotonic() - start, totals["n_events"], latency, watched, ended)

@@ -1,6 +1,6 @@
-"""A broker with nothing to install: the one inside librdkafka, in a process of its own. For demos and small tests.
+"""A broker that needs no installation: the one inside librdkafka, in its own process. For demos and small tests.
 
-It keeps about 5 MB per partition, nothing over a restart, and knows no security. Only this module knows it.
+It keeps about 5 MB per partition, loses everything on restart, and has no security.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from confluent_kafka import Producer
 
 from recomart_lib.core.errors import UserError
 
-STARTS_S = 30  # within so many seconds it must have told its address
+START_TIMEOUT_S = 30
 
 
 @contextmanager
 def embedded() -> Iterator[str]:
-    """A broker that lives as long as the `with` block, or as this process if it is killed.
+    """Run a broker for the duration of the `with` block; it also ends if this process is killed.
 
-    Topics are made when they are first written to or subscribed, with four partitions.
+    Topics are created on first write or subscription, with four partitions.
 
     Yields
     ------
@@ -31,25 +31,25 @@ def embedded() -> Iterator[str]:
     Raises
     ------
     UserError
-        If it could not be started.
+        If it cannot be started.
     """
     command = [sys.executable, "-m", "recomart.streaming.embedded_broker"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             address = process.stdout.readline().strip()
             if not address:
-                raise UserError("The embedded broker could not be started; what it said stands above.")
+                raise UserError("The embedded broker could not be started; see its output above.")
             yield address
         finally:
-            process.stdin.close()  # it waits for this
-            process.wait(STARTS_S)
+            process.stdin.close()  # it ends when its input ends
+            process.wait(START_TIMEOUT_S)
 
 
 def serve() -> None:
-    """Be the broker: tell the address on standard output, then live until standard input ends."""
+    """Run the broker: print its address to standard output, then wait until standard input ends."""
     broker = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "", "log_level": 0})
-    found = broker.list_topics(timeout=STARTS_S).brokers.values()
-    sys.stdout.write("".join(f"{broker.host}:{broker.port}\n" for broker in found))
+    brokers = broker.list_topics(timeout=START_TIMEOUT_S).brokers.values()
+    sys.stdout.write("".join(f"{broker.host}:{broker.port}\n" for broker in brokers))
     sys.stdout.flush()
     sys.stdin.read()
 

@@ -1,7 +1,7 @@
-"""Messages and rows: an event as versioned JSON on a topic, and as a row of the lake. Pure; docs/streaming.md tells it.
+"""Convert events between versioned JSON messages and rows; the format is in docs/streaming.md.
 
-A batch is read at once by Arrow, which is strict and fast. Only where it finds fault are messages read alone, to learn
-which one is to blame, and why.
+Arrow parses a whole batch, strictly and fast. Only if it fails are messages parsed one by one, to find the bad ones and
+the reasons.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from recomart_lib.validate import quality_rules
 from recomart_lib.validate.settings import Validate
 
 VERSION = 1
-ALONE = 100  # messages
-BLOCK_BYTES = 1 << 20  # what a thread reads at a time
+SMALL_BATCH = 100  # messages that are parsed one by one if Arrow rejects them
+BLOCK_BYTES = 1 << 20  # parsed per thread at a time
 TIMES = ("timestamp", "produced_at")
-# what of the rulebook a row alone can answer for; the rest needs other rows and is asked by 02_validate
+# rules that need a single row; 02_validate checks the others
 LOCAL_RULES = ("event_type_known", "quantity_possible", "price_possible", "rating_possible", "rating_given")
 ROWS = {**EVENTS, "produced_at": TIMESTAMP}
 
@@ -31,7 +31,7 @@ Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d
 
 
 class Event(BaseModel):
-    """One message. Other keys are allowed and not kept; numbers are numbers, not text."""
+    """One message. Other keys are ignored; numbers must be JSON numbers, not text."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
@@ -57,48 +57,48 @@ ARROW = pa.schema(
 def write(events: pl.DataFrame, produced_at: datetime) -> list[bytes]:
     """One message per event, in their order; `events` has the columns of `schemas.EVENTS`."""
     text = [pl.col(name).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ") for name in TIMES]
-    whole = events.with_columns(schema_version=pl.lit(VERSION), produced_at=pl.lit(produced_at, TIMESTAMP))
-    packed = whole.with_columns(text).select(pl.struct(ARROW.names).struct.json_encode())
-    return [message.encode() for message in packed.to_series()]
+    complete = events.with_columns(schema_version=pl.lit(VERSION), produced_at=pl.lit(produced_at, TIMESTAMP))
+    encoded = complete.with_columns(text).select(pl.struct(ARROW.names).struct.json_encode())
+    return [message.encode() for message in encoded.to_series()]
 
 
 def read(messages: pl.DataFrame, now: datetime, max_future_s: int, rules: Validate) -> pl.DataFrame:
-    """What a batch of messages says.
+    """Parse and check a batch of messages.
 
     Parameters
     ----------
     messages
-        One row per message: key and value, as bytes; other columns are kept.
+        One row per message: key and value, as bytes; other columns are passed through.
 
     Returns
     -------
     DataFrame
-        The same rows in their order, with the columns of `schemas.EVENTS`, produced_at, and reason (null: it can go
-        into the lake; else why it is a dead letter).
+        The same rows in their order, with the columns of `schemas.EVENTS`, produced_at, and reason (null: a good row;
+        otherwise why it is a dead letter).
     """
     rows = _parsed(messages.get_column("value"))
     times = [pl.col(name).str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False) for name in TIMES]
     rows = rows.with_columns(times).with_columns(messages.get_column("key"))
     rows = rows.with_columns(reason=_first_reason(now, max_future_s))
-    return pl.concat([_judged(rows, rules).select(*ROWS, "reason"), messages], how="horizontal")
+    return pl.concat([_checked(rows, rules).select(*ROWS, "reason"), messages], how="horizontal")
 
 
 def _parsed(messages: pl.Series) -> pl.DataFrame:
-    """The rows; halves are tried until those around a bad message are few enough to be read alone."""
-    rows = _all_at_once(messages)
+    """The rows; a batch that Arrow rejects is halved until it is small enough to parse messages one by one."""
+    rows = _parse_batch(messages)
     if rows is not None:
         return rows
-    if messages.len() <= ALONE:
-        return _one_by_one(messages)
+    if messages.len() <= SMALL_BATCH:
+        return _parse_one_by_one(messages)
     half = messages.len() // 2
     return pl.concat([_parsed(messages[:half]), _parsed(messages[half:])])
 
 
-def _all_at_once(messages: pl.Series) -> pl.DataFrame | None:
-    """The rows if all messages are what they should be in form, else None."""
-    # a message that starts with a brace and has no line break is at least one row: as many rows as lines are one each
-    whole = messages.bin.starts_with(b"{") & ~messages.bin.contains(b"\n")
-    if not messages.len() or not whole.fill_null(False).all():
+def _parse_batch(messages: pl.Series) -> pl.DataFrame | None:
+    """The rows if all messages are well-formed, else None."""
+    # a message that starts with a brace and has no line break is at least one row, so equal numbers mean one row each
+    single_line = messages.bin.starts_with(b"{") & ~messages.bin.contains(b"\n")
+    if not messages.len() or not single_line.fill_null(False).all():
         return None
     try:
         lines = messages.cast(pl.String).str.join("\n")[0].encode()
@@ -115,7 +115,7 @@ def _all_at_once(messages: pl.Series) -> pl.DataFrame | None:
     return pl.DataFrame(pl.from_arrow(table)).with_columns(reason=pl.lit(None, pl.String))
 
 
-def _one_by_one(messages: pl.Series) -> pl.DataFrame:
+def _parse_one_by_one(messages: pl.Series) -> pl.DataFrame:
     records = [_record(message) for message in messages]
     kinds = {"schema_version": pl.Int64, **{name: pl.String if name in TIMES else kind for name, kind in ROWS.items()}}
     return pl.DataFrame(records, schema={**kinds, "reason": pl.String})
@@ -128,32 +128,32 @@ def _record(message: bytes | None) -> dict[str, object]:
         return Event.model_validate_json(message).model_dump()
     except ValidationError as problem:
         first = problem.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return {"reason": f"{place}: {first['msg']}" if place else f"not a JSON object: {first['msg']}"}
+        path = ".".join(str(part) for part in first["loc"])
+        return {"reason": f"{path}: {first['msg']}" if path else f"not a JSON object: {first['msg']}"}
 
 
 def _first_reason(now: datetime, max_future_s: int) -> pl.Expr:
-    """Why a row that Arrow could read, or that was read alone, is none after all."""
+    """Why a row that was parsed is still invalid."""
     latest = now + timedelta(seconds=max_future_s)
     texts = [name for name in REQUIRED["events"] if name != "timestamp"]
-    bad = [
+    checks = [
         (pl.col("schema_version").is_null() | (pl.col("schema_version") != VERSION), f"schema_version is not {VERSION}")
     ]
-    bad += [(pl.col(name).is_null() | (pl.col(name) == ""), f"{name}: missing or empty") for name in texts]
-    bad += [(pl.col("key").ne_missing(pl.col("user_id").cast(pl.Binary)), "the message's key is not the user_id")]
-    bad += [(pl.col("timestamp").is_null(), "timestamp: missing, or not ISO 8601 with a zone")]
-    bad += [(pl.col("timestamp") > latest, f"timestamp: more than {max_future_s} s in the future")]
-    return pl.coalesce("reason", *(pl.when(wrong).then(pl.lit(reason)) for wrong, reason in bad))
+    checks += [(pl.col(name).is_null() | (pl.col(name) == ""), f"{name}: missing or empty") for name in texts]
+    checks += [(pl.col("key").ne_missing(pl.col("user_id").cast(pl.Binary)), "the message's key is not the user_id")]
+    checks += [(pl.col("timestamp").is_null(), "timestamp: missing, or not ISO 8601 with a zone")]
+    checks += [(pl.col("timestamp") > latest, f"timestamp: more than {max_future_s} s in the future")]
+    return pl.coalesce("reason", *(pl.when(wrong).then(pl.lit(reason)) for wrong, reason in checks))
 
 
-def _judged(rows: pl.DataFrame, rules: Validate) -> pl.DataFrame:
-    """Rows that break a rule of severity error get its name as their reason."""
-    chosen = [
+def _checked(rows: pl.DataFrame, rules: Validate) -> pl.DataFrame:
+    """The rows; the names of broken rules with severity error become their reason."""
+    row_rules = [
         rule for rule in quality_rules.rules(rules, "events") if rule.name in LOCAL_RULES and rule.severity == "error"
     ]
     numbered = rows.with_row_index("row_id")
     failed = (
-        quality_rules.failures(numbered, chosen, rules)
+        quality_rules.failures(numbered, row_rules, rules)
         .group_by("row_id")
         .agg(broken=pl.col("rule").sort().str.join("; "))
     )

@@ -1,4 +1,4 @@
-"""Events onto a topic: keyed by user, idempotent, as fast as possible or at a set rate."""
+"""Produce events to a topic: keyed by user, idempotent, as fast as possible or at a fixed rate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from recomart_lib.core.schemas import TIMESTAMP
 log = logging.getLogger(__name__)
 
 SETTINGS = {"linger.ms": 5, "compression.type": "lz4", "queue.buffering.max.messages": 500_000}
-AT_ONCE = 10_000  # events that are made into messages in one go
+BATCH_SIZE = 10_000  # events serialized together
 
 
 def produce(
@@ -33,21 +33,26 @@ def produce(
     speed_up: float | None = None,
     live: bool = False,
 ) -> int:
-    """Write events (columns of `schemas.EVENTS`) to the topic in their order; returns how many the broker has.
+    """Write events (columns of `schemas.EVENTS`) to the topic in their order.
 
     Parameters
     ----------
     rate
-        Events per second; None: as fast as the broker takes them.
+        Events per second; None: as fast as the broker accepts them.
     speed_up
-        Keep the time between the events, so many times shorter; they are sorted by it then.
+        Replay the time between events this many times faster; the events must be sorted by time.
     live
-        The events happen now: each gets the present time and an id of its own, as if a shop were open.
+        Each event gets the current time and a new id, as if it happened now.
+
+    Returns
+    -------
+    int
+        The number of events that the broker accepted.
 
     Raises
     ------
     UserError
-        If the broker did not take some of them.
+        If the broker did not accept some events.
     """
     failed: list[str] = []
 
@@ -72,25 +77,28 @@ def produce(
                 raise UserError(f"The event could not be written to {settings.topic}: {problem}.") from None
         n += part.height
         producer.poll(0)
-    left = producer.flush(60)
-    if failed or left:
-        raise UserError(f"{len(failed) + left} of {n} events were not taken: {failed[0] if failed else 'no answer'}.")
+    n_unsent = producer.flush(60)
+    if failed or n_unsent:
+        raise UserError(
+            f"{len(failed) + n_unsent} of {n} events were not accepted by the broker: "
+            f"{failed[0] if failed else 'no answer'}."
+        )
     return n
 
 
 def _paced(events: pl.DataFrame, rate: float | None, speed_up: float | None) -> Iterator[pl.DataFrame]:
-    """The events in parts, each when its time has come: looked at every hundredth of a second."""
+    """The events in parts, each when it is due; checks every hundredth of a second."""
     if rate is None and speed_up is None:
-        yield from events.iter_slices(AT_ONCE)
+        yield from events.iter_slices(BATCH_SIZE)
         return
-    moments = events.get_column("timestamp").dt.epoch("us").to_numpy()
+    times = events.get_column("timestamp").dt.epoch("us").to_numpy()
     start, done = time.monotonic(), 0
     while done < events.height:
-        passed = time.monotonic() - start
+        elapsed = time.monotonic() - start
         if rate is not None:
-            due = min(events.height, int(passed * rate) + 1)
+            due = min(events.height, int(elapsed * rate) + 1)
         else:
-            due = int(np.searchsorted(moments, moments[0] + passed * speed_up * 1e6, side="right"))
-        yield from events.slice(done, due - done).iter_slices(AT_ONCE)
+            due = int(np.searchsorted(times, times[0] + elapsed * speed_up * 1e6, side="right"))
+        yield from events.slice(done, due - done).iter_slices(BATCH_SIZE)
         done = max(done, due)
         time.sleep(0.01)

@@ -123,7 +123,7 @@ class TestArchiving:
         run = archived()
         state(archived.root, reg=9, users=BETTER)
         (stored,) = archive.history(archived.root).runs
-        assert (stored.number, found.shop, found.revision) == (1, "tiny", "no git")
+        assert (stored.number, stored.shop, stored.revision) == (1, "tiny", "no git")
         assert stored.scores.equals(run.scores)
         assert stored.scores.filter(model="ease")["ndcg@10"].to_list() == list(BEFORE.values())
         assert stored.fingerprint == run.fingerprint

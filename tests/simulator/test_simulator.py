@@ -1,4 +1,4 @@
-"""The simulated shop: the files it delivers, that its clean world makes sense, and that its dirt is what it says."""
+"""The simulated shop: its files, the plausibility of correct rows, and the counts of simulated errors."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recomart.simulator.shop import CATEGORIES, TRANSACTION, World, simulate
+from recomart.simulator.shop import CATEGORIES, TRANSACTION, ShopSize, simulate
 from recomart_lib.core.errors import UserError
 
-SMALL = World(n_users=300, n_items=200, n_orders=1_500, n_days=120)
+SMALL = ShopSize(n_users=300, n_items=200, n_orders=1_500, n_days=120)
 CLEAN = replace(SMALL, dirt_rate=0)
-TINY = World(n_users=60, n_items=40, n_orders=300, n_days=60)
+TINY = ShopSize(n_users=60, n_items=40, n_orders=300, n_days=60)
 FORMAT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
@@ -25,7 +25,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def transactions(folder: Path) -> pl.DataFrame:
-    """All delivered rows as text, with `file_day` and, where it can be read, `at`."""
+    """All delivered rows as text, with `file_day` and, if valid, `at`."""
     files = sorted((folder / "transactions").glob("*.csv"))
     days = [
         pl.read_csv(path, infer_schema=False).with_columns(file_day=pl.lit(path.stem.removeprefix("transactions_")))
@@ -45,7 +45,7 @@ def users(folder: Path) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def full(tmp_path_factory) -> tuple[pl.DataFrame, dict[str, int]]:
     folder = tmp_path_factory.mktemp("full")
-    counts = simulate(World(), 42, folder)
+    counts = simulate(ShopSize(), 42, folder)
     return transactions(folder), counts
 
 
@@ -148,15 +148,15 @@ def test_views_come_before_carts_before_purchases(clean):
         assert both.height and (both[later] > both["purchase"]).all()
 
 
-def test_planted_dirt_is_found(small):
+def test_simulated_errors_are_counted(small):
     folder, counts = small
     rows, people = transactions(folder), users(folder)
     products = pl.DataFrame(json.loads((folder / "products.json").read_text()))
     once = rows.unique(TRANSACTION)
     signup = once.join(people.unique(), on="customer_id", how="left")
     bought, price = once["action"] == "purchase", once["unit_price"].cast(float)
-    known = pl.Series(["view", "add_to_cart", "purchase", "return", "rating"])
-    found = {
+    actions = pl.Series(["view", "add_to_cart", "purchase", "return", "rating"])
+    n_errors = {
         "users.duplicate": people.height - people.unique().height,
         "users.impossible_age": people.unique()["age"].is_in(["-3", "230"]).sum(),
         "products.duplicate": products.height - products.unique().height,
@@ -167,7 +167,7 @@ def test_planted_dirt_is_found(small):
         ).sum(),
         "transactions.orphan_product": (~once["product_id"].is_in(products["product_id"].implode())).sum(),
         "transactions.missing_customer": once["customer_id"].null_count(),
-        "transactions.unknown_action": (~once["action"].is_in(known.implode())).sum(),
+        "transactions.unknown_action": (~once["action"].is_in(actions.implode())).sum(),
         "transactions.impossible_price": (bought & (price <= 0)).sum(),
         "transactions.impossible_quantity": (bought & (once["quantity"] == "0")).sum(),
         "transactions.impossible_rating": (~once["rating"].drop_nulls().cast(int).is_between(1, 5)).sum(),
@@ -175,12 +175,12 @@ def test_planted_dirt_is_found(small):
         "transactions.future_timestamp": (once["at"].dt.year() > 2090).sum(),
         "transactions.before_signup": (signup["at"].dt.date() < signup["signup_date"]).sum(),
     }
-    assert found == {kind: counts[kind] for kind in found}
-    assert set(found) == {kind for kind in counts if "." in kind} - {"transactions.late"}
-    assert all(n > 0 for n in found.values())
+    assert n_errors == {kind: counts[kind] for kind in n_errors}
+    assert set(n_errors) == {kind for kind in counts if "." in kind} - {"transactions.late"}
+    assert all(n > 0 for n in n_errors.values())
 
 
-def test_late_rows_come_a_few_days_later(small):
+def test_late_rows_are_delivered_a_few_days_later(small):
     folder, counts = small
     rows = transactions(folder)
     waited = (rows["file_day"] - rows["at"].dt.date()).dt.total_days()
@@ -189,7 +189,7 @@ def test_late_rows_come_a_few_days_later(small):
     assert 0 < counts["transactions.late"] <= late <= counts["transactions.late"] + slack
 
 
-def test_dirt_leaves_the_other_rows_as_they_were(small, clean):
+def test_errors_leave_other_rows_unchanged(small, clean):
     folder, counts = small
     dirty = transactions(folder).select(TRANSACTION).unique()
     same = dirty.join(transactions(clean).select(TRANSACTION), on=TRANSACTION, how="semi", nulls_equal=True)
@@ -199,7 +199,7 @@ def test_dirt_leaves_the_other_rows_as_they_were(small, clean):
     assert dirty.height == transactions(clean).height
 
 
-def test_tastes_can_be_found(clean):
+def test_purchases_reflect_tastes(clean):
     """Two purchases of one user share a category more often than two purchases of different users."""
     products = pl.DataFrame(json.loads((clean / "products.json").read_text())).drop_nulls("category")
     bought = transactions(clean).filter(pl.col("action") == "purchase").join(products, on="product_id")
@@ -228,27 +228,27 @@ def test_titles_are_readable_and_some_are_awkward(clean):
 
 
 @pytest.mark.parametrize(
-    "world",
+    "size",
     [
         TINY,
-        World(n_users=1, n_items=1, n_orders=1, n_days=1),
-        World(n_users=1, n_items=40, n_orders=50, n_days=30),
-        World(n_users=50, n_items=1, n_orders=20, n_days=400, start="2023-07-15"),
-        World(n_users=5_000, n_items=30, n_orders=3, n_days=10, dirt_rate=0.9),
+        ShopSize(n_users=1, n_items=1, n_orders=1, n_days=1),
+        ShopSize(n_users=1, n_items=40, n_orders=50, n_days=30),
+        ShopSize(n_users=50, n_items=1, n_orders=20, n_days=400, start="2023-07-15"),
+        ShopSize(n_users=5_000, n_items=30, n_orders=3, n_days=10, dirt_rate=0.9),
     ],
 )
-def test_small_worlds_work(world, tmp_path):
-    counts = simulate(world, 3, tmp_path)
+def test_small_shops_work(size, tmp_path):
+    counts = simulate(size, 3, tmp_path)
     assert transactions(tmp_path).height == counts["transactions"] > 0
-    assert users(tmp_path).height == counts["users"] >= world.n_users
-    assert len(json.loads((tmp_path / "products.json").read_text())) == counts["products"] >= world.n_items
+    assert users(tmp_path).height == counts["users"] >= size.n_users
+    assert len(json.loads((tmp_path / "products.json").read_text())) == counts["products"] >= size.n_items
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("n_users", 0), ("n_items", -1), ("n_orders", 0), ("n_days", 0), ("dirt_rate", 1.0), ("start", "2025-13-01")],
 )
-def test_impossible_worlds_are_refused(name, value, tmp_path):
+def test_impossible_sizes_are_refused(name, value, tmp_path):
     with pytest.raises(UserError, match=f"simulate.{name}: '?{value}"):
         simulate(replace(TINY, **{name: value}), 1, tmp_path)
     assert not any(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""The two brokers that the tests use: what is written comes back, and what a real one holds outlives its death."""
+"""The two brokers of the tests: messages can be read back, and the real one keeps them when it is killed."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def write(address: str, topic: str, messages: list[bytes]) -> None:
 
 def read(address: str, topic: str, n: int) -> list[bytes]:
     settings = {"bootstrap.servers": address, "group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest"}
-    consumer, found = Consumer(settings), []
+    consumer, values = Consumer(settings), []
     consumer.subscribe([topic])
-    while len(found) < n and (batch := consumer.consume(n, 20)):
-        found += [message.value() for message in batch if not message.error()]
+    while len(values) < n and (batch := consumer.consume(n, 20)):
+        values += [message.value() for message in batch if not message.error()]
     consumer.close()
-    return sorted(found)
+    return sorted(values)
 
 
-def test_the_embedded_broker_gives_back_what_was_written(embedded_broker):
+def test_the_embedded_broker_returns_written_messages(embedded_broker):
     messages = sorted(f"{n:04d}".encode() for n in range(300))
     write(embedded_broker, "there-and-back", messages)
     assert read(embedded_broker, "there-and-back", 300) == messages
@@ -45,13 +45,13 @@ def test_the_embedded_broker_ends_with_its_block():
     assert subprocess.run([sys.executable, "-c", listens, host, port], capture_output=True, check=False).returncode
 
 
-def test_an_embedded_broker_that_cannot_start_says_so(monkeypatch):
+def test_an_embedded_broker_that_cannot_start_is_an_error(monkeypatch):
     monkeypatch.setattr(streaming_embedded_broker.sys, "executable", "false")
     with pytest.raises(UserError, match="could not be started"), streaming_embedded_broker.embedded():
         pass
 
 
-def test_a_real_kafka_keeps_what_it_holds_when_it_is_killed(kafka):
+def test_a_real_kafka_keeps_messages_when_it_is_killed(kafka):
     topic = kafka.make("outlives", partitions=2, max_message_bytes="8000000")
     write(kafka.address, topic, [b"small", b"5" * 5_000_000])
     kafka.kill()

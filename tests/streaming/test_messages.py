@@ -27,10 +27,10 @@ GOOD = {
 
 
 def read(*messages: bytes | None, key: bytes | None = b"u", rules: Validate | None = None) -> pl.DataFrame:
-    return judged(messages, [key] * len(messages), rules)
+    return checked(messages, [key] * len(messages), rules)
 
 
-def judged(
+def checked(
     messages: Sequence[bytes | None], keys: Sequence[bytes | None], rules: Validate | None = None
 ) -> pl.DataFrame:
     batch = pl.DataFrame({"key": keys, "value": messages}, schema={"key": pl.Binary, "value": pl.Binary})
@@ -38,20 +38,22 @@ def judged(
 
 
 def reason(message: bytes | None, key: bytes | None = b"u") -> str | None:
-    """Why a message is dead; the same when good ones stand beside it."""
+    """Why a message is a dead letter; the reason is the same beside good messages."""
     alone = read(message, key=key).get_column("reason")[0]
     good = json.dumps(GOOD).encode()
-    beside = judged([good, message, good], [b"u", key, b"u"]).get_column("reason")
-    assert beside.to_list() == [None, alone, None]
+    reasons = checked([good, message, good], [b"u", key, b"u"]).get_column("reason")
+    assert reasons.to_list() == [None, alone, None]
     return alone
 
 
-def told(**changes: object) -> bytes:
+def message_of(**changes: object) -> bytes:
     return json.dumps({**GOOD, **changes}).encode()
 
 
 def test_a_message_is_a_row_with_its_time_in_utc():
-    row = read(told(quantity=2, price=1.5, order_id="o", produced_at="2026-05-01T08:00:00.000001Z")).row(0, named=True)
+    row = read(message_of(quantity=2, price=1.5, order_id="o", produced_at="2026-05-01T08:00:00.000001Z")).row(
+        0, named=True
+    )
     assert row["reason"] is None
     assert row["timestamp"] == datetime(2026, 5, 1, 8, tzinfo=UTC)
     assert row["produced_at"] == datetime(2026, 5, 1, 8, 0, 0, 1, tzinfo=UTC)
@@ -83,10 +85,10 @@ def test_what_is_written_is_read(ids, moment, price, quantity):
     ]
     events = pl.DataFrame(rows, schema=EVENTS)
     keys = [user.encode() for _, user, _ in ids]
-    found = judged(streaming_messages.write(events, NOW), keys)
-    assert found.get_column("reason").to_list() == [None] * len(ids)
-    assert found.select(list(EVENTS)).equals(events)
-    assert found.get_column("produced_at").to_list() == [NOW] * len(ids)
+    rows = checked(streaming_messages.write(events, NOW), keys)
+    assert rows.get_column("reason").to_list() == [None] * len(ids)
+    assert rows.select(list(EVENTS)).equals(events)
+    assert rows.get_column("produced_at").to_list() == [NOW] * len(ids)
 
 
 @pytest.mark.parametrize(
@@ -99,24 +101,24 @@ def test_what_is_written_is_read(ids, moment, price, quantity):
         (b"[]", "not a JSON object"),
         (b"7", "not a JSON object"),
         (b'{"event_id": "x"}{"event_id": "y"}', "not a JSON"),
-        (told(schema_version=2), "schema_version"),
-        (told(schema_version="1"), "schema_version"),
-        (told(schema_version=None), "schema_version"),
-        (told(event_id=""), "event_id"),
-        (told(event_id=7), "event_id"),
-        (told(user_id=None), "user_id"),
-        (told(item_id=None), "item_id"),
-        (told(timestamp="yesterday"), "timestamp"),
-        (told(timestamp="2026-05-01T10:00:00"), "timestamp"),
-        (told(timestamp="2026-13-01T10:00:00Z"), "timestamp"),
-        (told(timestamp=(NOW + timedelta(seconds=61)).isoformat()), "future"),
-        (told(event_type="hover"), "event_type_known"),
-        (told(event_type="purchase", price=0), "price_possible"),
-        (told(quantity=0), "quantity_possible"),
-        (told(quantity=1.5), "quantity"),
-        (told(price="cheap"), "price"),
-        (told(event_type="rating"), "rating_given"),
-        (told(rating=6), "rating_possible"),
+        (message_of(schema_version=2), "schema_version"),
+        (message_of(schema_version="1"), "schema_version"),
+        (message_of(schema_version=None), "schema_version"),
+        (message_of(event_id=""), "event_id"),
+        (message_of(event_id=7), "event_id"),
+        (message_of(user_id=None), "user_id"),
+        (message_of(item_id=None), "item_id"),
+        (message_of(timestamp="yesterday"), "timestamp"),
+        (message_of(timestamp="2026-05-01T10:00:00"), "timestamp"),
+        (message_of(timestamp="2026-13-01T10:00:00Z"), "timestamp"),
+        (message_of(timestamp=(NOW + timedelta(seconds=61)).isoformat()), "future"),
+        (message_of(event_type="hover"), "event_type_known"),
+        (message_of(event_type="purchase", price=0), "price_possible"),
+        (message_of(quantity=0), "quantity_possible"),
+        (message_of(quantity=1.5), "quantity"),
+        (message_of(price="cheap"), "price"),
+        (message_of(event_type="rating"), "rating_given"),
+        (message_of(rating=6), "rating_possible"),
     ],
 )
 def test_what_is_wrong_with_a_message(message, word):
@@ -125,29 +127,29 @@ def test_what_is_wrong_with_a_message(message, word):
 
 @pytest.mark.parametrize("key", [None, b"", b"v"])
 def test_a_key_is_the_user_id(key):
-    assert "key" in reason(told(), key)
+    assert "key" in reason(message_of(), key)
 
 
 def test_a_little_in_the_future_is_allowed():
-    assert reason(told(timestamp=(NOW + timedelta(seconds=60)).isoformat())) is None
+    assert reason(message_of(timestamp=(NOW + timedelta(seconds=60)).isoformat())) is None
 
 
 def test_unknown_keys_and_line_breaks_do_no_harm():
-    assert reason(told(campaign={"name": "spring"})) is None
+    assert reason(message_of(campaign={"name": "spring"})) is None
     assert reason(json.dumps(GOOD, indent=2).encode()) is None
 
 
 def test_a_rule_that_is_off_kills_nothing():
     rules = Validate(rules={"quantity_possible": "off"})
-    assert read(told(quantity=0), rules=rules).get_column("reason")[0] is None
+    assert read(message_of(quantity=0), rules=rules).get_column("reason")[0] is None
 
 
 @given(bad=st.sets(st.integers(0, 999), max_size=5))
 @settings(max_examples=20)
 def test_a_bad_message_in_a_large_batch_changes_nothing_for_the_others(bad):
-    messages = [b"[1]" if n in bad else told(event_id=f"e{n}", quantity=n + 1) for n in range(1_000)]
-    found = read(*messages)
-    assert found["reason"].is_not_null().arg_true().to_list() == sorted(bad)
+    messages = [b"[1]" if n in bad else message_of(event_id=f"e{n}", quantity=n + 1) for n in range(1_000)]
+    rows = read(*messages)
+    assert rows["reason"].is_not_null().arg_true().to_list() == sorted(bad)
     good = [n for n in range(1_000) if n not in bad]
-    assert found.filter(pl.col("reason").is_null())["event_id"].to_list() == [f"e{n}" for n in good]
-    assert found.filter(pl.col("reason").is_null())["quantity"].to_list() == [n + 1 for n in good]
+    assert rows.filter(pl.col("reason").is_null())["event_id"].to_list() == [f"e{n}" for n in good]
+    assert rows.filter(pl.col("reason").is_null())["quantity"].to_list() == [n + 1 for n in good]
