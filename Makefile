@@ -1,37 +1,37 @@
-# `make help` lists what there is. Everything runs in .venv, made from requirements.lock.
+# `make help` lists all targets. Everything runs in .venv, which is created from requirements.lock.
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
 
-help: ## this list
+help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-setup: .venv/.installed ## make .venv and install the project into it
+setup: .venv/.installed ## create .venv and install the project into it
 .venv/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-repro: setup ## run what is out of date; another shop: make repro SHOP=online_retail SOURCE=<folder of its files>
+repro: setup ## run all stages that are out of date; another shop: make repro SHOP=online_retail SOURCE=<folder of its files>
 	$(if $(SHOP)$(SOURCE),@recomart shop use $(SHOP) $(if $(SOURCE),--source "$(SOURCE)"))
 	@dvc repro
 
-fetch: setup ## ask a shop's API again (DVC cannot see into it), then run what is out of date
+fetch: setup ## query a shop's API again (DVC cannot see into it), then run all stages that are out of date
 	@dvc repro --single-item --force 01_ingest
 	@dvc repro
 
-reports: setup ## print where the reports are, and open them where there is a desktop
+reports: setup ## print where the reports are, and open them if there is a desktop
 	@recomart reports
 
 lab: setup ## open JupyterLab
 	@jupyter lab --notebook-dir notebooks
 
-test: setup .venv/.orchestration ## all tests but the slow ones, under 10 minutes
+test: setup .venv/.orchestration ## run all tests except the slow ones, under 10 minutes
 	@pytest -m "not slow" -n 3 --dist loadfile --no-loadscope-reorder
 
-ui: setup .venv/.orchestration ## Dagster: runs, logs, retries and schedules in a browser, http://localhost:3000
+ui: setup .venv/.orchestration ## start Dagster: runs, logs, retries and schedules in a browser, http://localhost:3000
 	@mkdir -p .dagster && cp recomart/orchestration/templates/dagster.yaml .dagster/
 	@python -m http.server 3001 --bind 127.0.0.1 --directory reports >/dev/null 2>&1 & trap "kill $$! 2>/dev/null" EXIT INT TERM; \
 	export DAGSTER_HOME=$(CURDIR)/.dagster RECOMART_REPORTS_URL=http://localhost:3001; \
@@ -40,7 +40,7 @@ ui: setup .venv/.orchestration ## Dagster: runs, logs, retries and schedules in 
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-orchestration.lock
 	@touch $@
 
-test-slow: setup .venv/.spark .venv/.orchestration .venv/.browser ## the slow tests (they install PySpark, half a gigabyte)
+test-slow: setup .venv/.spark .venv/.orchestration .venv/.browser ## run the slow tests (installs PySpark, half a gigabyte)
 	@pytest -m slow
 .venv/.browser: .venv/.installed requirements-browser.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-browser.lock
@@ -49,30 +49,30 @@ test-slow: setup .venv/.spark .venv/.orchestration .venv/.browser ## the slow te
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-spark.lock
 	@touch $@
 
-kafka: ## a real Apache Kafka on localhost:9092 until Ctrl-C: a container, else its jars (Java 17, Maven)
+kafka: ## run a real Apache Kafka on localhost:9092 until Ctrl-C: a container, or its jars (Java 17, Maven)
 	@for engine in docker podman; do $$engine info >/dev/null 2>&1 && $$engine compose version >/dev/null 2>&1 && exec $$engine compose up; done; exec kafka/broker.sh data/kafka 9092
 
-docs: setup ## write anew what is made in documents: features, commands, the graph of stages, the tables of results
+docs: setup ## regenerate the documents: features, commands, the graph of stages, the tables of results
 	@python -m tools.docs_features
 	@python -m tools.docs_commands
 	@python tools/made.py
 
-results: setup ## keep the numbers of the finished run for the documents: docs/results/<shop>.json
+results: setup ## store the numbers of the finished run for the documents: docs/results/<shop>.json
 	@python tools/results.py
 
-picture: setup ## draw docs/images/report.png from the finished run's reports (needs Chromium or Chrome)
+picture: setup ## render docs/images/report.png from the reports of the finished run (needs Chromium or Chrome)
 	@python tools/picture.py
 
-lint: setup ## ruff, and notebooks without outputs
+lint: setup ## run ruff, and check that notebooks have no outputs
 	@ruff check . && ruff format --check . && nbstripout --verify notebooks/*.ipynb
 
-hooks: setup .venv/.hooks ## check every commit before it is made: .pre-commit-config.yaml
+hooks: setup .venv/.hooks ## install the pre-commit hooks: .pre-commit-config.yaml
 	@pre-commit install
 .venv/.hooks: .venv/.installed requirements-hooks.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-hooks.lock
 	@touch $@
 
-lock: ## write the locks anew (needs uv)
+lock: ## regenerate the lock files (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-header --no-annotate --quiet --output-file requirements.lock
 	uv pip compile pyproject.toml --extra spark --universal --python-version 3.11 --no-header --no-annotate --quiet --constraints requirements.lock --output-file requirements-spark.all
 	grep -E '^(py4j|pyspark)==' requirements-spark.all > requirements-spark.lock && rm requirements-spark.all
@@ -80,7 +80,7 @@ lock: ## write the locks anew (needs uv)
 	sed 's/==.*/==/; s/^/^/' requirements.lock | grep -vf - requirements-orchestration.all > requirements-orchestration.lock && rm requirements-orchestration.all
 	uv pip compile --group browser --universal --python-version 3.11 --no-header --no-annotate --quiet --constraints requirements.lock --output-file requirements-browser.lock
 
-clean: ## delete data and reports that the pipeline made; source files and the DVC cache stay
+clean: ## delete data and reports that the pipeline wrote; source files and the DVC cache stay
 	@rm -rf data/raw data/.desk data/validated data/quarantine data/history data/prepared data/features data/feature_store data/models data/evaluation data/recommendations
 	@rm -rf reports/*.html reports/*.ipynb reports/profiles reports/sidecars
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# One Apache Kafka broker (KRaft, single node) from its jars: kafka/broker.sh <folder of its data> <port>
-# It also takes the port after that one, for its controller. Listens on this computer only. Ctrl-C ends it.
+# Runs one Apache Kafka broker (KRaft, single node) from its jars: kafka/broker.sh <data folder> <port>
+# The controller uses the next port. The broker listens on this computer only. Stop it with Ctrl-C.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 data=$1 port=$2
-# an older Java refuses the jars itself, and says which it is
-command -v java >/dev/null || { echo "Apache Kafka needs Java 17: there is no java on the PATH." >&2; exit 1; }
+# an older Java refuses the jars with a clear message of its own
+command -v java >/dev/null || { echo "Apache Kafka needs Java 17, but there is no java on the PATH." >&2; exit 1; }
 if [ "$here/pom.xml" -nt "$here/jars/.complete" ]; then
-  command -v mvn >/dev/null || { echo "Kafka's jars are fetched by Maven: there is no mvn on the PATH." >&2; exit 1; }
+  command -v mvn >/dev/null || { echo "Maven downloads Kafka's jars, but there is no mvn on the PATH." >&2; exit 1; }
   rm -rf "$here/jars"
   mvn --batch-mode --quiet --file "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$here/jars" -DincludeScope=runtime >&2
   touch "$here/jars/.complete"
