@@ -1,4 +1,4 @@
-"""`recomart airflow-dag`: the pipeline for those who run Airflow."""
+"""`recomart airflow-dag`: the pipeline as an Airflow DAG."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ EXAMPLES = examples("recomart airflow-dag > dag.py", "recomart airflow-dag --sch
 
 
 @app.command(epilog=EXAMPLES)
-def write(
+def print_dag(
     root: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="The project's folder.", show_default="at or above here")
+        Path | None, typer.Option(metavar="FOLDER", help="The project's folder.", show_default="the current project")
     ] = None,
     schedule: Annotated[
         str,
@@ -30,18 +30,16 @@ def write(
             autocompletion=completion.schedules,
         ),
     ] = "@daily",
-    retries: Annotated[int, typer.Option(metavar="N", help="How many times a failed stage is tried again.", min=0)] = 3,
+    retries: Annotated[int, typer.Option(metavar="N", help="How often a failed stage is retried.", min=0)] = 3,
     dag_id: Annotated[
-        str, typer.Option(metavar="NAME", help="The DAG's name; two projects in one Airflow need two.")
+        str, typer.Option(metavar="NAME", help="The DAG's id; each project in one Airflow needs its own.")
     ] = "recomart",
 ) -> None:
-    """Print the pipeline as a DAG file for Airflow 3, one task per stage of dvc.yaml.
+    """Print an Airflow 3 DAG with one task per stage of dvc.yaml.
 
-    The DAG is paused until it is switched on in Airflow. Tasks run `dvc repro
-    --single-item` with the programs of the environment in which this command
-    runs.
+    The DAG is paused until you enable it in Airflow. Tasks run `dvc repro
+    --single-item` with the programs of the environment that runs this command.
     """
-
     project = (root or paths.root()).resolve()
     programs = Path(sys.executable).parent.absolute()
     typer.echo(airflow.write(project, programs, schedule, retries, dag_id), nl=False)

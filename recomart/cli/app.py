@@ -1,7 +1,7 @@
-"""The command line: `recomart`. A user's mistake is one clear message and exit status 1, never a traceback.
+"""The command line: `recomart`. A user error is one clear message and exit status 1, never a traceback.
 
-A command's module, and all that it imports, is loaded when the command is called: `recomart --help` reads the table
-below and nothing else.
+The module of a command, with its imports, is loaded when the command is called: `recomart --help` reads only the table
+`COMMANDS`.
 """
 
 from __future__ import annotations
@@ -17,24 +17,27 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from recomart.cli.options import examples
-from recomart.cli.output import complain, say
+from recomart.cli.output import echo, show_error
 from recomart.project import logs
 from recomart_lib.core.errors import UserError
 
 log = logging.getLogger(__name__)
 
-# The panels of `recomart --help`, in the order of the work.
-PIPELINE, DATA, LISTS, STREAMS, OTHERS = (
-    "The pipeline",
+# The panels of `recomart --help`, in the order of the pipeline.
+PIPELINE, DATA, SERVING, STREAMS, INTEGRATION = (
+    "Pipeline",
     "Data",
     "Features and recommendations",
-    "Streams",
-    "For others",
+    "Streaming",
+    "Reproduction and integration",
 )
 
 
-class Place(NamedTuple):
-    """Where a command is defined, its panel and its sentence in `recomart --help` (a test compares the sentences)."""
+class CommandEntry(NamedTuple):
+    """Where a command is defined, and its panel and help text in `recomart --help`.
+
+    A test checks that `help` equals the first sentence of the command's own help.
+    """
 
     module: str
     app: str
@@ -43,51 +46,55 @@ class Place(NamedTuple):
 
 
 COMMANDS = {
-    "shop": Place("shop", "app", PIPELINE, "Look at shops, and choose the one that is used."),
-    "simulate": Place("simulate", "app", PIPELINE, "Write the files of the simulated shop, or serve them as an API."),
-    "stage": Place(
-        "stage", "app", PIPELINE, "List the stages, or run the notebook of one headless and leave its report."
+    "shop": CommandEntry("shop", "app", PIPELINE, "Show the shops and select the active one."),
+    "simulate": CommandEntry(
+        "simulate", "app", PIPELINE, "Write the simulated shop's files, or serve them as a REST API."
     ),
-    "index": Place(
-        "reports", "index_app", PIPELINE, "Rebuild reports/index.html and the model card from what the stages left."
+    "stage": CommandEntry(
+        "stage", "app", PIPELINE, "List the stages, or run one stage's notebook and write its report."
     ),
-    "reports": Place("reports", "reports_app", PIPELINE, "Print where the reports are; on a desktop, open them."),
-    "runs": Place("runs", "app", PIPELINE, "Look at kept runs, and compare them."),
-    "lake": Place("lake", "app", DATA, "Look at what was landed in data/raw."),
-    "quarantine": Place("quarantine", "app", DATA, "Look at rows that are held back, and bring them back."),
-    "features": Place("features", "app", LISTS, "Look at the features, their live values and their versions."),
-    "recommend": Place(
-        "recommend", "app", LISTS, "Show the products that a user is recommended, best first, and for what reason."
+    "index": CommandEntry(
+        "reports", "index_app", PIPELINE, "Rebuild reports/index.html and the model card from the stages' results."
     ),
-    "stream": Place("stream", "app", STREAMS, "Bring events through Kafka into the lake, as they happen."),
-    "known-answers": Place(
-        "reference", "app", OTHERS, "Make published figures again from raw files; exit status 1 if one is missed."
+    "reports": CommandEntry(
+        "reports", "reports_app", PIPELINE, "Print the path of the reports, and open them on a desktop."
     ),
-    "airflow-dag": Place(
-        "airflow", "app", OTHERS, "Print the pipeline as a DAG file for Airflow 3, one task per stage of dvc.yaml."
+    "runs": CommandEntry("runs", "app", PIPELINE, "Show and compare archived runs."),
+    "lake": CommandEntry("lake", "app", DATA, "Show and verify the ingested files in data/raw."),
+    "quarantine": CommandEntry("quarantine", "app", DATA, "Show, export and replay quarantined rows."),
+    "features": CommandEntry("features", "app", SERVING, "Show the features, their online values and their versions."),
+    "recommend": CommandEntry(
+        "recommend", "app", SERVING, "Show the recommendations for a user, best first, with reasons."
+    ),
+    "stream": CommandEntry("stream", "app", STREAMS, "Stream events through Kafka into the lake."),
+    "known-answers": CommandEntry(
+        "reference", "app", INTEGRATION, "Reproduce published results from raw files; exit status 1 if any differs."
+    ),
+    "airflow-dag": CommandEntry(
+        "airflow", "app", INTEGRATION, "Print an Airflow 3 DAG with one task per stage of dvc.yaml."
     ),
 }
 
 
 class LazyGroup(TyperGroup):
-    """Knows the commands by name, panel and sentence; loads one when it is called."""
+    """Lists the commands from `COMMANDS`, and loads a command's module when it is called."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = {
-            name: TyperCommand(name=name, help=place.help, rich_help_panel=place.panel)
-            for name, place in COMMANDS.items()
+            name: TyperCommand(name=name, help=entry.help, rich_help_panel=entry.panel)
+            for name, entry in COMMANDS.items()
         }
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command and loaded(args[0]), rest
+        return name, command and load_command(args[0]), rest
 
 
-def loaded(name: str) -> Any:
-    """The command itself, ready to run."""
-    place = COMMANDS[name]
-    command = typer.main.get_command(getattr(import_module(f"recomart.cli.{place.module}"), place.app))
+def load_command(name: str) -> Any:
+    """Import a command's module and return the Click command."""
+    entry = COMMANDS[name]
+    command = typer.main.get_command(getattr(import_module(f"recomart.cli.{entry.module}"), entry.app))
     command.name = name
     return command
 
@@ -96,39 +103,39 @@ app = typer.Typer(
     cls=LazyGroup,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,  # a bug's traceback is for logs, too
+    pretty_exceptions_enable=False,  # plain tracebacks, so that they can be logged
     epilog=examples("recomart shop show", "recomart recommend --user C000042 -k 10"),
 )
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        say(f"recomart {version('recomart')}")
+def _show_version(requested: bool) -> None:
+    if requested:
+        echo(f"recomart {version('recomart')}")
         raise typer.Exit
 
 
 @app.callback()
-def about(
+def root_command(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """RecoMart: from a shop's files to recommendations that can be trusted."""
+    """RecoMart: from a shop's raw files to evaluated recommendations."""
 
 
 def main() -> None:
-    """The entry point: people's mistakes become one message; bugs keep their traceback. The log file has both."""
+    """Entry point. User errors print one message, bugs keep their traceback; both are written to the log file."""
     logs.start()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a character that the terminal cannot show is no error
+        sys.stdout.reconfigure(errors="backslashreplace")  # escape what the terminal cannot encode
     try:
         app(prog_name="recomart")
-    except UserError as problem:
-        log.error("%s", problem, extra=logs.FILE_ONLY)
-        complain(problem)
+    except UserError as error:
+        log.error("%s", error, extra=logs.FILE_ONLY)
+        show_error(error)
         sys.exit(1)
     except Exception:
-        log.critical("recomart %s: a bug", " ".join(sys.argv[1:]), exc_info=True, extra=logs.FILE_ONLY)
+        log.critical("recomart %s: unexpected error", " ".join(sys.argv[1:]), exc_info=True, extra=logs.FILE_ONLY)
         raise
 
 

@@ -1,23 +1,27 @@
-"""What the Tab key offers: names that can be known at once. Where there are none, nothing; never an error."""
+"""Shell completion: the names that the Tab key suggests. Without any, there are no suggestions, and never an error.
+
+This module stands apart from options.py since it alone imports inside functions: the shell waits for every Tab key, and
+only the names that are asked for are worth their imports.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
 
-Offers = Callable[[str], list[str]]
+Completer = Callable[[str], list[str]]
 
 
-def offered(names: Callable[[], Iterable[str]]) -> Offers:
-    """A function for Typer's `autocompletion`: those of the names that begin with what was typed."""
+def completer(names: Callable[[], Iterable[str]]) -> Completer:
+    """A function for Typer's `autocompletion`: the names that start with the typed text."""
 
-    def offers(incomplete: str) -> list[str]:
-        # outside a project, before the first run, in a file half written: a traceback between two keys helps nobody
+    def complete(incomplete: str) -> list[str]:
+        # a traceback in the prompt helps nobody: outside a project, before the first run, with an invalid file
         with contextlib.suppress(Exception):
             return [name for name in names() if name.startswith(incomplete)]
         return []
 
-    return offers
+    return complete
 
 
 def _shops() -> list[str]:
@@ -57,11 +61,11 @@ def _faults() -> list[str]:
     return [f"{name}=" for name in FAULTS]
 
 
-shops = offered(_shops)
-stages = offered(_stages)
-tables = offered(_tables)
-features = offered(_features)
-services = offered(_services)
-faults = offered(_faults)
-sections = offered(lambda: ("A", "B", "C"))
-schedules = offered(lambda: ("@hourly", "@daily", "@weekly", "@monthly", "off"))
+shops = completer(_shops)
+stages = completer(_stages)
+tables = completer(_tables)
+features = completer(_features)
+services = completer(_services)
+faults = completer(_faults)
+sections = completer(lambda: ("A", "B", "C"))
+schedules = completer(lambda: ("@hourly", "@daily", "@weekly", "@monthly", "off"))

@@ -1,4 +1,4 @@
-"""`recomart lake` and `recomart quarantine`: look at what was landed and held back, and bring rows back."""
+"""`recomart lake`: show and verify the ingested files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 from recomart.cli import completion
 from recomart.cli.options import Rows, Shop, examples
-from recomart.cli.output import say, show
+from recomart.cli.output import echo, show_table
 from recomart.project import params
 from recomart_lib.core import paths
 from recomart_lib.core.config import suggestion
@@ -20,10 +20,9 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TABLES
 from recomart_lib.ingest import lake
 
-app = typer.Typer(help="Look at what was landed in data/raw.", no_args_is_help=True)
+app = typer.Typer(help="Show and verify the ingested files in data/raw.", no_args_is_help=True)
 
-
-SHORT = 10  # digits of a hash that are enough to name a version
+SHORT_HASH = 10  # digits that identify a version
 
 
 @app.command(
@@ -34,46 +33,43 @@ def lake_show(
         str | None,
         typer.Argument(
             metavar="NAME",
-            help="A table, a day like 2025-03-01, a file's name, or the first digits of a hash.",
-            show_default="all tables, listed",
+            help="A table, a day like 2025-03-01, a file name, or the start of a hash.",
+            show_default="list all tables",
             autocompletion=completion.tables,
         ),
     ] = None,
     shop: Shop = None,
     rows: Rows = 20,
 ) -> None:
-    """List the landed tables, or the files of a table or day, or tell about one file.
+    """List the ingested tables, the files of a table or day, or the manifest of one file.
 
-    A file is told about by its manifest. Of a file that came in several
-    versions the newest is read.
+    If a file was delivered in several versions, the pipeline reads the newest.
     """
-
     raw, shop = paths.place(paths.RAW), shop or params.load().base.shop
-    landed = _versions(raw, shop)
-    if not landed.height:
-        raise UserError(f"Nothing of shop '{shop}' was landed yet. Run: dvc repro 01_ingest")
+    versions = _versions(raw, shop)
+    if not versions.height:
+        raise UserError(f"Nothing of shop '{shop}' is ingested yet. Run: dvc repro 01_ingest")
     if name is None:
-        show(_by_table(landed), rows)
+        show_table(_by_table(versions), rows)
         return
-    asked = (pl.col("table") == name) | (pl.col("file") == name) | (pl.col("date").cast(pl.String) == name)
-    found = landed.filter(asked | pl.col("version").str.starts_with(name))
-    if not found.height:
-        known = [*TABLES, *landed.get_column("file").unique(maintain_order=True).to_list()]
-        raise UserError(f"The lake holds nothing of '{name}'. {suggestion(name, known)[:300]}")
-    if found.get_column("path").n_unique() == 1:
-        manifest = lake.manifest_of((raw / found.get_column("path")[0]).with_suffix(".json"))
-        say(json.dumps(manifest, indent=1, ensure_ascii=False))
+    named = (pl.col("table") == name) | (pl.col("file") == name) | (pl.col("date").cast(pl.String) == name)
+    matches = versions.filter(named | pl.col("version").str.starts_with(name))
+    if not matches.height:
+        names = [*TABLES, *versions.get_column("file").unique(maintain_order=True).to_list()]
+        raise UserError(f"The lake has nothing named '{name}'. {suggestion(name, names)[:300]}")
+    if matches.get_column("path").n_unique() == 1:
+        manifest = lake.read_manifest((raw / matches.get_column("path")[0]).with_suffix(".json"))
+        echo(json.dumps(manifest, indent=1, ensure_ascii=False))
     else:
-        constant = ["table"] if found.get_column("table").n_unique() == 1 else []
-        show(found.drop("path", *constant).with_columns(pl.col("version").str.head(SHORT)), rows)
+        constant = ["table"] if matches.get_column("table").n_unique() == 1 else []
+        show_table(matches.drop("path", *constant).with_columns(pl.col("version").str.head(SHORT_HASH)), rows)
 
 
 def _versions(raw: Path, shop: str) -> pl.DataFrame:
-    """One row per landed file and version, the read ones marked: table, date, file, version, rows, ..., path."""
-
+    """One row per ingested file and version. `read` marks the newest version, which the pipeline reads."""
     records = []
     for table in TABLES:
-        read = {manifest["path"] for manifest in lake.newest(raw, shop, table).values()}
+        newest = {manifest["path"] for manifest in lake.newest(raw, shop, table).values()}
         records += [
             {
                 "table": table,
@@ -82,20 +78,20 @@ def _versions(raw: Path, shop: str) -> pl.DataFrame:
                 "version": lake.version_of(m),
                 "rows": m["rows_landed"],
                 "rejected": m["rows_rejected"],
-                "landed_at": datetime.fromisoformat(m["landed_at"]),
-                "read": m["path"] in read,
+                "ingested_at": datetime.fromisoformat(m["landed_at"]),
+                "read": m["path"] in newest,
                 "path": m["path"],
             }
             for m in lake.manifests(raw, shop, table)
         ]
-    found = pl.DataFrame(records, infer_schema_length=None)
-    by_table = pl.col("table").replace_strict({table: place for place, table in enumerate(TABLES)})
-    return found.sort(by_table, "date", "file", "landed_at") if records else found
+    versions = pl.DataFrame(records, infer_schema_length=None)
+    table_order = pl.col("table").replace_strict({table: position for position, table in enumerate(TABLES)})
+    return versions.sort(table_order, "date", "file", "ingested_at") if records else versions
 
 
-def _by_table(landed: pl.DataFrame) -> pl.DataFrame:
+def _by_table(versions: pl.DataFrame) -> pl.DataFrame:
 
-    return landed.group_by("table", maintain_order=True).agg(
+    return versions.group_by("table", maintain_order=True).agg(
         files=pl.col("file").n_unique(),
         versions=pl.len(),
         rows=pl.col("rows").filter("read").sum(),
@@ -107,15 +103,16 @@ def _by_table(landed: pl.DataFrame) -> pl.DataFrame:
 
 @app.command("verify", epilog=examples("recomart lake verify"))
 def lake_verify() -> None:
-    """Recompute the hash of every landed file; exit status 1 if one has changed.
+    """Recompute the hash of every ingested file; exit status 1 if one has changed.
 
-    All shops and all versions are looked at.
+    All shops and all versions are checked.
     """
-
     raw = paths.place(paths.RAW)
     problems = lake.verify(raw)
     n_files = len(list(raw.glob("source=*/type=*/date=*/*.json")))
     if problems.height:
         lines = [f"  {path} {problem}" for path, problem in problems.iter_rows()]
-        raise UserError(f"{problems.height} problem(s) in the lake ({n_files} landed files):\n" + "\n".join(lines[:50]))
-    say(f"{n_files} landed files are as they were landed.")
+        raise UserError(
+            f"{problems.height} problem(s) in the lake ({n_files} ingested files):\n" + "\n".join(lines[:50])
+        )
+    echo(f"All {n_files} ingested files are unchanged.")

@@ -1,4 +1,4 @@
-"""The words that commands share: an option has the same name and the same sentence wherever it stands."""
+"""Arguments and options that several commands share, so that each has one name and one help text."""
 
 from __future__ import annotations
 
@@ -16,39 +16,41 @@ def table_argument(default: str) -> typer.models.ArgumentInfo:
     )
 
 
-def folder_argument(words: str) -> typer.models.ArgumentInfo:
-    return typer.Argument(metavar="FOLDER", help=words)
+def folder_argument(description: str) -> typer.models.ArgumentInfo:
+    return typer.Argument(metavar="FOLDER", help=description)
 
 
-Rows = Annotated[int, typer.Option("--rows", metavar="N", help="How many rows to show.", min=1)]
+Rows = Annotated[int, typer.Option("--rows", metavar="N", help="Maximum number of rows to show.", min=1)]
 Source = Annotated[
     Path | None,
-    typer.Option("--source", metavar="FOLDER", help="Where the shop's files lie.", show_default="data/source/SHOP"),
+    typer.Option(
+        "--source", metavar="FOLDER", help="The folder with the shop's files.", show_default="data/source/SHOP"
+    ),
 ]
 Shop = Annotated[
     str | None,
     typer.Option(
         "--shop",
         metavar="SHOP",
-        help="A shop of shops/.",
-        show_default="the one in use",
+        help="A shop in shops/.",
+        show_default="the active shop",
         autocompletion=completion.shops,
     ),
 ]
 
 
 def user(default: str | None = None) -> Any:
-    """`--user ID`; `default` says in words who is meant without it."""
+    """`--user ID`; `default` describes the user without this option."""
     return typer.Option("--user", metavar="ID", help="A user's id.", show_default=default or False)
 
 
-def rate(default: str | None = None, least: float = 0.1, most: float | None = None) -> Any:
-    """`--rate N`; `default` says in words how fast it is without it."""
+def rate(default: str | None = None, minimum: float = 0.1, maximum: float | None = None) -> Any:
+    """`--rate N`; `default` describes the rate without this option."""
     return typer.Option(
-        "--rate", metavar="N", help="Events per second.", show_default=default or True, min=least, max=most
+        "--rate", metavar="N", help="Events per second.", show_default=default or True, min=minimum, max=maximum
     )
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help: calls that are true, each of which a test parses."""
+    """The examples at the end of a command's help; a test parses each of them."""
     return "\n".join(["Examples:", *(f"  {line}" for line in lines)])

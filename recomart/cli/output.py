@@ -1,8 +1,12 @@
-"""How the command line shows tables and words: one table for all commands, and nothing that a terminal would obey."""
+"""Output of the command line: one table format for all commands, with control characters escaped.
+
+Rich is imported when a table is rendered: it would add a third to the time of `recomart --help`.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -15,57 +19,57 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-UNLIMITED = 1_000_000  # letters per line, of whatever reads a pipe
-GAP = 2
-NARROW = 12  # a column that is not wider is never folded
+PIPE_WIDTH = 1_000_000  # characters per line when output goes to a pipe: no row is folded
+GAP = 2  # spaces between columns
+MIN_FOLD_WIDTH = 12  # characters; a column up to this width is never folded
 
 
-def show(table: pl.DataFrame, rows: int | None = None, numbers: Collection[str] = ()) -> None:
-    """Print the first `rows` of a table (None: all), and how many more there are."""
-    import shutil
-
+def show_table(table: pl.DataFrame, rows: int | None = None, numbers: Collection[str] = ()) -> None:
+    """Print the first `rows` of a table (None: all), and how many rows are left out."""
     if not table.height:
-        say("No rows.")
+        echo("No rows.")
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    typer.echo(drawn(table.head(rows if rows is not None else table.height), width, numbers))
+    typer.echo(render_table(table.head(rows if rows is not None else table.height), width, numbers))
     if rows is not None and table.height > rows:
-        say(f"... and {table.height - rows:,} more; --rows shows more")
+        echo(f"... and {table.height - rows:,} more; use --rows to show more")
 
 
-def drawn(table: pl.DataFrame, width: int | None = None, numbers: Collection[str] = ()) -> str:
-    """A table as aligned text: names, then rows; numbers to the right.
+def render_table(table: pl.DataFrame, width: int | None = None, numbers: Collection[str] = ()) -> str:
+    """A table as aligned text: column names, then rows; numbers are right-aligned.
 
     Parameters
     ----------
     width
-        Letters per line of a terminal: long words are folded into several lines, names are bold; a terminal that is too
-        narrow even so breaks the lines itself. None: a pipe, where a row is one line, however long.
+        Characters per line of the terminal: long text is folded and column names are bold; if the terminal is still too
+        narrow, it wraps the lines itself. None: for a pipe, each row is one line, however long.
     numbers
-        Columns of text that hold numbers, already written out.
+        Text columns that hold formatted numbers; they are right-aligned.
     """
     from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    grid, least = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold"), -GAP
-    words = [[word(value) for value in column.to_list()] for column in table.iter_columns()]
-    for (name, dtype), column in zip(table.schema.items(), words, strict=True):
-        right, widest = dtype.is_numeric() or name in numbers, max(map(cell_len, [plain(name), *column]))
-        whole = right or dtype.is_temporal() or widest <= NARROW
-        grid.add_column(Text(plain(name)), justify="right" if right else "left", no_wrap=whole, overflow="fold")
-        least += GAP + (widest if whole else NARROW)
-    for row in zip(*words, strict=True):
+    grid, min_width = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold"), -GAP
+    cells = [[format_value(value) for value in column.to_list()] for column in table.iter_columns()]
+    for (name, dtype), column in zip(table.schema.items(), cells, strict=True):
+        right, widest = dtype.is_numeric() or name in numbers, max(map(cell_len, [printable(name), *column]))
+        keep_whole = right or dtype.is_temporal() or widest <= MIN_FOLD_WIDTH
+        grid.add_column(
+            Text(printable(name)), justify="right" if right else "left", no_wrap=keep_whole, overflow="fold"
+        )
+        min_width += GAP + (widest if keep_whole else MIN_FOLD_WIDTH)
+    for row in zip(*cells, strict=True):
         grid.add_row(*map(Text, row))
     styled = {"force_terminal": True, "color_system": "standard"} if width else {"color_system": None}
     page = StringIO()
-    Console(file=page, width=max(width or UNLIMITED, least), legacy_windows=False, **styled).print(grid)
+    Console(file=page, width=max(width or PIPE_WIDTH, min_width), legacy_windows=False, **styled).print(grid)
     return "\n".join(line.rstrip() for line in page.getvalue().rstrip("\n").split("\n"))
 
 
-def word(value: Any) -> str:
-    """One value as all commands write it: `1,234`, `0.1481`, `2025-12-31 23:59:13` (UTC), `yes`, `-` for a null."""
+def format_value(value: Any) -> str:
+    """A value in the format of all commands: `1,234`, `0.1481`, `2025-12-31 23:59:13` (UTC), `yes`, `-` for a null."""
     if value is None or value == "":
         return "-"
     if isinstance(value, bool):
@@ -77,40 +81,40 @@ def word(value: Any) -> str:
         return f"{value:.3g}" if tiny else f"{value:,.4f}".rstrip("0").rstrip(".")
     if isinstance(value, datetime):
         return (value.astimezone(UTC) if value.tzinfo else value).strftime("%Y-%m-%d %H:%M:%S")
-    return ", ".join(map(word, value)) if isinstance(value, list | tuple) else plain(str(value))
+    return ", ".join(map(format_value, value)) if isinstance(value, list | tuple) else printable(str(value))
 
 
-def plain(text: str) -> str:
-    r"""Text from data without what a terminal would obey: such letters are written out as in JSON.
+def printable(text: str) -> str:
+    r"""Text from data with control characters escaped as in JSON, so that a terminal cannot interpret them.
 
-    >>> plain("tea \x1b[31mred\x07")
+    >>> printable("tea \x1b[31mred\x07")
     'tea \\u001b[31mred\\u0007'
     """
-    return "".join(letter if letter.isprintable() or letter == "\xa0" else json.dumps(letter)[1:-1] for letter in text)
+    return "".join(char if char.isprintable() or char == "\xa0" else json.dumps(char)[1:-1] for char in text)
 
 
-def plain_lines(text: str) -> str:
-    """`plain` for each line of a text that has several."""
-    return "\n".join(map(plain, text.split("\n")))
+def printable_lines(text: str) -> str:
+    """`printable` for each line of a text."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
-def say(text: object, bold: bool = False) -> None:
-    """Print a sentence, or several lines; whatever data put into them is text."""
-    typer.secho(plain_lines(str(text)), bold=bold or None)
+def echo(text: object, bold: bool = False) -> None:
+    """Print one or more lines to stdout, with control characters escaped."""
+    typer.secho(printable_lines(str(text)), bold=bold or None)
 
 
 def warn(sentence: str) -> None:
-    """Tell of something that does not stop the command, on stderr."""
-    typer.secho(plain_lines(sentence), fg="yellow", err=True)
+    """Print a warning to stderr."""
+    typer.secho(printable_lines(sentence), fg="yellow", err=True)
 
 
-def complain(problem: Exception) -> None:
-    """Tell of a mistake, on stderr."""
-    typer.secho(f"Error: {plain_lines(str(problem))}", fg="red", err=True)
+def show_error(error: Exception) -> None:
+    """Print an error to stderr."""
+    typer.secho(f"Error: {printable_lines(str(error))}", fg="red", err=True)
 
 
-def facts(named: dict[str, Any]) -> None:
-    """Print `name: value` lines, the values below each other."""
-    width = max(map(len, named)) + 1 + GAP
-    for name, value in named.items():
-        say(f"{plain(name) + ':':<{width}}{word(value)}")
+def show_fields(fields: dict[str, Any]) -> None:
+    """Print `name: value` lines with aligned values."""
+    width = max(map(len, fields)) + 1 + GAP
+    for name, value in fields.items():
+        echo(f"{printable(name) + ':':<{width}}{format_value(value)}")

@@ -9,7 +9,7 @@ import polars as pl
 import typer
 
 from recomart.cli.options import Rows, examples, folder_argument, table_argument
-from recomart.cli.output import say, show
+from recomart.cli.output import echo, show_table
 from recomart.project import params
 from recomart_lib.core import paths, shops
 from recomart_lib.core.config import suggestion
@@ -17,10 +17,8 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TABLES
 from recomart_lib.ingest import lake
 from recomart_lib.validate import quarantine
-from recomart_lib.validate import quarantine as validate_quarantine
-from recomart_lib.validate.quarantine import replay
 
-app = typer.Typer(help="Look at rows that are held back, and bring them back.", no_args_is_help=True)
+app = typer.Typer(help="Show, export and replay quarantined rows.", no_args_is_help=True)
 
 REPAIR = Path("data/repair")
 
@@ -29,36 +27,35 @@ REPAIR = Path("data/repair")
     "show", epilog=examples("recomart quarantine show", "recomart quarantine show events --rule quantity_possible")
 )
 def quarantine_show(
-    table: Annotated[str | None, table_argument("all, counted")] = None,
-    rule: Annotated[str | None, typer.Option(metavar="WORD", help="Only rows whose reasons name this.")] = None,
+    table: Annotated[str | None, table_argument("count all tables")] = None,
+    rule: Annotated[str | None, typer.Option(metavar="RULE", help="Only rows with this text in their reasons.")] = None,
     rows: Rows = 20,
 ) -> None:
-    """Count what is held back by its reasons, or show the rows of one table.
+    """Count quarantined rows by reason, or show the rows of one table.
 
-    A row is shown with all its reasons, and the file and line that it came
-    from.
+    Each row is shown with all its reasons, and the file and line of its source.
     """
-
-    quarantine = paths.place(paths.QUARANTINE)
+    folder = paths.place(paths.QUARANTINE)
     if table is None:
-        show(validate_quarantine.summary(quarantine), rows)
+        show_table(quarantine.summary(folder), rows)
         return
     if table not in TABLES:
         raise UserError(f"There is no table '{table}'. {suggestion(table, list(TABLES))}")
-    held = validate_quarantine.held(quarantine, table).drop(lake.VERSION)
-    held = held.filter(pl.col(validate_quarantine.REASONS).str.contains(rule, literal=True)) if rule else held
-    show(held.select(name for name in held.columns if held.get_column(name).null_count() < held.height), rows)
+    quarantined = quarantine.read(folder, table).drop(lake.VERSION)
+    if rule:
+        quarantined = quarantined.filter(pl.col(quarantine.REASONS).str.contains(rule, literal=True))
+    filled = [name for name in quarantined.columns if quarantined.get_column(name).null_count() < quarantined.height]
+    show_table(quarantined.select(filled), rows)
 
 
-@app.command("export", epilog=examples("recomart quarantine export", "recomart quarantine export mended"))
-def quarantine_export(folder: Annotated[Path, folder_argument("Where the CSV files are to lie.")] = REPAIR) -> None:
-    """Write what is held back to CSV files, to be mended in any editor or spreadsheet."""
-
+@app.command("export", epilog=examples("recomart quarantine export", "recomart quarantine export repaired"))
+def quarantine_export(folder: Annotated[Path, folder_argument("The folder for the CSV files.")] = REPAIR) -> None:
+    """Export quarantined rows to CSV files, for repair in any editor or spreadsheet."""
     written = quarantine.export(paths.place(paths.QUARANTINE), paths.place(folder))
     for table, n_rows in written.items():
-        say(f"{folder / table}.csv: {n_rows:,} rows")
-    say(
-        f"Mend them, delete the rows that stay, then: recomart quarantine replay {folder}"
+        echo(f"{folder / table}.csv: {n_rows:,} rows")
+    echo(
+        f"Repair the rows, delete those that cannot be repaired, then run: recomart quarantine replay {folder}"
         if written
         else "The quarantine is empty."
     )
@@ -66,18 +63,17 @@ def quarantine_export(folder: Annotated[Path, folder_argument("Where the CSV fil
 
 @app.command("replay", epilog=examples("recomart quarantine replay", "recomart quarantine replay --unchanged"))
 def quarantine_replay(
-    folder: Annotated[Path, folder_argument("Where the mended CSV files lie.")] = REPAIR,
-    unchanged: Annotated[bool, typer.Option("--unchanged", help="Send all held rows again as they are.")] = False,
+    folder: Annotated[Path, folder_argument("The folder with the repaired CSV files.")] = REPAIR,
+    unchanged: Annotated[bool, typer.Option("--unchanged", help="Replay all quarantined rows unchanged.")] = False,
 ) -> None:
-    """Send mended rows back through data/replay.
+    """Replay repaired rows through data/replay.
 
-    The next run lands them in place of the delivered ones, and judges them.
+    The next run ingests them in place of the delivered rows, and validates them.
     """
-
     shop = shops.load(params.load().base.shop)
-    raw, quarantine, waiting = (paths.place(place) for place in (paths.RAW, paths.QUARANTINE, paths.REPLAY))
-    mended = None if unchanged else paths.place(folder)
-    for table, (n_rows, n_blank) in replay(shop, raw, quarantine, waiting, mended).items():
-        stay = f"; {n_blank:,} unreadable lines were not filled in and stay" if n_blank else ""
-        say(f"{table}: {n_rows:,} rows wait in {paths.REPLAY}{stay}")
-    say("Land and judge them: dvc repro")
+    raw, quarantined, inbox = (paths.place(place) for place in (paths.RAW, paths.QUARANTINE, paths.REPLAY))
+    repaired = None if unchanged else paths.place(folder)
+    for table, (n_rows, n_blank) in quarantine.replay(shop, raw, quarantined, inbox, repaired).items():
+        left = f"; {n_blank:,} unreadable lines were not filled in and stay in quarantine" if n_blank else ""
+        echo(f"{table}: {n_rows:,} rows are queued in {paths.REPLAY}{left}")
+    echo("Ingest and validate them with: dvc repro")

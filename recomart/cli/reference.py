@@ -1,4 +1,4 @@
-"""`recomart known-answers`: reproduce published figures."""
+"""`recomart known-answers`: reproduce published results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from recomart.cli import completion
 from recomart.cli.options import examples
-from recomart.cli.output import say, show
+from recomart.cli.output import echo, show_table
 from recomart.reference import reproduce
 from recomart_lib.core import paths
 
@@ -26,7 +26,7 @@ def known_answers(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="The folder of the data sets.",
+            help="The folder with the data sets.",
             envvar="RECOMART_DATA",
             show_default="../shared/data beside the project",
         ),
@@ -35,33 +35,32 @@ def known_answers(
         list[str] | None,
         typer.Option(
             metavar="SECTION",
-            help="A, B or C; may be repeated.",
+            help="A, B or C; repeatable.",
             show_default="all",
             autocompletion=completion.sections,
         ),
     ] = None,
 ) -> None:
-    """Make published figures again from raw files; exit status 1 if one is missed.
+    """Reproduce published results from raw files; exit status 1 if any differs.
 
-    A: MovieLens-100K, split of Microsoft's recommenders. B: MovieLens-100K, the
-    table of Surprise, nine algorithms. C: UCI Online Retail, both protocols.
+    A: MovieLens-100K with the split of Microsoft's recommenders. B: MovieLens-100K,
+    nine algorithms in Surprise's table. C: UCI Online Retail, both protocols.
 
-    On one free core A and C take a few seconds each, B two and a half minutes:
+    On one idle core, A and C take a few seconds each, B two and a half minutes:
     SVD++ 70 s, SlopeOne and each kNN 15 s, NMF and CoClustering 10 s, SVD 6 s,
     the baseline 2 s.
     """
-
     sections = sorted({name.upper() for name in section or reproduce.FILES})
     table = reproduce.compare(data or paths.place("../shared/data").resolve(), sections)
-    shown = table.with_columns(
-        pl.col("published", "ours").map_elements(_figure, pl.String),
+    formatted = table.with_columns(
+        pl.col("published", "ours").map_elements(_format_number, pl.String),
         pl.col("difference").map_elements("{:+.5f}".format, pl.String),
         ok=pl.when("ok").then(pl.lit("yes")).otherwise(pl.lit("NO")),
     )
-    show(shown, numbers=("published", "ours", "difference"))
+    show_table(formatted, numbers=("published", "ours", "difference"))
     reproduce.require(table)
-    say(f"All {table.height} published figures are reproduced.")
+    echo(f"All {table.height} published results are reproduced.")
 
 
-def _figure(value: float) -> str:
+def _format_number(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.5f}".rstrip("0")

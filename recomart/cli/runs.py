@@ -1,4 +1,4 @@
-"""`recomart runs`: the kept runs, and what changed from one to another."""
+"""`recomart runs`: archived runs, and the differences between them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import polars as pl
 import typer
 
 from recomart.cli.options import examples
-from recomart.cli.output import facts, say, show, warn
+from recomart.cli.output import echo, show_fields, show_table, warn
 from recomart.reports.changes import build_pair
 from recomart.runs import archive, compare
 from recomart.runs.archive import History, Run
 from recomart_lib.core import paths
 from recomart_lib.core.errors import UserError
 
-app = typer.Typer(help="Look at kept runs, and compare them.", no_args_is_help=True)
+app = typer.Typer(help="Show and compare archived runs.", no_args_is_help=True)
 
-NONE = "No run is kept yet; dvc repro keeps one when it has run to its end."
+NO_RUNS = "No run is archived yet; dvc repro archives one when it completes."
 
 
 def _number(default: str) -> typer.models.ArgumentInfo:
@@ -27,49 +27,49 @@ def _number(default: str) -> typer.models.ArgumentInfo:
 
 
 @app.command("show", epilog=examples("recomart runs show", "recomart runs show 3"))
-def show_runs(number: Annotated[int | None, _number("all, listed")] = None) -> None:
-    """List the kept runs of all shops, or tell about one.
+def show_runs(number: Annotated[int | None, _number("list all runs")] = None) -> None:
+    """List the archived runs of all shops, or show one run.
 
-    Of one run: its numbers, and what changed since the run before.
+    For one run: its metrics, and what changed since the previous run.
     """
-
     history = _history(paths.root())
     if number is None:
         _list(history.runs)
         return
     run = _find(history, number)
-    facts({**_row(run), "python": run.packages["python"]})
+    show_fields({**_row(run), "python": run.packages["python"]})
     earlier = [other for other in history.of(run.shop) if other.number < number]
     if earlier:
         changed, moved = compare.inputs(earlier[-1], run), compare.chosen(earlier[-1], run)
-        say(f"\nSince run {earlier[-1].number}: {compare.headline(changed, moved)}")
+        echo(f"\nSince run {earlier[-1].number}: {compare.headline(changed, moved)}")
         table = changed.with_columns(pl.col("stages").list.join(", "))
-        if table.height > 1:  # one is told in the sentence
-            show(table)
+        if table.height > 1:  # a single change is in the sentence above
+            show_table(table)
 
 
 @app.command("diff", epilog=examples("recomart runs diff", "recomart runs diff 3 5"))
 def diff(
-    before: Annotated[int | None, _number("the last but one")] = None,
+    before: Annotated[int | None, _number("the one before the newest")] = None,
     now: Annotated[int | None, _number("the newest")] = None,
 ) -> None:
-    """Write a page on what changed and what moved between two runs."""
-
+    """Write a page with the differences in inputs and metrics between two runs."""
     root = paths.root()
     history = _history(root)
     if before is None or now is None:
         if before is not None:
-            raise UserError(f"Run {before} against which? Name two runs, or none for the newest two.")
+            raise UserError(
+                f"Run {before} needs a second run to compare with: give two runs, or none for the newest two."
+            )
         newest = history.of(archive.shop_of(root))[-2:]
         if len(newest) < 2:
-            raise UserError("There are no two runs to compare yet: change something, and run dvc repro.")
+            raise UserError("There are fewer than two runs to compare. Change something and run: dvc repro")
         old, new = newest
     else:
         old, new = _find(history, before), _find(history, now)
     if old.shop != new.shop:
         raise UserError(f"Run {old.number} is of shop '{old.shop}', run {new.number} of '{new.shop}': not comparable.")
-    say(compare.headline(compare.inputs(old, new), compare.chosen(old, new)))
-    say(build_pair(root, old, new))
+    echo(compare.headline(compare.inputs(old, new), compare.chosen(old, new)))
+    echo(build_pair(root, old, new))
 
 
 def _history(root: Path) -> History:
@@ -80,12 +80,11 @@ def _history(root: Path) -> History:
     return history
 
 
-def _list(found: list[Run]) -> None:
-    if not found:
-        say(NONE)
+def _list(runs: list[Run]) -> None:
+    if not runs:
+        echo(NO_RUNS)
         return
-
-    show(pl.DataFrame([_row(run) for run in found], infer_schema_length=None))
+    show_table(pl.DataFrame([_row(run) for run in runs], infer_schema_length=None))
 
 
 def _find(history: History, number: int) -> Run:
@@ -93,7 +92,7 @@ def _find(history: History, number: int) -> Run:
         if run.number == number:
             return run
     known = ", ".join(str(run.number) for run in history.runs)
-    raise UserError(f"There is no run {number}. {f'Known: {known}.' if known else NONE}")
+    raise UserError(f"There is no run {number}. {f'Known: {known}.' if known else NO_RUNS}")
 
 
 def _row(run: Run) -> dict[str, object]:

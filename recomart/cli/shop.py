@@ -1,4 +1,4 @@
-"""`recomart shop`: the shops of shops/*.yaml, their data, and which of them is used."""
+"""`recomart shop`: the shops in shops/*.yaml, their data, and the active shop."""
 
 from __future__ import annotations
 
@@ -11,81 +11,80 @@ import typer
 from recomart import datasets
 from recomart.cli import completion
 from recomart.cli.options import Rows, Source, examples
-from recomart.cli.output import facts, say, show
+from recomart.cli.output import echo, show_fields, show_table
 from recomart.project import params, params_writer
 from recomart_lib.core import paths, shops
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop
 from recomart_lib.core.text import plural
-from recomart_lib.ingest import landing
+from recomart_lib.ingest import ingestion
 from recomart_lib.ingest.sources import reader
 
-app = typer.Typer(help="Look at shops, and choose the one that is used.", no_args_is_help=True)
+app = typer.Typer(help="Show the shops and select the active one.", no_args_is_help=True)
 
 
-def _name(words: str, default: str | None = None) -> typer.models.ArgumentInfo:
-    return typer.Argument(metavar="SHOP", help=words, show_default=default or False, autocompletion=completion.shops)
+def _name(description: str, default: str | None = None) -> typer.models.ArgumentInfo:
+    return typer.Argument(
+        metavar="SHOP", help=description, show_default=default or False, autocompletion=completion.shops
+    )
 
 
 @app.command("show", epilog=examples("recomart shop show", "recomart shop show online_retail"))
-def shop_show(name: Annotated[str | None, _name("A shop of shops/.", "all, listed")] = None) -> None:
-    """List the shops, or tell about one."""
-
+def shop_show(name: Annotated[str | None, _name("A shop in shops/.", "list all shops")] = None) -> None:
+    """List the shops, or show one."""
     base = params.load().base
     if name is None:
         names = sorted(file.stem for file in paths.place(paths.SHOPS).glob("*.yaml"))
-        show(pl.DataFrame([{"shop": name, **_line(name), "in use": name == base.shop} for name in names]))
+        show_table(pl.DataFrame([{"shop": name, **_summary(name), "active": name == base.shop} for name in names]))
         return
     shop, folder = shops.load(name), _folder(name)
-    facts(
+    show_fields(
         {
             "title": shop.title,
             "about": shop.about,
-            "in use": name == base.shop,
+            "active": name == base.shop,
             "files in": folder,
             "API": shop.api and shop.api.url,
             "currency": shop.currency,
             "time zone": shop.time_zone,
             "cut": shop.cut,
             "horizon, days": shop.horizon_days,
-            "relevant": shop.relevant_events,
+            "relevant events": shop.relevant_events,
         }
     )
-    say("")
-    show(pl.DataFrame([_table(shop, table, folder) for table in ("users", "items", "events")]))
+    echo("")
+    show_table(pl.DataFrame([_table(shop, table, folder) for table in ("users", "items", "events")]))
 
 
-def _line(name: str) -> dict[str, str]:
-    """A shop in one line; one whose file is wrong is in the list, too."""
-
+def _summary(name: str) -> dict[str, str]:
+    """A shop in one row; a shop with an invalid file is listed with its error."""
     try:
         shop = shops.load(name)
     except UserError as problem:
-        return {"title": f"wrong: {str(problem).splitlines()[-1].strip()}", "tables": "", "files": ""}
-    missing = [table for table in shop.delivered if not _found(shop, table, _folder(name))]
-    fate = "not fetched yet" if shop.api else "missing"
-    found = f"{fate}: {', '.join(missing)}" if missing else "there"
-    return {"title": shop.title, "tables": ", ".join(shop.delivered), "files": found}
+        return {"title": f"invalid: {str(problem).splitlines()[-1].strip()}", "tables": "", "files": ""}
+    missing = [table for table in shop.delivered if not _n_files(shop, table, _folder(name))]
+    status = "not fetched yet" if shop.api else "missing"
+    files = f"{status}: {', '.join(missing)}" if missing else "complete"
+    return {"title": shop.title, "tables": ", ".join(shop.delivered), "files": files}
 
 
 def _table(shop: Shop, table: str, folder: Path) -> dict[str, str | int | None]:
     declared = shop.table(table)
-    found = None if declared.kind == "derived" else _found(shop, table, folder)
+    n_files = None if declared.kind == "derived" else _n_files(shop, table, folder)
     return {
         "table": table,
         "kind": declared.kind,
         "path": declared.path,
-        "files": found,
+        "files": n_files,
         "columns": ", ".join(declared.columns),
     }
 
 
-def _found(shop: Shop, table: str, folder: Path) -> int:
-    """How many files of a table are there."""
-
+def _n_files(shop: Shop, table: str, folder: Path) -> int:
+    """The number of a table's files in the folder."""
     try:
         return len(shops.files(shop, table, folder))
-    except UserError:  # it says that there are none
+    except UserError:  # there are none
         return 0
 
 
@@ -97,35 +96,36 @@ def _found(shop: Shop, table: str, folder: Path) -> int:
     ),
 )
 def shop_check(
-    shop: Annotated[str, _name("A shop of shops/, or the path of a shop's file.")],
+    shop: Annotated[str, _name("A shop in shops/, or the path of a shop file.")],
     source: Source = None,
     rows: Rows = 5,
 ) -> None:
-    """Check a shop's file, and show the first rows of its tables as the pipeline sees them."""
-
+    """Validate a shop file, and show the first rows of its tables as the pipeline reads them."""
     path = Path(shop) if shop.endswith((".yaml", ".yml")) else paths.place(paths.SHOPS, f"{shop}.yaml")
-    found = shops.read(path) if Path(shop) == path else shops.load(shop)
-    folder = source or _folder(found.name)
-    say(f"{path} is well-formed: {found.title}.")
-    landing.check(found, folder)
-    for table in found.delivered:
-        if found.table(table).kind == "rest" and not (folder / f"{table}.jsonl").exists():
-            say(f"\n{table}: not fetched yet; stage 01_ingest asks {found.api.url}/{found.table(table).path} for it.")
+    declared = shops.read(path) if Path(shop) == path else shops.load(shop)
+    folder = source or _folder(declared.name)
+    echo(f"{path} is valid: {declared.title}.")
+    ingestion.check(declared, folder)
+    for table in declared.delivered:
+        if declared.table(table).kind == "rest" and not (folder / f"{table}.jsonl").exists():
+            echo(
+                f"\n{table}: not fetched yet; stage 01_ingest fetches {declared.api.url}/{declared.table(table).path}."
+            )
         else:
-            _first_rows(found, table, folder, rows)
+            _first_rows(declared, table, folder, rows)
 
 
 def _first_rows(shop: Shop, table: str, folder: Path, rows: int) -> None:
 
-    found = shops.files(shop, table, folder)
-    delivered = next(reader.chunks(found[0], shop, table))
-    say(
-        f"\n{table}: {plural(len(found), 'file')}; {found[0].name} (its first part, if it is large): "
-        f"{plural(delivered.rows.height, 'row')} can be read, {delivered.rejects.height:,} cannot."
+    files = shops.files(shop, table, folder)
+    delivered = next(reader.chunks(files[0], shop, table))
+    echo(
+        f"\n{table}: {plural(len(files), 'file')}; {files[0].name} (the first part of a large file): "
+        f"{plural(delivered.rows.height, 'row')} readable, {delivered.rejects.height:,} rejected."
     )
-    show(delivered.rows.drop("source_file").head(rows))
+    show_table(delivered.rows.drop("source_file").head(rows))
     if delivered.rejects.height:
-        show(delivered.rejects.select("source_line", "reason").head(rows))
+        show_table(delivered.rejects.select("source_line", "reason").head(rows))
 
 
 @app.command(
@@ -135,10 +135,9 @@ def _first_rows(shop: Shop, table: str, folder: Path, rows: int) -> None:
     ),
 )
 def shop_use(
-    name: Annotated[str | None, _name("A shop of shops/.", "the one in use")] = None, source: Source = None
+    name: Annotated[str | None, _name("A shop in shops/.", "the active shop")] = None, source: Source = None
 ) -> None:
-    """Write a shop and the folder of its files into params.yaml; its comments stay."""
-
+    """Set the active shop and its source folder in params.yaml; comments are kept."""
     path = paths.place("params.yaml")
     before = params.load().base
     shop = shops.load(name or before.shop)
@@ -146,36 +145,36 @@ def shop_use(
     if shop.api:
         paths.place(folder).mkdir(parents=True, exist_ok=True)  # stage 01 fetches the tables into it
     if not shop.simulated and not paths.place(folder).is_dir():
-        lie = f"Say where the files of '{shop.name}' lie: SOURCE=<folder>."
-        raise UserError(f"There is no folder {folder}. {lie}{shops.hint(shop)}")
-    same = (before.shop, before.source) == (shop.name, folder.as_posix())
-    if not same:
-        params_writer.put(path, {"base": {"shop": shop.name, "source": folder.as_posix()}})
-    say(f"params.yaml: base.shop = {shop.name}, base.source = {folder.as_posix()}{', as before' if same else ''}")
+        advice = f"Give the folder with the files of '{shop.name}': SOURCE=<folder>."
+        raise UserError(f"There is no folder {folder}. {advice}{shops.fetch_hint(shop)}")
+    unchanged = (before.shop, before.source) == (shop.name, folder.as_posix())
+    if not unchanged:
+        params_writer.update(path, {"base": {"shop": shop.name, "source": folder.as_posix()}})
+    echo(
+        f"params.yaml: base.shop = {shop.name}, base.source = {folder.as_posix()}{' (unchanged)' if unchanged else ''}"
+    )
 
 
 @app.command(
     "fetch", epilog=examples("recomart shop fetch movielens_100k", "recomart shop fetch movielens_100k --source ~/ml")
 )
-def shop_fetch(shop: Annotated[str, _name("A shop of shops/ with public data.")], source: Source = None) -> None:
-    """Download a shop's public data into its folder, and check it.
+def shop_fetch(shop: Annotated[str, _name("A shop in shops/ with public data.")], source: Source = None) -> None:
+    """Download and verify a shop's public data.
 
-    What broke off goes on where it stopped.
+    An interrupted download resumes where it stopped.
     """
-
-    found, folder = shops.load(shop), source or paths.SOURCE / shop
-    if found.fetch:
-        say(f"{found.title}: what it is, and its terms: {found.fetch.page}")
-    got = datasets.fetch(found, paths.place(folder), params.load().ingest)
-    came = f"{got.n_bytes / 1e6:.1f} MB came" if got.n_bytes else "nothing had to come"
-    say(f"{got.file.name}: {came}; its sha256 is right.")
-    for file, fate in got.fates.items():
-        say(f"  {folder / file}: {fate}")
-    say(f"Next: make repro SHOP={shop}" + (f" SOURCE={source}" if source else ""))
+    declared, folder = shops.load(shop), source or paths.SOURCE / shop
+    if declared.fetch:
+        echo(f"{declared.title}: description and terms of use: {declared.fetch.page}")
+    download = datasets.fetch(declared, paths.place(folder), params.load().ingest)
+    size = f"{download.n_bytes / 1e6:.1f} MB downloaded" if download.n_bytes else "already downloaded"
+    echo(f"{download.file.name}: {size}; the sha256 is correct.")
+    for file, status in download.statuses.items():
+        echo(f"  {folder / file}: {status}")
+    echo(f"Next: make repro SHOP={shop}" + (f" SOURCE={source}" if source else ""))
 
 
 def _folder(shop: str) -> Path:
-    """base.source where params.yaml speaks of this shop, else the default folder."""
-
+    """base.source if this is the active shop, else the default folder."""
     base = params.load().base
     return paths.place(base.source if base.shop == shop else paths.SOURCE / shop)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import polars as pl
@@ -10,7 +9,7 @@ import typer
 
 from recomart.cli import completion
 from recomart.cli.options import examples
-from recomart.cli.output import show
+from recomart.cli.output import show_table
 from recomart.project import sidecars
 from recomart.runner import stage as runner
 from recomart_lib.core import paths
@@ -18,35 +17,30 @@ from recomart_lib.core import paths
 app = typer.Typer()
 
 
-@app.command(epilog=examples("recomart stage", "recomart stage 05_features"))
+@app.command(epilog=examples("recomart stage", "recomart stage 05_features", "recomart stage validate"))
 def stage(
     name: Annotated[
         str | None,
         typer.Argument(
             metavar="STAGE",
-            help="A notebook, like 05_features.",
-            show_default="all, listed",
+            help="A stage, like 05_features, 05 or features.",
+            show_default="list all stages",
             autocompletion=completion.stages,
         ),
     ] = None,
 ) -> None:
-    """List the stages, or run the notebook of one headless and leave its report.
+    """List the stages, or run one stage's notebook and write its report.
 
-    `dvc repro` calls this for what is out of date.
+    `dvc repro` runs this command for every stage that is out of date.
     """
     if name is None:
         _list_stages()
         return
-    # jsonschema, which nbformat needs, would compile a grammar for international addresses if it found this package:
-    # more than a second for every stage, and notebooks hold no such addresses
-    sys.modules.setdefault("rfc3987_syntax", None)
-
     runner.run(name)
 
 
 def _list_stages() -> None:
-    """What each stage asks, its state, and what its last run took."""
-
+    """Print each stage with its question, its state, and the start and duration of its last run."""
     rows = [
         (row["stage"], row["question"], row["state"], row.get("started"), row.get("seconds"))
         for row in sidecars.stages(paths.root())
@@ -59,4 +53,4 @@ def _list_stages() -> None:
         "seconds": pl.Float64,
     }
     moment = pl.col("last run").str.to_datetime(strict=False, time_zone="UTC")
-    show(pl.DataFrame(rows, schema, orient="row").with_columns(moment))
+    show_table(pl.DataFrame(rows, schema, orient="row").with_columns(moment))

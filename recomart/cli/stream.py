@@ -1,4 +1,4 @@
-"""`recomart stream`: events through Kafka into the lake, as they happen."""
+"""`recomart stream`: events through Kafka into the lake."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import polars as pl
 import typer
 
 from recomart.cli.options import examples, rate, user
-from recomart.cli.output import plain, say, show
+from recomart.cli.output import echo, printable, show_table
 from recomart.project import params
 from recomart.project.params import Params
 from recomart.streaming import consumer, demo, producer, status
@@ -26,59 +26,61 @@ from recomart_lib.stream import commit_log, compaction, latency
 from recomart_lib.stream.commit_log import Zone
 from recomart_lib.stream_report import sessions
 
-app = typer.Typer(help="Bring events through Kafka into the lake, as they happen.", no_args_is_help=True)
+app = typer.Typer(help="Bring events through Kafka into the lake.", no_args_is_help=True)
 
 
 @app.command("demo", epilog=examples("recomart stream demo", "recomart stream demo --user C000042 --seconds 60"))
 def stream_demo(
-    user: Annotated[str | None, user("one who did little")] = None,
-    seconds: Annotated[int, typer.Option(metavar="N", help="How long events are sent.", min=1, max=600)] = 20,
-    rate: Annotated[float, rate(least=1, most=2000)] = 200,
+    user: Annotated[str | None, user("the least active user")] = None,
+    seconds: Annotated[int, typer.Option(metavar="N", help="Duration in seconds.", min=1, max=600)] = 20,
+    rate: Annotated[float, rate(minimum=1, maximum=2000)] = 200,
 ) -> None:
-    """Watch the events of a user arrive, with nothing to install.
+    """Watch a user's events arrive in real time, without installing Kafka.
 
-    An embedded broker, a producer and a consumer run. The events are invented
-    from the shop's users and products, and thrown away at the end: the lake
-    stays as it is.
+    Runs an embedded broker, a producer and a consumer. The events are simulated
+    from the shop's users and products, and deleted at the end: the lake stays
+    unchanged.
     """
-
-    everything = params.load()
-    known = _events(None, None)
-    active = known.group_by("user_id").len().sort("len", "user_id").get_column("user_id")
+    parameters = params.load()
+    active = _events(None, None).group_by("user_id").len().sort("len", "user_id").get_column("user_id")
     watched, items = user or active[0], pl.read_parquet(paths.place(paths.VALIDATED, "items.parquet"))
     n = round(seconds * rate)
-    events = demo.invent(items, active, watched, n, rate, everything.base.seed)
-    say(f"{plural(n, 'event')} at {rate:,.0f}/s; of {plain(watched)} every {demo.WATCHED_EVERY_S} s.")
-    names, n_shown, before = items.select("item_id", "name"), 0, []
-    for seen in demo.run(events, watched, rate, everything, _until_told()):
-        late = "" if seen.late["p50"] is None else f", from event to disk p50 {seen.late['p50']:,.0f} ms"
-        say(f"{seen.second:4.0f} s: {plural(seen.n_events, 'event')} durable{late}")
-        fresh = seen.watched.slice(n_shown).join(names, on="item_id", how="left", maintain_order="left")
+    events = demo.generate(items, active, watched, n, rate, parameters.base.seed)
+    echo(f"{plural(n, 'event')} at {rate:,.0f}/s; of {printable(watched)} every {demo.WATCHED_EVERY_S} s.")
+    names, n_shown, previous = items.select("item_id", "name"), 0, []
+    for state in demo.run(events, watched, rate, parameters, _stop_signal()):
+        latency_p50 = "" if state.latency["p50"] is None else f", from event to disk p50 {state.latency['p50']:,.0f} ms"
+        echo(f"{state.second:4.0f} s: {plural(state.n_events, 'event')} durable{latency_p50}")
+        fresh = state.watched.slice(n_shown).join(names, on="item_id", how="left", maintain_order="left")
         for row in fresh.iter_rows(named=True):
-            say(f"        {plain(watched)} {row['event_type']} {plain(row['name'] or row['item_id'])}", bold=True)
+            echo(
+                f"        {printable(watched)} {row['event_type']} {printable(row['name'] or row['item_id'])}",
+                bold=True,
+            )
         if fresh.height:
-            before = _told_list(watched, seen.watched, everything, names, before)
-        n_shown = seen.watched.height
-    say(f"{plural(seen.n_events, 'event')} of {n:,} durable, each once (the first waited for the group to form).")
+            previous = _show_list(watched, state.watched, parameters, names, previous)
+        n_shown = state.watched.height
+    echo(f"{plural(state.n_events, 'event')} of {n:,} durable, exactly once.")
+    echo("(The first events waited for the consumer group to form.)")
 
 
-def _told_list(
-    user_id: str, events: pl.DataFrame, everything: Params, names: pl.DataFrame, before: list[str]
+def _show_list(
+    user_id: str, events: pl.DataFrame, parameters: Params, names: pl.DataFrame, previous: list[str]
 ) -> list[str]:
-    """Show the user's list with these events, what is new in it marked by +; returns its products."""
-
-    fresh, chosen = cleaning.weigh(events, everything.prepare), everything.recommend
-    found = live_lists.list_of(user_id, fresh, everything.prepare, chosen.protocol, 5)
-    if found is None:
-        if not before:
-            say("        (the list that follows is shown once the pipeline has run: make repro)")
+    """Show the user's list after these events, new products marked by +; returns its product ids."""
+    weighted, settings = cleaning.weigh(events, parameters.prepare), parameters.recommend
+    ranked = live_lists.live_list(user_id, weighted, parameters.prepare, settings.protocol, 5)
+    if ranked is None:
+        if not previous:
+            echo("        (run the pipeline to see updated lists: make repro)")
         return [""]
-    listed = found.join(names, on="item_id", how="left", maintain_order="left").select("item_id", "name")
+    listed = ranked.join(names, on="item_id", how="left", maintain_order="left").select("item_id", "name")
     items = listed.get_column("item_id").to_list()
-    told = [
-        f"{'+ ' if before and item not in before else ''}{plain(name or item)}" for item, name in listed.iter_rows()
+    labels = [
+        f"{'+ ' if previous and item not in previous else ''}{printable(name or item)}"
+        for item, name in listed.iter_rows()
     ]
-    say("        is shown: " + ", ".join(told))
+    echo("        recommendations: " + ", ".join(labels))
     return items
 
 
@@ -88,100 +90,100 @@ def _told_list(
 def stream_produce(
     rate: Annotated[float | None, rate("as fast as possible")] = None,
     speed_up: Annotated[
-        float | None, typer.Option(metavar="N", help="Keep the events' own pace, N times faster.", min=0.001)
+        float | None, typer.Option(metavar="N", help="Replay at the original pace, N times faster.", min=0.001)
     ] = None,
     limit: Annotated[
         int | None, typer.Option(metavar="N", help="Only the first N events.", min=1, show_default="all")
     ] = None,
-    live: Annotated[bool, typer.Option("--live", help="They happen now: present times, ids of their own.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Give the events the current time and new ids.")] = False,
     file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A Parquet file of events.", show_default="the validated ones")
+        Path | None, typer.Option(metavar="FILE", help="A Parquet file of events.", show_default="the validated events")
     ] = None,
 ) -> None:
-    """Replay the shop's events onto the topic, in the order of their times.
+    """Replay the shop's events onto the topic, in time order.
 
-    Each tells when it was sent.
+    Each message carries its send time.
     """
-
     if rate and speed_up:
         raise UserError("--rate and --speed-up exclude each other.")
     settings, events = params.load().stream, _events(file, limit)
-    n = producer.produce(events, settings, rate, _until_told(), speed_up, live)
-    say(f"{plural(n, 'event')} on {settings.topic}.")
+    n = producer.produce(events, settings, rate, _stop_signal(), speed_up, live)
+    echo(f"{plural(n, 'event')} on {settings.topic}.")
 
 
 @app.command("consume", epilog=examples("recomart stream consume", "recomart stream consume --idle 10"))
 def stream_consume(
     idle: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="End when nothing has come for so long.", min=0.1, show_default="never"),
+        typer.Option(
+            metavar="SECONDS", help="Stop after so many seconds without a message.", min=0.1, show_default="never"
+        ),
     ] = None,
 ) -> None:
-    """Bring events into the streaming zone, until SIGTERM or Ctrl-C.
+    """Write events into the streaming zone until SIGTERM or Ctrl-C.
 
-    Start several to share the partitions. Every stream.compact_every_s, small
-    files are merged, too.
+    Start several consumers to share the partitions. Small files are merged every
+    stream.compact_every_s seconds.
     """
-
-    everything = params.load()
-    shop, zone = shops.load(everything.base.shop), zone_of(everything)
-    fresh = online_events.Fresh(paths.root(), shop.name, everything.prepare, "purchase" in shop.relevant_events)
+    parameters = params.load()
+    shop, zone = shops.load(parameters.base.shop), zone_of(parameters)
+    fresh = online_events.Fresh(paths.root(), shop.name, parameters.prepare, "purchase" in shop.relevant_events)
     fresh.fill(commit_log.read_since(zone, fresh.known))
-    ended = threading.Event()
-    merging = threading.Thread(target=compaction.keep_small, args=(zone, everything.stream.compact_every_s, ended))
-    merging.start()
+    stopped = threading.Event()
+    compactor = threading.Thread(
+        target=compaction.run_periodically, args=(zone, parameters.stream.compact_every_s, stopped)
+    )
+    compactor.start()
     try:
-        n = consumer.run(zone, everything.stream, everything.validate_, _until_told(), idle, fresh.add)
+        n = consumer.run(zone, parameters.stream, parameters.validate_, _stop_signal(), idle, fresh.add)
     finally:
-        ended.set()
-        merging.join()
+        stopped.set()
+        compactor.join()
         fresh.close()
-    say(f"{plural(n, 'event')} made durable in {zone.root}.")
+    echo(f"{plural(n, 'event')} made durable in {zone.root}.")
 
 
 @app.command("status", epilog=examples("recomart stream status", "recomart stream status --minutes 60"))
 def stream_status(
     minutes: Annotated[int, typer.Option(metavar="N", help="Rates and latencies of the last N minutes.", min=1)] = 5,
 ) -> None:
-    """Show what is durable, what waits, how fast and how late.
+    """Show durable and pending events, throughput and latency.
 
-    Without a broker it is what the streaming zone knows.
+    Without a broker, only the streaming zone is reported.
     """
-
-    everything = params.load()
-    zone, ends = zone_of(everything), None
-    if everything.stream.bootstrap_servers:
+    parameters = params.load()
+    zone, ends = zone_of(parameters), None
+    if parameters.stream.bootstrap_servers:
         try:
-            ends = status.broker_ends(everything.stream)
+            ends = status.broker_ends(parameters.stream)
         except UserError as problem:
-            say(problem)
-    parts = status.partitions(zone, ends)
-    if not parts.height:
-        say(f"Nothing has come yet: {zone.root}")
+            echo(problem)
+    partitions = status.partitions(zone, ends)
+    if not partitions.height:
+        echo(f"No events yet in {zone.root}")
         return
-    show(parts)
+    show_table(partitions)
     recent = sessions.latest(zone, minutes)
-    say(f"last {minutes} min: {_sentence(recent)}; {recent['events_per_s']:,.0f}/s")
-    say(f"ever: {_sentence(sessions.ever(zone))}")
+    echo(f"last {minutes} min: {_sentence(recent)}; {recent['events_per_s']:,.0f}/s")
+    echo(f"total: {_sentence(sessions.ever(zone))}")
     if (reasons := sessions.dead_reasons(zone)).height:
-        show(reasons)
+        show_table(reasons)
 
 
-def _sentence(found: dict[str, float]) -> str:
+def _sentence(totals: dict[str, float]) -> str:
 
-    counts = f"{found['n_messages']:,} messages = {found['n_events']:,} events + {found['n_dead']:,} dead letters + "
-    late = [f"{name} {found[name]:,.0f} ms" for name in latency.NAMES if found[name] is not None]
-    return counts + "; ".join([f"{found['n_duplicates']:,} duplicates", *late])
+    counts = f"{totals['n_messages']:,} messages = {totals['n_events']:,} events + {totals['n_dead']:,} dead letters + "
+    latencies = [f"{name} {totals[name]:,.0f} ms" for name in latency.NAMES if totals[name] is not None]
+    return counts + "; ".join([f"{totals['n_duplicates']:,} duplicates", *latencies])
 
 
 @app.command("compact", epilog=examples("recomart stream compact"))
 def stream_compact() -> None:
-    """Merge the small files of the streaming zone into one per day, as stage 01_ingest does."""
-
+    """Merge the streaming zone's small files into one per day, as stage 01_ingest does."""
     zone = zone_of(params.load())
     state = compaction.compact(zone)
     n = sum(day["rows"] for day in state["days"].values())
-    say(f"{plural(n, 'event')} of {plural(len(state['days']), 'day')} in {zone.root}.")
+    echo(f"{plural(n, 'event')} of {plural(len(state['days']), 'day')} in {zone.root}.")
 
 
 def _events(file: Path | None, limit: int | None) -> pl.DataFrame:
@@ -193,16 +195,15 @@ def _events(file: Path | None, limit: int | None) -> pl.DataFrame:
     return (events.head(limit) if limit else events).collect()
 
 
-def zone_of(everything: Params) -> Zone:
-    """The streaming zone of the shop in use."""
-
-    shop = shops.load(everything.base.shop)
+def zone_of(parameters: Params) -> Zone:
+    """The streaming zone of the active shop."""
+    shop = shops.load(parameters.base.shop)
     return Zone(paths.place(paths.STREAMING), shop.name, shop.time_zone)
 
 
-def _until_told() -> Callable[[], bool]:
-    """True once SIGTERM or SIGINT came: then work is finished, not broken off."""
-    told = threading.Event()
+def _stop_signal() -> Callable[[], bool]:
+    """A function that returns True after SIGTERM or SIGINT, so that the current work can be completed."""
+    received = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
-    return told.is_set
+        signal.signal(number, lambda *_: received.set())
+    return received.is_set

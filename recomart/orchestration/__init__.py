@@ -1,1 +1,1 @@
-"""The DVC graph in Dagster and Airflow."""
+"""The pipeline of dvc.yaml in Dagster and Airflow."""

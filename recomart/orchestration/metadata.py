@@ -1,4 +1,4 @@
-"""What Dagster is told of a stage: metadata and asset checks, made from the files that the stage left."""
+"""Metadata and asset checks for Dagster, read from the files that a stage wrote."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
 
 from recomart.orchestration import process
-from recomart.orchestration.process import Ran
+from recomart.orchestration.process import StageRun
 from recomart.project import sidecars
 from recomart.reports import formats, index
 from recomart_lib.core import paths, shops
@@ -22,51 +22,49 @@ CHECKS = {
         "quality_gate": "The quality score is at least validate.min_quality, and every table has good rows.",
         "reconciliation": "delivered = landed + rejected; landed = good + quarantined + duplicates + excluded.",
     },
-    "05_features": {
-        "leakage_audit": "No feature knows anything of what came after its moment; a planted leak is caught."
-    },
-    "07_evaluate": {"targets": "Precision, recall and ndcg at 10 reach their targets (a warning where they do not)."},
+    "05_features": {"leakage_audit": "No feature uses events at or after its as_of time; a planted leak is detected."},
+    "07_evaluate": {"targets": "Precision, recall and ndcg at 10 reach their targets (a warning if they do not)."},
 }
-REPORTS_URL = "RECOMART_REPORTS_URL"  # where reports/ is served: a browser follows no link from there to a file
+REPORTS_URL = "RECOMART_REPORTS_URL"  # where reports/ is served: browsers do not follow links from web pages to files
 HEADLINES = ("precision@10", "recall@10", "ndcg@10")
 
 
 def specs(stage: str, notebook: str | None) -> list[AssetCheckSpec]:
-    """The checks of a stage, by the notebook that it runs."""
+    """The checks of a stage, by its notebook."""
     return [AssetCheckSpec(name, asset=stage, description=text) for name, text in CHECKS.get(notebook, {}).items()]
 
 
-def metadata(root: Path, stage: str, notebook: str | None, before: list[str], ran: Ran) -> dict[str, Any]:
-    """All that is shown beside a materialisation.
+def metadata(root: Path, stage: str, notebook: str | None, sources: list[str], stage_run: StageRun) -> dict[str, Any]:
+    """The metadata of a materialisation.
 
     Parameters
     ----------
-    before
-        The notebooks of the stages that it reads from: what they left are its rows in.
+    sources
+        The notebooks of the stages that it reads; the rows that they wrote are its rows in.
     """
     sidecar = _sidecar(root, notebook)
     rows = sidecar.get("rows") or {}
-    coming = _delivered(root, sidecar) if notebook == "01_ingest" else _left(root, before)
-    facts: dict[str, Any] = {"what DVC did": "ran it" if ran.anew else "nothing: it was up to date"}
+    rows_in = _delivered(root, sidecar) if notebook == "01_ingest" else _rows_of(root, sources)
+    fields: dict[str, Any] = {"DVC": "stage executed" if stage_run.executed else "stage was up to date"}
     if notebook:
-        facts |= {
+        fields |= {
             "seconds": sidecar.get("seconds", 0.0),
-            "rows in": sum(coming.values()),
+            "rows in": sum(rows_in.values()),
             "rows out": sum(rows.values()),
         }
     if rows:
-        facts["rows"] = MetadataValue.md(_table(("table", "rows out"), ((k, f"{v:,}") for k, v in rows.items())))
-    facts |= _scores(root, stage, notebook)
+        fields["rows"] = MetadataValue.md(_table(("table", "rows out"), ((k, f"{v:,}") for k, v in rows.items())))
+    fields |= _scores(root, stage, notebook)
     hashes = process.outputs(root, stage)
-    facts["outputs"] = MetadataValue.md(_table(("path", "MD5 in dvc.lock"), hashes.items()))
-    return facts | _pages(root, stage, notebook)
+    fields["outputs"] = MetadataValue.md(_table(("path", "MD5 in dvc.lock"), hashes.items()))
+    return fields | _pages(root, stage, notebook)
 
 
 def checks(root: Path, notebook: str | None) -> Iterator[AssetCheckResult]:
-    """The results of a stage's checks, as its files tell."""
-    judges = {"quality_gate": _gate, "reconciliation": _reconciliation, "leakage_audit": _audit, "targets": _targets}
+    """The results of a stage's checks."""
+    functions = {"quality_gate": _gate, "reconciliation": _reconciliation, "leakage_audit": _audit, "targets": _targets}
     for name in CHECKS.get(notebook, {}):
-        yield judges[name](root)
+        yield functions[name](root)
 
 
 def _gate(root: Path) -> AssetCheckResult:
@@ -79,8 +77,8 @@ def _gate(root: Path) -> AssetCheckResult:
         passed=bool(good) and all(good.values()) and quality["score"] >= quality["min_score"],
         metadata={
             "score": quality.get("score", 0.0),
-            "least": quality.get("min_score", 0.0),
-            "rules that cost most": MetadataValue.md(_table(("rule", "severity", "rows"), rows)),
+            "minimum": quality.get("min_score", 0.0),
+            "rules with most failed rows": MetadataValue.md(_table(("rule", "severity", "rows"), rows)),
         },
     )
 
@@ -101,10 +99,10 @@ def _reconciliation(root: Path) -> AssetCheckResult:
 
 
 def _audit(root: Path) -> AssetCheckResult:
-    """The notebook stops at a leak: it is clean if the notebook came to its end."""
+    """The notebook fails on a leak, so the audit passes if the notebook completed."""
     sidecar = _sidecar(root, "05_features")
-    found = {"found": sidecar.get("error") or "no leak; the planted one was caught"}
-    return AssetCheckResult(check_name="leakage_audit", passed=sidecar.get("state") == "ok", metadata=found)
+    result = {"result": sidecar.get("error") or "no leak; the planted leak was detected"}
+    return AssetCheckResult(check_name="leakage_audit", passed=sidecar.get("state") == "ok", metadata=result)
 
 
 def _targets(root: Path) -> AssetCheckResult:
@@ -124,40 +122,40 @@ def _scores(root: Path, stage: str, notebook: str | None) -> dict[str, Any]:
     if notebook not in ("07_evaluate", None) or (notebook is None and stage != "index"):
         return {}
     headline = _metrics(root, "headline")
-    found = {
+    scores = {
         f"{name} ({protocol})": float(headline[protocol][name])
         for protocol in ("all", "novel")
         for name in HEADLINES
         if headline.get(protocol, {}).get(name) is not None
     }
-    return found | {"target card": MetadataValue.md(_card(index.target_card(root)))}
+    return scores | {"target card": MetadataValue.md(_card(index.target_card(root)))}
 
 
 def _pages(root: Path, stage: str, notebook: str | None) -> dict[str, Any]:
-    """The report and the executed notebook, to be opened, and a picture of it."""
+    """Links to the report and the executed notebook, and a preview of its first figure."""
     page = root / paths.REPORTS / f"{notebook or stage}.html"
     served = os.environ.get(REPORTS_URL)
     address = f"{served.rstrip('/')}/{page.name}" if served else page.as_uri()
-    found: dict[str, Any] = {"report": MetadataValue.url(address)} if page.exists() else {}
+    links: dict[str, Any] = {"report": MetadataValue.url(address)} if page.exists() else {}
     executed = root / paths.REPORTS / f"{notebook}.ipynb"
     if notebook and executed.exists():
-        found["notebook"] = MetadataValue.notebook(str(executed))
+        links["notebook"] = MetadataValue.notebook(str(executed))
         if picture := process.first_figure(executed):
-            found["preview"] = MetadataValue.md(f"![first figure](data:image/png;base64,{picture})")
-    return found
+            links["preview"] = MetadataValue.md(f"![first figure](data:image/png;base64,{picture})")
+    return links
 
 
 def _delivered(root: Path, sidecar: Mapping[str, Any]) -> dict[str, int]:
-    """Rows that the shop delivered, by table, unreadable lines among them."""
+    """Delivered rows by table, including unreadable lines."""
     shop = shops.load(sidecar["shop"])
     newest = {table: lake.newest(root / paths.RAW, shop.name, table).values() for table in shop.delivered}
     return {
-        table: sum(one["rows_landed"] + one["rows_rejected"] for one in found if not lake.is_repair(one))
-        for table, found in newest.items()
+        table: sum(m["rows_landed"] + m["rows_rejected"] for m in manifests if not lake.is_repair(m))
+        for table, manifests in newest.items()
     }
 
 
-def _left(root: Path, notebooks: list[str]) -> dict[str, int]:
+def _rows_of(root: Path, notebooks: list[str]) -> dict[str, int]:
     return {f"{name}/{table}": n for name in notebooks for table, n in (_sidecar(root, name).get("rows") or {}).items()}
 
 

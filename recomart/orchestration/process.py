@@ -1,4 +1,4 @@
-"""Run one stage through DVC as a process that can be followed, and ended with everything that it started."""
+"""Run one stage through DVC in a process whose output is streamed, and that can be terminated with its children."""
 
 from __future__ import annotations
 
@@ -21,68 +21,68 @@ import psutil
 from recomart.project import dvc_graph, logs, sidecars
 from recomart_lib.core import paths
 
-# what may pass by itself: another DVC at work, a server or a line that is down; nothing else is tried again
-PASSES = re.compile(
+# errors that may pass: another DVC process is running, or a server or network is down; only these are retried
+TRANSIENT_ERRORS = re.compile(
     r"Unable to acquire lock|is busy, it is being blocked|given up after \d+ attempt|Try again(?! with)|timed out"
     r"|Connection (?:refused|reset|aborted)|Temporary failure in name resolution|ConnectionError|Network is unreachable"
 )
-ADVICE = re.compile(r"To track the changes with git|\s*git add|To enable auto staging|\s*dvc config|Use `dvc push`")
-TOLD = re.compile(r"^(?:ERROR|Error): (.+)")
+DVC_HINTS = re.compile(r"To track the changes with git|\s*git add|To enable auto staging|\s*dvc config|Use `dvc push`")
+ERROR_LINE = re.compile(r"^(?:ERROR|Error): (.+)")
 POSIX = os.name == "posix"
-GRACE_S = (20, 10, 10)  # how long to wait after asking (SIGINT), asking firmly (SIGTERM), and killing
+GRACE_S = (20, 10, 10)  # seconds to wait after SIGINT, SIGTERM and SIGKILL
 
 
 class StageFailedError(Exception):
-    """A stage did not do its work; `may_pass` says whether trying again may help."""
+    """A stage failed; `is_transient` says whether a retry may help."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.may_pass = bool(PASSES.search(message))
+        self.is_transient = bool(TRANSIENT_ERRORS.search(message))
 
 
-class Ran(NamedTuple):
-    """What became of a stage: whether DVC ran it (False: nothing had changed), and when that began."""
+class StageRun(NamedTuple):
+    """Whether DVC executed the stage (False: it was up to date), and when it was started (UTC)."""
 
-    anew: bool
+    executed: bool
     started: datetime
 
 
 def run_stage(
-    root: Path, stage: str, notebook: str | None, say: Callable[[str], None], force: bool = False, run: str = ""
-) -> Ran:
-    """Bring one stage of dvc.yaml up to date, and no other.
+    root: Path, stage: str, notebook: str | None, on_line: Callable[[str], None], force: bool = False, run: str = ""
+) -> StageRun:
+    """Bring one stage of dvc.yaml up to date, without its dependencies.
 
     Parameters
     ----------
     root
         The project's folder.
     stage, notebook
-        The stage's name in dvc.yaml, and the notebook that it runs, if it runs one.
-    say
-        Takes each line of the log when it comes.
+        The stage's name in dvc.yaml, and its notebook, if it has one.
+    on_line
+        Called with each line of output.
     force
-        Run it even if nothing changed.
+        Run the stage even if nothing changed.
     run
-        What the run is called in logs and sidecars; empty: recomart names it.
+        The run id for logs and sidecars; empty: recomart chooses it.
 
     Raises
     ------
     StageFailedError
-        With the sentence that the stage left, for example which rules the gate found broken.
+        With the stage's error message, for example the rules that failed the quality gate.
     """
     started = datetime.now(UTC).replace(microsecond=0)
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", *(["--force"] if force else []), stage]
-    status, lines = follow(command, root, say, run)
+    status, lines = follow(command, root, on_line, run)
     if status:
-        raise StageFailedError(_reason(root, stage, notebook, started, lines))
-    return Ran(any(line.startswith("Running stage") for line in lines), started)
+        raise StageFailedError(_failure_message(root, stage, notebook, started, lines))
+    return StageRun(any(line.startswith("Running stage") for line in lines), started)
 
 
-def follow(command: list[str], root: Path, say: Callable[[str], None], run: str = "") -> tuple[int, list[str]]:
-    """Run a command in a process group of its own: its exit status and last lines. An interruption ends all of it."""
+def follow(command: list[str], root: Path, on_line: Callable[[str], None], run: str = "") -> tuple[int, list[str]]:
+    """Run a command in its own process group; returns exit status and last lines. An interruption terminates it."""
     binaries = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}", "PYTHONUNBUFFERED": "1"}
-    environment |= {"RECOMART_ROOT": str(root), **({logs.RUN: run} if run else {})}
+    environment |= {"RECOMART_ROOT": str(root), **({logs.RUN_ID: run} if run else {})}
     process = subprocess.Popen(
         command,
         cwd=root,
@@ -98,32 +98,32 @@ def follow(command: list[str], root: Path, say: Callable[[str], None], run: str 
     last: deque[str] = deque(maxlen=200)
     try:
         for line in _lines(process):
-            if (text := line.rstrip()) and not ADVICE.match(text):
+            if (text := line.rstrip()) and not DVC_HINTS.match(text):
                 last.append(text)
-                say(text)
+                on_line(text)
         return process.wait(), list(last)
-    except BaseException:  # cancelled: whatever it is that interrupts, nothing may go on behind our back
-        end(process)
+    except BaseException:  # cancelled: whatever the exception, no process may continue in the background
+        terminate(process)
         raise
 
 
 def _lines(process: subprocess.Popen) -> Iterator[str]:
-    """The lines of a process while they come, without ever blocking for long.
+    """Yield the lines of a process as they arrive, never blocking for more than 0.2 s.
 
-    Dagster interrupts a run from another thread, and that reaches the main thread only between two of its steps.
+    Dagster interrupts a run from another thread; the main thread notices only between two bytecode instructions.
     """
-    waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read() -> None:
         with process.stdout:
             for line in process.stdout:
-                waiting.put(line)
-        waiting.put(None)
+                lines.put(line)
+        lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()
     while True:
         try:
-            line = waiting.get(timeout=0.2)
+            line = lines.get(timeout=0.2)
         except queue.Empty:
             continue
         if line is None:
@@ -131,10 +131,10 @@ def _lines(process: subprocess.Popen) -> Iterator[str]:
         yield line
 
 
-def end(process: subprocess.Popen) -> None:
-    """End a process and all below it: asked first, so that stages can leave their report, then killed.
+def terminate(process: subprocess.Popen) -> None:
+    """Terminate a process and its descendants: interrupted first, so that stages can write their report, then killed.
 
-    A notebook's kernel lives in a session of its own, which no signal to the group reaches.
+    A notebook's kernel has its own session, which signals to the process group do not reach.
     """
     try:
         alive = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
@@ -145,8 +145,8 @@ def end(process: subprocess.Popen) -> None:
         if number == getattr(signal, "SIGINT", None):
             os.killpg(process.pid, number)
         else:
-            for one in alive:
-                _signal(one, number)
+            for child in alive:
+                _signal(child, number)
         _, alive = psutil.wait_procs(alive, timeout=grace)
         if not alive:
             return
@@ -159,26 +159,26 @@ def _signal(process: psutil.Process, number: int) -> None:
         return
 
 
-def _reason(root: Path, stage: str, notebook: str | None, started: datetime, lines: list[str]) -> str:
-    """Why it failed: the sidecar's sentence if it is of this run, else what the command complained of."""
-    facts = sidecars.read(root / paths.SIDECARS / f"{notebook}.json")
-    if facts.get("state") == "failed" and datetime.fromisoformat(facts["started"]) >= started:
-        return facts["error"]
-    told = [found[1] for line in lines if (found := TOLD.match(line))]
-    return "\n".join(told) if told else "\n".join([f"{stage} failed; its last lines:", *lines[-5:]])
+def _failure_message(root: Path, stage: str, notebook: str | None, started: datetime, lines: list[str]) -> str:
+    """The error in the stage's sidecar if it is of this run, else the error lines of the command's output."""
+    metadata = sidecars.read(root / paths.SIDECARS / f"{notebook}.json")
+    if metadata.get("state") == "failed" and datetime.fromisoformat(metadata["started"]) >= started:
+        return metadata["error"]
+    errors = [match[1] for line in lines if (match := ERROR_LINE.match(line))]
+    return "\n".join(errors) if errors else "\n".join([f"{stage} failed; the last lines of its output:", *lines[-5:]])
 
 
 def outputs(root: Path, stage: str) -> dict[str, str]:
-    """Path -> MD5 of what a stage made, as dvc.lock has it; nothing if it has not run."""
+    """Path -> MD5 of a stage's outputs in dvc.lock; empty if it has not run."""
     return {out["path"]: out["md5"] for out in dvc_graph.locked(root).get(stage, {}).get("outs", [])}
 
 
-def first_figure(notebook: Path, most_bytes: int = 150_000) -> str | None:
-    """The first figure of an executed notebook that is not too large, as base64 of a PNG."""
+def first_figure(notebook: Path, max_length: int = 150_000) -> str | None:
+    """The first figure of an executed notebook with at most `max_length` characters of base64 PNG; None without one."""
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     except (FileNotFoundError, ValueError):
         return None
-    shown = [output.get("data", {}).get("image/png") for cell in cells for output in cell.get("outputs", [])]
-    small = ("".join(image).replace("\n", "") for image in shown if image)
-    return next((image for image in small if len(image) <= most_bytes), None)
+    images = [output.get("data", {}).get("image/png") for cell in cells for output in cell.get("outputs", [])]
+    small = ("".join(image).replace("\n", "") for image in images if image)
+    return next((image for image in small if len(image) <= max_length), None)

@@ -1,4 +1,4 @@
-"""What starts runs by itself, and who is told when one fails: the daily schedule, the sensor for data, the webhook."""
+"""Automation: the daily schedule, the sensor for new data, and the webhook for failed runs."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from recomart_lib.core import paths, shops
 from recomart_lib.core.errors import UserError
 
 WEBHOOK = "RECOMART_WEBHOOK"
-SEEN = "delivery"  # metadata of 01_ingest: the fingerprint of what it found
-BUSY = [
+FINGERPRINT_KEY = "delivery"  # metadata of 01_ingest: the fingerprint of the data that it read
+ACTIVE_STATUSES = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.NOT_STARTED,
     DagsterRunStatus.STARTING,
@@ -41,14 +41,14 @@ BUSY = [
 
 
 def fingerprint(root: Path) -> str:
-    """One word for what the shop has delivered and what the streaming zone has committed: names, sizes and times.
+    """A hash of the names, sizes and times of the shop's delivered files and the streaming zone's commits.
 
-    Tables behind an API are not among it: 01_ingest itself writes the files that it fetches.
+    Tables behind an API are excluded: 01_ingest itself writes the files that it fetches.
 
     Raises
     ------
     UserError
-        If params.yaml, the shop file or the source folder is not as it should be.
+        If params.yaml, the shop file or the source folder is missing or invalid.
     """
     base = params.load(root / "params.yaml").base
     shop, source = shops.load(base.shop), root / base.source
@@ -59,77 +59,77 @@ def fingerprint(root: Path) -> str:
 
 
 def _digest(files: Iterable[Path]) -> str:
-    found = [(str(file), state.st_size, state.st_mtime_ns) for file in files if (state := file.stat())]
-    return hashlib.sha256(repr(sorted(found)).encode()).hexdigest()[:16]
+    entries = [(str(file), state.st_size, state.st_mtime_ns) for file in files if (state := file.stat())]
+    return hashlib.sha256(repr(sorted(entries)).encode()).hexdigest()[:16]
 
 
-def daily(job: Any) -> ScheduleDefinition:
-    """Everything, once a day, by the clock of the shop in use; off until somebody switches it on."""
+def daily_schedule(job: Any) -> ScheduleDefinition:
+    """A daily run of `job` at 05:00 in the active shop's time zone; off until enabled."""
     zone = shops.load(params.load().base.shop).time_zone
-    said = f"What is out of date, every day at 05:00 {zone}; of a shop behind an API its tables are fetched anew."
+    description = f"Runs outdated stages every day at 05:00 {zone}; always fetches the tables of a shop with an API."
     return ScheduleDefinition(
-        "daily_run", cron_schedule="0 5 * * *", execution_timezone=zone, job=job, description=said
+        "daily_run", cron_schedule="0 5 * * *", execution_timezone=zone, job=job, description=description
     )
 
 
-def arrivals(job: JobDefinition | Any, ingest: str) -> SensorDefinition:
-    """A sensor that starts `job` when files or streamed events came that the stage `ingest` has not seen."""
+def new_data_sensor(job: JobDefinition | Any, ingest: str) -> SensorDefinition:
+    """A sensor that starts `job` when there are files or streamed events that the stage `ingest` has not read."""
 
     @sensor(
         name="new_data_sensor",
         job=job,
         minimum_interval_seconds=30,
-        description="Starts a run when the shop delivers new files, or the stream commits new events.",
+        description="Starts a run when the shop delivers new files or the stream commits new events.",
     )
-    def new_data_sensor(context: SensorEvaluationContext) -> RunRequest | SkipReason:
+    def check_for_new_data(context: SensorEvaluationContext) -> RunRequest | SkipReason:
         try:
-            now = fingerprint(paths.root())
-        except (UserError, FileNotFoundError) as problem:
-            return SkipReason(str(problem))
-        if now == context.cursor:
-            return SkipReason("Nothing new.")
-        if context.instance.get_runs(RunsFilter(statuses=BUSY), limit=1):
-            return SkipReason("A run is queued or at work; what is new will be looked at after it.")
+            current = fingerprint(paths.root())
+        except (UserError, FileNotFoundError) as error:
+            return SkipReason(str(error))
+        if current == context.cursor:
+            return SkipReason("No new data.")
+        if context.instance.get_runs(RunsFilter(statuses=ACTIVE_STATUSES), limit=1):
+            return SkipReason("A run is queued or in progress; new data will be checked after it.")
         first = context.cursor is None
-        context.update_cursor(now)
+        context.update_cursor(current)
         if first:
-            return SkipReason("From now on new files are noticed.")
-        if now == seen_by(context, ingest):
-            return SkipReason("A run has landed what is new.")
-        return RunRequest(run_key=now)
+            return SkipReason("The sensor detects new files from now on.")
+        if current == last_ingested(context, ingest):
+            return SkipReason("A run has already ingested the new data.")
+        return RunRequest(run_key=current)
 
-    return new_data_sensor
+    return check_for_new_data
 
 
-def seen_by(context: SensorEvaluationContext, ingest: str) -> str | None:
-    """The fingerprint that the newest materialisation of `ingest` found."""
+def last_ingested(context: SensorEvaluationContext, ingest: str) -> str | None:
+    """The fingerprint recorded by the latest materialisation of `ingest`."""
     event = context.instance.get_latest_materialization_event(AssetKey(ingest))
-    kept = event.asset_materialization.metadata.get(SEEN) if event and event.asset_materialization else None
-    return kept.value if kept else None
+    value = event.asset_materialization.metadata.get(FINGERPRINT_KEY) if event and event.asset_materialization else None
+    return value.value if value else None
 
 
-def failures() -> SensorDefinition:
-    """A sensor that tells of failed runs; at work where RECOMART_WEBHOOK is set."""
+def failure_webhook() -> SensorDefinition:
+    """A sensor that reports failed runs to a webhook; on if RECOMART_WEBHOOK is set."""
     status = DefaultSensorStatus.RUNNING if os.environ.get(WEBHOOK) else DefaultSensorStatus.STOPPED
 
     @run_failure_sensor(
         name="failure_webhook",
         default_status=status,
-        description=f"Sends a failed run's story as JSON to the address in {WEBHOOK}.",
+        description=f"Posts the details of a failed run as JSON to the URL in {WEBHOOK}.",
     )
-    def failure_webhook(context: RunFailureSensorContext) -> SkipReason | None:
+    def send_failure(context: RunFailureSensorContext) -> SkipReason | None:
         if not (url := os.environ.get(WEBHOOK)):
             return SkipReason(f"{WEBHOOK} is not set.")
-        httpx.post(url, json=story(context), timeout=10).raise_for_status()
+        httpx.post(url, json=failure_details(context), timeout=10).raise_for_status()
         return None
 
-    return failure_webhook
+    return send_failure
 
 
-def story(context: RunFailureSensorContext) -> dict[str, Any]:
-    """What the webhook is sent: run_id, job, shop, and of each failed stage the error."""
+def failure_details(context: RunFailureSensorContext) -> dict[str, Any]:
+    """The webhook's JSON: run_id, job, shop, and the error of each failed stage."""
     run = context.dagster_run
-    stages = {event.step_key: _sentence(event) for event in context.get_step_failure_events()}
+    stages = {event.step_key: _error_message(event) for event in context.get_step_failure_events()}
     return {
         "text": f"RecoMart: {run.job_name} failed. "
         + (" ".join(f"{name}: {error}" for name, error in stages.items()) or context.failure_event.message or ""),
@@ -140,7 +140,7 @@ def story(context: RunFailureSensorContext) -> dict[str, Any]:
     }
 
 
-def _sentence(event: Any) -> str:
+def _error_message(event: Any) -> str:
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description

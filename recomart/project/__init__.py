@@ -1,1 +1,1 @@
-"""The project itself: params.yaml, dvc.yaml, Git, log files and the metadata that each stage leaves."""
+"""The project itself: params.yaml, dvc.yaml, Git, log files and each stage's metadata."""

@@ -1,4 +1,4 @@
-"""The graph of dvc.yaml, the only place that says it: its stages, and which of them needs what another one makes."""
+"""The pipeline graph in dvc.yaml: its stages, and which stage reads the outputs of which."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 FILE = "dvc.yaml"
 LOCK = "dvc.lock"
-PARAMS = "params.yaml"  # where DVC looks up ${...}
+PARAMS = "params.yaml"  # DVC resolves ${...} from it
 VARIABLE = re.compile(r"\$\{\s*([\w.-]+)\s*\}")
 STAGE_COMMAND = re.compile(r"\brecomart stage (\S+)")
 
@@ -19,95 +19,97 @@ Stages = dict[str, dict[str, Any]]  # as in dvc.yaml: name -> cmd, desc, deps, p
 
 
 def read(root: Path, values: Mapping[str, Any] | None = None) -> Stages:
-    """The stages of the project in `root`, in their order; none if it has no dvc.yaml.
+    """The stages of the project in `root`, in file order; empty if it has no dvc.yaml.
 
     Parameters
     ----------
     values
-        What `${base.source}` and its like stand for; by default what params.yaml says.
+        Values for variables such as `${base.source}`; default: params.yaml.
     """
-    return _filled(_content(root / FILE).get("stages") or {}, _content(root / PARAMS) if values is None else values)
+    return _resolve(_content(root / FILE).get("stages") or {}, _content(root / PARAMS) if values is None else values)
 
 
 def locked(root: Path) -> Stages:
-    """What DVC knows of each stage that ran: deps, params and outs with their hashes, as dvc.lock says.
+    """The stages in dvc.lock: deps, params and outs of the last run with their hashes.
 
     Raises
     ------
     OSError
-        If there is no such file.
+        If there is no dvc.lock.
     ValueError
-        If it is no file of DVC.
+        If the file is not a valid dvc.lock.
     """
     text = (root / LOCK).read_text(encoding="utf-8")
     try:
-        return dict(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["stages"])  # it is long: C is fast
-    except (yaml.YAMLError, TypeError, KeyError, ValueError) as reason:
-        raise ValueError(f"no file of DVC: {type(reason).__name__}") from reason
+        return dict(
+            yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["stages"]
+        )  # a long file: the C loader is fast
+    except (yaml.YAMLError, TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"not a valid dvc.lock: {type(error).__name__}") from error
 
 
 def notebooks(stages: Stages) -> dict[str, str]:
-    """Notebook that is run, without its ending -> the stage that runs it."""
+    """Notebook name without extension -> the stage that runs it."""
     commands = {name: STAGE_COMMAND.search(str(stage.get("cmd"))) for name, stage in stages.items()}
     return {command[1]: name for name, command in commands.items() if command}
 
 
 def upstream(stages: Stages) -> dict[str, list[str]]:
-    """Stage -> the stages whose results it reads.
+    """Stage -> the stages whose outputs it reads.
 
     >>> upstream({"a": {"outs": ["data/raw"]}, "b": {"deps": ["data/raw/x"], "metrics": ["m"]}, "c": {"deps": ["m"]}})
     {'a': [], 'b': ['a'], 'c': ['b']}
     """
-    made = {name: _paths(stage, "outs", "metrics", "plots") for name, stage in stages.items()}
-    used = {name: _paths(stage, "deps") for name, stage in stages.items()}
-    return {name: [other for other in stages if _touch(made[other], used[name])] for name in stages}
+    outputs = {name: _paths(stage, "outs", "metrics", "plots") for name, stage in stages.items()}
+    inputs = {name: _paths(stage, "deps") for name, stage in stages.items()}
+    return {name: [other for other in stages if _overlap(outputs[other], inputs[name])] for name in stages}
 
 
 def downstream(stages: Stages, names: Iterable[str]) -> set[str]:
-    """The stages that need, directly or not, what the stages `names` make.
+    """The stages that depend, directly or not, on the stages `names`.
 
     >>> stages = {"a": {"outs": ["data/raw"]}, "b": {"deps": ["data/raw/x"], "metrics": ["m"]}, "c": {"deps": ["m"]}}
     >>> sorted(downstream(stages, ["a"]))
     ['b', 'c']
     """
-    before, found, waiting = upstream(stages), set(), list(names)
-    while waiting:
-        one = waiting.pop()
-        users = {name for name in stages if one in before[name]}
-        waiting += users - found
-        found |= users
-    return found
+    parents, dependents, queue = upstream(stages), set(), list(names)
+    while queue:
+        parent = queue.pop()
+        children = {name for name in stages if parent in parents[name]}
+        queue += children - dependents
+        dependents |= children
+    return dependents
 
 
 def _content(path: Path) -> dict[str, Any]:
     return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
 
 
-def _filled(part: Any, values: Mapping[str, Any]) -> Any:
-    """A part of dvc.yaml, each `${section.key}` replaced by its value; one without a value stays as it is written.
+def _resolve(part: Any, values: Mapping[str, Any]) -> Any:
+    """A part of dvc.yaml with each `${section.key}` replaced by its value; unknown variables are kept.
 
-    Without it nothing would say that 01_ingest, which reads ${base.source}, needs what the simulated shop delivers.
+    This is how the graph shows that 01_ingest, which reads ${base.source}, depends on the simulated shop's files.
     """
     if isinstance(part, dict):
-        return {_filled(key, values): _filled(value, values) for key, value in part.items()}
+        return {_resolve(key, values): _resolve(value, values) for key, value in part.items()}
     if isinstance(part, list):
-        return [_filled(entry, values) for entry in part]
-    return VARIABLE.sub(lambda found: _value(found, values), part) if isinstance(part, str) else part
+        return [_resolve(entry, values) for entry in part]
+    return VARIABLE.sub(lambda match: _value(match, values), part) if isinstance(part, str) else part
 
 
-def _value(found: re.Match[str], values: Any) -> str:
-    for name in found[1].split("."):
+def _value(match: re.Match[str], values: Any) -> str:
+    for name in match[1].split("."):
         if not isinstance(values, dict) or name not in values:
-            return found[0]
+            return match[0]
         values = values[name]
     return str(values)
 
 
 def _paths(stage: dict[str, Any], *keys: str) -> list[PurePosixPath]:
-    """Paths of a dvc.yaml stage; an entry is a path, or a mapping from the path to its options."""
+    """Paths of a stage; an entry is a path, or a mapping from a path to its options."""
     entries = [entry for key in keys for entry in stage.get(key) or []]
     return [PurePosixPath(next(iter(entry)) if isinstance(entry, dict) else entry) for entry in entries]
 
 
-def _touch(made: list[PurePosixPath], used: list[PurePosixPath]) -> bool:
-    return any(a.is_relative_to(b) or b.is_relative_to(a) for a in made for b in used)
+def _overlap(outputs: list[PurePosixPath], inputs: list[PurePosixPath]) -> bool:
+    return any(a.is_relative_to(b) or b.is_relative_to(a) for a in outputs for b in inputs)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def revision(root: Path) -> str:
-    """The commit's short hash and whether code or parameters differ from it; what a run writes does not count."""
+    """The commit's short hash, and whether code or parameters have uncommitted changes (results do not count)."""
     try:
         commit = _git(root, "rev-parse", "--short", "HEAD")
         changed = _git(root, "status", "--porcelain", "--", ".", ":!reports", ":!dvc.lock")
@@ -17,7 +17,7 @@ def revision(root: Path) -> str:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    # no optional locks: looking must not get in the way of somebody who commits at this moment
+    # without optional locks, so that this does not disturb a commit at the same moment
     command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-    return done.stdout.strip()
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    return result.stdout.strip()

@@ -1,7 +1,7 @@
-"""What the library logs: short lines on the console, and complete ones in logs/recomart.log.
+"""Logging: short lines on the console, and complete ones in logs/recomart.log.
 
-Several processes write the file at once (a stage and its kernel, stream consumers), and any of them may be the one that
-finds it full: ConcurrentRotatingFileHandler writes and rotates under one lock, where RotatingFileHandler loses lines.
+Several processes write to the file at the same time (a stage and its kernel, stream consumers), and any of them may
+have to rotate it. ConcurrentRotatingFileHandler writes and rotates under one lock; RotatingFileHandler loses lines.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 import re
 import sys
 import time
-import warnings
 from datetime import UTC, datetime
 from pathlib import PurePath
 
@@ -19,73 +18,75 @@ import psutil
 from concurrent_log_handler import ConcurrentRotatingFileHandler
 from tqdm import tqdm
 
+from recomart.project import workarounds
 from recomart_lib.core import paths
 from recomart_lib.core.errors import UserError
 
 log = logging.getLogger(__name__)
 
-RUN = "RECOMART_RUN_ID"  # set it to name a run yourself, as Dagster, Airflow and CI do
+RUN_ID = "RECOMART_RUN_ID"  # environment variable that sets the run id, as Dagster, Airflow and CI do
 LINE = "%(asctime)s %(levelname)s %(run)s %(stage)s %(name)s %(message)s"
-FILE_ONLY = {"file_only": True}  # log.error(..., extra=FILE_ONLY): the console is told in another way
-MAX_BYTES, N_OLD = 5_000_000, 5
-COLOURS = {logging.DEBUG: 90, logging.WARNING: 33, logging.ERROR: 31, logging.CRITICAL: 31}  # of the terminal
-SECRET = re.compile(r"TOKEN|SECRET|PASS|PW|KEY|CREDENTIAL", re.IGNORECASE)  # in names of environment variables
-LOGIN = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")  # user:password in an address
+FILE_ONLY = {"file_only": True}  # log.error(..., extra=FILE_ONLY): for what the console shows in another way
+MAX_BYTES, N_BACKUPS = 5_000_000, 5
+COLOURS = {logging.DEBUG: 90, logging.WARNING: 33, logging.ERROR: 31, logging.CRITICAL: 31}  # ANSI codes
+SECRET = re.compile(
+    r"TOKEN|SECRET|PASS|PW|KEY|CREDENTIAL", re.IGNORECASE
+)  # names of environment variables with secrets
+LOGIN = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")  # user:password in a URL
 
 
 def start(stage: str = "-", run: str | None = None, level: str | None = None) -> None:
-    """Log to the console (stderr) and, inside a project, to logs/recomart.log. Called again, it starts anew.
+    """Log to the console (stderr) and, inside a project, to logs/recomart.log. Another call replaces the handlers.
 
     Parameters
     ----------
     stage
-        Whose lines they are, like `06_train`.
+        The stage that logs, like `06_train`.
     run
-        The run's id; default: `run_id()`.
+        The run id; default: `run_id()`.
     level
-        debug, info, warning or error; default: what params.yaml says (info while it cannot be read: whatever
-        needs it will tell what is wrong).
+        debug, info, warning or error; default: the level in params.yaml (info if the file is invalid: the command
+        itself reports the error).
     """
-    root, wanted = logging.getLogger(), (level or configured_level()).upper()
+    root, level = logging.getLogger(), (level or configured_level()).upper()
     for handler in [handler for handler in root.handlers if isinstance(handler, _Console | _File)]:
         root.removeHandler(handler)
         handler.close()
     for package in ("recomart", "recomart_lib"):
-        logging.getLogger(package).setLevel(wanted)
-    root.setLevel(max(logging.WARNING, logging.getLevelName(wanted)))  # what others find worth a warning
+        logging.getLogger(package).setLevel(level)
+    root.setLevel(max(logging.WARNING, logging.getLevelName(level)))  # of other packages, only warnings
     root.addHandler(_Console())
     try:
         root.addHandler(_File(stage, run or run_id()))
     except UserError:
-        return  # not in a project: there is no place for a file
-    except OSError as problem:
-        log.warning("no log file is written: %s", problem)
+        return  # outside a project there is no log file
+    except OSError as error:
+        log.warning("no log file is written: %s", error)
 
 
 def start_in_kernel(stage: str, run: str, level: str, terminal: bool) -> None:
-    """`start` for a notebook's kernel that a stage started, whose stderr the stage passes on (see `Relay`).
+    """`start` in a stage's notebook kernel, whose stderr the stage forwards (see `StderrRelay`).
 
     Parameters
     ----------
     terminal
-        Whether it ends on a terminal: then lines are coloured, and tqdm draws its bars there.
+        Whether stderr is forwarded to a terminal: then lines are coloured, and tqdm draws its bars.
     """
-    sys.modules["ipywidgets"] = None  # nobody could see a widget: bars are text ...
-    warnings.filterwarnings("ignore", "IProgress not found")  # ... as tqdm regrets
+    workarounds.use_text_progress_bars()
     if terminal:
         sys.stderr.isatty = lambda: True
     start(stage, run, level)
 
 
 def kernel_line(stage: str) -> str:
-    """The line of Python that makes a kernel log as this process does."""
-    facts = (stage, run_id(), configured_level(), sys.stderr.isatty())
-    return f"__import__('recomart.project.logs').logs.start_in_kernel{facts!r}"
+    """The line of Python that sets up the logging of a kernel like that of this process."""
+    arguments = (stage, run_id(), configured_level(), sys.stderr.isatty())
+    return f"__import__('recomart.project.logs').logs.start_in_kernel{arguments!r}"
 
 
 def configured_level() -> str:
-    """What params.yaml says, or the default while it cannot be read."""
-    from recomart.project import params  # kernels are told, and need not wait for pydantic
+    """The level in params.yaml, or the default if the file is invalid."""
+    from recomart.project import params  # kernels get the level as an argument, and skip this import
 
     try:
         return params.load().logging.level
@@ -94,30 +95,30 @@ def configured_level() -> str:
 
 
 def run_id() -> str:
-    """One name for all that belongs together: what RECOMART_RUN_ID says, else when the outermost `dvc` began.
+    """The id that all stages of a run share: RECOMART_RUN_ID, else start and process id of the outermost `dvc`.
 
     Returns
     -------
     str
-        Start in UTC and process number, like `20261124-165002-1234`; of this process where no `dvc` runs it.
+        Start in UTC and process id, like `20261124-165002-1234`; those of this process if no `dvc` started it.
     """
-    if named := os.environ.get(RUN):
-        return re.sub(r"[^\w.:+-]", "_", named)[:100]
-    here = psutil.Process()
-    first = ([process for process in here.parents() if _is_dvc(process)] or [here])[-1]
-    return f"{datetime.fromtimestamp(first.create_time(), UTC):%Y%m%d-%H%M%S}-{first.pid}"
+    if run := os.environ.get(RUN_ID):
+        return re.sub(r"[^\w.:+-]", "_", run)[:100]
+    current = psutil.Process()
+    outermost = ([process for process in current.parents() if _is_dvc(process)] or [current])[-1]
+    return f"{datetime.fromtimestamp(outermost.create_time(), UTC):%Y%m%d-%H%M%S}-{outermost.pid}"
 
 
 def _is_dvc(process: psutil.Process) -> bool:
-    """`dvc repro`, `python -m dvc repro`, `python /somewhere/bin/dvc repro`."""
+    """Whether the command is `dvc ...`, `python -m dvc ...` or `python /path/to/bin/dvc ...`."""
     try:
         return any(PurePath(word).name in ("dvc", "dvc.exe") for word in process.cmdline()[:3])
     except psutil.Error:
-        return False  # somebody else's, or gone
+        return False  # another user's process, or one that has ended
 
 
-class Relay:
-    """A file for a kernel's stderr: passes it on as it is, lines and bars."""
+class StderrRelay:
+    """A file object that forwards a kernel's stderr unchanged, including progress bars."""
 
     def write(self, text: str) -> None:
         sys.stderr.write(text)
@@ -127,7 +128,7 @@ class Relay:
 
 
 class _Formatter(logging.Formatter):
-    """Lines without secrets: values of environment variables that sound secret, and logins in addresses."""
+    """Masks secrets: values of environment variables with a secret's name, and logins in URLs."""
 
     def __init__(self, *arguments: object, **keywords: object) -> None:
         super().__init__(*arguments, **keywords)
@@ -140,8 +141,8 @@ class _Formatter(logging.Formatter):
         return text
 
 
-class _Short(_Formatter):
-    """For people who watch: the time here, the level if it is not the usual one, the message."""
+class _ConsoleFormatter(_Formatter):
+    """Local time, the level unless it is INFO, and the message."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
@@ -150,8 +151,8 @@ class _Short(_Formatter):
         return f"\033[{COLOURS[record.levelno]}m{text}\033[0m" if coloured else text
 
 
-class _Complete(_Formatter):
-    """For those who look later: one record is one line (a traceback adds its own), with the time in UTC."""
+class _FileFormatter(_Formatter):
+    """One line per record, with all fields and the time in UTC; a traceback adds its lines."""
 
     converter = time.gmtime
     default_time_format, default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
@@ -161,11 +162,11 @@ class _Complete(_Formatter):
 
 
 class _Console(logging.Handler):
-    """Lines on stderr, between tqdm's bars."""
+    """Writes to stderr without breaking tqdm's bars."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFormatter(_Short())
+        self.setFormatter(_ConsoleFormatter())
         self.addFilter(lambda record: not getattr(record, "file_only", False))
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -174,14 +175,14 @@ class _Console(logging.Handler):
                 sys.stderr.write(self.format(record) + "\n")
                 sys.stderr.flush()
         except Exception:
-            self.handleError(record)  # logging never ends what it tells of
+            self.handleError(record)  # logging never stops the program
 
 
 class _File(ConcurrentRotatingFileHandler):
-    """logs/recomart.log of the project; the five before it are recomart.log.1 and so on."""
+    """The project's logs/recomart.log; older files are recomart.log.1 to recomart.log.5."""
 
     def __init__(self, stage: str, run: str) -> None:
         path = paths.output(paths.LOGS, "recomart.log")
-        path.open("a").close()  # an error, if there is one, is told now
-        super().__init__(str(path), maxBytes=MAX_BYTES, backupCount=N_OLD, encoding="utf-8")
-        self.setFormatter(_Complete(LINE, defaults={"run": run, "stage": stage}))
+        path.open("a").close()  # raises now if the file cannot be written
+        super().__init__(str(path), maxBytes=MAX_BYTES, backupCount=N_BACKUPS, encoding="utf-8")
+        self.setFormatter(_FileFormatter(LINE, defaults={"run": run, "stage": stage}))

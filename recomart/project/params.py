@@ -1,4 +1,4 @@
-"""params.yaml, typed: one pydantic model per section. A wrong name or value is one sentence, before any kernel."""
+"""params.yaml as pydantic models, one per section: invalid keys and values are reported before anything runs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from recomart.project import renamed_keys
 from recomart_lib.core import paths
-from recomart_lib.core.config import checked, read_yaml
+from recomart_lib.core.config import read_yaml, validated
 from recomart_lib.core.settings import Section
 from recomart_lib.evaluate.settings import Evaluate
 from recomart_lib.explore.settings import Explore
@@ -68,7 +69,7 @@ class Params(Section):
     base: Base = Base()
     simulate: Simulate = Simulate()
     ingest: Ingest = Ingest()
-    validate_: Validate = Field(Validate(), alias="validate")  # BaseModel has a method of that name
+    validate_: Validate = Field(Validate(), alias="validate")  # BaseModel has a method `validate`
     explore: Explore = Explore()
     prepare: Prepare = Prepare()
     features: Features = Features()
@@ -91,12 +92,14 @@ class Params(Section):
 
 
 def load(path: Path | None = None) -> Params:
-    """Read and check params.yaml.
+    """Read and validate params.yaml.
 
     Raises
     ------
     UserError
-        Naming the file, the key, the value and what was expected, for every mistake at once.
+        With file, key, value and expectation of every mistake, and the new name of every renamed key.
     """
     path = path or paths.place("params.yaml")
-    return checked(Params, read_yaml(path), path)
+    content = read_yaml(path)
+    renamed_keys.check(content, path)
+    return validated(Params, content, path)

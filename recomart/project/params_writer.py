@@ -1,4 +1,4 @@
-"""Write values into params.yaml; its comments and its layout stay."""
+"""Update values in params.yaml and keep its comments and layout."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from ruamel.yaml import YAML
 
 
-def put(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
-    """Set `changes[section][key]` in a YAML file; every other line stays as it is. Readers see all of it or nothing.
+def update(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Set `changes[section][key]` in a YAML file, and keep all other lines. The file is replaced atomically.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "params.yaml"
     >>> _ = file.write_text("train:\\n  k: 20  # length of the lists\\n")
-    >>> put(file, {"train": {"k": 10}})
+    >>> update(file, {"train": {"k": 10}})
     >>> print(file.read_text())
     train:
       k: 10  # length of the lists
@@ -27,7 +27,7 @@ def put(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
     for section, values in changes.items():
         for key, value in values.items():
             content.setdefault(section, {})[key] = value
-    waiting = path.with_name(f".{path.name}.new")
-    with waiting.open("w", encoding="utf-8") as stream:
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("w", encoding="utf-8") as stream:
         yaml.dump(content, stream)
-    waiting.replace(path)
+    temporary.replace(path)

@@ -1,4 +1,4 @@
-"""The metadata that each stage leaves in reports/sidecars, and the state of every stage."""
+"""The metadata that each stage writes to reports/sidecars, and the state of every stage."""
 
 from __future__ import annotations
 
@@ -9,39 +9,41 @@ from typing import Any
 from recomart.project import dvc_graph
 from recomart_lib.core import paths
 
-Facts = dict[str, Any]
+Metadata = dict[str, Any]
 
 
-def read(path: Path) -> Facts:
-    """A JSON object; a file that is missing, or cut off by a crash, is an empty one: the page must tell of crashes."""
+def read(path: Path) -> Metadata:
+    """Read a JSON object; a missing or truncated file counts as empty, so that the index can report a crash."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
 
 
-def stages(root: Path) -> list[Facts]:
-    """Sidecars in the pipeline's order, each with its question and true state: ok, failed, stale or not run yet.
+def stages(root: Path) -> list[Metadata]:
+    """Metadata of all stages in pipeline order, each with its question and its state: ok, failed, stale or not run yet.
 
-    Stale: a stage before it failed, so its report tells of an earlier run.
+    Stale: an earlier stage failed, so the report is that of a previous run.
     """
     sidecars = {path.stem: read(path) for path in sorted((root / paths.SIDECARS).glob("*.json"))}
     dag = dvc_graph.read(root)
-    named = dvc_graph.notebooks(dag)
-    failed = {named[name] for name, facts in sidecars.items() if facts.get("state") == "failed" and name in named}
-    late = dvc_graph.downstream(dag, failed)
-    found = []
-    for name in named or sidecars:
-        facts = sidecars.get(name, {})
-        state = facts.get("state", "not run yet")
-        found.append(
+    stage_of = dvc_graph.notebooks(dag)
+    failed = {
+        stage_of[name] for name, metadata in sidecars.items() if metadata.get("state") == "failed" and name in stage_of
+    }
+    stale = dvc_graph.downstream(dag, failed)
+    states = []
+    for name in stage_of or sidecars:
+        metadata = sidecars.get(name, {})
+        state = metadata.get("state", "not run yet")
+        states.append(
             {
-                **facts,
+                **metadata,
                 "stage": name,
-                "question": facts.get("question") or dag.get(named.get(name), {}).get("desc"),
-                "title": facts.get("title") or name,
-                "state": "stale" if state == "ok" and named.get(name) in late else state,
+                "question": metadata.get("question") or dag.get(stage_of.get(name), {}).get("desc"),
+                "title": metadata.get("title") or name,
+                "state": "stale" if state == "ok" and stage_of.get(name) in stale else state,
                 "report": (root / paths.REPORTS / f"{name}.html").exists(),
             }
         )
-    return found
+    return states

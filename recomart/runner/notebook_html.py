@@ -1,7 +1,7 @@
-"""Executed notebooks as HTML that a reviewer reads without Python, and as notebooks that are equal when the data is.
+"""Render executed notebooks as self-contained HTML, and clean them so that equal data gives equal files.
 
-A page stands alone: it loads nothing, and its content security policy forbids the browser to, whatever a cell put out.
-The policy also names the one script that may run, so a script that came with the data stays dead.
+A page loads nothing: its content security policy forbids it, whatever a cell's output contains. The policy allows only
+the page's own script, so a script in the data cannot run.
 """
 
 from __future__ import annotations
@@ -24,9 +24,16 @@ from pygments.formatters import HtmlFormatter
 from recomart.reports import rendering
 
 TEMPLATES = Path(__file__).with_name("templates")
-FAILURE_TAG = "papermill-error-cell-tag"  # of the two cells with raw HTML that Papermill adds to a failed notebook
+FAILURE_TAG = "papermill-error-cell-tag"  # tag of the two raw HTML cells that Papermill adds to a failed notebook
 WIDGET = "application/vnd.jupyter.widget-view+json"  # tqdm's progress bar in a notebook
-SHOWN = ["image/png", "image/jpeg", "image/svg+xml", "text/html", "text/markdown", "text/plain"]  # the first one wins
+DISPLAY_PRIORITY = [
+    "image/png",
+    "image/jpeg",
+    "image/svg+xml",
+    "text/html",
+    "text/markdown",
+    "text/plain",
+]  # the first available format is shown
 
 NUMERIC = re.compile(r"[-+\d.,:%/ eE]*|NaN|NaT|None|null|inf|-inf")
 
@@ -46,22 +53,22 @@ POLICY = (
 
 
 def render(notebook: NotebookNode, title: str, error: str | None = None) -> str:
-    """An executed notebook as one complete HTML page that loads nothing from anywhere.
+    """An executed notebook as one self-contained HTML page.
 
     Parameters
     ----------
     notebook
-        As executed, cleaned or not; it is not changed.
+        The executed notebook, cleaned or not; it is not modified.
     title
-        Shown in the bar and the browser's tab; plain text.
+        Plain text for the page's header and the browser tab.
     error
-        What stopped the stage, shown on top; plain text, may have several lines.
+        Why the stage failed, shown at the top; plain text, possibly several lines.
     """
     described = _describe_figures(clean(notebook))
-    facts = {
+    report = {
         "title": title,
         "error": error,
-        "failing": _failing(described),
+        "failing": _failing_cell(described),
         "sections": _sections(described),
         "policy": POLICY,
         "script": FOLD_SCRIPT,
@@ -74,20 +81,21 @@ def render(notebook: NotebookNode, title: str, error: str | None = None) -> str:
     )
     exporter.register_filter("markdown2html", _markdown)
     exporter.register_filter("align", _align)
-    # the exporter hands its settings down to its parts (here: the filter that chooses an output's format) in its config
-    exporter.config.NbConvertBase.display_data_priority = SHOWN
-    page, _ = exporter.from_notebook_node(described, resources={"report": facts})
+    # the exporter passes its config on to the filter that chooses the format of an output
+    exporter.config.NbConvertBase.display_data_priority = DISPLAY_PRIORITY
+    page, _ = exporter.from_notebook_node(described, resources={"report": report})
     return page
 
 
 def clean(notebook: NotebookNode) -> NotebookNode:
-    """A copy in which only code, parameters and results are left: two runs on equal data give equal bytes.
+    """A copy with code, parameters and results only, so that two runs on equal data give equal bytes.
 
-    Times, machine, widgets, progress bars and stderr go; cell ids become fixed; execution counts and tags stay.
+    Removes times, machine data, widgets, progress bars and stderr, and sets fixed cell ids; keeps execution counts and
+    tags.
     """
     cleaned = copy.deepcopy(notebook)
-    known = {key: notebook.metadata[key] for key in ("kernelspec",) if key in notebook.metadata}
-    cleaned.metadata = NotebookNode(known | {"language_info": NotebookNode(name="python", pygments_lexer="ipython3")})
+    kernel = {"kernelspec": notebook.metadata.kernelspec} if "kernelspec" in notebook.metadata else {}
+    cleaned.metadata = NotebookNode(kernel | {"language_info": NotebookNode(name="python", pygments_lexer="ipython3")})
     cleaned.cells = [cell for cell in cleaned.cells if FAILURE_TAG not in cell.metadata.get("tags", [])]
     for number, cell in enumerate(cleaned.cells):
         tags = cell.metadata.get("tags", [])
@@ -99,7 +107,7 @@ def clean(notebook: NotebookNode) -> NotebookNode:
 
 
 def _clean_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Without progress; what was printed in one go is one output, however the kernel happened to cut it."""
+    """Outputs without progress bars and stderr; consecutive printed text is merged into one output."""
     kept: list[NotebookNode] = []
     for output in outputs:
         if output.get("name") == "stderr" or WIDGET in output.get("data", {}):
@@ -112,13 +120,13 @@ def _clean_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def error_of(notebook: NotebookNode) -> str | None:
-    """The last error that a cell put out, as `NameError: what it said`; None if there is none."""
+    """The last error in the outputs, as `NameError: message`; None if there is none."""
     errors = [output for _, output in _outputs(notebook) if output.output_type == "error"]
     return f"{errors[-1].ename}: {errors[-1].evalue}" if errors else None
 
 
-def _failing(notebook: NotebookNode) -> str | None:
-    """The id of the cell whose error `error_of` tells."""
+def _failing_cell(notebook: NotebookNode) -> str | None:
+    """The id of the last cell with an error; None if there is none."""
     failing = [cell.id for cell, output in _outputs(notebook) if output.output_type == "error"]
     return failing[-1] if failing else None
 
@@ -128,12 +136,12 @@ def _outputs(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:
 
 
 def _describe_figures(notebook: NotebookNode) -> NotebookNode:
-    """A copy in which each figure carries the takeaway that follows it as its alternative text."""
+    """A copy in which the alternative text of each figure is the takeaway that follows it."""
     described = copy.deepcopy(notebook)
     takeaway = "figure"
     for cell in reversed(described.cells):
         if cell.cell_type == "markdown":
-            takeaway = "figure"  # a takeaway belongs to its own section
+            takeaway = "figure"  # a takeaway belongs to its section only
         for output in reversed(cell.get("outputs", [])):
             data = output.get("data", {})
             if "text/markdown" in data:
@@ -146,38 +154,40 @@ def _describe_figures(notebook: NotebookNode) -> NotebookNode:
 def _sections(notebook: NotebookNode) -> list[tuple[str, str]]:
     """(anchor, heading as HTML text) of every second-level heading."""
     pages = [_markdown(cell.source) for cell in notebook.cells if cell.cell_type == "markdown"]
-    found = re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', "\n".join(pages), flags=re.DOTALL)
-    return [(html.unescape(anchor), html.escape(_text(heading))) for anchor, heading in found]
+    headings = re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', "\n".join(pages), flags=re.DOTALL)
+    return [(html.unescape(anchor), html.escape(_text(heading))) for anchor, heading in headings]
 
 
 def _text(markup: str) -> str:
-    """HTML without its tags, on one line."""
+    """The text of HTML, on one line."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", markup)).split())
 
 
 def _align(table: str) -> str:
-    """Marks the text columns of a data frame (they read better from the left); any other HTML stays as it is."""
+    """Mark the text columns of a data frame, for left alignment; other HTML is unchanged."""
     if 'class="dataframe"' not in table:
         return table
     soup = BeautifulSoup(table, "html.parser")
-    # counted from the right, since an index has cells in each row, but not always a heading
+    # columns are counted from the right, since an index does not always have a header cell
     rows = [row.find_all(["th", "td"])[::-1] for row in soup.find_all("tr")]
     body = [row.find_all("td")[::-1] for row in soup.select("tbody tr")]
-    words = {place for row in body for place, cell in enumerate(row) if not NUMERIC.fullmatch(cell.get_text().strip())}
+    text_columns = {
+        column for row in body for column, cell in enumerate(row) if not NUMERIC.fullmatch(cell.get_text().strip())
+    }
     for row in rows:
-        for place in words & set(range(len(row))):
-            row[place]["class"] = "text"
+        for column in text_columns & set(range(len(row))):
+            row[column]["class"] = "text"
     return str(soup)
 
 
 class _SafeRenderer(IPythonRenderer):
-    """Markdown to HTML in which nothing from the data can act: raw HTML is shown as text, no image is fetched."""
+    """Markdown to safe HTML: raw HTML is shown as text, and no image is loaded."""
 
     def __init__(self) -> None:
         super().__init__(escape=True, allow_harmful_protocols=False, exclude_anchor_links=True)
 
     def text(self, text: str) -> str:
-        return safe_entity(text)  # `&lt;` is a "<" to show, as in JupyterLab; escape=True alone would show four letters
+        return safe_entity(text)  # show `&lt;` as "<", as JupyterLab does; escape=True alone would show the entity
 
     def heading(self, text: str, level: int, **_: Any) -> str:
         anchor = re.sub(r"\W+", "-", _text(text).lower()).strip("-")

@@ -1,4 +1,4 @@
-"""Run a stage: check, execute its notebook with Papermill, leave a report. Only this module knows Papermill."""
+"""Run a stage: check, execute its notebook with Papermill, write a report. Only this module uses Papermill."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from recomart.project import logs, params
 from recomart.project.params import Params
 from recomart.reports import changes, index
 from recomart.runner import notebook_html
-from recomart.runner.stage_timer import Watch
+from recomart.runner.stage_timer import StageTimer
 from recomart_lib.core import paths, shops
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop
 from recomart_lib.features import definitions, engine
-from recomart_lib.ingest import lake, landing
+from recomart_lib.ingest import ingestion, lake
 from recomart_lib.train import selection
 from recomart_lib.validate import quality_rules
 
 log = logging.getLogger(__name__)
 
-# kernels talk through files that only their user may read, where the system has such; through TCP anybody here could
+# kernels communicate through sockets that only their user may access; a TCP port is open to all users of the machine
 TRANSPORT = "tcp" if os.name == "nt" else "ipc"
 
-# Notebook -> the section of params.yaml that it reads (beside `base`).
+# Notebook -> its section of params.yaml (in addition to `base`).
 STAGES = {
     "01_ingest": "ingest",
     "02_validate": "validate",
@@ -53,91 +53,111 @@ STAGES = {
 def run(name: str) -> None:
     """Run one stage headless, as `dvc repro` does.
 
-    Whatever happens, reports/<name>.html and reports/<name>.ipynb show it, and the index is true afterwards.
+    reports/<stage>.html and reports/<stage>.ipynb show the result or the failure; a failure also rebuilds the index.
+
+    Parameters
+    ----------
+    name
+        A name that `resolve` accepts: `02_validate`, `02` or `validate`.
 
     Raises
     ------
     UserError
-        If the stage could not do its work; the message is meant for people.
+        If there is no such stage, or it failed; the message is for the user.
     """
-    if name not in STAGES:
-        raise UserError(f"There is no stage '{name}'. {suggestion(name, list(STAGES))}")
+    name = resolve(name)
     logs.start(name)
     notebook = nbformat.read(paths.place(paths.NOTEBOOKS, f"{name}.ipynb"), as_version=4)
-    watch = Watch(name)
-    with _sidecar(name, notebook, watch) as facts:
-        watch.enter("check")
+    timer = StageTimer(name)
+    with _sidecar(name, notebook, timer) as metadata:
+        timer.start("check")
         try:
             parameters = check(name, notebook)
-        except UserError as problem:
-            _leave_report(name, notebook, str(problem))
+        except UserError as error:
+            _write_report(name, notebook, str(error))
             raise
         log.info("%s: started", name)
-        executed, error = _execute(name, parameters, watch, n_cells=len(notebook.cells) + 1)  # with the parameters'
-        facts["section"] = watch.section if error else None
-        watch.enter("report")
-        _leave_report(name, executed, error)
+        executed, error = _execute(name, parameters, timer, n_cells=len(notebook.cells) + 1)  # Papermill adds one
+        metadata["section"] = timer.section if error else None
+        timer.start("report")
+        _write_report(name, executed, error)
         if error:
-            where = f"{name}, section '{facts['section']}'" if facts["section"] else name
-            raise UserError(f"{where}: {error}\nThe whole story: {paths.REPORTS}/{name}.html")
+            where = f"{name}, section '{metadata['section']}'" if metadata["section"] else name
+            raise UserError(f"{where}: {error}\nFull report: {paths.REPORTS}/{name}.html")
+
+
+def resolve(word: str) -> str:
+    """The stage with this name, number or word: `02_validate`, `02` and `validate` are the same.
+
+    The last stage has two words: `stream`, and its section of params.yaml, `stream_report`.
+
+    Raises
+    ------
+    UserError
+        If there is no such stage, suggesting a similar name.
+    """
+    for name, section in STAGES.items():
+        if word in (name, *name.split("_", 1), section):
+            return name
+    raise UserError(f"There is no stage '{word}'. {suggestion(word, list(STAGES))}")
 
 
 def check(name: str, notebook: nbformat.NotebookNode) -> dict[str, Any]:
-    """All that can be known before a kernel starts: params.yaml, the shop file, its files, the parameters cell.
+    """Check what can be checked before a kernel starts: params.yaml, the shop and its files, the parameters cell.
 
     Returns
     -------
     dict
-        The values that the notebook's parameters cell gets.
+        The values for the notebook's parameters cell.
     """
-    everything = params.load()
-    shop = shops.load(everything.base.shop)
-    quality_rules.rules(everything.validate_)
-    selection.check(everything.train)
-    definitions.definitions(everything.train.feature_service)
-    engine.check(everything.base.engine)
+    settings = params.load()
+    shop = shops.load(settings.base.shop)
+    quality_rules.rules(settings.validate_)
+    selection.check(settings.train)
+    definitions.definitions(settings.train.feature_service)
+    engine.check(settings.base.engine)
     if name == "01_ingest":
-        landing.check(shop, paths.place(everything.base.source))
+        ingestion.check(shop, paths.place(settings.base.source))
     elif not paths.place(paths.RAW, f"source={shop.name}").is_dir():
-        raise UserError(f"Nothing of shop '{shop.name}' was ingested yet. Run: dvc repro")
-    return _parameters(name, notebook, everything)
+        raise UserError(f"Nothing of shop '{shop.name}' is ingested yet. Run: dvc repro")
+    return _parameters(name, notebook, settings)
 
 
-def _parameters(name: str, notebook: nbformat.NotebookNode, everything: Params) -> dict[str, Any]:
-    section = everything.section(STAGES[name]).model_dump()
-    offered = {**everything.base.model_dump(), **section}
+def _parameters(name: str, notebook: nbformat.NotebookNode, settings: Params) -> dict[str, Any]:
+    section = settings.section(STAGES[name]).model_dump()
+    available = {**settings.base.model_dump(), **section}
     declared = declared_parameters(notebook)
-    if strangers := [parameter for parameter in declared if parameter not in offered]:
+    if unknown := [parameter for parameter in declared if parameter not in available]:
         raise UserError(
-            f"notebooks/{name}.ipynb declares '{strangers[0]}', which params.yaml does not have in base or "
-            f"{STAGES[name]}. {suggestion(strangers[0], list(offered))}"
+            f"notebooks/{name}.ipynb declares '{unknown[0]}', which is in neither base nor "
+            f"{STAGES[name]} of params.yaml. {suggestion(unknown[0], list(available))}"
         )
-    if forgotten := [parameter for parameter in section if parameter not in declared]:
-        raise UserError(f"notebooks/{name}.ipynb: its parameters cell lacks {', '.join(forgotten)}.")
-    return {parameter: offered[parameter] for parameter in declared}
+    if missing := [parameter for parameter in section if parameter not in declared]:
+        raise UserError(f"notebooks/{name}.ipynb: the parameters cell lacks {', '.join(missing)}.")
+    return {parameter: available[parameter] for parameter in declared}
 
 
 def declared_parameters(notebook: nbformat.NotebookNode) -> dict[str, Any]:
-    """The plain assignments of the cell tagged `parameters`: name -> default."""
+    """The assignments in the cell tagged `parameters`: name -> default."""
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
-        raise UserError(f"A stage notebook has one cell tagged 'parameters'; found {len(cells)}.")
+        raise UserError(f"A stage notebook must have exactly one cell tagged 'parameters'; found {len(cells)}.")
     statements = [node for node in ast.parse(cells[0].source).body if isinstance(node, ast.Assign)]
     return {node.targets[0].id: ast.literal_eval(node.value) for node in statements}
 
 
 def _execute(
-    name: str, parameters: dict[str, Any], watch: Watch, n_cells: int
+    name: str, parameters: dict[str, Any], timer: StageTimer, n_cells: int
 ) -> tuple[nbformat.NotebookNode, str | None]:
-    """The executed notebook, and what stopped it, in one sentence (None: nothing)."""
-    import papermill  # two seconds of imports: a mistake in params.yaml should be told at once
+    """Execute the notebook; returns it and its error as one sentence (None if it succeeded)."""
+    import papermill  # takes two seconds: errors in params.yaml are reported before
     from nbclient.exceptions import DeadKernelError
 
     output = paths.output(paths.REPORTS, f"{name}.ipynb")
-    speak = f"--IPKernelApp.exec_lines={logs.kernel_line(name)}"
+    start_logs = f"--IPKernelApp.exec_lines={logs.kernel_line(name)}"
     error = None
-    watch.enter("kernel")
-    # Python's hashes are seeded by chance otherwise, and with them the order of sets
+    timer.start("kernel")
+    # string hashes, and with them the order of sets, are random otherwise
     os.environ["PYTHONHASHSEED"] = "0"
     try:
         papermill.execute_notebook(
@@ -146,20 +166,23 @@ def _execute(
             parameters,
             kernel_name="python3",
             cwd=paths.root(),
-            progress_bar=False,  # of cells, which tell little: sections are logged, and long steps have a bar
-            stderr_file=logs.Relay(),  # what the notebook logs is seen while it runs; reports leave it out
-            on_cell_start=lambda cell, cell_index: watch.before_cell(cell, cell_index + 1, n_cells),
-            config=Config({"KernelManager": {"transport": TRANSPORT}, "NotebookClient": {"extra_arguments": [speak]}}),
+            progress_bar=False,  # it would count cells; instead sections are logged, and long steps have their own bars
+            stderr_file=logs.StderrRelay(),  # shows the notebook's log while it runs; reports leave it out
+            on_cell_start=lambda cell, cell_index: timer.on_cell_start(cell, cell_index + 1, n_cells),
+            config=Config(
+                {"KernelManager": {"transport": TRANSPORT}, "NotebookClient": {"extra_arguments": [start_logs]}}
+            ),
         )
-    except (DeadKernelError, TimeoutError) as problem:
-        error = f"the notebook's kernel died ({problem}); most often the machine had no memory left"
-    except papermill.PapermillExecutionError as problem:
-        known = problem.ename in ("UserError", "GateError")
-        error = problem.evalue if known else f"{problem.ename}: {problem.evalue}"
+    except (DeadKernelError, TimeoutError) as failure:
+        error = f"the notebook's kernel died ({failure}); most often the machine ran out of memory"
+    except papermill.PapermillExecutionError as failure:
+        is_user_error = failure.ename in ("UserError", "GateError")
+        error = failure.evalue if is_user_error else f"{failure.ename}: {failure.evalue}"
     return nbformat.read(output, as_version=4), error
 
 
-def _leave_report(name: str, executed: nbformat.NotebookNode, error: str | None) -> None:
+def _write_report(name: str, executed: nbformat.NotebookNode, error: str | None) -> None:
+    """Write the executed notebook to reports/, cleaned, as a notebook and as HTML."""
     cleaned = notebook_html.clean(executed)
     nbformat.write(cleaned, paths.output(paths.REPORTS, f"{name}.ipynb"))
     html = notebook_html.render(cleaned, title_of(cleaned), error)
@@ -167,27 +190,27 @@ def _leave_report(name: str, executed: nbformat.NotebookNode, error: str | None)
 
 
 @contextmanager
-def _sidecar(name: str, notebook: nbformat.NotebookNode, watch: Watch) -> Iterator[dict[str, Any]]:
-    """Write what happened to reports/sidecars/<name>.json; a failure also rebuilds the index, since DVC stops then."""
+def _sidecar(name: str, notebook: nbformat.NotebookNode, timer: StageTimer) -> Iterator[dict[str, Any]]:
+    """Write the stage's metadata to reports/sidecars/<name>.json; a failure also rebuilds the index, as DVC stops."""
     started, clock = datetime.now(UTC), time.perf_counter()
-    facts: dict[str, Any] = {"stage": name, "title": title_of(notebook), "question": question_of(notebook)}
-    facts |= {"run": logs.run_id(), "started": started.isoformat(timespec="seconds")}
-    facts |= {"state": "ok", "error": None, "section": None, "shop": None, "rows": {}}
+    metadata: dict[str, Any] = {"stage": name, "title": title_of(notebook), "question": question_of(notebook)}
+    metadata |= {"run": logs.run_id(), "started": started.isoformat(timespec="seconds")}
+    metadata |= {"state": "ok", "error": None, "section": None, "shop": None, "rows": {}}
     try:
-        yield facts
+        yield metadata
         shop = shops.load(params.load().base.shop)
-        facts |= {"shop": shop.name, "rows": _rows(name, shop)}
-    except BaseException as problem:
-        stopped = {"error": str(problem) or type(problem).__name__, "section": facts["section"] or watch.section}
-        facts |= {"state": "failed"} | stopped
+        metadata |= {"shop": shop.name, "rows": _rows(name, shop)}
+    except BaseException as error:
+        metadata |= {"state": "failed", "error": str(error) or type(error).__name__}
+        metadata["section"] = metadata["section"] or timer.section
         raise
     finally:
-        facts |= {"seconds": round(time.perf_counter() - clock, 2)}
-        facts |= {"parts": watch.parts(), "sections": watch.sections()}
-        text = json.dumps(facts, indent=1, ensure_ascii=False)
+        metadata |= {"seconds": round(time.perf_counter() - clock, 2)}
+        metadata |= {"parts": timer.parts(), "sections": timer.sections()}
+        text = json.dumps(metadata, indent=1, ensure_ascii=False)
         paths.output(paths.SIDECARS, f"{name}.json").write_text(text, encoding="utf-8")
-        log.info("%s: %s after %.1f s", name, facts["state"], facts["seconds"])
-        if facts["state"] == "failed":
+        log.info("%s: %s after %.1f s", name, metadata["state"], metadata["seconds"])
+        if metadata["state"] == "failed":
             index.build(paths.root(), changes.build(paths.root()))
 
 
@@ -197,15 +220,15 @@ def title_of(notebook: nbformat.NotebookNode) -> str:
 
 
 def question_of(notebook: nbformat.NotebookNode) -> str:
-    """The question that the notebook answers: the first paragraph under its heading, in bold there."""
+    """The question that the notebook answers: the first paragraph below its title, which is bold."""
     paragraphs = [part for part in notebook.cells[0].source.split("\n\n")[1:] if part.strip()]
     return paragraphs[0].replace("\n", " ").strip("* ") if paragraphs else ""
 
 
 def _rows(name: str, shop: Shop) -> dict[str, int]:
-    """How many rows the stage left, by table."""
+    """The number of rows that the stage wrote, by table."""
     if name == "01_ingest":
-        return {table: lake.landed(paths.place(paths.RAW), shop.name, table).height for table in shop.delivered}
+        return {table: lake.table(paths.place(paths.RAW), shop.name, table).height for table in shop.delivered}
     folders = {
         "02_validate": [paths.VALIDATED, paths.QUARANTINE],
         "04_prepare": [paths.PREPARED],
@@ -213,9 +236,9 @@ def _rows(name: str, shop: Shop) -> dict[str, int]:
         "06_train": [paths.MODELS],
         "08_recommend": [paths.RECOMMENDATIONS],
     }.get(name, [])
-    found = [path for folder in folders for path in sorted(paths.place(folder).glob("*.parquet"))]
+    files = [path for folder in folders for path in sorted(paths.place(folder).glob("*.parquet"))]
     data = paths.place("data")
-    return {str(Path(path).relative_to(data).with_suffix("")): _height(path) for path in found}
+    return {str(path.relative_to(data).with_suffix("")): _height(path) for path in files}
 
 
 def _height(path: Path) -> int:

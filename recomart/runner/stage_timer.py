@@ -1,4 +1,4 @@
-"""What a stage does while it runs, and how long each part takes: the sections of its notebook, and all around them."""
+"""Times the parts of a stage: checks, kernel, the sections of its notebook, and the report."""
 
 from __future__ import annotations
 
@@ -14,55 +14,58 @@ HEADING = re.compile(r"^## +(.+?)\s*$", re.MULTILINE)
 PARTS = ("check", "kernel", "imports", "sections", "report")
 
 
-class Watch:
-    """Where a stage is: `enter` says that something else begins, which ends what was before.
+class StageTimer:
+    """The current part of a stage, and the time spent in each; starting a part ends the one before.
 
     Parameters
     ----------
     stage
-        Its name, for the log.
+        The stage's name, for the log.
     """
 
     def __init__(self, stage: str) -> None:
         self._stage = stage
-        self._begun: list[tuple[str, str, float]] = []
+        self._starts: list[tuple[str, str, float]] = []
 
-    def enter(self, part: str, title: str = "") -> None:
-        """`part` is one of PARTS; of `sections`, each has a title."""
-        self._begun.append((part, title, time.perf_counter()))
+    def start(self, part: str, title: str = "") -> None:
+        """Start a part, one of PARTS; each of the `sections` has a title."""
+        self._starts.append((part, title, time.perf_counter()))
 
-    def before_cell(self, cell: dict[str, Any], number: int, n_cells: int) -> None:
-        """A cell of the notebook is about to run: a heading of the second level begins a section, and is logged."""
-        found = HEADING.findall(cell["source"]) if cell["cell_type"] == "markdown" else []
-        if found:
-            log.info("%s: %s (cell %d of %d)", self._stage, found[-1], number, n_cells)
-            self.enter("sections", found[-1])
+    def on_cell_start(self, cell: dict[str, Any], number: int, n_cells: int) -> None:
+        """Called before each cell: a second-level heading starts a section, which is logged."""
+        headings = HEADING.findall(cell["source"]) if cell["cell_type"] == "markdown" else []
+        if headings:
+            log.info("%s: %s (cell %d of %d)", self._stage, headings[-1], number, n_cells)
+            self.start("sections", headings[-1])
         elif number == 1:
-            self.enter("imports")
+            self.start("imports")
         elif number == n_cells and cell["cell_type"] == "markdown":
-            self.enter("kernel")  # nothing is left to run: it ends
+            self.start("kernel")  # no code is left: the kernel shuts down
 
     @property
     def section(self) -> str | None:
-        """The section that runs, or in which the stage stopped; None before the first and after the last."""
-        part, title, _ = self._begun[-1] if self._begun else ("", "", 0)
+        """The current section, or the one in which the stage failed; None before the first and after the last."""
+        part, title, _ = self._starts[-1] if self._starts else ("", "", 0)
         return title if part == "sections" else None
 
     def parts(self) -> dict[str, float]:
-        """Seconds of each part that began, until now.
+        """Seconds spent so far in each part that has started.
 
-        `check`: before the kernel; `kernel`: its start and its end; `imports`: all cells before the first section;
-        `sections`; `report`: reading the executed notebook, cleaning it, rendering it.
+        `check`: before the kernel; `kernel`: its start and shutdown; `imports`: all cells before the first section;
+        `sections`; `report`: reading, cleaning and rendering the executed notebook.
         """
         spans = self._spans()
-        begun = [part for part in PARTS if any(part == one for one, _, _ in spans)]
-        return {part: round(sum(took for one, _, took in spans if one == part), 2) for part in begun}
+        totals = dict.fromkeys(PARTS, 0.0)
+        for part, _, seconds in spans:
+            totals[part] += seconds
+        return {part: round(totals[part], 2) for part in PARTS if any(part == span[0] for span in spans)}
 
     def sections(self) -> list[dict[str, Any]]:
-        """Title and seconds of every section that began, in order."""
-        ran = [(title, took) for part, title, took in self._spans() if part == "sections"]
-        return [{"title": title, "seconds": round(took, 2)} for title, took in ran]
+        """Title and seconds of every section that has started, in order."""
+        sections = [(title, seconds) for part, title, seconds in self._spans() if part == "sections"]
+        return [{"title": title, "seconds": round(seconds, 2)} for title, seconds in sections]
 
     def _spans(self) -> list[tuple[str, str, float]]:
-        marks = [*self._begun, ("", "", time.perf_counter())]
-        return [(part, title, end - begin) for (part, title, begin), (_, _, end) in pairwise(marks)]
+        """(part, title, seconds) in order."""
+        starts = [*self._starts, ("", "", time.perf_counter())]
+        return [(part, title, end - begin) for (part, title, begin), (_, _, end) in pairwise(starts)]

@@ -1,7 +1,8 @@
-"""The command line: what it says, and that a user's mistake never shows a traceback."""
+"""The command line: messages, exit statuses, and no traceback for user errors."""
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -34,7 +35,7 @@ def project(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_shop_use_writes_params_and_keeps_comments(project, call):
+def test_shop_use_updates_params_and_keeps_comments(project, call):
     feed = project / "feed"
     feed.mkdir()
     status, said, _ = call("shop", "use", "online_retail", "--source", str(feed))
@@ -52,10 +53,12 @@ def test_shop_use_writes_params_and_keeps_comments(project, call):
         (["shop", "use", "online_retail"], "There is no folder data/source/online_retail"),
         (["shop", "check", "shops/none.yaml"], "no such file"),
         (["stage", "5_features"], "Did you mean '05_features'?"),
+        (["stage", "validte"], "Did you mean '02_validate'?"),
+        (["stage", "0"], "There is no stage '0'. Known: 01_ingest, 02_validate"),
         (["reports"], "There are no reports yet"),
     ],
 )
-def test_a_mistake_is_one_message_and_status_1(project, call, words, complaint):
+def test_a_user_error_is_one_message_and_status_1(project, call, words, complaint):
     status, _, err = call(*words)
     assert status == 1
     assert complaint in err
@@ -72,7 +75,7 @@ def test_the_simulated_shop_is_served_whichever_shop_is_in_use(project):
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as server:
         try:
             written, address = server.stdout.readline(), server.stdout.readline().split()[0]
-            asks, how = server.stdout.readline(), server.stdout.readline()
+            token, next_step = server.stdout.readline(), server.stdout.readline()
             with urlopen(address) as answer:
                 assert set(json.load(answer)["tables"]) == {"users", "products", "transactions"}
             with urlopen(Request(f"{address}/faults", headers={"Authorization": "Bearer abc"})) as answer:
@@ -80,17 +83,17 @@ def test_the_simulated_shop_is_served_whichever_shop_is_in_use(project):
         finally:
             server.send_signal(signal.SIGINT)
         complaints = server.communicate(timeout=30)[1]
-    assert "rows are damaged on purpose" in written
-    assert "It asks for the token in RECOMART_API_TOKEN" in asks
-    assert "make repro SHOP=simulated_api" in how
+    assert "rows are intentionally invalid" in written
+    assert "Requests need the token in RECOMART_API_TOKEN" in token
+    assert "make repro SHOP=simulated_api" in next_step
     assert (server.returncode, complaints) == (0, "")
 
 
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--fault", "drop=0.1"], "--fault is for the API"),
-        (["--serve-api", "--fault", "drop"], "write a fault and its rate, like drop=0.1"),
+        (["--fault", "drop=0.1"], "--fault needs --serve-api"),
+        (["--serve-api", "--fault", "drop"], "expected a fault and its rate, like drop=0.1"),
         (["--serve-api", "--fault", "dorp=0.1"], "Did you mean 'drop'?"),
         (["--serve-api", "--fault", "drop=7"], "not a rate between 0 and 1"),
     ],
@@ -105,14 +108,14 @@ def test_shop_check_shows_mapped_rows(project, call):
     (project / "feed").mkdir()
     header = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
     row = "1,85123A,HEART,-6,2010-12-01 08:26:00,2.55,17850.0,United Kingdom"
-    (project / "feed/a.csv").write_text(f"{header}\n{row}\n{row.replace('2.55', 'dear')}\n")
+    (project / "feed/a.csv").write_text(f"{header}\n{row}\n{row.replace('2.55', 'expensive')}\n")
     status, said, _ = call(
         "shop", "check", str(project / "shops/online_retail.yaml"), "--source", str(project / "feed")
     )
     assert status == 0
-    assert "1 row can be read, 1 cannot" in said
+    assert "1 row readable, 1 rejected" in said
     assert "return" in said
-    assert "price: 'dear' is not a number" in said
+    assert "price: 'expensive' is not a number" in said
 
 
 def test_simulate_does_nothing_for_a_real_shop(project, call):
@@ -156,18 +159,18 @@ def test_stages_are_listed_in_order_with_question_state_and_time(project, call):
         (["features", "diff", "recommender_v1"], "NEW"),
     ],
 )
-def test_a_call_that_cannot_be_read_has_status_2(call, words, complaint):
+def test_an_invalid_call_has_status_2(call, words, complaint):
     status, said, err = call(*words)
     assert (status, said) == (2, "")
     assert complaint in err
     assert "Traceback" not in err
 
 
-ABROAD = [line for words, line in EXAMPLES if words not in ("recomart features show", "recomart known-answers")]
+NEEDS_PROJECT = [line for words, line in EXAMPLES if words not in ("recomart features show", "recomart known-answers")]
 
 
-@pytest.mark.parametrize("line", [line for line in ABROAD if ".yaml" not in line and ">" not in line])
-def test_outside_a_project_one_sentence_says_what_to_do(tmp_path, monkeypatch, call, line):
+@pytest.mark.parametrize("line", [line for line in NEEDS_PROJECT if ".yaml" not in line and ">" not in line])
+def test_outside_a_project_the_error_says_what_to_do(tmp_path, monkeypatch, call, line):
     monkeypatch.delenv("RECOMART_ROOT", raising=False)
     monkeypatch.chdir(tmp_path)
     status, said, err = call(*shlex.split(line)[1:])
@@ -199,7 +202,7 @@ def test_a_bug_keeps_its_traceback(project, monkeypatch):
 
 
 @pytest.mark.parametrize("words", [["features", "show"], ["features", "show", "order_count"], ["--help"], ["shop"]])
-def test_a_reader_that_has_had_enough_is_no_error(words):
+def test_a_closed_pipe_is_no_error(words):
     read, write = os.pipe()
     os.close(read)
     called = [sys.executable, "-m", "recomart.cli.app", *words]
@@ -208,7 +211,7 @@ def test_a_reader_that_has_had_enough_is_no_error(words):
     assert done.stderr == ""
 
 
-def test_a_mistake_shows_nothing_that_a_terminal_obeys(project, call):
+def test_control_characters_in_errors_are_escaped(project, call):
     status, _, err = call("shop", "show", "\x1b[2Jshop")
     assert (status, "\x1b" in err) == (1, False)
     assert "there is no shops/\\u001b[2Jshop.yaml" in err
@@ -219,3 +222,13 @@ def test_help_needs_no_heavy_package():
     code = f"import sys, recomart.cli.app; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "[]\n"
+
+
+def test_the_command_modules_import_at_the_top():
+    """Except completion.py and output.py, which import what a single Tab key or table needs."""
+    for path in (ROOT / "recomart/cli").glob("*.py"):
+        functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+        inner = {
+            node.lineno for f in functions for node in ast.walk(f) if isinstance(node, ast.Import | ast.ImportFrom)
+        }
+        assert not inner or path.stem in ("completion", "output"), (path, inner)

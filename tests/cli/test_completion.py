@@ -1,4 +1,4 @@
-"""The Tab key: what the shell is offered, and that nothing goes wrong where there is nothing to offer."""
+"""Shell completion: the suggested names, and no errors where there is nothing to suggest."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from recomart_lib.features import definitions
 
 
 @pytest.fixture
-def offered(call, monkeypatch):
-    """offered("recomart stage 0") -> what a shell would offer for its last word."""
+def suggested(call, monkeypatch):
+    """suggested("recomart stage 0") -> the completions of the last word."""
 
     def run(line: str) -> list[str]:
         monkeypatch.setenv("_RECOMART_COMPLETE", "complete_bash")
@@ -61,17 +61,17 @@ SHOPS = ["amazon_beauty", "movielens_100k", "online_retail", "simulated", "simul
         ("recomart stage x", []),
     ],
 )
-def test_names_are_offered(project, offered, line, names):
-    assert offered(line) == names
+def test_names_are_suggested(project, suggested, line, names):
+    assert suggested(line) == names
 
 
 @pytest.mark.parametrize("line", ["shop show ", "stage ", "lake show --shop "])
-def test_outside_a_project_there_is_nothing_to_offer(tmp_path, monkeypatch, offered, line):
+def test_outside_a_project_nothing_is_suggested(tmp_path, monkeypatch, suggested, line):
     monkeypatch.delenv("RECOMART_ROOT", raising=False)
     monkeypatch.chdir(tmp_path)
-    assert offered(f"recomart {line}") == []
+    assert suggested(f"recomart {line}") == []
 
 
-def test_a_file_half_written_is_no_trouble(project, offered):
+def test_an_invalid_dvc_yaml_is_no_error(project, suggested):
     (project / "dvc.yaml").write_text("stages: {a: [")
-    assert offered("recomart stage ") == []
+    assert suggested("recomart stage ") == []

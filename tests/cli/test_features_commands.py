@@ -1,4 +1,4 @@
-"""`recomart features`: what people see of definitions, values and history."""
+"""`recomart features`: definitions, online values and registration history."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def said(call):
     return run
 
 
-def test_show_lists_all_features_and_tells_all_of_one(said):
+def test_show_lists_all_features_or_describes_one(said):
     everything = said("show")
     assert all(d.name in everything for d in definitions.DEFINITIONS)
     one = said("show", "user.order_interval_days")
@@ -44,7 +44,7 @@ def test_show_lists_all_features_and_tells_all_of_one(said):
     assert "recommender_v1" not in one
 
 
-def test_get_shows_a_user_and_the_history(said):
+def test_get_shows_a_user_and_the_purchase_history(said):
     text = said("get", "--user", "u4")
     assert "2024-02-01" in text
     assert "i4" in text
@@ -52,24 +52,24 @@ def test_get_shows_a_user_and_the_history(said):
     assert "i2" in one
     assert "i4" not in one
     assert said("get", "--user", "u4", "--item", "i2", "--item", "i2") == one
-    assert "Nothing is known of user 'ghost'" in said("get", "--user", "ghost")
+    assert "Unknown user 'ghost'" in said("get", "--user", "ghost")
 
 
 def test_history_and_diff(said):
     assert "data1" in said("history")
     text = said("diff", "recommender_v1", "recommender_v2")
     assert "added" in text
-    assert "hold the same" in said("diff", "recommender_v1", "recommender_v1")
+    assert "have the same" in said("diff", "recommender_v1", "recommender_v1")
 
 
-def test_apply_says_what_is_registered(said):
+def test_apply_prints_what_is_registered(said):
     text = said("apply")
     assert "user: 28 features" in text
     assert "recommender_v1, recommender_v2" in text
     assert "data1" in text
 
 
-def test_apply_again_leaves_every_byte(said, root):
+def test_applying_again_changes_nothing(said, root):
     registry = root / "data/feature_store/feature_store.db"
     before = registry.read_bytes()
     said("apply")
@@ -79,14 +79,14 @@ def test_apply_again_leaves_every_byte(said, root):
 @pytest.mark.parametrize(
     ("command", "hint"),
     [
-        (("get", "--user", "u1"), "Nothing is online"),
+        (("get", "--user", "u1"), "The online store is empty"),
         (("history",), "Nothing is registered yet"),
         (("diff", "recommender_v1", "recommender_v2"), "Nothing is registered yet"),
         (("apply",), "no features were computed yet"),
     ],
     ids=["get", "history", "diff", "apply"],
 )
-def test_before_the_first_run_each_command_says_what_to_run_and_leaves_no_file(
+def test_before_the_first_run_each_command_says_what_to_run_and_writes_nothing(
     call, tmp_path, monkeypatch, command, hint
 ):
     folder = new_root(tmp_path)
@@ -108,7 +108,7 @@ def test_before_the_first_run_each_command_says_what_to_run_and_leaves_no_file(
     ],
     ids=["feature", "version", "service"],
 )
-def test_wrong_names_suggest_the_near_ones(call, command, hint):
+def test_wrong_names_suggest_similar_ones(call, command, hint):
     status, _, complaint = call("features", *command)
     assert status == 1
     assert hint in complaint

@@ -1,4 +1,4 @@
-"""`recomart lake` and `recomart quarantine`, as people type them."""
+"""`recomart lake` and `recomart quarantine`, called as on the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from conftest import EVENTS, ROOT, utc
 from repair_data import BAD
 
 from recomart_lib.core import shops
-from recomart_lib.ingest import lake, landing
+from recomart_lib.ingest import ingestion, lake
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.validate import row_checks
 from recomart_lib.validate.settings import Validate
@@ -25,9 +25,9 @@ def project(tmp_path, tiny_shop, monkeypatch) -> Path:
     (tmp_path / "params.yaml").write_text("base: {shop: tiny, source: source, seed: 1}\n")
     monkeypatch.setenv("RECOMART_ROOT", str(tmp_path))
     raw, data = tmp_path / "data" / "raw", tmp_path / "data"
-    landing.ingest(tiny.shop, tiny.source, raw, Ingest(max_rejected=1))
-    landed = {table: lake.landed(raw, "tiny", table) for table in tiny.shop.delivered}
-    row_checks.judge(tiny.shop, landed, Validate(), utc(2025, 1, 1), data / "validated", data / "quarantine")
+    ingestion.ingest(tiny.shop, tiny.source, raw, Ingest(max_rejected=1))
+    landed = {table: lake.table(raw, "tiny", table) for table in tiny.shop.delivered}
+    row_checks.check_tables(tiny.shop, landed, Validate(), utc(2025, 1, 1), data / "validated", data / "quarantine")
     return tmp_path
 
 
@@ -35,7 +35,9 @@ def test_lake_show_lists_tables_then_files_then_one_manifest(project, call):
     status, said, _ = call("lake", "show")
     assert (status, [word in said for word in ("users", "items", "events")]) == (0, [True] * 3)
     (project / "source" / "events.csv").write_text(EVENTS)
-    landing.ingest(shops.read(project / "shops" / "tiny.yaml"), project / "source", project / "data" / "raw", Ingest())
+    ingestion.ingest(
+        shops.read(project / "shops" / "tiny.yaml"), project / "source", project / "data" / "raw", Ingest()
+    )
     _, said, _ = call("lake", "show", "events")
     assert said.count("events.csv") == 2
     assert [line.split()[-1] for line in said.splitlines()] == ["read", "no", "yes"]
@@ -47,7 +49,7 @@ def test_lake_show_lists_tables_then_files_then_one_manifest(project, call):
     assert json.loads(call("lake", "show", version)[1])["file"] == "users.csv"
 
 
-def test_lake_show_knows_its_days_and_suggests_names(project, call):
+def test_lake_show_accepts_days_and_suggests_names(project, call):
     day = lake.newest(project / "data/raw", "tiny", "events")["events.csv"]["path"].split("date=")[1][:10]
     assert json.loads(call("lake", "show", day)[1])["file"] == "events.csv"
     status, _, complaint = call("lake", "show", "evnts")
@@ -56,11 +58,11 @@ def test_lake_show_knows_its_days_and_suggests_names(project, call):
 
 
 def test_lake_verify_names_what_changed(project, call):
-    assert call("lake", "verify")[1] == "3 landed files are as they were landed.\n"
+    assert call("lake", "verify")[1] == "All 3 ingested files are unchanged.\n"
     next((project / "data/raw").rglob("type=users/**/*.parquet")).write_bytes(b"x")
     status, _, complaint = call("lake", "verify")
     assert status == 1
-    assert "1 problem(s) in the lake (3 landed files)" in complaint
+    assert "1 problem(s) in the lake (3 ingested files)" in complaint
     assert "has other bytes than were landed" in complaint
 
 
@@ -74,13 +76,15 @@ def test_quarantine_show_counts_and_then_shows_rows(project, call):
     assert "Did you mean 'events'?" in call("quarantine", "show", "event")[2]
 
 
-def test_quarantine_export_and_replay_say_what_to_do_next(project, call):
+def test_quarantine_export_and_replay_print_the_next_step(project, call):
     _, said, _ = call("quarantine", "export")
     assert "data/repair/events.csv: 3 rows" in said
     assert "recomart quarantine replay data/repair" in said
     status, said, _ = call("quarantine", "replay")
     assert status == 0
-    assert "events: 2 rows wait in data/replay; 1 unreadable lines were not filled in and stay" in said
+    assert (
+        "events: 2 rows are queued in data/replay; 1 unreadable lines were not filled in and stay in quarantine" in said
+    )
     assert "dvc repro" in said
     assert len(list((project / "data/replay/tiny").iterdir())) == 1
     status, _, complaint = call("quarantine", "replay", "elsewhere")
@@ -88,7 +92,7 @@ def test_quarantine_export_and_replay_say_what_to_do_next(project, call):
     assert "events: 2 rows" in call("quarantine", "replay", "--unchanged")[1]
 
 
-def test_a_project_without_data_is_told_what_to_run(project, call):
+def test_without_data_the_error_says_what_to_run(project, call):
     shutil.rmtree(project / "data")
     for words in (["lake", "show"], ["quarantine", "show"], ["quarantine", "export"]):
         status, _, complaint = call(*words)

@@ -1,4 +1,4 @@
-"""`recomart shop show`: which shops there are, which is used, and whether its files are there."""
+"""`recomart shop`: the list of shops, the active shop, and the status of its files."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ def project(tmp_path, tiny_shop, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_the_list_tells_title_tables_files_and_which_one_is_used(project, call):
+def test_the_list_has_title_tables_files_and_the_active_shop(project, call):
     status, said, _ = call("shop", "show")
     head, *rows = said.splitlines()
-    assert (status, head.split()) == (0, ["shop", "title", "tables", "files", "in", "use"])
+    assert (status, head.split()) == (0, ["shop", "title", "tables", "files", "active"])
     named = {row.split()[0]: row for row in rows}
     assert list(named) == ["amazon_beauty", "movielens_100k", "online_retail", "simulated", "simulated_api", "tiny"]
     assert [row.split()[-1] for row in rows] == ["no"] * 5 + ["yes"]
     assert "missing: events" in named["online_retail"]
     assert "not fetched yet: users, items, events" in named["simulated_api"]
-    assert "users, items, events  there" in named["tiny"]
+    assert "users, items, events  complete" in named["tiny"]
 
 
-def test_files_that_are_gone_are_named(project, call):
+def test_missing_files_are_named(project, call):
     (project / "source/items.csv").unlink()
     assert "missing: items" in call("shop", "show")[1].splitlines()[-1]
 
 
-def test_a_wrong_file_is_in_the_list_and_hides_no_other(project, call):
+def test_an_invalid_shop_file_is_listed_and_hides_no_other(project, call):
     wrong = yaml.safe_load((project / "shops/tiny.yaml").read_text()) | {"currncy": "EUR"}
     (project / "shops/other.yaml").write_text(yaml.safe_dump(wrong))
     (project / "shops/torn.yaml").write_text("a: [")
     status, said, _ = call("shop", "show")
     assert status == 0
-    assert "wrong: currncy: unknown key. Did you mean 'currency'?" in said
+    assert "invalid: currncy: unknown key. Did you mean 'currency'?" in said
     assert "torn" in said
-    assert "there" in said.splitlines()[-2]
+    assert "complete" in said.splitlines()[-2]
 
 
-def test_one_shop_is_told_of(project, call):
+def test_show_one_shop(project, call):
     status, said, _ = call("shop", "show", "tiny")
     assert status == 0
-    for fact in ("title:          Tiny", f"files in:       {project / 'source'}", "in use:         yes", "EUR"):
+    for fact in ("title:            Tiny", f"files in:         {project / 'source'}", "active:           yes", "EUR"):
         assert fact in said
     rows = {line.split()[0]: line.split() for line in said.splitlines()[-3:]}
     assert rows["events"][:4] == ["events", "csv", "events*.csv", "1"]
@@ -67,12 +67,12 @@ def test_a_shop_is_checked_by_name_or_path(project, call):
     for name in ("tiny", str(project / "shops/tiny.yaml")):
         status, said, complaint = call("shop", "check", name, "--rows", "1")
         assert (status, complaint) == (0, "")
-        assert "users: 1 file; users.csv (its first part, if it is large): 3 rows can be read, 0 cannot." in said
+        assert "users: 1 file; users.csv (the first part of a large file): 3 rows readable, 0 rejected." in said
         assert ("u1" in said, "u2" in said) == (True, False)
     assert "Did you mean 'tiny'?" in call("shop", "check", "tinny")[2]
 
 
-def test_words_of_a_shop_file_are_text(project, call):
+def test_control_characters_in_a_shop_file_are_escaped(project, call):
     wrong = yaml.safe_load((project / "shops/tiny.yaml").read_text()) | {"title": "[red]T[/red]\x1b[2J"}
     (project / "shops/tiny.yaml").write_text(yaml.safe_dump(wrong))
     for words in (["show"], ["show", "tiny"], ["check", "tiny"]):
@@ -81,18 +81,18 @@ def test_words_of_a_shop_file_are_text(project, call):
         assert "\x1b" not in said
 
 
-def test_a_terminal_without_a_letter_gets_its_number(project):
-    told = yaml.safe_load((project / "shops/tiny.yaml").read_text()) | {"title": "\u5317\u4eac"}
-    (project / "shops/tiny.yaml").write_text(yaml.safe_dump(told))
+def test_characters_that_the_terminal_cannot_encode_are_escaped(project):
+    content = yaml.safe_load((project / "shops/tiny.yaml").read_text()) | {"title": "\u5317\u4eac"}
+    (project / "shops/tiny.yaml").write_text(yaml.safe_dump(content))
     called = [sys.executable, "-m", "recomart.cli.app", "shop", "show", "tiny"]
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     done = subprocess.run(called, capture_output=True, text=True, check=True, env=environment)
     assert "\\u5317\\u4eac" in done.stdout
 
 
-def test_use_says_what_params_yaml_holds_now(project, call):
+def test_use_prints_the_new_values(project, call):
     before = (project / "params.yaml").read_bytes()
-    assert call("shop", "use", "tiny", "--source", "source")[1].endswith("base.source = source, as before\n")
+    assert call("shop", "use", "tiny", "--source", "source")[1].endswith("base.source = source (unchanged)\n")
     assert (project / "params.yaml").read_bytes() == before
     assert call("shop", "use", "simulated")[1] == (
         "params.yaml: base.shop = simulated, base.source = data/source/simulated\n"

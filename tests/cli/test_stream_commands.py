@@ -1,4 +1,4 @@
-"""`recomart stream`: events replayed, made durable, merged and told of; a user's list follows."""
+"""`recomart stream`: replay, consume, compact and report events."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def root(tmp_path, monkeypatch, embedded_broker):
     }
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
     (tmp_path / paths.VALIDATED).mkdir(parents=True)
-    told = {
+    columns = {
         "event_id": [f"e{n}" for n in range(N)],
         "user_id": ["u"] * N,
         "item_id": ["a"] * N,
         "event_type": ["view"] * N,
         "timestamp": [utc(2026, 1, 1)] * N,
     }
-    told |= {name: [None] * N for name in EVENTS if name not in told}
-    pl.DataFrame(told, schema=EVENTS).write_parquet(tmp_path / paths.VALIDATED / "events.parquet")
+    columns |= {name: [None] * N for name in EVENTS if name not in columns}
+    pl.DataFrame(columns, schema=EVENTS).write_parquet(tmp_path / paths.VALIDATED / "events.parquet")
     return tmp_path
 
 
-def test_events_are_replayed_made_durable_merged_and_told_of(root, call):
+def test_produce_consume_compact_status(root, call):
     status, out, complaint = call("stream", "produce", "--limit", "50")
     assert (status, out.split(" on ")[0]) == (0, "50 events"), complaint
     status, out, complaint = call("stream", "consume", "--idle", "2")
@@ -61,7 +61,7 @@ def test_events_are_replayed_made_durable_merged_and_told_of(root, call):
     assert "50 messages = 50 events + 0 dead letters + 0 duplicates" in out
 
 
-def test_events_that_happen_now_are_fresh(root, call):
+def test_live_events_reach_the_online_features(root, call):
     for _ in range(2):
         assert call("stream", "produce", "--limit", "10", "--live")[0] == 0
     assert call("stream", "consume", "--idle", "2")[1].startswith("20 events ")
@@ -70,8 +70,8 @@ def test_events_that_happen_now_are_fresh(root, call):
     assert found.get_column("timestamp").min() > datetime.now(UTC) - timedelta(minutes=5)
 
 
-def test_nothing_yet(root, call):
-    assert "Nothing has come yet" in call("stream", "status")[1]
+def test_status_without_events(root, call):
+    assert "No events yet" in call("stream", "status")[1]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_nothing_yet(root, call):
         (("produce", "--file", "no.parquet"), "no.parquet is missing"),
     ],
 )
-def test_mistakes_are_one_sentence(root, call, words, said):
+def test_a_user_error_is_one_sentence(root, call, words, said):
     status, _, complaint = call("stream", *words)
     assert status == 1
     assert said in complaint

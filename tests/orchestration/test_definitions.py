@@ -33,7 +33,7 @@ if before:
     os.environ["RECOMART_ROOT"] = before
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-AT_ONCE = dagster.RetryPolicy(max_retries=2, delay=0)
+RETRY_IMMEDIATELY = dagster.RetryPolicy(max_retries=2, delay=0)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def make(tmp_path, monkeypatch):
 
 
 def run(job: str, instance, config: dict | None = None) -> dagster.ExecuteInProcessResult:
-    found = definitions.define(AT_ONCE).resolve_job_def(job)
+    found = definitions.define(RETRY_IMMEDIATELY).resolve_job_def(job)
     given = {"resources": {"params": {"config": config}}} if config else None
     return found.execute_in_process(run_config=given, instance=instance, raise_on_error=False)
 
@@ -115,9 +115,9 @@ class TestDefinitions:
             "x: given up after 8 attempt(s); table",
             "Connection refused",
         ):
-            assert process.StageFailedError(text).may_pass
+            assert process.StageFailedError(text).is_transient
         for text in ("The quality score is 80.00 %", "ValueError: no such column", "the notebook's kernel died"):
-            assert not process.StageFailedError(text).may_pass
+            assert not process.StageFailedError(text).is_transient
 
 
 class TestLaunchpad:
@@ -140,9 +140,9 @@ class TestLaunchpad:
         root = schema.get_config_snap(known.mode_def_snaps[0].root_config_key)
         sent = load_run_config_yaml(default_values_yaml_from_type_snap(schema, root))["resources"]["params"]["config"]
         assert sent["train"]["k"] == 20
-        assert launchpad.different(launchpad.checked(sent)) == {}
+        assert launchpad.changed_values(launchpad.validated(sent)) == {}
         chosen = {**sent, "train": {**sent["train"], "models": {"popularity": {}, "ease": {"reg": 5}}}}
-        assert launchpad.different(launchpad.checked(chosen)) == {
+        assert launchpad.changed_values(launchpad.validated(chosen)) == {
             "train": {"models": {"popularity": {}, "ease": {"reg": 5}}}
         }
 
@@ -167,9 +167,9 @@ class TestLaunchpad:
         values = params.load().model_dump(by_alias=True)
         values["base"]["shop"] = "online_retail"
         with pytest.raises(UserError, match="there is no folder data/source/online_retail"):
-            launchpad.checked(values)
+            launchpad.validated(values)
         (folder / "data/source/online_retail").mkdir()
-        assert launchpad.checked(values)["base"]["source"] == "data/source/online_retail"
+        assert launchpad.validated(values)["base"]["source"] == "data/source/online_retail"
 
     def test_chosen_values_are_written_and_noted_in_the_run(self, make, instance):
         folder = make()
@@ -195,11 +195,11 @@ class TestRuns:
         done = run("ingestion_only_job", instance)
         assert done.success
         event = done.asset_materializations_for_node("simulate")[0]
-        assert event.metadata["what DVC did"].value == "ran it"
+        assert event.metadata["DVC"].value == "stage executed"
         assert "made/simulate.txt | 6b2ded51d81a4403d8a4bd25fa1e57ee" in event.metadata["outputs"].value
         assert (event.metadata["rows out"].value, event.metadata["seconds"].value) == (7, 0.1)
         again = run("ingestion_only_job", instance).asset_materializations_for_node("simulate")[0]
-        assert "up to date" in again.metadata["what DVC did"].value
+        assert "up to date" in again.metadata["DVC"].value
 
     def test_log_lines_come_while_the_stage_works(self, make):
         folder, heard = make(), []
@@ -212,7 +212,7 @@ class TestRuns:
         assert heard == ["named 0a1b-dagster"]
 
     def test_a_closed_gate_is_told_and_not_tried_again(self, make, instance):
-        sentence = "The quality score is 80.00 %, below 95.0 %; it fails most in: events.price_known (12 rows)."
+        sentence = "The quality score is 80.00 %, below 95.0 %; most failures: events.price_known (12 rows)."
         folder = make(s02_validate={"error": sentence})
         done = run("validation_only_job", instance)
         assert not done.success
@@ -261,7 +261,7 @@ class TestRuns:
         assert (fake_project.tries(folder, "simulate"), fake_project.tries(folder, "01_ingest")) == (1, 2)
 
 
-class TestFacts:
+class TestMetadata:
     @pytest.fixture
     def results(self, tmp_path):
         for name in ("quality", "evaluation", "headline"):
@@ -308,7 +308,7 @@ class TestFacts:
     def test_the_report_is_linked_where_it_can_be_opened(self, results, monkeypatch):
         page = results / "reports/02_validate.html"
         page.touch()
-        ran = process.Ran(anew=True, started=datetime.now(UTC))
+        ran = process.StageRun(executed=True, started=datetime.now(UTC))
         (results / "dvc.lock").write_text("stages: {}")
         for served, link in ((None, page.as_uri()), ("http://there:3001/", "http://there:3001/02_validate.html")):
             monkeypatch.setenv("RECOMART_REPORTS_URL", served) if served else monkeypatch.delenv(
@@ -320,14 +320,14 @@ class TestFacts:
     def test_the_first_small_figure_is_the_preview(self, tmp_path):
         cells = [{"outputs": [{"data": {"image/png": "a" * 200}}]}, {}, {"outputs": [{"data": {"image/png": "bb\n"}}]}]
         (tmp_path / "x.ipynb").write_text(json.dumps({"cells": cells}))
-        assert process.first_figure(tmp_path / "x.ipynb", most_bytes=100) == "bb"
+        assert process.first_figure(tmp_path / "x.ipynb", max_length=100) == "bb"
         assert process.first_figure(tmp_path / "y.ipynb") is None
 
 
 class TestSensors:
     def tick(self, instance, cursor: str | None) -> tuple[object, str | None]:
         context = dagster.build_sensor_context(instance=instance, cursor=cursor)
-        sensor = definitions.define(AT_ONCE).resolve_sensor_def("new_data_sensor")
+        sensor = definitions.define(RETRY_IMMEDIATELY).resolve_sensor_def("new_data_sensor")
         return sensor(context), context.cursor
 
     def test_new_files_start_one_run(self, make, instance):
@@ -335,11 +335,11 @@ class TestSensors:
         answer, cursor = self.tick(instance, None)
         assert isinstance(answer, dagster.SkipReason)
         answer, cursor = self.tick(instance, cursor)
-        assert answer.skip_message == "Nothing new."
+        assert answer.skip_message == "No new data."
         (folder / "data/source/simulated/transactions/transactions_2025-01-02.csv").write_text("new")
         answer, after = self.tick(instance, cursor)
         assert answer.run_key == after != cursor
-        assert self.tick(instance, after)[0].skip_message == "Nothing new."
+        assert self.tick(instance, after)[0].skip_message == "No new data."
 
     def test_a_commit_of_the_stream_is_new_data(self, make):
         folder = make()
@@ -351,17 +351,17 @@ class TestSensors:
 
     def test_no_start_while_a_run_is_at_work(self, make, instance):
         make()
-        job = definitions.define(AT_ONCE).resolve_job_def("ingestion_only_job")
+        job = definitions.define(RETRY_IMMEDIATELY).resolve_job_def("ingestion_only_job")
         instance.create_run_for_job(job, status=dagster.DagsterRunStatus.STARTED)
         answer, cursor = self.tick(instance, "old")
-        assert "at work" in answer.skip_message
+        assert "in progress" in answer.skip_message
         assert cursor == "old"
 
     def test_what_a_run_has_landed_starts_none(self, make, instance):
         make()
         assert run("ingestion_only_job", instance).success
         answer, _ = self.tick(instance, "old")
-        assert answer.skip_message == "A run has landed what is new."
+        assert answer.skip_message == "A run has already ingested the new data."
 
     def test_a_missing_folder_is_told(self, make, instance):
         shutil.rmtree(make() / "data/source/simulated")
@@ -385,7 +385,7 @@ class TestSensors:
         context = dagster.build_run_status_sensor_context(
             "failure_webhook", event, instance, instance.get_run_by_id(done.run_id)
         ).for_run_failure()
-        sensor = definitions.define(AT_ONCE).resolve_sensor_def("failure_webhook")
+        sensor = definitions.define(RETRY_IMMEDIATELY).resolve_sensor_def("failure_webhook")
         monkeypatch.delenv("RECOMART_WEBHOOK", raising=False)
         assert "not set" in sensor(context).skip_message
         with http.server.HTTPServer(("127.0.0.1", 0), Listener) as server:
@@ -402,6 +402,6 @@ def test_params_file_keeps_comments(tmp_path):
     path = tmp_path / "params.yaml"
     shutil.copy(fake_project.ROOT / "params.yaml", path)
     before = path.read_text()
-    params_writer.put(path, {"train": {"n_trials": 9}})
+    params_writer.update(path, {"train": {"n_trials": 9}})
     assert path.read_text() == before.replace("n_trials: 6 ", "n_trials: 9 ")
     assert params.load(path).train.n_trials == 9

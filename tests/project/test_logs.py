@@ -1,4 +1,4 @@
-"""Lines on the console and in logs/recomart.log: what they hold and what they hide, also when many processes write."""
+"""Logging to the console and logs/recomart.log: content, masked secrets, and several processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def project(tmp_path, monkeypatch):
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, tmp_path)
     monkeypatch.setenv("RECOMART_ROOT", str(tmp_path))
-    monkeypatch.setenv(logs.RUN, "run-1")
+    monkeypatch.setenv(logs.RUN_ID, "run-1")
     root, ours = logging.getLogger(), logging.getLogger("recomart_lib")
     before = root.level, ours.level, root.handlers[:]
     yield tmp_path
@@ -47,7 +47,7 @@ def put_level(project: Path, level: object) -> None:
     (project / "params.yaml").write_text(yaml.safe_dump(content | {"logging": {"level": level}}))
 
 
-def test_a_line_for_people_and_a_line_for_later(project, capsys):
+def test_short_lines_on_the_console_and_complete_ones_in_the_file(project, capsys):
     logs.start("06_train")
     log.info("%d models", 3)
     log.warning("one\n  is left out")
@@ -65,7 +65,7 @@ def test_a_line_for_people_and_a_line_for_later(project, capsys):
     ]
 
 
-def test_starting_anew_replaces_what_was(project, capsys):
+def test_starting_again_replaces_the_handlers(project, capsys):
     logs.start()
     logs.start("01_ingest", run="other")
     log.info("once")
@@ -84,7 +84,7 @@ def test_the_level_is_that_of_params_yaml(project, level, n):
 
 
 @pytest.mark.parametrize("text", ["logging: {level: loud}", "logging: [", "trian: {}"])
-def test_a_broken_params_yaml_still_shows_its_error(project, call, text):
+def test_an_invalid_params_yaml_is_reported_and_logged(project, call, text):
     (project / "params.yaml").write_text(text)
     status, _, err = call("shop", "use", "simulated")
     assert status == 1
@@ -93,7 +93,7 @@ def test_a_broken_params_yaml_still_shows_its_error(project, call, text):
     assert "ERROR run-1 - recomart.cli.app " in lines(project)[-1]
 
 
-def test_a_wrong_level_is_told(project):
+def test_an_invalid_level_is_reported(project):
     put_level(project, "loud")
     with pytest.raises(UserError, match=r"logging\.level: Input should be 'debug', 'info', 'warning' or 'error'"):
         from recomart.project import params
@@ -101,7 +101,7 @@ def test_a_wrong_level_is_told(project):
         params.load()
 
 
-def test_a_bug_leaves_its_traceback_in_the_file(project, monkeypatch, capsys):
+def test_a_bug_s_traceback_is_in_the_file(project, monkeypatch, capsys):
     monkeypatch.setattr(app, "app", lambda **_: {}["missing"])
     with pytest.raises(KeyError):
         app.main()
@@ -112,7 +112,7 @@ def test_a_bug_leaves_its_traceback_in_the_file(project, monkeypatch, capsys):
     assert "KeyError" not in capsys.readouterr().err  # Python shows it, once
 
 
-def test_secrets_are_not_told(project, monkeypatch, capsys):
+def test_secrets_are_masked(project, monkeypatch, capsys):
     monkeypatch.setenv("SHOP_API_TOKEN", "open-sesame")
     monkeypatch.setenv("DB_PASSWORD", "abc")  # too short to be told from a word
     logs.start()
@@ -127,7 +127,7 @@ def test_secrets_are_not_told(project, monkeypatch, capsys):
         assert "asked https://***@shop/api with ***, not abc" in text
 
 
-def test_outside_a_project_the_console_is_enough(tmp_path, monkeypatch, capsys):
+def test_outside_a_project_only_the_console_is_used(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("RECOMART_ROOT", raising=False)
     monkeypatch.chdir(tmp_path)
     command = (
@@ -138,7 +138,7 @@ def test_outside_a_project_the_console_is_enough(tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_place_that_cannot_be_written_is_told_once(project, capsys):
+def test_an_unwritable_folder_is_reported_once(project, capsys):
     (project / "logs").write_text("a file")
     logs.start()
     log.info("goes on")
@@ -147,7 +147,7 @@ def test_a_place_that_cannot_be_written_is_told_once(project, capsys):
     assert "goes on" in shown
 
 
-def test_colours_where_there_is_a_terminal(project, monkeypatch, capsys):
+def test_colours_on_a_terminal(project, monkeypatch, capsys):
     logs.start()
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -163,14 +163,14 @@ def test_colours_where_there_is_a_terminal(project, monkeypatch, capsys):
 WRITER = """
 import logging, sys
 from recomart.project import logs
-logs.MAX_BYTES, logs.N_OLD = 20_000, 50
+logs.MAX_BYTES, logs.N_BACKUPS = 20_000, 50
 logs.start("-", sys.argv[1], "info")
 for number in range(300):
     logging.getLogger("recomart_lib.test").info("line %d", number)
 """
 
 
-def test_many_processes_write_one_file_and_no_line_is_lost(project):
+def test_several_processes_write_one_file_and_no_line_is_lost(project):
     command = [sys.executable, "-c", WRITER]
     writers = [subprocess.Popen([*command, f"writer-{n}"], stderr=subprocess.DEVNULL) for n in range(4)]
     assert [writer.wait() for writer in writers] == [0] * 4
@@ -183,20 +183,20 @@ def test_many_processes_write_one_file_and_no_line_is_lost(project):
     }
 
 
-class TestRun:
-    def test_it_is_the_one_that_was_given(self, monkeypatch):
-        monkeypatch.setenv(logs.RUN, "manual__2026-11-24T16:50:02+00:00")
+class TestRunId:
+    def test_the_environment_variable_sets_it(self, monkeypatch):
+        monkeypatch.setenv(logs.RUN_ID, "manual__2026-11-24T16:50:02+00:00")
         assert logs.run_id() == "manual__2026-11-24T16:50:02+00:00"
-        monkeypatch.setenv(logs.RUN, "a\nb c")
+        monkeypatch.setenv(logs.RUN_ID, "a\nb c")
         assert logs.run_id() == "a_b_c"
 
     def test_without_dvc_it_is_this_process(self, monkeypatch):
-        monkeypatch.delenv(logs.RUN, raising=False)
+        monkeypatch.delenv(logs.RUN_ID, raising=False)
         assert re.fullmatch(rf"\d{{8}}-\d{{6}}-{os.getpid()}", logs.run_id())
 
-    def test_below_dvc_it_is_the_outermost(self, tmp_path, monkeypatch):
+    def test_under_dvc_it_is_the_outermost_process(self, tmp_path, monkeypatch):
         """Two programs called dvc, one below the other, as `dvc exp run` does."""
-        monkeypatch.delenv(logs.RUN, raising=False)
+        monkeypatch.delenv(logs.RUN_ID, raising=False)
         outer, inner = tmp_path / "a/dvc", tmp_path / "b/dvc"
         ask = "from recomart.project import logs; print(logs.run_id())"
         for file, what in ((inner, [sys.executable, "-c", ask]), (outer, [sys.executable, str(inner)])):

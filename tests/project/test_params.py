@@ -1,4 +1,4 @@
-"""params.yaml: the file and the defaults agree, and no typo gets past."""
+"""params.yaml: the file has every setting, and invalid keys and values are reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DELIVERED = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
 
 def load(folder, **changes):
-    """The delivered params.yaml with some `section.key` changed."""
+    """The project's params.yaml with some `section__key` changed."""
     content = copy.deepcopy(DELIVERED)
     for place, value in changes.items():
         section, _, key = place.partition("__")
@@ -30,26 +30,26 @@ def load(folder, **changes):
     return params.load(path)
 
 
-def test_an_empty_section_of_params_means_its_defaults(tmp_path):
+def test_an_empty_section_has_its_defaults(tmp_path):
     assert load(tmp_path, train={}).train == settings.Train()
 
 
-def test_every_section_and_key_is_in_the_file():
+def test_the_file_has_every_section_and_key():
     defaults = params.Params().model_dump(by_alias=True)
     assert {name: set(section) for name, section in defaults.items()} == {
         name: set(section) for name, section in DELIVERED.items()
     }
 
 
-def test_sections_are_found_by_their_name_in_the_file():
+def test_a_section_by_its_name_in_the_file():
     assert params.Params().section("validate") == Validate()
     assert params.Params().section("train") == settings.Train()
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "message"),
     [
-        ({"train__svd_n_factor": 20}, "train.svd_n_factor: unknown key. Did you mean 'svd_n_factors'?"),
+        ({"train__n_backtest": 2}, "train.n_backtest: unknown key. Did you mean 'n_backtests'?"),
         ({"trian": {}}, "trian: unknown key. Did you mean 'train'?"),
         ({"validat": {}}, "validat: unknown key. Did you mean 'validate'?"),
         ({"validate__min_qualty": 1}, "validate.min_qualty: unknown key. Did you mean 'min_quality'?"),
@@ -67,18 +67,18 @@ def test_sections_are_found_by_their_name_in_the_file():
         ({"explore": None}, "explore: "),
     ],
 )
-def test_a_wrong_name_or_value_is_told_with_its_key(tmp_path, change, complaint):
-    with pytest.raises(UserError) as caught:
+def test_an_invalid_key_or_value_is_reported_with_its_key(tmp_path, change, message):
+    with pytest.raises(UserError) as error:
         load(tmp_path, **change)
-    assert f"  {complaint}" in str(caught.value)
-    assert "params.yaml: 1 mistake(s)" in str(caught.value)
+    assert f"  {message}" in str(error.value)
+    assert "params.yaml: 1 mistake(s)" in str(error.value)
 
 
-def test_a_bare_off_is_the_word_off(tmp_path):
+def test_an_unquoted_off_is_a_word(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text("validate:\n  rules: {age_possible: off, rating_possible: warning}\n", encoding="utf-8")
     assert params.load(path).section("validate").rules == {"age_possible": "off", "rating_possible": "warning"}
 
 
-def test_whole_numbers_are_taken_for_real_ones(tmp_path):
+def test_integers_are_valid_floats(tmp_path):
     assert load(tmp_path, features__half_life_days=7).features.half_life_days == 7.0

@@ -1,4 +1,4 @@
-"""The house style of the command line, held over all commands; examples that are true; docs/commands.md in step."""
+"""Style rules for all commands, valid examples, and an up-to-date docs/commands.md."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def parse(line: str) -> tuple[str, dict]:
     return name, COMMANDS[name].make_context(name, words[len(name.split()) - 1 :]).params
 
 
-def test_the_document_is_made_of_the_commands():
+def test_the_document_is_up_to_date():
     assert (ROOT / docs_commands.FILE).read_text(encoding="utf-8") == docs_commands.markdown(), "run: make docs"
 
 
@@ -37,7 +37,7 @@ def test_an_example_is_a_call_of_its_command(words, line):
 @pytest.mark.parametrize(
     "line", ["recomart recommend", "recomart lake show --nope", "recomart recommend --user u -k 0"]
 )
-def test_a_wrong_example_would_be_found(line):
+def test_an_invalid_example_is_detected(line):
     with pytest.raises(Exception, match=r"user|--nope|greater than or equal to 1") as problem:
         parse(line)
     assert problem.value.exit_code == 2
@@ -56,29 +56,29 @@ def test_every_command_has_examples_and_one_sentence(words):
     assert re.fullmatch(r"[A-Z][^.]*(\.(?! )[^.]*)*\.", " ".join(first.split())), f"one sentence: {first}"
     assert len(first) <= 100
     later = command.help.split("\n\n")[1:]
-    assert all(len(line) <= 78 for part in later for line in part.split("\n")), "Typer keeps these lines as they are"
+    assert all(len(line) <= 78 for part in later for line in part.split("\n")), "Typer does not wrap these lines"
     verb = first.split()[0].rstrip(",")
-    assert not verb.endswith("s"), f"'{verb}' tells what to do: List, not Lists"
+    assert not verb.endswith("s"), f"'{verb}' must be an imperative: List, not Lists"
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_every_option_has_a_sentence_and_what_it_takes_has_a_name(words):
+def test_every_option_has_a_help_text_and_a_metavar(words):
     for param in COMMANDS[words].params:
         assert re.fullmatch(r"[A-Za-z@].*\.", param.help), (words, param.name)
-        assert "efault" not in param.help, "the default has a place of its own"
+        assert "efault" not in param.help, "defaults are shown separately"
         if not getattr(param, "is_flag", False):
             assert re.fullmatch(r"[A-Z]+(=[A-Z]+)?", param.metavar), (words, param.name)
 
 
-def test_an_option_has_one_sentence_in_all_commands():
-    said: dict[str, set] = {}
+def test_an_option_has_the_same_help_in_all_commands():
+    texts: dict[str, set] = {}
     for command in COMMANDS.values():
         for param in command.params:
             if param.param_type_name == "option":
                 for name in param.opts:
-                    said.setdefault(name, set()).add((param.help, param.metavar, tuple(param.opts)))
-    assert {name: found for name, found in said.items() if len(found) > 1} == {}
-    assert len(said["--rows"]) == 1
+                    texts.setdefault(name, set()).add((param.help, param.metavar, tuple(param.opts)))
+    assert {name: variants for name, variants in texts.items() if len(variants) > 1} == {}
+    assert len(texts["--rows"]) == 1
 
 
 def test_show_needs_no_name():
@@ -87,18 +87,18 @@ def test_show_needs_no_name():
     assert not any(param.required for command in shows for param in command.params)
 
 
-def test_commands_stand_in_panels_in_the_order_of_the_work():
-    panels = [place.panel for place in app.COMMANDS.values()]
-    assert list(dict.fromkeys(panels)) == [app.PIPELINE, app.DATA, app.LISTS, app.STREAMS, app.OTHERS]
+def test_panels_are_in_the_order_of_the_pipeline():
+    panels = [entry.panel for entry in app.COMMANDS.values()]
+    assert list(dict.fromkeys(panels)) == [app.PIPELINE, app.DATA, app.SERVING, app.STREAMS, app.INTEGRATION]
     assert panels == sorted(panels, key=list(dict.fromkeys(panels)).index)
 
 
 @pytest.mark.parametrize("name", app.COMMANDS)
-def test_the_list_of_commands_says_what_each_command_says(name):
-    assert app.COMMANDS[name].help == " ".join(app.loaded(name).help.split("\n\n")[0].split())
+def test_the_table_of_commands_has_each_command_s_help(name):
+    assert app.COMMANDS[name].help == " ".join(app.load_command(name).help.split("\n\n")[0].split())
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "recomart" / "cli").glob("*.py")), ids=lambda path: path.stem)
-def test_whatever_is_printed_passes_one_place(path):
-    if path.stem not in ("output", "airflow"):  # a DAG file is code, every letter of it
+def test_only_output_py_prints(path):
+    if path.stem not in ("output", "airflow"):  # a DAG file is code, printed unchanged
         assert not re.search(r"typer\.s?echo\(", path.read_text())
