@@ -1,4 +1,4 @@
-"""A finished stage 08 for tests of explanations."""
+"""A finished stage 08 for tests of recommendations."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from model_data import CUT, interactions, pair
 
 from recomart_lib import models
+from recomart_lib.core.schemas import RECOMMENDATIONS
 from recomart_lib.models.base import TrainData
 from recomart_lib.recommend import explain
 
@@ -32,7 +33,7 @@ NAMES = pl.DataFrame({"item_idx": INDEX, "name": ["Axe", "Bow", "Cup"]})
 
 @pytest.fixture
 def finished(tmp_path, monkeypatch) -> Path:
-    """What 04 and 08 leave, for three users and three items."""
+    """The outputs of stages 04 and 08, for three users and three items."""
     monkeypatch.setenv("RECOMART_ROOT", str(tmp_path))
     live, out = tmp_path / "data/prepared/live", tmp_path / "data/recommendations"
     live.mkdir(parents=True)
@@ -44,9 +45,13 @@ def finished(tmp_path, monkeypatch) -> Path:
     WINDOW["items"].join(NAMES, on="item_idx").write_parquet(live.parent / "items.parquet")
     model = models.create("ease", reg=1).fit(DATA)
     model.save(out / "model")
-    rows = [("u0", "c", 0.5, 1, "ease", "x"), ("u0", "b", 0.4, 2, "ease", "y"), ("new", "b", 3.0, 1, "popularity", "z")]
-    lists = pl.DataFrame(rows, ["user_id", "item_id", "score", "rank", "model", "reason"], orient="row")
+    rows = [
+        ("u0", "c", 0.5, 1, "ease", "chosen together", "x"),
+        ("u0", "b", 0.4, 2, "ease", "chosen before", "y"),
+        ("new", "b", 3.0, 1, "popularity", "popular in the shop", "z"),
+    ]
+    lists = pl.DataFrame(rows, list(RECOMMENDATIONS), orient="row")
     lists.write_parquet(out / "recommendations.parquet")
-    pl.DataFrame({"item_id": ["b"], "score": [3.0], "rank": [1]}).write_parquet(out / "strangers.parquet")
-    explain.columns_of(model, DATA, lists, WINDOW).write_parquet(out / "columns.parquet")
+    pl.DataFrame({"item_id": ["b"], "score": [3.0], "rank": [1]}).write_parquet(out / "default_list.parquet")
+    explain.candidate_columns(model, DATA, lists, WINDOW).write_parquet(out / "columns.parquet")
     return tmp_path

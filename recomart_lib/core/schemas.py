@@ -73,13 +73,15 @@ INTERACTIONS = {
     "rating": pl.Float64,
 }
 # One row: one recommended item; rank 1 is the best.
-RECOMMENDATIONS = {
+RANKED_LISTS = {
     "user_id": pl.String,
     "item_id": pl.String,
     "score": pl.Float64,
     "rank": pl.Int32,
     "model": pl.String,
 }
+# One row: a recommendation with its reason, in plain text; recommend/reasons.py lists the kinds.
+RECOMMENDATIONS = {**RANKED_LISTS, "reason_kind": pl.String, "reason": pl.String}
 # One row: a rating and its prediction.
 PREDICTIONS = {
     "user_id": pl.String,

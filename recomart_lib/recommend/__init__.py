@@ -1,1 +1,1 @@
-"""Stage 08: the top k of every user, with reasons."""
+"""Stage 08: the top k recommendations for every user, with reasons."""

@@ -1,4 +1,8 @@
-"""Why a product is recommended: one sentence from the data for each."""
+"""Why a product is recommended: a kind of reason and one sentence for each recommendation.
+
+A reason is evidence from the shop's data, not the model's own arithmetic (see explain.py for that). Stage 08,
+`recomart recommend` and live lists all write their sentences with `add_reason`.
+"""
 
 from __future__ import annotations
 
@@ -6,67 +10,98 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from recomart_lib.core.schemas import RECOMMENDATIONS, TIMESTAMP
 from recomart_lib.models.base import TrainData
 from recomart_lib.train.train_data import Tables
 
 BLOCK = 1_024
+# Values of `reason_kind`.
+CHOSEN_BEFORE = "chosen before"  # the user chose the product before
+CHOSEN_TOGETHER = "chosen together"  # other users chose it together with a product of the user's history
+RECENT_EVENT = "recent event"  # live lists: similar to the product of an event since the last run
+SIMILAR = "similar product"  # live lists: similar to a product of the user's history
+POPULAR = "popular in the shop"
+# The columns that sentences are made of. Days and times are UTC.
+EVIDENCE = {
+    "n_orders": pl.Int64,
+    "last_relevant_timestamp": TIMESTAMP,
+    "n_together": pl.Int64,
+    "because_name": pl.String,
+    "event_type": pl.String,
+    "timestamp": TIMESTAMP,
+    "buyers": pl.Int64,
+}
 
 
-def with_reasons(suggested: pl.DataFrame, data: TrainData, window: Tables, items: pl.DataFrame) -> pl.DataFrame:
-    """Add `reason`, one sentence per suggestion, in plain text."""
-    names = items.select("item_id", "name")
+def with_reasons(lists: pl.DataFrame, data: TrainData, window: Tables, items: pl.DataFrame) -> pl.DataFrame:
+    """Add `reason_kind` and `reason` to the lists of stage 08: `schemas.RECOMMENDATIONS`.
+
+    The reason is the strongest that exists: the user chose the product before; at least two users chose it together
+    with a product of the user's history; it is popular.
+    """
+    names = items.select(because="item_id", because_name="name")
     pairs = window["interactions"].select("user_id", "item_id", "n_orders", "last_relevant_timestamp")
-    rows = (
-        suggested.join(
-            _evidence(suggested, data, window).join(
-                window["items"].rename({"item_id": "because"}), left_on="because_idx", right_on="item_idx", how="left"
-            ),
-            on=["user_id", "item_id"],
-            how="left",
-        )
-        .join(names.rename({"item_id": "because", "name": "because_name"}), on="because", how="left")
-        .join(pairs, on=["user_id", "item_id"], how="left")
-        .join(_buyers(data, window), on="item_id", how="left")
+    because = window["items"].select(because="item_id", because_idx="item_idx")
+    evidence = (
+        _evidence(lists, data, window).join(because, on="because_idx", how="left").join(names, on="because", how="left")
     )
-    return rows.with_columns(reason=_sentence()).select(*suggested.columns, "reason").sort("user_id", "rank")
-
-
-def reason_kinds(suggested: pl.DataFrame) -> pl.DataFrame:
-    """One row per kind of reason: kind, n (suggestions), most frequent first."""
+    rows = lists.join(evidence, on=["user_id", "item_id"], how="left").join(
+        pairs, on=["user_id", "item_id"], how="left"
+    )
+    rows = rows.join(_buyers(data, window), on="item_id", how="left").with_columns(pl.col("buyers").fill_null(0))
     kind = (
-        pl.when(pl.col("reason").str.starts_with("You chose"))
-        .then(pl.lit("chosen before"))
-        .when(pl.col("reason").str.contains("chose this too"))
-        .then(pl.lit("chosen together"))
-        .otherwise(pl.lit("popular in the shop"))
+        pl.when(pl.col("n_orders") > 0)
+        .then(pl.lit(CHOSEN_BEFORE))
+        .when(pl.col("n_together") > 1)
+        .then(pl.lit(CHOSEN_TOGETHER))
+        .otherwise(pl.lit(POPULAR))
     )
-    return suggested.group_by(kind=kind).agg(n=pl.len()).sort("n", "kind", descending=[True, False])
+    return add_reason(rows.with_columns(reason_kind=kind)).select(*RECOMMENDATIONS).sort("user_id", "rank")
 
 
-def _sentence() -> pl.Expr:
+def add_reason(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add `reason`, one sentence in plain text, from `reason_kind` and the columns of `EVIDENCE` (missing: null)."""
+    missing = [pl.lit(None, dtype).alias(name) for name, dtype in EVIDENCE.items() if name not in rows.columns]
     last = pl.col("last_relevant_timestamp").dt.strftime("%Y-%m-%d")
     times = pl.when(pl.col("n_orders") == 1).then(pl.lit("once")).otherwise(pl.format("{} times", "n_orders"))
-    own = pl.format("You chose this {} before, last on {}.", times, last)
-    together = pl.format("{} customers who chose {} chose this too.", "n_together", "because_name")
-    sells = pl.format("Popular in the shop: {} customers chose it.", pl.col("buyers").fill_null(0))
-    return pl.when(pl.col("n_orders") > 0).then(own).when(pl.col("n_together") > 1).then(together).otherwise(sells)
+    moment = pl.col("timestamp").dt.strftime("%Y-%m-%d %H:%M:%S")
+    sentences = {
+        CHOSEN_BEFORE: pl.format("You chose this {} before, last on {}.", times, last),
+        CHOSEN_TOGETHER: pl.format("{} customers who chose {} chose this too.", "n_together", "because_name"),
+        RECENT_EVENT: pl.format("Your recent {} of {}, {} (UTC).", "event_type", "because_name", moment),
+        SIMILAR: pl.format("You chose {} before.", "because_name"),
+        POPULAR: pl.coalesce(
+            pl.format("Popular in the shop: {} customers chose it.", "buyers"), pl.lit("Popular in the shop.")
+        ),
+    }
+    of_kind = [pl.when(pl.col("reason_kind") == kind).then(sentence) for kind, sentence in sentences.items()]
+    return (
+        rows.with_columns(missing)
+        .with_columns(reason=pl.coalesce(of_kind))
+        .drop(name.meta.output_name() for name in missing)
+    )
 
 
-def _evidence(suggested: pl.DataFrame, data: TrainData, window: Tables) -> pl.DataFrame:
-    """Per suggestion to a warm user: the product of the user's history with which it was chosen by most people.
+def reason_kinds(lists: pl.DataFrame) -> pl.DataFrame:
+    """One row per kind of reason: reason_kind, n (recommendations), most frequent first."""
+    return lists.group_by("reason_kind").agg(n=pl.len()).sort("n", "reason_kind", descending=[True, False])
 
-    Columns user_id, item_id, because_idx, n_together. The item itself does not count; ties go to the smaller index.
+
+def _evidence(lists: pl.DataFrame, data: TrainData, window: Tables) -> pl.DataFrame:
+    """Find, per recommendation to a warm user, the product of the history that most users chose together with it.
+
+    Columns: user_id, item_id, because_idx, n_together. The item itself does not count; ties go to the smaller index.
     """
-    index = suggested.join(window["users"], on="user_id").join(window["items"], on="item_id").sort("user_idx", "rank")
-    chosen = data.relevant.astype(np.float32)
-    together = (chosen.T @ chosen).tolil()
+    index = lists.join(window["users"], on="user_id").join(window["items"], on="item_id").sort("user_idx", "rank")
+    relevant = data.relevant.astype(np.float32)
+    together = (relevant.T @ relevant).tolil()
     together.setdiag(0)
     together = together.tocsr()
     because, count = [], []
     for start in range(0, index.height, BLOCK * 16):
         rows = index.slice(start, BLOCK * 16)
         best, n = _strongest(
-            chosen[rows.get_column("user_idx").to_numpy()], together[rows.get_column("item_idx").to_numpy()]
+            relevant[rows.get_column("user_idx").to_numpy()], together[rows.get_column("item_idx").to_numpy()]
         )
         because.append(best)
         count.append(n)
@@ -77,7 +112,7 @@ def _evidence(suggested: pl.DataFrame, data: TrainData, window: Tables) -> pl.Da
 
 
 def _strongest(history: sparse.csr_matrix, together: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
-    """Per row, the column where history x co-purchases is largest, and its value (0: none)."""
+    """Return, per row, the column where history x co-purchases is largest, and its value (0: none)."""
     strength = history.multiply(together).tocsr()
     best = np.asarray(strength.argmax(axis=1)).ravel()
     return best, np.asarray(strength.max(axis=1).todense()).ravel()
