@@ -2,88 +2,41 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import polars as pl
 import pytest
 
 from recomart_lib.core import plots
-from recomart_lib.core.colours import colour
-from recomart_lib.evaluate import figures
 
 
 @pytest.fixture(autouse=True)
-def closed():
+def close_figures():
     yield
-    plots.plt.close("all")
+    plt.close("all")
 
 
-def means(*rows: tuple[str, str, float]) -> pl.DataFrame:
-    """What `beyond.summary` gives."""
-    order = pl.Enum(["cold", "1", "2", "11-20"])
-    numbers = {"low": pl.col("mean") - 0.1, "high": pl.col("mean") + 0.1, "metric": pl.lit("ndcg@10")}
-    table = pl.DataFrame(rows, schema={"history": order, "model": pl.String, "mean": pl.Float64}, orient="row")
-    return table.with_columns(**numbers, n=pl.lit(1234))
-
-
-def test_a_curve_keeps_the_order_of_groups_and_leaves_gaps():
-    table = means(("11-20", "ease", 0.5), ("1", "ease", 0.3), ("cold", "als", 0.2), ("1", "als", 0.1))
-    ax = figures.curve(table, "history", "ndcg@10", "products", "T")
-    assert [label.get_text() for label in ax.get_xticklabels()] == [
-        f"{name}\nn = 1,234" for name in ("cold", "1", "11-20")
-    ]
-    lines = {box.get_label(): box.lines[0] for box in ax.containers}
-    assert {name: line.get_color() for name, line in lines.items()} == {n: colour(n) for n in ("als", "ease")}
-    heights = {name: line.get_ydata().tolist() for name, line in lines.items()}
-    assert heights["ease"] == [pytest.approx(float("nan"), nan_ok=True), 0.3, 0.5]
-    assert heights["als"] == [0.2, 0.1, pytest.approx(float("nan"), nan_ok=True)]
-
-
-def test_a_curve_shows_one_metric_only():
-    ax = figures.curve(means(("1", "ease", 0.3)), "history", "recall@10", "products", "T")
-    assert ax.texts[0].get_text() == "T: nobody can be judged."
-
-
-def test_reliability_shows_what_was_foretold_against_what_happened():
-    columns = ["model", "bin", "estimate", "observed", "low", "high", "n"]
-    table = pl.DataFrame([("m", 1, 0.1, 0.2, 0.15, 0.25, 9), ("m", 2, 0.4, 0.3, 0.2, 0.5, 9)], columns, orient="row")
-    ax = figures.reliability(table, "T")
-    assert ax.containers[0].lines[0].get_xydata().tolist() == [[0.1, 0.2], [0.4, 0.3]]
-    assert ax.get_xlim() == ax.get_ylim() == (0, pytest.approx(0.525))
-    assert "no model tells" in figures.reliability(table.clear(), "T").texts[0].get_text()
-
-
-def test_the_line_of_intervals_has_a_word():
-    table = pl.DataFrame({"model": ["ease"], "x@10": [0.5], "x@10_ci": [[0.4, 0.6]]})
-    assert figures.intervals(table, "x@10", "T", 0.75, "taken").get_legend().get_texts()[0].get_text() == "taken 0.75"
-    assert figures.intervals(table, "x@10", "T", 0.2).get_legend().get_texts()[0].get_text() == "target 0.2"
-
-
-def test_models_in_one_place_share_a_label():
-    table = pl.DataFrame({"model": ["a", "b", "c"], "x": [0.1, 0.5, 0.10001], "y": [0.2, 0.2, 0.2]})
-    ax = figures.trade_off(table, "x", "y", "T")
-    assert [text.get_text() for text in ax.texts] == ["a, c", "b"]
-    assert len(ax.lines) == 3
-
-
-def test_the_style_is_that_of_seaborn_without_its_imports():
+def test_the_style_equals_seaborns_without_importing_it():
     import seaborn as sns
 
-    with plots.plt.rc_context():
+    with plt.rc_context():
         sns.set_theme(context="notebook", style="whitegrid", palette="deep")
-        theirs = {**plots.plt.rcParams}
+        seaborn_params = {**plt.rcParams}
         palette = sns.color_palette("deep").as_hex()
     assert list(palette) == plots.DEEP
-    with plots.plt.rc_context():
-        plots.plt.rcdefaults()
-        before = {**plots.plt.rcParams}
-        plots.plt.rcParams.update(plots.SEABORN)
-        ours = {**plots.plt.rcParams}
-    different = {name for name in theirs if theirs[name] != ours[name] and name != "axes.prop_cycle"}
-    # colours of text are the project's own; no picture leaves its colour map to the default
+    with plt.rc_context():
+        plt.rcdefaults()
+        before = {**plt.rcParams}
+        plt.rcParams.update(plots.SEABORN)
+        our_params = {**plt.rcParams}
+    different = {
+        name for name in seaborn_params if seaborn_params[name] != our_params[name] and name != "axes.prop_cycle"
+    }
+    # text colours are the project's own; every figure sets its colour map
     assert different <= {"text.color", "axes.labelcolor", "axes.titlesize", "image.cmap", "backend"}
-    assert ours != before
+    assert our_params != before
 
 
-def test_a_logarithmic_axis_has_plain_numbers_that_do_not_crowd():
+def test_a_logarithmic_axis_has_few_plain_numbers():
     ax = plots.histogram(pl.Series(range(20, 738)), "n", "users", "T", log=True)
     ax.figure.canvas.draw()
     assert {label.get_text() for label in ax.get_xticklabels(which="minor")} <= {""}
@@ -93,6 +46,6 @@ def test_a_logarithmic_axis_has_plain_numbers_that_do_not_crowd():
     assert not {"2", "50"} & {label.get_text() for label in wide.get_xticklabels()}
 
 
-def test_bars_without_a_number_say_so():
+def test_bars_without_data_are_an_empty_figure():
     assert not plots.bars(["view", "cart"], [0, 0], "pairs", "T").patches
     assert len(plots.bars(["view", "cart"], [0, 1], "pairs", "T").patches) == 2
