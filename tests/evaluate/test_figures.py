@@ -1,0 +1,64 @@
+"""Figures of stage `evaluate`: they show the numbers of their tables, and a text if there are none."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import polars as pl
+import pytest
+
+from recomart_lib.core.colours import colour
+from recomart_lib.evaluate import figures
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def means(*rows: tuple[str, str, float]) -> pl.DataFrame:
+    """A table like `diagnostics.summary`."""
+    order = pl.Enum(["cold", "1", "2", "11-20"])
+    numbers = {"low": pl.col("mean") - 0.1, "high": pl.col("mean") + 0.1, "metric": pl.lit("ndcg@10")}
+    table = pl.DataFrame(rows, schema={"history": order, "model": pl.String, "mean": pl.Float64}, orient="row")
+    return table.with_columns(**numbers, n=pl.lit(1234))
+
+
+def test_a_curve_keeps_the_order_of_groups_and_leaves_gaps():
+    table = means(("11-20", "ease", 0.5), ("1", "ease", 0.3), ("cold", "als", 0.2), ("1", "als", 0.1))
+    ax = figures.curve(table, "history", "ndcg@10", "products", "T")
+    assert [label.get_text() for label in ax.get_xticklabels()] == [
+        f"{name}\nn = 1,234" for name in ("cold", "1", "11-20")
+    ]
+    lines = {box.get_label(): box.lines[0] for box in ax.containers}
+    assert {name: line.get_color() for name, line in lines.items()} == {n: colour(n) for n in ("als", "ease")}
+    heights = {name: line.get_ydata().tolist() for name, line in lines.items()}
+    assert heights["ease"] == [pytest.approx(float("nan"), nan_ok=True), 0.3, 0.5]
+    assert heights["als"] == [0.2, 0.1, pytest.approx(float("nan"), nan_ok=True)]
+
+
+def test_a_curve_shows_only_its_metric():
+    ax = figures.curve(means(("1", "ease", 0.3)), "history", "recall@10", "products", "T")
+    assert ax.texts[0].get_text() == "T: no users to evaluate."
+
+
+def test_reliability_shows_observed_against_predicted():
+    columns = ["model", "bin", "predicted", "observed", "low", "high", "n"]
+    table = pl.DataFrame([("m", 1, 0.1, 0.2, 0.15, 0.25, 9), ("m", 2, 0.4, 0.3, 0.2, 0.5, 9)], columns, orient="row")
+    ax = figures.reliability(table, "T")
+    assert ax.containers[0].lines[0].get_xydata().tolist() == [[0.1, 0.2], [0.4, 0.3]]
+    assert ax.get_xlim() == ax.get_ylim() == (0, pytest.approx(0.525))
+    assert "no model of this run predicts probabilities" in figures.reliability(table.clear(), "T").texts[0].get_text()
+
+
+def test_the_reference_line_of_intervals_has_a_label():
+    table = pl.DataFrame({"model": ["ease"], "x@10": [0.5], "x@10_ci": [[0.4, 0.6]]})
+    assert figures.intervals(table, "x@10", "T", 0.75, "taken").get_legend().get_texts()[0].get_text() == "taken 0.75"
+    assert figures.intervals(table, "x@10", "T", 0.2).get_legend().get_texts()[0].get_text() == "target 0.2"
+
+
+def test_models_at_the_same_point_share_a_label():
+    table = pl.DataFrame({"model": ["a", "b", "c"], "x": [0.1, 0.5, 0.10001], "y": [0.2, 0.2, 0.2]})
+    ax = figures.trade_off(table, "x", "y", "T")
+    assert [text.get_text() for text in ax.texts] == ["a, c", "b"]
+    assert len(ax.lines) == 3
