@@ -103,8 +103,7 @@ def most_failed_rules(report: dict[str, Any], severity: str = "error") -> str:
         return f"No row fails a rule of severity {severity}."
     worst = sorted(failed, key=lambda rule: (-rule["n_failed"], rule["rule"]))[:3]
     names = "; ".join(f"{rule['table']}.{rule['rule']} ({plural(rule['n_failed'], 'row')})" for rule in worst)
-    rules = plural(len(failed), f"rule of severity {severity} has", f"rules of severity {severity} have")
-    return f"**{rules} failures**, most often: {names}."
+    return f"**Rows fail {plural(len(failed), 'rule')} of severity {severity}**, most often: {names}."
 
 
 def reconciliation(report: dict[str, Any]) -> str:

@@ -75,12 +75,12 @@ def test_all_rows_are_accounted_for():
 
 
 def test_flagged_deliveries_are_counted_and_the_worst_named():
-    calm = [(9, "volume", 1.0, 3.0, "x"), (10, "volume", 1.0, 3.0, "x")]
-    assert takeaways.drift(drift_table(*calm)) == (
+    normal = [(9, "volume", 1.0, 3.0, "x"), (10, "volume", 1.0, 3.0, "x")]
+    assert takeaways.drift(drift_table(*normal)) == (
         "**None of 2 compared deliveries differs significantly from the deliveries before it** (volume)."
     )
     bad = [(9, "nulls", 0.5, 0.1, "price missing 0.0 % -> 50.0 %"), (9, "category", 0.3, 0.25, "<b>Books")]
-    takeaway = takeaways.drift(drift_table(*calm, *bad))
+    takeaway = takeaways.drift(drift_table(*normal, *bad))
     assert takeaway.startswith(
         "**1 of 2 compared deliveries differs significantly from the deliveries before it**, "
         "by measure: nulls 1, category 1."
@@ -92,7 +92,7 @@ def test_flagged_deliveries_are_counted_and_the_worst_named():
     assert "&lt;b&gt;Books" in takeaway
     assert "<b>" not in takeaway
     worse = [(day, "price", day / 10, 0.25, "y") for day in (11, 14, 12, 13)]
-    takeaway = takeaways.drift(drift_table(*calm, *worse))
+    takeaway = takeaways.drift(drift_table(*normal, *worse))
     assert takeaway.startswith(
         "**4 of 6 compared deliveries differ significantly from the deliveries before them**, by measure: price 4."
     )
