@@ -30,6 +30,7 @@ FOLDERS = (
 PATH = re.compile(rf"(?<![\w./=@-])((?:{FOLDERS})/(?:[\w.*=-]|<[\w -]+>|/)*)")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL = ("", "bash", "sh")
+COMPLETION = {"--install-completion", "--show-completion"}  # parsing alone runs these options
 # paths that are neither in Git nor an out of dvc.yaml, and what creates them
 OTHERS = {
     ".dvc/cache": "DVC",
@@ -171,6 +172,8 @@ def wrong_commands(text: str) -> list[str]:
 
 
 def _recomart(words: list[str], whole: bool) -> str | None:
+    if words[0] in COMPLETION:
+        return None if len(words) == 1 else f"no argument after {words[0]}"
     command, name, parent = get_command(app), "recomart", None
     try:
         while True:

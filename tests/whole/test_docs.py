@@ -78,6 +78,7 @@ def test_an_output_or_a_pattern_is_not_reported(text):
         "recomart features get --user",
         "recomart stream produce --rate fast",
         "recomart features diff only_one",
+        "recomart --install-completion zsh",
         "VALUE=1 recomart nothing > file",
         "cd x && dvc rpro",
         "dvc repro --frce",
