@@ -24,8 +24,9 @@ from recomart_lib.prepare.settings import Prepare
 from recomart_lib.recommend import reasons
 
 MODEL = paths.RECOMMENDATIONS / "live"
-# One row: a recommendation; rank 1 is the best. `because`: the product of the history that contributes most to the score
-# (null: none, the product is popular); event_type and timestamp: the user's last new event with `because` (null: none).
+# One row: a recommendation; rank 1 is the best. `because`: the product of the history that contributes most to the
+# score (null: none, the product is popular); event_type and timestamp: the user's last new event with `because` (null:
+# it was in the history before).
 RANKED = {
     "rank": pl.Int32,
     "item_id": pl.String,

@@ -1,1 +1,1 @@
-"""Stage 09: the last streaming session, its latencies and dead letters."""
+"""Stage 09: the last streaming session, its latency and its dead letters."""

@@ -1,4 +1,4 @@
-"""What a stream brought: minute by minute, how late, and which dead letters. From the zone alone, without a broker."""
+"""Streaming sessions: counts and latency by minute, and dead letters. Reads only the streaming zone, no broker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 from recomart_lib.stream import commit_log, latency
 from recomart_lib.stream.commit_log import COUNTS, Zone
 
-# One row: a minute in which something was committed (UTC). Latencies in milliseconds, from `produced_at` to the disk.
+# One row: a minute (UTC) with at least one commit. Latency in milliseconds, from `produced_at` to the disk.
 MINUTES = {
     "minute": pl.Datetime("us", "UTC"),
     **dict.fromkeys(COUNTS, pl.Int64),
@@ -19,54 +19,56 @@ MINUTES = {
 
 
 def minutes(zone: Zone) -> pl.DataFrame:
-    """One row per minute (`MINUTES`), oldest first."""
+    """Return one row per minute (`MINUTES`), oldest first."""
     rows = [
         {
             "minute": datetime.fromisoformat(f"{minute}+00:00"),
-            **{name: one[name] for name in COUNTS},
-            **latency.quantiles(one["latency"]),
+            **{name: record[name] for name in COUNTS},
+            **latency.quantiles(record["latency"]),
         }
-        for minute, one in commit_log.minutes(zone).items()
+        for minute, record in commit_log.minutes(zone).items()
     ]
     return pl.DataFrame(rows, schema=MINUTES)
 
 
-def ever(zone: Zone) -> dict[str, Any]:
-    """All that was committed: `COUNTS` and latencies in ms."""
-    held = commit_log.counts(zone).values()
-    return {name: sum(one[name] for one in held) for name in COUNTS} | latency.quantiles(commit_log.latency(zone))
+def totals(zone: Zone) -> dict[str, Any]:
+    """Return the sums of all commits: `COUNTS`, and latency in ms."""
+    partitions = commit_log.counts(zone).values()
+    return {name: sum(record[name] for record in partitions) for name in COUNTS} | latency.quantiles(
+        commit_log.latency(zone)
+    )
 
 
-def latest(zone: Zone, last_minutes: int, now: datetime | None = None) -> dict[str, Any]:
-    """The same over the last minutes, and events_per_s (over the minutes that had any)."""
+def recent(zone: Zone, last_minutes: int, now: datetime | None = None) -> dict[str, Any]:
+    """Return the same sums over the last minutes, and events_per_s (over the minutes with messages)."""
     since = f"{(now or datetime.now(UTC)) - timedelta(minutes=last_minutes):{latency.MINUTE}}"
-    held = [one for minute, one in commit_log.minutes(zone).items() if minute >= since]
-    total = {name: sum(one[name] for one in held) for name in COUNTS}
-    busy = sum(one["n_messages"] > 0 for one in held)
-    late = latency.quantiles(latency.merge(one["latency"] for one in held))
-    return total | late | {"events_per_s": total["n_messages"] / (60 * busy) if busy else 0.0}
+    records = [record for minute, record in commit_log.minutes(zone).items() if minute >= since]
+    total = {name: sum(record[name] for record in records) for name in COUNTS}
+    busy = sum(record["n_messages"] > 0 for record in records)
+    quantiles = latency.quantiles(latency.merge(record["latency"] for record in records))
+    return total | quantiles | {"events_per_s": total["n_messages"] / (60 * busy) if busy else 0.0}
 
 
-def session(table: pl.DataFrame, gap_min: int) -> pl.DataFrame:
-    """The last minutes of `minutes` between which nothing was silent for `gap_min` minutes or more."""
+def last_session(table: pl.DataFrame, gap_min: int) -> pl.DataFrame:
+    """Return the last session of `minutes`: the minutes after the last gap of more than `gap_min` minutes."""
     gap = pl.col("minute").diff() > pl.duration(minutes=gap_min)
     return table.filter(gap.fill_null(False).cum_sum() == gap.fill_null(False).sum())
 
 
-def lateness(zone: Zone, table: pl.DataFrame) -> dict[str, float | None]:
-    """Of all events of these minutes together, in ms."""
-    held = commit_log.minutes(zone)
+def latency_quantiles(zone: Zone, table: pl.DataFrame) -> dict[str, float | None]:
+    """Return the latency quantiles of all events of these minutes together, in ms."""
+    records = commit_log.minutes(zone)
     names = table.get_column("minute").dt.strftime(latency.MINUTE)
-    return latency.quantiles(latency.merge(held[name]["latency"] for name in names))
+    return latency.quantiles(latency.merge(records[name]["latency"] for name in names))
 
 
 def per_minute(table: pl.DataFrame) -> pl.DataFrame:
-    """One row per minute from the first to the last, silent ones too: minute, n (events)."""
+    """Return one row per minute from the first to the last, also without events: minute, n (events)."""
     counts = table.select("minute", n="n_events")
     return counts.upsample("minute", every="1m").with_columns(pl.col("n").fill_null(0)) if counts.height else counts
 
 
-def dead_reasons(zone: Zone) -> pl.DataFrame:
-    """One row per reason: reason, n (dead letters), most frequent first."""
-    letters = commit_log.dead_letters(zone).group_by("reason").agg(n=pl.len().cast(pl.Int64))
-    return letters.sort("n", "reason", descending=[True, False])
+def dead_letter_reasons(zone: Zone) -> pl.DataFrame:
+    """Return one row per reason: reason, n (dead letters), most frequent first."""
+    reasons = commit_log.dead_letters(zone).group_by("reason").agg(n=pl.len().cast(pl.Int64))
+    return reasons.sort("n", "reason", descending=[True, False])
