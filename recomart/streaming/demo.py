@@ -103,7 +103,7 @@ def _idle(done: threading.Event, zone: commit_log.Zone, all_sent: Callable[[], b
     def stop() -> bool:
         if done.is_set() or not all_sent():
             return done.is_set()
-        now = sessions.ever(zone)["n_messages"]
+        now = sessions.totals(zone)["n_messages"]
         if now != last["n"]:
             last.update(n=now, at=time.monotonic())
         return now >= n or time.monotonic() - last["at"] > SILENT_S
@@ -112,7 +112,7 @@ def _idle(done: threading.Event, zone: commit_log.Zone, all_sent: Callable[[], b
 
 
 def _snapshot(zone: commit_log.Zone, start: float, watched_events: list[pl.DataFrame], ended: bool) -> Snapshot:
-    totals = sessions.ever(zone)
+    totals = sessions.totals(zone)
     latency = {name: totals[name] for name in ("p50", "p99")}
     watched = pl.concat(watched_events).sort("timestamp")
     return Snapshot(time.monotonic() - start, totals["n_events"], latency, watched, ended)
