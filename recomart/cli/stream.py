@@ -163,10 +163,10 @@ def stream_status(
         echo(f"No events yet in {zone.root}")
         return
     show_table(partitions)
-    recent = sessions.latest(zone, minutes)
+    recent = sessions.recent(zone, minutes)
     echo(f"last {minutes} min: {_sentence(recent)}; {recent['events_per_s']:,.0f}/s")
-    echo(f"total: {_sentence(sessions.ever(zone))}")
-    if (reasons := sessions.dead_reasons(zone)).height:
+    echo(f"total: {_sentence(sessions.totals(zone))}")
+    if (reasons := sessions.dead_letter_reasons(zone)).height:
         show_table(reasons)
 
 
