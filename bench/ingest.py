@@ -5,8 +5,8 @@
 
 Both read the same daily CSV files of a generated shop (100,000 users, 20,000 products, 1 % of the rows delivered twice,
 1 % damaged) and write good and quarantined rows. `recomart` is the library work of 01_ingest and 02_validate:
-ingestion with hashes and manifests, row checks, drift, sorted output. `pandas` is read_csv, concat, and the same Narwhals
-rules on one big frame. Each runs in its own process; memory is that process's peak.
+ingestion with hashes and manifests, row checks, drift, sorted output. `pandas` is read_csv, concat, and the same
+Narwhals rules on one big frame. Each runs in its own process; memory is that process's peak.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The index page: true states, true verdicts, and plain words for what is missing."""
+"""The index page: correct states and verdicts, and clear messages for what is missing."""
 
 import json
 import re
@@ -57,7 +57,7 @@ def page_of(root):
 
 
 def states(page):
-    """Stage -> the word on its chip."""
+    """Stage -> the text of its chip."""
     section = page[page.index('id="stages"') : page.index('id="targets"')]
     rows = re.findall(r"<tr>.*?</tr>", section, flags=re.DOTALL)[1:]
     return {re.search(r"\d\d", row)[0]: re.search(r'class="chip[^>]*>([^<]+)', row)[1] for row in rows}
@@ -71,10 +71,10 @@ def test_what_follows_a_failed_stage_is_stale(root):
     sidecar(root, "07_evaluate")
     sidecar(root, "02_validate", state="failed", error="quality is <b>93 %</b>")
     page = page_of(root)
-    # 03 reads what 01 left: it is as fresh as ever
+    # 03 only reads results of 01, so it is not stale
     assert states(page) == {"01": "ok", "02": "failed", "03": "ok", "04": "stale", "07": "stale"}
     assert page.index("quality is &lt;b&gt;93 %&lt;/b&gt;") < page.index('id="stages"')
-    assert "of an earlier run" in page
+    assert "from an earlier run" in page
 
 
 def test_the_longest_section_of_a_stage_is_named(root):
@@ -104,7 +104,7 @@ def test_the_model_card_is_linked_where_there_is_one(root):
     assert {"model_card.html", "model_card.md"} <= set(re.findall(r'href="([^"]+)"', page_of(root)))
 
 
-def test_missing_metrics_are_said_plainly(root):
+def test_missing_metrics_are_named(root):
     page = page_of(root)
     for name in ("quality", "evaluation", "data"):
         assert f"reports/metrics/{name}.json is missing" in page
@@ -121,7 +121,7 @@ def test_page_survives_broken_files(root, text):
 
 def test_empty_project(tmp_path):
     page = page_of(tmp_path)
-    assert "No stage is known" in page
+    assert "No stages: " in page
     assert "params.yaml is missing" in page
 
 
@@ -169,26 +169,35 @@ def test_numbers_and_verdicts(root):
     assert MODEL_COLOURS["ease"] in models
 
 
-def test_pipeline_time_is_judged_only_when_all_ran(root):
+def test_pipeline_time_is_evaluated_only_after_all_stages_ran(root):
     row = re.compile(r"pipeline &lt; 24 h.*?</tr>", re.DOTALL)
     assert "not measured" in row.search(page_of(root))[0]
     sidecar(root, "07_evaluate")
     assert "6 min 55 s" in row.search(page_of(root))[0]
 
 
-@pytest.mark.parametrize(("late", "said"), [(329.4, "met"), (1_200.0, "missed"), (None, "not measured")])
-def test_how_late_features_were_is_judged_when_a_stream_told(root, late, said):
-    write(root / "reports/metrics/stream.json", {"to_features_ms": {"p99": late}})
+@pytest.mark.parametrize(("p99", "verdict"), [(329.4, "met"), (1_200.0, "missed"), (None, "not measured")])
+def test_feature_latency_is_evaluated_if_the_stream_reported_it(root, p99, verdict):
+    write(root / "reports/metrics/stream.json", {"to_features_ms": {"p99": p99}})
     row = re.search(r"event to feature.*?</tr>", page_of(root), re.DOTALL)[0]
-    assert said in row
-    assert (f"{late:,.0f} ms" in row) if late else ("ms" not in row)
+    assert verdict in row
+    assert (f"{p99:,.0f} ms" in row) if p99 else ("ms" not in row)
+
+
+def test_verdicts_of_an_earlier_version_are_understood(root):
+    metrics(root)
+    path = root / "reports/metrics/evaluation.json"
+    path.write_text(path.read_text().replace("clearly met", "surely met"))
+    page = page_of(root)
+    assert "surely met" not in page
+    assert '<span class="chip ok">clearly met</span>' in page
 
 
 def test_data_cannot_act_and_nothing_is_loaded(root):
     evil = "\"'><script>alert(1)</script>"
     metrics(root, evil)
-    said = dict.fromkeys(("error", "title", "question", "started", "shop"), evil)
-    sidecar(root, "07_evaluate", state="failed", rows={evil: 1}, **said)
+    texts = dict.fromkeys(("error", "title", "question", "started", "shop"), evil)
+    sidecar(root, "07_evaluate", state="failed", rows={evil: 1}, **texts)
     page = page_of(root)
     assert not LOADS.search(page)
     assert "http" not in page.replace("http-equiv", "")
@@ -209,7 +218,7 @@ def test_revision(root):
     assert revision(root) == "no git"  # nothing committed yet
     git("add", "params.yaml", "dvc.yaml")
     git("commit", "-m", "first")
-    assert re.fullmatch(r"[0-9a-f]{7,}", revision(root))  # what a run leaves in reports/ does not count
+    assert re.fullmatch(r"[0-9a-f]{7,}", revision(root))  # files that a run writes to reports/ do not count
     (root / "params.yaml").write_text("base: {}\n")
     assert revision(root).endswith(" + uncommitted changes")
 

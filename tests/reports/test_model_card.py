@@ -1,4 +1,4 @@
-"""The model card: every number from the metrics files, what is missing said plainly, and nothing that can act."""
+"""The model card: numbers come from the metrics files, missing files are named, and data cannot inject code."""
 
 from __future__ import annotations
 
@@ -83,24 +83,24 @@ def write(tmp_path):
 def test_the_numbers_are_those_of_the_metrics(write):
     text, page = write(facts())
     for row in (
-        "| all | what is taken again counts | ease | reg = 200, signal = seen |",
-        "| novel | only what is new to the user counts | als | none |",
+        "| all | repeat purchases count | ease | reg = 200, signal = seen |",
+        "| novel | only items new to the user count | als | none |",
         "| Size | 54,321 events, 10 users, 5 items |",
-        "| Cut | 2025-12-02 00\\:00 UTC; before it all is known".replace("\\:", ":"),
+        "| Cut | 2025-12-02 00\\:00 UTC; models are fitted on data before the cut".replace("\\:", ":"),
         "| ndcg@10 | 0.300 | 0.290 to 0.310 | 0.001 | 0.050 | 1.000 |",
         "| mrr@10 | 0.300 |  | 0.001 | 0.050 |  |",
         "| ndcg@10 >= 0.2 | novel | als | 0.100 | 0.290 to 0.310 | **missed** |",
         "| all | ease | 3 | 0.280 | 0.261 | 0.302 |",
         "- country *Malta*: ndcg@10 0.100 (0.050 to 0.150, n = 1,234), below the average of all users",
         "25.0 % of the users are served worse by ease than by popularity",
-        "55 cold users can be shown bestsellers only: ndcg@10 0.040 with popularity",
+        "55 cold users can only get bestsellers: ndcg@10 0.040 with popularity",
         "off by 1.2 % on average",
         "lists of 5 in protocol *novel*",
         "data fingerprint abc123, seed 7",
         "`make repro SHOP=corner SOURCE=data/source/corner`",
     ):
         assert row in text, row
-    assert "popularity | 3 |" not in text  # only chosen models go from cut to cut
+    assert "popularity | 3 |" not in text  # only chosen models are in this table
     assert "<td>ease</td>" in page
     assert "<strong>clearly met</strong>" in page
 
@@ -113,13 +113,13 @@ def test_tables_are_whole(write):
 
 
 @pytest.mark.parametrize("missing", ["data", "tuning", "evaluation"])
-def test_what_is_missing_is_said(write, missing):
+def test_missing_files_are_named(write, missing):
     text, page = write({name: values for name, values in facts().items() if name != missing})
     assert f"reports/metrics/{missing}.json is missing" in text
-    assert "What it is not for" in page
+    assert "Out of scope" in page
 
 
-def test_nobody_to_judge(write):
+def test_no_user_to_evaluate(write):
     content = facts()
     content["evaluation"] |= {
         "all": {},
@@ -131,8 +131,8 @@ def test_nobody_to_judge(write):
         "losers": {},
     }
     text, _ = write(content)
-    assert text.count("Nobody can be judged.") == 2
-    assert "No weakness was found, which says little" in text
+    assert text.count("No user can be evaluated.") == 2
+    assert "No weakness was found; with few evaluated users, this says little." in text
 
 
 def test_data_cannot_act(write):
