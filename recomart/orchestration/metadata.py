@@ -12,6 +12,7 @@ from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, Metada
 from recomart.orchestration import process
 from recomart.orchestration.process import StageRun
 from recomart.project import sidecars
+from recomart.project.stored_metrics import read_metrics
 from recomart.reports import formats, index
 from recomart_lib.core import paths, shops
 from recomart_lib.core.text import safe
@@ -164,7 +165,7 @@ def _sidecar(root: Path, notebook: str | None) -> dict[str, Any]:
 
 
 def _metrics(root: Path, name: str) -> dict[str, Any]:
-    return sidecars.read(root / paths.METRICS / f"{name}.json")
+    return read_metrics(root, name)
 
 
 def _card(rows: list[dict[str, Any]]) -> str:
