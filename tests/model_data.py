@@ -1,4 +1,4 @@
-"""Small interactions, and corner cases of them, for tests of models."""
+"""Small training data, edge cases, and helpers for tests of models."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from recomart_lib import models
 from recomart_lib.core.schemas import INTERACTIONS
-from recomart_lib.models.base import BASKETS, TrainData
+from recomart_lib.models.base import BASKETS, ArrayModel, TrainData
+from recomart_lib.models.top_k import recommend
 
 CUT = datetime(2025, 1, 31, tzinfo=UTC)
-
-
+FEW = {"n_factors": 4, "n_epochs": 3}
+SMALL = dict.fromkeys(("als", "bpr", "svd", "svdpp"), FEW)
 ITEM = {"name": pl.String, "category": pl.String, "brand": pl.String, "price": pl.Float64}
 
 
 def interactions(rows: list[dict]) -> pl.DataFrame:
-    """Pairs with sensible values where a row says nothing."""
+    """Pairs, with default values for missing fields."""
     filled = []
     for row in rows:
         last = CUT - timedelta(days=row.get("days", 5), hours=1)
@@ -42,7 +44,7 @@ def pair(user: int, item: int, **values: float) -> dict:
 
 
 def shop(n_users: int = 40, n_items: int = 15, seed: int = 0) -> TrainData:
-    """Random pairs and attributes; the last user has only looked, at one item; of the first item nothing is known."""
+    """Random pairs and attributes; the last user has one view and no purchase; the first item has no attributes."""
     rng = np.random.default_rng(seed)
     rows = [
         pair(u, i, n_orders=int(rng.integers(0, 4)), weight=float(rng.integers(1, 6)), days=int(rng.integers(0, 90)))
@@ -51,8 +53,7 @@ def shop(n_users: int = 40, n_items: int = 15, seed: int = 0) -> TrainData:
         if rng.random() < 0.3
     ]
     pairs = interactions([*rows, pair(n_users - 1, 0, n_orders=0)])
-    facts = attributes(rng, n_users, n_items)
-    return TrainData.of(pairs, n_users, n_items, CUT, **facts)
+    return TrainData.of(pairs, n_users, n_items, CUT).with_attributes(**attributes(rng, n_users, n_items))
 
 
 def attributes(rng: np.random.Generator, n_users: int, n_items: int) -> dict[str, pl.DataFrame]:
@@ -66,7 +67,7 @@ def attributes(rng: np.random.Generator, n_users: int, n_items: int) -> dict[str
     return {"users": users, "items": items}
 
 
-WORLDS = {
+CASES = {
     "a shop": shop(),
     "one user": TrainData.of(interactions([pair(0, i) for i in (0, 2)]), 1, 4, CUT),
     "one item": TrainData.of(interactions([pair(u, 0) for u in (0, 1)]), 3, 1, CUT),
@@ -80,3 +81,29 @@ def baskets(*lines: tuple[int, int, int, float]) -> pl.DataFrame:
     """Lines (user, item, basket, days before the cut)."""
     rows = [(user, item, basket, CUT - timedelta(days=days)) for user, item, basket, days in lines]
     return pl.DataFrame(rows, schema=BASKETS, orient="row")
+
+
+def catalogue(*rows: tuple) -> pl.DataFrame:
+    """Item attributes (name, category, brand, price), one row per index."""
+    table = pl.DataFrame(rows, schema=ITEM, orient="row")
+    return table.with_columns(item_idx=pl.Series(range(table.height), dtype=pl.Int32))
+
+
+def repeat_purchases(label: list[int], now: list[float]) -> TrainData:
+    """Examples in which a large x is bought again, and pairs of user 0 with these x now; two orders of item 0."""
+    examples = pl.DataFrame(
+        {"as_of": [CUT - timedelta(days=30)] * len(label), "label": label, "x": [float(n) for n in range(len(label))]}
+    ).with_columns(own=True, user_id=pl.lit("u"), item_id=pl.lit("i"))
+    pairs = interactions([pair(0, item, n_orders=2 if item == 0 else 1) for item in range(len(now))])
+    features = pairs.select("user_idx", "item_idx").with_columns(x=pl.Series(now))
+    return TrainData.of(pairs, 1, len(now) + 1, CUT).with_examples(examples).with_features(features)
+
+
+def fitted(name: str, data: TrainData) -> ArrayModel:
+    """A model with few factors and epochs, fitted."""
+    return models.create(name, **SMALL.get(name, {})).fit(data)
+
+
+def order(model: ArrayModel, user: int, k: int = 10) -> list[int]:
+    """The item_idx of the user's list, best first."""
+    return [int(item) for item in recommend(model, np.array([user]), k)["item_idx"]]

@@ -20,7 +20,7 @@ def gini(times: np.ndarray, n: int) -> float:
     Parameters
     ----------
     times
-        How often each thing is used; things that it lacks, up to n, are never used.
+        How often each thing is used; the remaining ones, up to n, are never used.
 
     Examples
     --------
@@ -33,10 +33,10 @@ def gini(times: np.ndarray, n: int) -> float:
 
 
 def novelty(recommendations: pl.DataFrame, train_pairs: pl.DataFrame) -> float:
-    """Mean over suggestions of -log2(share of train users who have the item), in bits; NaN for no lists.
+    """Mean over recommendations of -log2(share of train users who have the item), in bits; NaN for no lists.
 
     `train_pairs` has one row per distinct pair (user_id, item_id); its users are the train users. An item
-    that nobody has counts as if one user had it: its surprise is large, not infinite.
+    without users counts as if one user had it: its novelty is large, but finite.
 
     Source: Vargas and Castells, Rank and relevance in novelty and diversity metrics, RecSys 2011.
     """
@@ -48,18 +48,18 @@ def novelty(recommendations: pl.DataFrame, train_pairs: pl.DataFrame) -> float:
     return float(np.average(-np.log2(share), weights=shown["times"].to_numpy()))
 
 
-def diversity(shown: sparse.csr_matrix, had: sparse.csr_matrix, block: int = 1_024) -> float:
+def diversity(shown: sparse.csr_matrix, user_items: sparse.csr_matrix, block: int = 1_024) -> float:
     """1 - mean over lists of the mean pairwise cosine of their items' user vectors; NaN where no list has two items.
 
-    Items that nobody has are at cosine 0 to all others. For unit vectors u_i, sum of all cosines = |sum u_i|^2: no
+    Items without users have cosine 0 to all others. For unit vectors u_i, sum of all cosines = |sum u_i|^2: no
     item-item matrix is needed, and memory is bounded by block x n_users.
 
     Parameters
     ----------
     shown
         (n_lists, n_items), binary: the items of each list.
-    had
-        (n_users, n_items), binary: who has what in train.
+    user_items
+        (n_users, n_items), binary: the training interactions.
 
     Source: Ziegler et al., Improving recommendation lists through topic diversification, WWW 2005.
     """
@@ -67,15 +67,15 @@ def diversity(shown: sparse.csr_matrix, had: sparse.csr_matrix, block: int = 1_0
     lists, length = shown[length > 1], length[length > 1]
     if not length.size:
         return float("nan")
-    norm = np.sqrt(np.asarray(had.multiply(had).sum(axis=0)).ravel())
-    unit = (had @ sparse.diags_array(1 / np.where(norm > 0, norm, 1))).T.tocsr()  # (n_items, n_users)
+    norm = np.sqrt(np.asarray(user_items.multiply(user_items).sum(axis=0)).ravel())
+    unit = (user_items @ sparse.diags_array(1 / np.where(norm > 0, norm, 1))).T.tocsr()  # (n_items, n_users)
     sums = [_squared_norms(lists[start : start + block] @ unit) for start in range(0, len(length), block)]
-    own = lists @ (norm > 0).astype(np.float64)  # every item's cosine with itself
-    cosine = (np.concatenate(sums) - own) / (length * (length - 1))
+    self_similarity = lists @ (norm > 0).astype(np.float64)  # the cosine of every item with itself
+    cosine = (np.concatenate(sums) - self_similarity) / (length * (length - 1))
     return float(1 - cosine.mean())
 
 
 def _squared_norms(rows: sparse.csr_matrix) -> np.ndarray:
-    """|row|^2 of a matrix that is needed no more: `power` would sort its indices first, most of the time."""
+    """|row|^2 of a matrix that is not needed afterwards: `power` would spend most of the time sorting its indices."""
     rows.data **= 2
     return np.asarray(rows.sum(axis=1)).ravel()

@@ -8,26 +8,26 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-DRAWS_AT_ONCE = 4_000_000  # users drawn in one block of the bootstrap: about 100 MB
+DRAWS_PER_BLOCK = 4_000_000  # draws in one block of the bootstrap: about 100 MB
 
 
 def bootstrap_ci(
     values: np.ndarray, n_resamples: int, seed: int, level: float = 0.95
 ) -> tuple[float, float] | tuple[np.ndarray, np.ndarray]:
-    """Percentile interval of the mean over users, by drawing users with replacement.
+    """Percentile interval of the mean over users, resampling users with replacement.
 
     Parameters
     ----------
     values
-        (n_users,), or (n_users, n_columns): then every column is judged by the same draws. No NaN.
+        (n_users,), or (n_users, n_columns): then all columns use the same resamples. No NaN.
     level
         Share of the resampled means inside the interval.
 
     Returns
     -------
     low, high
-        Two floats, or two arrays (n_columns,); NaN where there is no user. Memory holds `DRAWS_AT_ONCE` draws, or one
-        resample if that is more, however many resamples are asked for.
+        Two floats, or two arrays (n_columns,); NaN without users. Memory is bounded by
+        `DRAWS_PER_BLOCK` draws, or one resample if that is more.
 
     Source
     ------
@@ -38,11 +38,11 @@ def bootstrap_ci(
     if not n:
         empty = np.full(columns.shape[1], np.nan)
         return (empty, empty) if values.ndim == 2 else (float("nan"), float("nan"))
-    rng, means, step = np.random.default_rng(seed), [], max(1, DRAWS_AT_ONCE // n)
+    rng, means, step = np.random.default_rng(seed), [], max(1, DRAWS_PER_BLOCK // n)
     for start in range(0, n_resamples, step):
         size = min(step, n_resamples - start)
-        drawn = rng.integers(0, n, size=(size, n)) + np.arange(size)[:, None] * n
-        times = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)  # how often each user was drawn
+        draws = rng.integers(0, n, size=(size, n)) + np.arange(size)[:, None] * n
+        times = np.bincount(draws.ravel(), minlength=size * n).reshape(size, n)  # how often each user was drawn
         with threadpool_limits(1, "blas"):  # the last bits of a product depend on the number of threads
             means.append(times.astype(np.float64) @ columns / n)
     low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2], axis=0)
@@ -50,21 +50,20 @@ def bootstrap_ci(
 
 
 def group_ci(values: np.ndarray, n_resamples: int, seed: int) -> tuple[float, float] | tuple[np.ndarray, np.ndarray]:
-    """`bootstrap_ci` of a group that may be small, of scores within 0 and 1.
+    """`bootstrap_ci` for groups that may be small, of scores between 0 and 1.
 
-    Where nobody has a hit every resample is zero, and the bootstrap would be sure of what it has not seen: the upper
-    end is then 3 / n.
+    If no user has a hit, every resample is zero and the bootstrap interval would be empty: the upper end is then 3 / n.
 
     Source: Hanley and Lippman-Hand, If nothing goes wrong, is everything all right?, JAMA 249, 1983.
     """
     low, high = bootstrap_ci(values, n_resamples, seed)
-    none = np.asarray(values).max(axis=0, initial=0.0) == 0
-    high = np.where(none, min(1.0, 3 / max(len(values), 1)), high)
+    no_hits = np.asarray(values).max(axis=0, initial=0.0) == 0
+    high = np.where(no_hits, min(1.0, 3 / max(len(values), 1)), high)
     return (low, high) if np.ndim(values) == 2 else (low, float(high))
 
 
 def wilson(hits: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 95 % interval of a share, hits of n: honest near 0 and 1, where the usual one leaves [0, 1]. n is above 0.
+    """The 95 % interval of a share, hits of n, valid near 0 and 1, where the normal interval leaves [0, 1]. n > 0.
 
     Source: Wilson, Probable inference, the law of succession, and statistical inference, 1927.
 
@@ -91,9 +90,9 @@ class Paired(NamedTuple):
 def paired_test(a: np.ndarray, b: np.ndarray) -> Paired:
     """Is the mean of a - b zero? Paired t-test over users, a and b (n_users,) in the same order.
 
-    Paired, because users differ far more than models do. The t-test, because it asks about the mean that we report
-    and agrees with the randomisation test from a few dozen users on; the signed-rank test asks another question and
-    drops the many users for whom nothing changes. All differences equal: p is 1 if they are zero, else 0.
+    Paired, because users differ far more than models do. The t-test, because it tests the mean that we report and
+    agrees with the randomisation test from a few dozen users on; the signed-rank test answers another question and
+    drops the many users without a difference. All differences equal: p is 1 if they are zero, else 0.
     Fewer than two users: p is 1, with an infinite interval.
 
     Source: Smucker, Allan, Carterette, A comparison of statistical significance tests for IR evaluation, CIKM 2007.
@@ -104,7 +103,7 @@ def paired_test(a: np.ndarray, b: np.ndarray) -> Paired:
         return Paired(mean, -np.inf, np.inf, 1.0, n)
     if np.ptp(difference) == 0:
         return Paired(mean, mean, mean, 1.0 if mean == 0 else 0.0, n)
-    from scipy import stats  # takes most of a second to import: only where it is used
+    from scipy import stats  # imports in most of a second: only if used
 
     result = stats.ttest_1samp(difference, 0.0)
     interval = result.confidence_interval(0.95)

@@ -1,6 +1,6 @@
-"""How good lists are: pure functions from tables to numbers.
+"""Ranking metrics: pure functions from tables to numbers.
 
-`recommendations` has one row per suggestion (user_id, item_id, rank; 1 = best), of one model under one protocol.
+`recommendations` has one row per recommendation (user_id, item_id, rank; 1 = best), of one model under one protocol.
 `relevant` has one row per distinct user-item pair that counts as a hit. k is a list length.
 """
 
@@ -15,7 +15,7 @@ NAMES = ("precision", "recall", "ndcg", "hit_rate", "mrr", "map")
 
 
 def per_user(recommendations: pl.DataFrame, relevant: pl.DataFrame, ks: Sequence[int]) -> pl.DataFrame:
-    """Judge every user who has a relevant item.
+    """Evaluate every user who has a relevant item.
 
     With n relevant items, hits at ranks r_1 < r_2 < ... <= k:
 
@@ -33,7 +33,7 @@ def per_user(recommendations: pl.DataFrame, relevant: pl.DataFrame, ks: Sequence
     Raises
     ------
     ValueError
-        If a k or a rank is below 1, or a pair, or a rank of a user, comes more than once.
+        If a k or a rank is below 1, or a pair, or a rank of a user, is duplicated.
 
     Source
     ------
@@ -77,28 +77,30 @@ def _at(k: int, row: np.ndarray, rank: np.ndarray, n: np.ndarray) -> dict[str, n
 
 
 def ceilings(relevant: pl.DataFrame, k: int) -> dict[str, float]:
-    """What a perfect list reaches, on average over users: <name>@<k> -> mean.
+    """The metrics of a perfect list, averaged over users: <name>@<k> -> mean.
 
-    Precision: min(k, n) / k; recall: min(k, n) / n; 1 for the others. NaN where nobody has a relevant item.
+    Precision: min(k, n) / k; recall: min(k, n) / n; 1 for the others. NaN if no user has a relevant item.
     """
     n = relevant.group_by("user_id").len().sort("user_id")["len"].to_numpy().astype(np.float64)
     if not n.size:
         return {f"{name}@{k}": float("nan") for name in NAMES}
-    reached = {"precision": np.minimum(k, n) / k, "recall": np.minimum(k, n) / n}
-    return {f"{name}@{k}": float(reached.get(name, np.ones(1)).mean()) for name in NAMES}
+    ceilings = {"precision": np.minimum(k, n) / k, "recall": np.minimum(k, n) / n}
+    return {f"{name}@{k}": float(ceilings.get(name, np.ones(1)).mean()) for name in NAMES}
 
 
 def _check_lists(recommendations: pl.DataFrame) -> None:
     _check_distinct(recommendations, ["user_id", "item_id"], "recommendations")
     _check_distinct(recommendations, ["user_id", "rank"], "recommendations")
-    if low := recommendations.filter(pl.col("rank") < 1).height:
-        raise ValueError(f"rank of {low} recommendations is below 1: the best has rank 1")
+    if n_low := recommendations.filter(pl.col("rank") < 1).height:
+        raise ValueError(f"rank of {n_low} recommendations is below 1: the best has rank 1")
 
 
 def _check_distinct(table: pl.DataFrame, columns: list[str], name: str) -> None:
     rows = table.select(columns)
-    # equal rows have equal hashes: if these are distinct, so are the rows, for a fraction of the time
+    # equal rows have equal hashes: if the hashes are distinct, so are the rows, which is much faster to check
     if not rows.height or rows.hash_rows().n_unique() == rows.height:
         return
-    if twice := rows.height - rows.n_unique():
-        raise ValueError(f"{twice} rows of {name} repeat {' and '.join(columns)}; are they of one model and protocol?")
+    if n_duplicates := rows.height - rows.n_unique():
+        raise ValueError(
+            f"{n_duplicates} rows of {name} repeat {' and '.join(columns)}; are they of one model and protocol?"
+        )

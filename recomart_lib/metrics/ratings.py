@@ -12,12 +12,14 @@ def rating_errors(predictions: pl.DataFrame) -> dict[str, dict[str, float]]:
     Raises
     ------
     ValueError
-        If a rating or an estimate is missing or no finite number.
+        If a rating or an estimate is missing or not finite.
     """
     if not predictions.height:
         return {}
-    if bad := predictions.filter(~pl.all_horizontal(pl.col("rating", "estimate").is_finite().fill_null(False))).height:
-        raise ValueError(f"rating or estimate of {bad} predictions is missing or not finite")
+    if n_invalid := predictions.filter(
+        ~pl.all_horizontal(pl.col("rating", "estimate").is_finite().fill_null(False))
+    ).height:
+        raise ValueError(f"rating or estimate of {n_invalid} predictions is missing or not finite")
     error = pl.col("estimate") - pl.col("rating")
     parts = predictions.sort("model", "user_id", "item_id").with_columns(error=error)
     return {

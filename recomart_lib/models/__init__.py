@@ -1,4 +1,4 @@
-"""The models, by name. Importing this imports neither implicit nor Surprise nor LightGBM."""
+"""The models, by name. Importing this does not import implicit, Surprise or LightGBM."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from recomart_lib.models.ials import Ials
 from recomart_lib.models.item_knn import ItemKNN
 from recomart_lib.models.own_history import OwnHistory, OwnHistoryDecayed
 from recomart_lib.models.popularity import Popularity, RecentPopularity
-from recomart_lib.models.random_baseline import RandomFloor
+from recomart_lib.models.random_baseline import RandomBaseline
 from recomart_lib.models.repurchase import Repurchase
 from recomart_lib.models.segment_popularity import SegmentPopularity
 from recomart_lib.models.svd import Svd
@@ -26,7 +26,7 @@ from recomart_lib.models.svdpp import SvdPlusPlus
 from recomart_lib.models.two_stage import TwoStage
 
 CLASSES = (
-    RandomFloor,
+    RandomBaseline,
     Popularity,
     RecentPopularity,
     SegmentPopularity,
@@ -48,32 +48,32 @@ CLASSES = (
 MODELS: dict[str, type[ArrayModel]] = {model.name: model for model in CLASSES}
 
 
-def create(name: str, **hyper: Any) -> ArrayModel:
-    """A model that is not fitted yet.
+def create(name: str, **hyperparameters: Any) -> ArrayModel:
+    """A new model, not fitted.
 
     Raises
     ------
     UserError
-        If there is no such model or hyper-parameter (the message suggests the nearest), or a value is out of range.
+        If the model or a hyper-parameter does not exist (the message suggests the nearest), or a value is out of range.
     """
     if name not in MODELS:
         raise UserError(f"There is no model {name!r}{_nearest(name, list(MODELS))}.")
-    known = MODELS[name].hyper_names()
-    for parameter in hyper:
-        if parameter not in known:
-            raise UserError(f"{name} has no hyper-parameter {parameter!r}{_nearest(parameter, known)}.")
-    return MODELS[name](**hyper)
+    names = MODELS[name].hyperparameter_names()
+    for parameter in hyperparameters:
+        if parameter not in names:
+            raise UserError(f"{name} has no hyper-parameter {parameter!r}{_nearest(parameter, names)}.")
+    return MODELS[name](**hyperparameters)
 
 
 def load(folder: Path) -> ArrayModel:
-    """The model that `save` left in a folder, whichever it is. Raises UserError that names the file."""
+    """The model that `save` wrote into a folder. Raises UserError that names the file."""
     name = read_card(folder)["model"]
     if name not in MODELS:
-        raise UserError(f"{folder / CARD_FILE} names a model {name!r} that this version does not know.")
+        raise UserError(f"{folder / CARD_FILE} names the model {name!r}, which does not exist in this version.")
     return MODELS[name].load(folder)
 
 
-def _nearest(wrong: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(wrong, known, n=2)
+def _nearest(wrong: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(wrong, names, n=2)
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
-    return f"{hint} There are: {', '.join(known) or 'none'}"
+    return f"{hint} Available: {', '.join(names) or 'none'}"

@@ -1,4 +1,4 @@
-"""Implicit ALS: a user and an item are near when the user takes the item."""
+"""Implicit ALS: weighted matrix factorisation of implicit feedback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from recomart_lib.models.base import ArrayModel, TrainData, at_least, popularity_where_silent
+from recomart_lib.models.base import ArrayModel, TrainData, fill_with_popularity, numeric
 
 
 @dataclass(eq=False)
@@ -16,23 +16,23 @@ class Als(ArrayModel):
     """score(u, i) = p(u) . q(i), minimising sum c(u, i) (x(u, i) - p(u) . q(i))^2 + reg (|p|^2 + |q|^2).
 
     X is the binary relevant matrix; the confidence c is `alpha` where x = 1, else 1. A user without history has
-    p = 0: popularity decides.
+    p = 0 and gets the popularity order.
 
     Source: Hu, Koren, Volinsky, Collaborative filtering for implicit feedback datasets, ICDM 2008; implicit.
     """
 
     name: ClassVar[str] = "als"
-    n_factors: int = at_least(64, 1)
-    reg: float = at_least(5.0, 0.0)
-    alpha: float = at_least(2.0, 1e-6)
-    n_epochs: int = at_least(15, 1)
-    seed: int = at_least(0, 0)
+    n_factors: int = numeric(64, 1)
+    reg: float = numeric(5.0, 0.0)
+    alpha: float = numeric(2.0, 1e-6)
+    n_epochs: int = numeric(15, 1)
+    seed: int = numeric(0, 0)
 
     def fit(self, data: TrainData) -> Self:
         """Alternate between users and items, in one thread: the same seed gives the same bytes."""
-        from implicit.cpu.als import AlternatingLeastSquares  # half a second to import: only where it is used
+        from implicit.cpu.als import AlternatingLeastSquares  # imports in half a second: only if used
 
-        with threadpool_limits(1, "blas"):  # implicit's own advice: with more it is up to ten times slower
+        with threadpool_limits(1, "blas"):  # as implicit recommends: more threads are up to ten times slower
             solver = AlternatingLeastSquares(
                 factors=self.n_factors,
                 regularization=self.reg,
@@ -49,4 +49,4 @@ class Als(ArrayModel):
     def score(self, users: np.ndarray) -> np.ndarray:
         """(len(users), n_items); see the class."""
         factors = self.arrays["user_factors"][users].astype(np.float64), self.arrays["item_factors"].astype(np.float64)
-        return popularity_where_silent(factors[0] @ factors[1].T, self.arrays["popularity"])
+        return fill_with_popularity(factors[0] @ factors[1].T, self.arrays["popularity"])

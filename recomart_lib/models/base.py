@@ -1,4 +1,4 @@
-"""What all models share: the data that they learn from, their five methods, and files that cannot run code."""
+"""What all models share: training data, the methods of a model, and model files that cannot execute code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import cached_property
 from numbers import Integral, Real
@@ -23,65 +23,54 @@ from recomart_lib.core.schemas import INTERACTIONS, TIMESTAMP
 
 CARD_FILE = "model.json"
 ARRAYS_FILE = "arrays.npz"
-SILENT = 1e-9  # the largest score of an item of which a model knows nothing
+MAX_FALLBACK_SCORE = 1e-9  # the largest score of an item that the model has no information about
 SPARSE_PARTS = ("data", "indices", "indptr", "shape")
 BROKEN = (OSError, EOFError, LookupError, AttributeError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 # One row: what one item of the user's history (because_idx) adds to the score of an item. `share` is the contribution
-# / the sum of all contributions' sizes, so that it keeps its sign: the sizes of a pair's shares sum to 1.
-EXPLAINED = {
+# divided by the sum of all absolute contributions: it keeps its sign, and the absolute shares of a pair sum to 1.
+EXPLANATIONS = {
     "user_idx": pl.Int32,
     "item_idx": pl.Int32,
     "because_idx": pl.Int32,
     "contribution": pl.Float64,
     "share": pl.Float64,
 }
-# One row: one item in one order before the cut; orders are numbered from 0.
+# One row: one item of one order before the cut; orders are numbered from 0.
 BASKETS = {"user_idx": pl.Int32, "item_idx": pl.Int32, "basket": pl.Int64, "timestamp": TIMESTAMP}
 Arrays = dict[str, "np.ndarray | sparse.csr_matrix"]
-Rows = Callable[[np.ndarray], pl.DataFrame]
+CandidateGenerator = Callable[[np.ndarray], pl.DataFrame]
 
 
 @dataclass(frozen=True)
 class TrainData:
     """All that a model may know at a cut: one row per user-item pair (`schemas.INTERACTIONS`), and matrix views of it.
 
-    For models that read features: `lesson` (candidates at earlier cuts with their columns then and a `label`; `own`:
-    the user had taken the item), `features` (of the pairs with a relevant event, now), and `candidates`, a function
-    from user_idx to the columns of these users' candidates now. See `lessons` and `candidates`. None: not known.
+    `of` checks the pairs; the `with_...` methods return a copy with optional parts, which are None where unknown:
 
-    For models that read attributes: `users` (user_idx and what is known of every user, like country) and `items`
-    (item_idx, name, category, brand, price), one row per index. None: nothing is known of them.
+    - `examples`: training examples of rankers, one row per candidate at earlier cuts, with its columns at that cut,
+      `label` (1: bought in the window that followed) and `own` (the user had already bought the item)
+    - `features`: features as of the cut of the pairs with a relevant event
+    - `users` (user_idx, and attributes such as country) and `items` (item_idx, name, category, brand, price):
+      one row per index
+    - `baskets`: orders (`BASKETS`)
+    - `candidates`: a function from user_idx to one row per candidate of these users, as of the cut
 
-    For models of orders: `baskets` (`BASKETS`). None: nothing is known of them.
-
-    Every view has the shape (n_users, n_items), is float64 CSR, is built once, and must not be changed in place.
+    Every matrix view has the shape (n_users, n_items), is float64 CSR, is built once, and must not be changed in place.
     """
 
     interactions: pl.DataFrame
     n_users: int
     n_items: int
     cut: datetime
-    lesson: pl.DataFrame | None = None
+    examples: pl.DataFrame | None = None
     features: pl.DataFrame | None = None
     users: pl.DataFrame | None = None
     items: pl.DataFrame | None = None
     baskets: pl.DataFrame | None = None
-    candidates: Rows | None = None
+    candidates: CandidateGenerator | None = None
 
     @classmethod
-    def of(
-        cls,
-        interactions: pl.DataFrame,
-        n_users: int,
-        n_items: int,
-        cut: datetime,
-        lesson: pl.DataFrame | None = None,
-        features: pl.DataFrame | None = None,
-        users: pl.DataFrame | None = None,
-        items: pl.DataFrame | None = None,
-        baskets: pl.DataFrame | None = None,
-        candidates: Rows | None = None,
-    ) -> TrainData:
+    def of(cls, interactions: pl.DataFrame, n_users: int, n_items: int, cut: datetime) -> Self:
         """Check the pairs and sort them by user_idx and item_idx.
 
         Parameters
@@ -89,32 +78,51 @@ class TrainData:
         interactions
             One row per pair; columns beyond `schemas.INTERACTIONS` are dropped.
         cut
-            With a time zone; every event lies strictly before it.
+            With a time zone; every event is strictly before it.
 
         Raises
         ------
         UserError
-            If there is no pair at all: a model has nothing to learn.
+            If there are no pairs: a model has nothing to learn from.
         ValueError
-            If a column is missing, a pair comes twice, an index is out of range, an event lies at or after the cut, or
-            `users` or `items` have not one row per index.
+            If a column is missing, a pair is duplicated, an index is out of range, or an event is at or after the cut.
         """
         if missing := [name for name in INTERACTIONS if name not in interactions.columns]:
             raise ValueError(f"interactions lack the columns {', '.join(missing)}")
         pairs = interactions.select(*INTERACTIONS).sort("user_idx", "item_idx")
         if not pairs.height:
-            raise UserError(f"No interaction lies before {cut:%Y-%m-%d}: there is nothing to learn from.")
-        if twice := pairs.height - pairs.select("user_idx", "item_idx").n_unique():
-            raise ValueError(f"interactions have {twice} user-item pairs more than once")
+            raise UserError(f"There are no interactions before {cut:%Y-%m-%d}: nothing to learn from.")
+        if n_duplicates := pairs.height - pairs.select("user_idx", "item_idx").n_unique():
+            raise ValueError(f"interactions have {n_duplicates} user-item pairs more than once")
         for column, size in (("user_idx", n_users), ("item_idx", n_items)):
             if not 0 <= pairs[column].min() <= pairs[column].max() < size:
-                raise ValueError(f"{column} must lie in [0, {size}): {pairs[column].min()} to {pairs[column].max()}")
-        if late := pairs.filter(pl.col("last_timestamp") >= cut).height:
-            raise ValueError(f"last_timestamp of {late} pairs lies at or after the cut {cut}: the future has leaked in")
-        _require_past(lesson, "as_of", "the lesson", cut)
-        _require_past(baskets, "timestamp", "the baskets", cut)
-        users, items = _one_each(users, "user_idx", n_users), _one_each(items, "item_idx", n_items)
-        return cls(pairs, n_users, n_items, cut, lesson, features, users, items, baskets, candidates)
+                raise ValueError(f"{column} must be in [0, {size}): {pairs[column].min()} to {pairs[column].max()}")
+        if n_late := pairs.filter(pl.col("last_timestamp") >= cut).height:
+            raise ValueError(f"last_timestamp of {n_late} pairs is at or after the cut {cut}: the future has leaked in")
+        return cls(pairs, n_users, n_items, cut)
+
+    def with_examples(self, examples: pl.DataFrame | None) -> Self:
+        """A copy with training examples. ValueError if `as_of` of an example is at or after the cut."""
+        _require_past(examples, "as_of", "the training examples", self.cut)
+        return replace(self, examples=examples)
+
+    def with_features(self, features: pl.DataFrame | None) -> Self:
+        """A copy with the features of the pairs with a relevant event."""
+        return replace(self, features=features)
+
+    def with_attributes(self, users: pl.DataFrame | None = None, items: pl.DataFrame | None = None) -> Self:
+        """A copy with attributes of users and items, sorted by index. ValueError unless every index has one row."""
+        users = _sorted_by_index(users, "user_idx", self.n_users)
+        return replace(self, users=users, items=_sorted_by_index(items, "item_idx", self.n_items))
+
+    def with_baskets(self, baskets: pl.DataFrame | None) -> Self:
+        """A copy with orders. ValueError if one is at or after the cut."""
+        _require_past(baskets, "timestamp", "the baskets", self.cut)
+        return replace(self, baskets=baskets)
+
+    def with_candidates(self, candidates: CandidateGenerator | None) -> Self:
+        """A copy with the function that generates candidates."""
+        return replace(self, candidates=candidates)
 
     @cached_property
     def relevant(self) -> sparse.csr_matrix:
@@ -123,7 +131,7 @@ class TrainData:
 
     @cached_property
     def seen(self) -> sparse.csr_matrix:
-        """1 where the pair has any event that weighs."""
+        """1 where the pair has an event with a weight above 0."""
         return self.matrix(pl.col("weight") > 0)
 
     @cached_property
@@ -151,10 +159,10 @@ class Model(Protocol):
     name: ClassVar[str]
 
     def fit(self, data: TrainData) -> Self:
-        """Learn; the same data, hyper-parameters and seed give the same bytes."""
+        """Fit the model; the same data, hyper-parameters and seed give the same bytes."""
 
     def score(self, users: np.ndarray) -> np.ndarray:
-        """Finite float64 scores (len(users), n_items), the higher the better. Callers ask in blocks of users."""
+        """Finite float64 scores (len(users), n_items), the higher the better. Callers pass blocks of users."""
 
     def save(self, folder: Path) -> None:
         """Write the model into a folder."""
@@ -165,80 +173,83 @@ class Model(Protocol):
 
 
 def check_index(name: str, index: np.ndarray, size: int) -> None:
-    """Raise IndexError unless all lie in [0, size): NumPy would take a negative one from the other end."""
+    """Raise IndexError unless all lie in [0, size): NumPy would count negative ones from the end."""
     if len(index) and not 0 <= index.min() <= index.max() < size:
-        raise IndexError(f"{name} must lie in [0, {size}): {index.min()} to {index.max()}")
+        raise IndexError(f"{name} must be in [0, {size}): {index.min()} to {index.max()}")
 
 
-def at_least(default: float, minimum: float) -> Any:
-    """A numeric hyper-parameter: an integer if its default is one, and never below `minimum`."""
+def numeric(default: float, minimum: float) -> Any:
+    """A numeric hyper-parameter with a lower bound; an integer if its default is one."""
     return field(default=default, metadata={"minimum": minimum})
 
 
-def one_of(default: str, *others: str) -> Any:
-    """A hyper-parameter that is one of a few words."""
+def categorical(default: str, *others: str) -> Any:
+    """A hyper-parameter with a fixed set of string values."""
     return field(default=default, metadata={"choices": (default, *others)})
 
 
-def popularity_where_silent(scores: np.ndarray, popularity: np.ndarray) -> np.ndarray:
-    """Scores in which an exact 0, where a model knows nothing of user and item, is left to the items' popularity.
+def fill_with_popularity(scores: np.ndarray, popularity: np.ndarray) -> np.ndarray:
+    """Replace scores of exactly 0, where the model has no information, by the scaled popularity of the items.
 
-    Popularity (users per item) is made far smaller than any real score, so that it decides among the silent only.
+    Popularity (users per item) is scaled to at most `MAX_FALLBACK_SCORE`, far below any real score, so that it orders
+    only the items without information.
     """
-    return np.where(scores == 0, SILENT * popularity / max(popularity.max(initial=0), 1), scores)
+    return np.where(scores == 0, MAX_FALLBACK_SCORE * popularity / max(popularity.max(initial=0), 1), scores)
 
 
 @dataclass(eq=False)
 class ArrayModel(ABC):
     """A model whose fields are its hyper-parameters, and whose fitted state is a few named arrays.
 
-    `save` leaves a JSON card and an uncompressed npz: no pickles, so that a file from elsewhere cannot run code.
+    `save` writes a JSON card and an uncompressed npz: no pickles, so a file from elsewhere cannot execute code.
     """
 
     name: ClassVar[str]
-    reads_features: ClassVar[bool] = False  # True: `fit` needs `TrainData.features` and `lesson` to be itself
+    reads_features: ClassVar[bool] = False  # True: without `TrainData.examples` it falls back to a simpler model
     arrays: Arrays = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         for parameter in fields(self):
             if parameter.metadata:
-                _check(self.name, parameter.name, getattr(self, parameter.name), parameter.default, parameter.metadata)
+                _check_hyperparameter(
+                    self.name, parameter.name, getattr(self, parameter.name), parameter.default, parameter.metadata
+                )
 
     @classmethod
-    def hyper_names(cls) -> list[str]:
+    def hyperparameter_names(cls) -> list[str]:
         """The names of the hyper-parameters."""
         return [parameter.name for parameter in fields(cls) if parameter.init]
 
     @property
-    def hyper(self) -> dict[str, Any]:
+    def hyperparameters(self) -> dict[str, Any]:
         """The hyper-parameters, as `models.create` takes them."""
-        return {name: getattr(self, name) for name in self.hyper_names()}
+        return {name: getattr(self, name) for name in self.hyperparameter_names()}
 
     @abstractmethod
     def score(self, users: np.ndarray) -> np.ndarray:
         """See `Model.score`."""
 
     def explain(self, users: np.ndarray, items: np.ndarray) -> pl.DataFrame:
-        """Why the model gives these distinct pairs their scores, exactly: one row per pair and item of the history.
+        """The exact contributions to the scores of these distinct pairs: one row per pair and item of the history.
 
         Returns
         -------
         DataFrame
-            `EXPLAINED`, in the order of the pairs, the largest contribution first. Contributions sum to the score.
+            `EXPLANATIONS`, in the order of the pairs, largest contribution first. Contributions sum to the score.
 
         Raises
         ------
         UserError
-            If the score is no sum over the items of the user's history.
+            If the score is not a sum over the items of the user's history.
         """
         raise UserError(
-            f"{self.name} cannot say which items of the history made a score: ask ease, item_knn, basket or content."
+            f"{self.name} cannot be explained as a sum of contributions: use ease, item_knn, basket or content."
         )
 
-    def chance(self) -> pl.DataFrame | None:
-        """One row per pair of which the model tells a probability: user_idx, item_idx (Int32), probability.
+    def predict_probabilities(self) -> pl.DataFrame | None:
+        """One row per pair with a predicted probability: user_idx, item_idx (Int32), probability.
 
-        The probability that the user takes the item in the window after the cut; None: the model tells none.
+        The probability that the user buys the item in the window after the cut; None: the model predicts none.
         """
         return None
 
@@ -246,7 +257,7 @@ class ArrayModel(ABC):
         """Write model.json and arrays.npz; the same model gives the same bytes."""
         folder.mkdir(parents=True, exist_ok=True)
         kinds = {name: "csr" if sparse.issparse(array) else "dense" for name, array in self.arrays.items()}
-        card = {"model": self.name, "hyper": self.hyper, "arrays": kinds}
+        card = {"model": self.name, "hyper": self.hyperparameters, "arrays": kinds}
         (folder / CARD_FILE).write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         np.savez(folder / ARRAYS_FILE, **_flat(self.arrays))
 
@@ -257,45 +268,49 @@ class ArrayModel(ABC):
         Raises
         ------
         UserError
-            If a file is missing, damaged, of another model or of another make; the message names the file.
+            If a file is missing, damaged, of another model or not a model file; the message names the file.
         """
         card = read_card(folder)
         if card["model"] != cls.name:
-            raise UserError(f"{folder / CARD_FILE} holds the model {card['model']}, not {cls.name}.")
+            raise UserError(f"{folder / CARD_FILE} contains the model {card['model']}, not {cls.name}.")
         try:
             model = cls(**card["hyper"])
         except TypeError as error:
-            raise UserError(f"{folder / CARD_FILE} has wrong hyper-parameters: {error}. Train it again.") from error
+            raise UserError(
+                f"{folder / CARD_FILE} has wrong hyper-parameters: {error}. Train the model again."
+            ) from error
         path = folder / ARRAYS_FILE
         try:
             with np.load(path, allow_pickle=False) as stored:
                 model.arrays = _restored(card["arrays"], stored)
-            _probe(model)  # a foreign file shows itself here, not in a long run
+            _check_scores(model)  # detect an invalid file here, not in the middle of a long run
         except BROKEN as error:
-            raise UserError(f"{path} is no file of the model {cls.name}: {error}. Train it again.") from error
+            raise UserError(
+                f"{path} is not a valid file of the model {cls.name}: {error}. Train the model again."
+            ) from error
         return model
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """What a model file says of itself: model, hyper, arrays. Raises UserError that names the file."""
+    """The content of model.json: model, hyper, arrays. Raises UserError that names the file."""
     path = folder / CARD_FILE
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} is no model card: {error}. Train the model first.") from error
-    wanted = {"model": str, "hyper": dict, "arrays": dict}
-    if not isinstance(card, dict) or any(not isinstance(card.get(key), kind) for key, kind in wanted.items()):
-        raise UserError(f"{path} is no model card: expected the keys {', '.join(wanted)}. Train the model again.")
+        raise UserError(f"{path} is not a model card: {error}. Train the model first.") from error
+    types = {"model": str, "hyper": dict, "arrays": dict}
+    if not isinstance(card, dict) or any(not isinstance(card.get(key), kind) for key, kind in types.items()):
+        raise UserError(f"{path} is not a model card: expected the keys {', '.join(types)}. Train the model again.")
     return card
 
 
-def _require_past(table: pl.DataFrame | None, column: str, what: str, cut: datetime) -> None:
-    if table is not None and (late := table.filter(pl.col(column) >= cut).height):
-        raise ValueError(f"{late} rows of {what} are as of {cut} or later: the future has leaked in")
+def _require_past(table: pl.DataFrame | None, column: str, description: str, cut: datetime) -> None:
+    if table is not None and (n_late := table.filter(pl.col(column) >= cut).height):
+        raise ValueError(f"{n_late} rows of {description} are at or after the cut {cut}: the future has leaked in")
 
 
-def _one_each(table: pl.DataFrame | None, index: str, size: int) -> pl.DataFrame | None:
-    """The table in the order of its index; ValueError unless every index has one row."""
+def _sorted_by_index(table: pl.DataFrame | None, index: str, size: int) -> pl.DataFrame | None:
+    """The table sorted by its index; ValueError unless every index has exactly one row."""
     if table is None:
         return None
     ordered = table.sort(index)
@@ -304,20 +319,20 @@ def _one_each(table: pl.DataFrame | None, index: str, size: int) -> pl.DataFrame
     return ordered
 
 
-def _probe(model: ArrayModel) -> None:
+def _check_scores(model: ArrayModel) -> None:
     scores = model.score(np.zeros(1, dtype=np.int64))
     if not isinstance(scores, np.ndarray) or scores.ndim != 2 or not np.isfinite(scores).all():
-        raise ValueError("it gives no finite scores")
+        raise ValueError("its scores are not finite")
 
 
-def _check(model: str, name: str, value: Any, default: Any, rule: Any) -> None:
+def _check_hyperparameter(model: str, name: str, value: Any, default: Any, rule: Any) -> None:
     if choices := rule.get("choices"):
         if value not in choices:
             raise UserError(f"{model}: {name} is {value!r}; expected one of {', '.join(choices)}.")
         return
-    kind, word = (Integral, "an integer") if isinstance(default, int) else (Real, "a number")
+    kind, kind_name = (Integral, "an integer") if isinstance(default, int) else (Real, "a number")
     if isinstance(value, bool) or not isinstance(value, kind) or not rule["minimum"] <= value < np.inf:
-        raise UserError(f"{model}: {name} is {value!r}; expected {word} that is at least {rule['minimum']}.")
+        raise UserError(f"{model}: {name} is {value!r}; expected {kind_name} that is at least {rule['minimum']}.")
 
 
 def _flat(arrays: Arrays) -> dict[str, np.ndarray]:
@@ -335,5 +350,5 @@ def _restored(kinds: dict[str, str], stored: Any) -> Arrays:
 def _sparse(name: str, stored: Any) -> sparse.csr_matrix:
     data, indices, indptr, shape = (stored[f"{name}.{part}"] for part in SPARSE_PARTS)
     matrix = sparse.csr_matrix((data, indices, indptr), shape=tuple(int(size) for size in shape))
-    matrix.check_format(full_check=True)  # scipy's products trust the indices: wrong ones read foreign memory
+    matrix.check_format(full_check=True)  # scipy's products do not check indices: wrong ones read foreign memory
     return matrix

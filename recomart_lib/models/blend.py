@@ -1,4 +1,4 @@
-"""A blend without learning: several models, each on the scale of its own, added up."""
+"""A blend with fixed weights: the sum of the standardised scores of several models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from recomart_lib.models.base import ArrayModel, TrainData, at_least, one_of, popularity_where_silent
+from recomart_lib.models.base import ArrayModel, TrainData, categorical, fill_with_popularity, numeric
 from recomart_lib.models.ease import Ease
 from recomart_lib.models.ials import Ials
 from recomart_lib.models.own_history import OwnHistoryDecayed
@@ -17,23 +17,23 @@ from recomart_lib.models.own_history import OwnHistoryDecayed
 class Blend(ArrayModel):
     """score(u, i) = sum over the parts of weight * (their score - its mean over items) / its standard deviation.
 
-    Parts: `ials` (weight 1), EASE with closeness, and the decayed own history; a part of weight 0 is not fitted. The
-    baseline of the learned ranker: what is gained without learning how to combine. A user without
-    history: popularity. `precision` is that of EASE.
+    Parts: `ials` (weight 1), EASE with closeness, and the decayed purchase history; a part of weight 0 is not fitted.
+    This is the baseline for the learned ranker, which learns how to combine scores. A user without history gets the
+    popularity order. `precision` is that of EASE.
     """
 
     name: ClassVar[str] = "blend"
-    ease_weight: float = at_least(0.5, 0.0)
-    history_weight: float = at_least(0.0, 0.0)
-    n_factors: int = at_least(32, 1)
-    ials_reg: float = at_least(0.07, 0.0)
-    unobserved: float = at_least(0.1, 1e-9)
-    rating_slope: float = at_least(0.0, 0.0)
-    ease_reg: float = at_least(1000.0, 1e-6)
-    closeness: float = at_least(4.0, 0.0)
-    precision: str = one_of("double", "single")
-    decay_days: float = at_least(60.0, 1.0)
-    seed: int = at_least(0, 0)
+    ease_weight: float = numeric(0.5, 0.0)
+    history_weight: float = numeric(0.0, 0.0)
+    n_factors: int = numeric(32, 1)
+    ials_reg: float = numeric(0.07, 0.0)
+    unobserved: float = numeric(0.1, 1e-9)
+    rating_slope: float = numeric(0.0, 0.0)
+    ease_reg: float = numeric(1000.0, 1e-6)
+    closeness: float = numeric(4.0, 0.0)
+    precision: str = categorical("double", "single")
+    decay_days: float = numeric(60.0, 1.0)
+    seed: int = numeric(0, 0)
 
     def fit(self, data: TrainData) -> Self:
         """Fit the parts."""
@@ -54,7 +54,7 @@ class Blend(ArrayModel):
                     name.removeprefix(prefix): array for name, array in self.arrays.items() if name.startswith(prefix)
                 }
                 total += weight * _standardised(part.score(users))
-        return popularity_where_silent(total, self.arrays["popularity"])
+        return fill_with_popularity(total, self.arrays["popularity"])
 
     def _parts(self) -> list[tuple[ArrayModel, float]]:
         ials = Ials(

@@ -1,4 +1,4 @@
-"""Boosted trees over rows of numbers. Only this file knows LightGBM."""
+"""Gradient-boosted trees on tables of numbers. Only this module uses LightGBM."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 import polars as pl
 
 KEYS = ("user_id", "item_id", "user_idx", "item_idx", "as_of", "label")
-BINS = 63  # of a column's values: as good as 255 here, and faster
+MAX_BINS = 63  # of a column's values: as good as 255 here, and faster
 THREADS = os.cpu_count() or 1
 # the same bytes in every run, with any number of threads
-SAME = {"deterministic": True, "force_row_wise": True, "verbosity": -1}
+DETERMINISTIC = {"deterministic": True, "force_row_wise": True, "verbosity": -1}
 
 
-def numbers(rows: pl.DataFrame) -> list[str]:
-    """The numeric columns from which trees learn, in their order."""
+def numeric_columns(rows: pl.DataFrame) -> list[str]:
+    """The numeric columns that the trees use, in their order."""
     return [name for name, dtype in rows.schema.items() if name not in KEYS and dtype.is_numeric()]
 
 
-def learn(
+def fit(
     rows: pl.DataFrame, columns: list[str], n_trees: int, group: np.ndarray | None = None, **settings: Any
 ) -> np.ndarray:
-    """Trees that tell rows of `label` 1 from rows of label 0, as LightGBM's own text: uint8 (n_bytes,).
+    """Trees that separate rows with `label` 1 from rows with label 0, in LightGBM's text format: uint8 (n_bytes,).
 
     Parameters
     ----------
@@ -32,18 +32,18 @@ def learn(
     settings
         LightGBM's own parameters.
     """
-    import lightgbm  # half a second to import: only where it is used
+    import lightgbm  # imports in half a second: only if used
 
-    same = {"max_bin": BINS, "num_threads": THREADS, **SAME}
+    parameters = {"max_bin": MAX_BINS, "num_threads": THREADS, **DETERMINISTIC}
     label = rows.get_column("label").to_numpy()
-    table = lightgbm.Dataset(_matrix(rows, columns), label, group=group, feature_name=columns, params=same)
-    trees = lightgbm.train({**same, **settings}, table, num_boost_round=n_trees)
-    text = trees.model_to_string().replace(f"[num_threads: {THREADS}]", "[num_threads: 0]")  # no matter to the trees
+    table = lightgbm.Dataset(_matrix(rows, columns), label, group=group, feature_name=columns, params=parameters)
+    trees = lightgbm.train({**parameters, **settings}, table, num_boost_round=n_trees)
+    text = trees.model_to_string().replace(f"[num_threads: {THREADS}]", "[num_threads: 0]")  # does not affect the trees
     return np.frombuffer(text.encode(), dtype=np.uint8)
 
 
 def score(trees: np.ndarray, rows: pl.DataFrame) -> np.ndarray:
-    """The trees' raw scores (n_rows,): log odds, or the ranker's own scale. `rows` have the columns of the lesson."""
+    """The trees' raw scores (n_rows,): log odds, or the ranker's own scale. `rows` need the columns of `fit`."""
     booster = _booster(trees)
     if not rows.height:
         return np.empty(0)
@@ -51,27 +51,27 @@ def score(trees: np.ndarray, rows: pl.DataFrame) -> np.ndarray:
 
 
 def contributions(trees: np.ndarray, rows: pl.DataFrame) -> pl.DataFrame:
-    """What each column adds to each row's raw score: exact Shapley values of the trees.
+    """The contribution of each column to each row's raw score: exact Shapley values of the trees.
 
     Returns
     -------
     DataFrame
-        One row per row (`row`: its number) and column: row, feature, value, contribution; the largest size first. The
-        feature `(all)` is the mean score; with it they sum to the row's score.
+        One row per row (`row`: its number) and column: row, feature, value, contribution; the largest absolute
+        contribution first. The feature `(all)` is the mean score; including it, they sum to the row's score.
 
     Source: Lundberg et al., From local explanations to global understanding with explainable AI for trees, 2020.
     """
     booster = _booster(trees)
     columns = booster.feature_name()
     values = _matrix(rows, columns)
-    added = booster.predict(values, pred_contrib=True, num_threads=THREADS)
-    told = np.pad(values.astype(np.float64), ((0, 0), (0, 1)), constant_values=np.nan)
+    contributions = booster.predict(values, pred_contrib=True, num_threads=THREADS)
+    padded = np.pad(values.astype(np.float64), ((0, 0), (0, 1)), constant_values=np.nan)
     table = pl.DataFrame(
         {
             "row": np.repeat(np.arange(rows.height), len(columns) + 1),
             "feature": [*columns, "(all)"] * rows.height,
-            "value": pl.Series(told.ravel()).fill_nan(None),
-            "contribution": added.ravel(),
+            "value": pl.Series(padded.ravel()).fill_nan(None),
+            "contribution": contributions.ravel(),
         }
     )
     return table.sort("row", pl.col("contribution").abs(), "feature", descending=[False, True, False])
@@ -84,5 +84,5 @@ def _booster(trees: np.ndarray) -> Any:
 
 
 def _matrix(rows: pl.DataFrame, columns: list[str]) -> np.ndarray:
-    """(n_rows, n_columns) float32; null = NaN, which trees send their own way."""
+    """(n_rows, n_columns) float32; null is NaN, which the trees handle separately."""
     return rows.select(pl.col(columns).cast(pl.Float32)).to_numpy()

@@ -1,4 +1,4 @@
-"""Bayesian personalised ranking: what a user took should rank above what they did not."""
+"""Bayesian personalised ranking: bought items should rank above the others."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from recomart_lib.models.base import ArrayModel, TrainData, at_least, popularity_where_silent
+from recomart_lib.models.base import ArrayModel, TrainData, fill_with_popularity, numeric
 
 
 @dataclass(eq=False)
 class Bpr(ArrayModel):
     """score(u, i) = p(u) . q(i) + b(i), maximising sum ln sigmoid(score(u, i) - score(u, j)) - reg |p, q, b|^2.
 
-    By stochastic gradient descent over pairs with a relevant event (u, i) and items j that u did not take, drawn as
-    often as they are taken. An item that nobody took was never compared: it comes last. For a user without history
-    popularity decides.
+    By stochastic gradient descent over pairs with a relevant event (u, i) and items j that u did not buy, sampled by
+    popularity. An item without buyers is never compared: it comes last. A user without history gets the popularity
+    order.
 
     Source: Rendle et al., BPR: Bayesian personalized ranking from implicit feedback, UAI 2009; implicit.
     """
 
     name: ClassVar[str] = "bpr"
-    n_factors: int = at_least(64, 1)
-    learning_rate: float = at_least(0.01, 1e-9)
-    reg: float = at_least(0.001, 0.0)
-    n_epochs: int = at_least(50, 1)
-    seed: int = at_least(0, 0)
+    n_factors: int = numeric(64, 1)
+    learning_rate: float = numeric(0.01, 1e-9)
+    reg: float = numeric(0.001, 0.0)
+    n_epochs: int = numeric(50, 1)
+    seed: int = numeric(0, 0)
 
     def fit(self, data: TrainData) -> Self:
-        """Descend in one thread: with more, the order of the steps, and so the result, would differ in every run."""
+        """Gradient descent in one thread: with more, the order of the steps and the result would vary between runs."""
         users, items = np.zeros((data.n_users, self.n_factors + 1)), np.zeros((data.n_items, self.n_factors + 1))
-        if data.relevant.nnz:  # implicit cannot draw from nothing
-            users, items = self._descend(data)
+        if data.relevant.nnz:  # implicit cannot sample from an empty matrix
+            users, items = self._fit_factors(data)
         popularity, silent = data.popularity(), data.relevant.getnnz(axis=1) == 0
         factors, bias = items[:, :-1].copy(), items[:, -1].copy()
         factors[popularity == 0] = 0
-        known = np.where(silent[:, None], 0, users[:, :-1])
-        bias[popularity == 0] = min(_lower_bound(known, factors, bias), 0)
-        self.arrays = {"user_factors": known, "item_factors": factors, "item_bias": bias, "silent": silent}
+        user_factors = np.where(silent[:, None], 0, users[:, :-1])
+        bias[popularity == 0] = min(_lower_bound(user_factors, factors, bias), 0)
+        self.arrays = {"user_factors": user_factors, "item_factors": factors, "item_bias": bias, "silent": silent}
         self.arrays["popularity"] = popularity
         return self
 
@@ -46,11 +46,11 @@ class Bpr(ArrayModel):
         """(len(users), n_items); see the class."""
         a = self.arrays
         scores = a["user_factors"][users] @ a["item_factors"].T + a["item_bias"]
-        return popularity_where_silent(np.where(a["silent"][users, None], 0, scores), a["popularity"])
+        return fill_with_popularity(np.where(a["silent"][users, None], 0, scores), a["popularity"])
 
-    def _descend(self, data: TrainData) -> tuple[np.ndarray, np.ndarray]:
-        """User factors, the last one of which is 1, and item factors, the last one of which is the bias."""
-        from implicit.cpu.bpr import BayesianPersonalizedRanking  # half a second to import: only where it is used
+    def _fit_factors(self, data: TrainData) -> tuple[np.ndarray, np.ndarray]:
+        """User factors, with 1 in the last column, and item factors, with the bias in the last column."""
+        from implicit.cpu.bpr import BayesianPersonalizedRanking  # imports in half a second: only if used
 
         solver = BayesianPersonalizedRanking(
             factors=self.n_factors,
@@ -65,6 +65,6 @@ class Bpr(ArrayModel):
 
 
 def _lower_bound(users: np.ndarray, items: np.ndarray, bias: np.ndarray) -> float:
-    """No score is below it: |p . q| <= |p| |q|."""
+    """A lower bound of all scores: |p . q| <= |p| |q|."""
     longest = [np.linalg.norm(factors, axis=1).max() for factors in (users, items)]
     return float(bias.min() - longest[0] * longest[1])

@@ -1,4 +1,4 @@
-"""More of the kind that the user takes: by name, category, brand and price, so that items without buyers count too."""
+"""Items similar to the purchase history by name, category, brand and price: works for items without buyers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 from scipy import sparse
 
 from recomart_lib.core.schemas import UNKNOWN
-from recomart_lib.models.base import TrainData, at_least
+from recomart_lib.models.base import TrainData, numeric
 from recomart_lib.models.item_to_item import ItemToItem
 
 log = logging.getLogger(__name__)
@@ -23,48 +23,48 @@ WORD = r"[\p{L}\p{N}]+"
 class Content(ItemToItem):
     """score(u, i) = sum over the user's items j of exp(-days(u, j) / decay_days) * cos(v(j), v(i)).
 
-    `days` are the whole days from the pair's last relevant event to the cut. v(i) is made of the item's facts alone
-    (see `vectors`), so that an item without any event is scored like the others. The user's own items are among the
-    similar ones. Where nothing is similar, for a user without history, and where nothing is known of items
-    (`TrainData.items`), popularity decides.
+    `days` are the whole days from the pair's last relevant event to the cut. v(i) depends on the item's attributes
+    only (see `tf_idf`), so that items without any event are scored too. The user's own items are included. Users
+    without history, items without similarity, and data without item attributes (`TrainData.items`) get the popularity
+    order.
 
     Source: Pazzani and Billsus, Content-based recommendation systems, 2007.
     """
 
     name: ClassVar[str] = "content"
-    decay_days: float = at_least(60.0, 1.0)
-    fact_weight: float = at_least(0.25, 0.0)
-    n_price_levels: int = at_least(4, 1)
+    decay_days: float = numeric(60.0, 1.0)
+    fact_weight: float = numeric(0.25, 0.0)
+    n_price_levels: int = numeric(4, 1)
 
     def fit(self, data: TrainData) -> Self:
-        """Describe the items, and remember who took what, and when."""
+        """Compute the item vectors, and store the decayed histories."""
         if data.items is None:
-            log.warning("content: nothing is known of the items; popularity is kept")
+            log.warning("content: there are no item attributes; falling back to popularity")
         days = (pl.lit(data.cut) - pl.col("last_relevant_timestamp")).dt.total_days()
-        fresh = pl.when(pl.col("n_relevant") > 0).then((-days / self.decay_days).exp())
+        decayed = pl.when(pl.col("n_relevant") > 0).then((-days / self.decay_days).exp())
         self.arrays = {
-            "history": data.matrix(fresh),
+            "history": data.matrix(decayed),
             "popularity": data.popularity(),
-            "vectors": vectors(words(data.items, self.n_price_levels), data.n_items, self.fact_weight),
+            "vectors": tf_idf(item_terms(data.items, self.n_price_levels), data.n_items, self.fact_weight),
         }
         return self
 
-    def through(self, history: sparse.csr_matrix) -> np.ndarray:
-        """See `ItemToItem.through`; the profiles of the histories, compared with every item."""
+    def score_histories(self, history: sparse.csr_matrix) -> np.ndarray:
+        """See `ItemToItem.score_histories`; compares the profile of each history with every item."""
         profiles = (history @ self.arrays["vectors"]).toarray()
         return (self.arrays["vectors"] @ profiles.T).T
 
     def weight(self, because: np.ndarray, item: np.ndarray) -> np.ndarray:
         """See `ItemToItem.weight`."""
-        both = self.arrays["vectors"][because].multiply(self.arrays["vectors"][item])
-        return np.asarray(both.sum(axis=1), dtype=np.float64).ravel()
+        products = self.arrays["vectors"][because].multiply(self.arrays["vectors"][item])
+        return np.asarray(products.sum(axis=1), dtype=np.float64).ravel()
 
 
-def words(items: pl.DataFrame | None, n_price_levels: int) -> pl.DataFrame:
-    """One row per item and word that describes it: item_idx, kind (brand, category, name, price), word.
+def item_terms(items: pl.DataFrame | None, n_price_levels: int) -> pl.DataFrame:
+    """One row per item and term that describes it: item_idx, kind (brand, category, name, price), word.
 
-    A name gives its words in lower case; category and brand are one word each, unless unknown; so is the price level:
-    the quantile (1 = cheapest) of the price among all known prices, equal prices sharing their mean rank.
+    A name has its words in lower case; category and brand are one term each, unless unknown; so is the price level: the
+    quantile (1 = cheapest) of the price among all known prices, where equal prices share their mean rank.
     """
     if items is None:
         return pl.DataFrame(schema={"item_idx": pl.Int32, "kind": pl.String, "word": pl.String})
@@ -78,19 +78,19 @@ def words(items: pl.DataFrame | None, n_price_levels: int) -> pl.DataFrame:
     }
     parts = [items.select("item_idx", kind=pl.lit(kind), word=word) for kind, word in columns.items()]
     parts[-1] = parts[-1].explode("word")
-    known = pl.concat(parts).drop_nulls("word").filter((pl.col("word") != UNKNOWN) | (pl.col("kind") == "name"))
-    return known.unique().sort("kind", "word", "item_idx")
+    terms = pl.concat(parts).drop_nulls("word").filter((pl.col("word") != UNKNOWN) | (pl.col("kind") == "name"))
+    return terms.unique().sort("kind", "word", "item_idx")
 
 
-def vectors(described: pl.DataFrame, n_items: int, fact_weight: float) -> sparse.csr_matrix:
-    """Unit vectors of the items (n_items, n_words), so that a dot product is a cosine; zero where nothing is known.
+def tf_idf(terms: pl.DataFrame, n_items: int, fact_weight: float) -> sparse.csr_matrix:
+    """Unit vectors of the items (n_items, n_words), so that a dot product is a cosine; zero for items without terms.
 
-    A word weighs ln((1 + n_items) / (1 + items with it)) + 1. The words of a name together have length 1 before the
-    last step, and each of category, brand and price level has length `fact_weight`.
+    The weight of a term is ln((1 + n_items) / (1 + items with it)) + 1. The words of a name together have length 1
+    before the last step, and each of category, brand and price level has length `fact_weight`.
 
     Source: Salton and Buckley, Term-weighting approaches in automatic text retrieval, 1988 (with smoothed idf).
     """
-    rows = described.with_columns(
+    rows = terms.with_columns(
         column=pl.struct("kind", "word").rle_id().cast(pl.Int64), with_it=pl.len().over("kind", "word")
     )
     item, column, with_it = (rows[name].to_numpy() for name in ("item_idx", "column", "with_it"))

@@ -1,4 +1,4 @@
-"""People who took this took that: cosine similarity between items, of the nearest neighbours only."""
+"""Item-based k-nearest neighbours: cosine similarity between items."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy import sparse
 
-from recomart_lib.models.base import TrainData, at_least
+from recomart_lib.models.base import TrainData, numeric
 from recomart_lib.models.item_to_item import ItemToItem
 
 
@@ -17,31 +17,31 @@ from recomart_lib.models.item_to_item import ItemToItem
 class ItemKNN(ItemToItem):
     """score(u, i) = sum over the user's items j of cos(j, i), where i is among the nearest neighbours of j.
 
-    Cosine of the items' columns in the binary relevant matrix. As implicit counts, an item is the first of its own
-    `n_neighbours`. Items near to nothing in the history, and
-    users without one, are ranked by popularity behind the others.
+    The cosine of the items' columns in the binary relevant matrix. As in implicit, an item is the first of its own
+    `n_neighbours`. Items without a neighbour in the history follow in the order of popularity, which is also the order
+    for users without history.
 
     Source: Sarwar et al., Item-based collaborative filtering, WWW 2001; implicit's CosineRecommender.
     """
 
     name: ClassVar[str] = "item_knn"
-    n_neighbours: int = at_least(50, 1)
+    n_neighbours: int = numeric(50, 1)
 
     def fit(self, data: TrainData) -> Self:
-        """Find the neighbours; one thread, so that equal similarities are cut off alike in every run."""
-        from implicit.nearest_neighbours import CosineRecommender  # half a second to import: only where it is used
+        """Find the neighbours; in one thread, so that ties are cut off identically in every run."""
+        from implicit.nearest_neighbours import CosineRecommender  # imports in half a second: only if used
 
         neighbours = CosineRecommender(K=self.n_neighbours, num_threads=1)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # implicit warns of a conversion between two of its own functions
+            warnings.simplefilter("ignore")  # implicit warns about an internal conversion
             neighbours.fit(data.relevant, show_progress=False)
         similarity = sparse.csr_matrix(neighbours.similarity, dtype=np.float64)
         similarity.sort_indices()
         self.arrays = {"history": data.relevant, "similarity": similarity, "popularity": data.popularity()}
         return self
 
-    def through(self, history: sparse.csr_matrix) -> np.ndarray:
-        """See `ItemToItem.through`."""
+    def score_histories(self, history: sparse.csr_matrix) -> np.ndarray:
+        """See `ItemToItem.score_histories`."""
         return (history @ self.arrays["similarity"]).toarray()
 
     def weight(self, because: np.ndarray, item: np.ndarray) -> np.ndarray:

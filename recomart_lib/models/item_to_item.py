@@ -1,4 +1,4 @@
-"""What models share that add up what each item of a history says: scores, and their exact explanation."""
+"""Base of item-to-item models: scores as sums of contributions of the history, and their exact explanation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from recomart_lib.models.base import EXPLAINED, ArrayModel, check_index, popularity_where_silent
+from recomart_lib.models.base import EXPLANATIONS, ArrayModel, check_index, fill_with_popularity
 
 BLOCK = 4_096
 
@@ -18,12 +18,11 @@ BLOCK = 4_096
 class ItemToItem(ArrayModel):
     """score(u, i) = sum over j of x(u, j) W[j, i]: item j of the user's history x(u) adds x(u, j) W[j, i].
 
-    `arrays` holds `history` (x) and `popularity`, which decides where the sum is exactly 0. How W is kept is each
-    model's own matter.
+    `arrays` contains `history` (x) and `popularity`, used where the sum is exactly 0. Each model stores W its own way.
     """
 
     @abstractmethod
-    def through(self, history: sparse.csr_matrix) -> np.ndarray:
+    def score_histories(self, history: sparse.csr_matrix) -> np.ndarray:
         """x W for any histories x (n, n_items): float64 (n, n_items)."""
 
     @abstractmethod
@@ -32,30 +31,30 @@ class ItemToItem(ArrayModel):
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """(len(users), n_items); see the class."""
-        return popularity_where_silent(self.through(self.arrays["history"][users]), self.arrays["popularity"])
+        return fill_with_popularity(self.score_histories(self.arrays["history"][users]), self.arrays["popularity"])
 
     def explain(self, users: np.ndarray, items: np.ndarray) -> pl.DataFrame:
-        """See `ArrayModel.explain`. A pair whose history says nothing has no row: popularity decided."""
+        """See `ArrayModel.explain`. A pair without contributions has no row: its score is popularity."""
         users, items = np.asarray(users, dtype=np.int64), np.asarray(items, dtype=np.int64)
         if len(users) != len(items):
-            raise ValueError(f"{len(users)} users and {len(items)} items are no pairs")
+            raise ValueError(f"{len(users)} users and {len(items)} items are not pairs")
         check_index("user_idx", users, self.arrays["history"].shape[0])
         check_index("item_idx", items, self.arrays["history"].shape[1])
-        parts = [self._explained(users[at : at + BLOCK], items[at : at + BLOCK]) for at in range(0, len(users), BLOCK)]
-        return pl.concat([pl.DataFrame(schema=EXPLAINED), *parts])
+        parts = [self._explain(users[at : at + BLOCK], items[at : at + BLOCK]) for at in range(0, len(users), BLOCK)]
+        return pl.concat([pl.DataFrame(schema=EXPLANATIONS), *parts])
 
-    def _explained(self, users: np.ndarray, items: np.ndarray) -> pl.DataFrame:
+    def _explain(self, users: np.ndarray, items: np.ndarray) -> pl.DataFrame:
         history = self.arrays["history"][users]
         pair = np.repeat(np.arange(len(users)), np.diff(history.indptr))
-        added = history.data * self.weight(history.indices, items[pair])
-        said = added != 0
-        pair, because, added = pair[said], history.indices[said], added[said]
-        share = added / np.bincount(pair, np.abs(added), minlength=len(users))[pair]
-        order = np.lexsort((because, -added, pair))
-        columns = (users[pair], items[pair], because, added, share)
+        contribution = history.data * self.weight(history.indices, items[pair])
+        nonzero = contribution != 0
+        pair, because, contribution = pair[nonzero], history.indices[nonzero], contribution[nonzero]
+        share = contribution / np.bincount(pair, np.abs(contribution), minlength=len(users))[pair]
+        order = np.lexsort((because, -contribution, pair))
+        columns = (users[pair], items[pair], because, contribution, share)
         return pl.DataFrame(
             {
                 name: pl.Series(values[order]).cast(dtype)
-                for (name, dtype), values in zip(EXPLAINED.items(), columns, strict=True)
+                for (name, dtype), values in zip(EXPLANATIONS.items(), columns, strict=True)
             }
         )

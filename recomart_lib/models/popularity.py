@@ -1,4 +1,4 @@
-"""What most people take: the floor that every personal model has to beat."""
+"""Popularity: the baseline that every personalised model has to beat."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 import polars as pl
 
-from recomart_lib.models.base import ArrayModel, TrainData, at_least
+from recomart_lib.models.base import ArrayModel, TrainData, numeric
 
 
 @dataclass(eq=False)
@@ -20,26 +20,26 @@ class Popularity(ArrayModel):
 
     def fit(self, data: TrainData) -> Self:
         """Count users per item."""
-        self.arrays = {"users": data.popularity(self._kept(data))}
+        self.arrays = {"users": data.popularity(self._recent(data))}
         return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """The same row for every user, with or without history: (len(users), n_items)."""
         return np.tile(self.arrays["users"], (len(users), 1))
 
-    def _kept(self, data: TrainData) -> pl.Expr | None:
+    def _recent(self, data: TrainData) -> pl.Expr | None:
         return None
 
 
 @dataclass(eq=False)
 class RecentPopularity(Popularity):
-    """The same, of users whose relevant event lies in [cut - window_days, cut): seasons and fashions pass.
+    """Popularity among users with a relevant event in [cut - window_days, cut): it follows seasons and trends.
 
     The latest relevant event of a pair decides; an item without any scores 0.
     """
 
     name: ClassVar[str] = "recent_popularity"
-    window_days: int = at_least(30, 1)
+    window_days: int = numeric(30, 1)
 
-    def _kept(self, data: TrainData) -> pl.Expr | None:
+    def _recent(self, data: TrainData) -> pl.Expr | None:
         return pl.col("last_relevant_timestamp") >= data.cut - timedelta(days=self.window_days)

@@ -1,4 +1,4 @@
-"""Chance: what a list is worth that knows nothing."""
+"""A random list: the lowest baseline."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from recomart_lib.models.base import ArrayModel, TrainData, at_least
+from recomart_lib.models.base import ArrayModel, TrainData, numeric
 
 
 @dataclass(eq=False)
-class RandomFloor(ArrayModel):
-    """score(u, i) is uniform in [0, 1); every user has a generator, so that the blocks asked for do not matter."""
+class RandomBaseline(ArrayModel):
+    """score(u, i) is uniform in [0, 1), with one generator per user, so that scores do not depend on blocks."""
 
     name: ClassVar[str] = "random"
-    seed: int = at_least(42, 0)
+    seed: int = numeric(42, 0)
 
     def fit(self, data: TrainData) -> Self:
-        """Remember the size of the catalogue."""
+        """Store the size of the catalogue."""
         self.arrays = {"n_items": np.array(data.n_items)}
         return self
 

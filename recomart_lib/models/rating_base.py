@@ -1,4 +1,4 @@
-"""What rating models share: the ratings that they learn from, Surprise's descent, estimates in stars."""
+"""Base of rating models: training ratings, fitting with Surprise, and estimates in stars."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ import polars as pl
 from scipy import sparse
 
 from recomart_lib.core.errors import UserError
-from recomart_lib.models.base import ArrayModel, TrainData, at_least
+from recomart_lib.models.base import ArrayModel, TrainData, numeric
 
 LOWEST, HIGHEST = 1.0, 5.0
 
 
 @dataclass(eq=False)
 class RatingModel(ArrayModel):
-    """score(u, i) = mean + b(u) + b(i) + t(u) . q(i); how the taste t(u) is made is each model's own matter.
+    """score(u, i) = mean + b(u) + b(i) + t(u) . q(i); each model defines the user factors t(u).
 
-    Users and items without a rating have b = 0 and t = q = 0, as in Surprise. Pairs are visited in the order of
-    user_idx and item_idx (the order matters in the third digit). Scores are not clipped: clipped ones would tie.
+    Users and items without a rating have b = 0 and t = q = 0, as in Surprise. Pairs are processed in the order of
+    user_idx and item_idx (the order matters in the third digit). Scores are not clipped, to avoid ties.
     """
 
-    n_factors: int = at_least(50, 1)
-    n_epochs: int = at_least(20, 1)
-    learning_rate: float = at_least(0.005, 1e-9)
-    reg: float = at_least(0.02, 0.0)
-    seed: int = at_least(42, 0)
+    n_factors: int = numeric(50, 1)
+    n_epochs: int = numeric(20, 1)
+    learning_rate: float = numeric(0.005, 1e-9)
+    reg: float = numeric(0.02, 0.0)
+    seed: int = numeric(42, 0)
 
     @abstractmethod
     def _solver(self, **settings: Any) -> Any:
-        """Surprise's algorithm with these settings and the model's own."""
+        """Surprise's algorithm with these settings."""
 
     @abstractmethod
-    def _tastes(self, solver: Any, rated: sparse.csr_matrix) -> np.ndarray:
+    def _user_factors(self, solver: Any, rated: sparse.csr_matrix) -> np.ndarray:
         """t (n_users, n_factors) of a fitted solver; `rated` (n_users, n_items) is 1 where there is a rating."""
 
     def fit(self, data: TrainData) -> Self:
-        """Learn from the ratings, or from the weights where there are none (see `ratings`).
+        """Fit the ratings, or the weights if there are no ratings (see `ratings`).
 
         Raises
         ------
         UserError
-            If the descent diverges: the learning rate is too high.
+            If the fit diverges: the learning rate is too high.
         """
         rated = ratings(data.interactions)
         solver = self._solver(
@@ -57,18 +57,18 @@ class RatingModel(ArrayModel):
         )
         solver.fit(_trainset(rated, data.n_users, data.n_items))
         where = (rated["user_idx"].to_numpy(), rated["item_idx"].to_numpy())
-        known = sparse.csr_matrix((np.ones(rated.height), where), shape=(data.n_users, data.n_items))
-        users, items = (known.getnnz(axis)[:, None] > 0 for axis in (1, 0))
+        is_rated = sparse.csr_matrix((np.ones(rated.height), where), shape=(data.n_users, data.n_items))
+        users, items = (is_rated.getnnz(axis)[:, None] > 0 for axis in (1, 0))
         self.arrays = {
             "mean": np.array(rated["rating"].mean()),
             "user_bias": solver.bu,
             "item_bias": solver.bi,
-            # Surprise starts everybody at random and leaves those without a rating there: they know nothing
-            "user_factors": self._tastes(solver, known) * users,
+            # Surprise leaves users and items without ratings at their random start: they get zeros
+            "user_factors": self._user_factors(solver, is_rated) * users,
             "item_factors": solver.qi * items,
         }
         if not all(np.isfinite(array).all() for array in self.arrays.values()):
-            raise UserError(f"{self.name}: the fit diverges at learning_rate {self.learning_rate}; choose a lower one.")
+            raise UserError(f"{self.name}: the fit diverges at learning_rate {self.learning_rate}; decrease it.")
         return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
@@ -86,7 +86,7 @@ class RatingModel(ArrayModel):
 def ratings(interactions: pl.DataFrame) -> pl.DataFrame:
     """One row per rated pair: user_idx, item_idx, rating.
 
-    Where no pair has a rating, each gets one from its implicit weight: the quintile (1 to 5) of the weight's rank among
+    If no pair has a rating, each gets one from its implicit weight: the quintile (1 to 5) of the weight's rank among
     all pairs, equal weights sharing their mean rank. If all weights are equal, everything is rated 3.
     """
     rated = interactions.drop_nulls("rating")
@@ -97,7 +97,7 @@ def ratings(interactions: pl.DataFrame) -> pl.DataFrame:
 
 
 def _trainset(rated: pl.DataFrame, n_users: int, n_items: int) -> object:
-    """Surprise's own structure, filled with our indices: its reader would renumber them, by way of pandas."""
+    """Surprise's Trainset with our indices: its reader would renumber them, and needs pandas."""
     from surprise import Trainset
 
     by_user, by_item = defaultdict(list), defaultdict(list)

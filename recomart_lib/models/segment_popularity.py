@@ -1,4 +1,4 @@
-"""What most people like you take: popularity within a segment of the users."""
+"""Popularity within a segment of the users."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from recomart_lib.core.schemas import UNKNOWN
-from recomart_lib.models.base import ArrayModel, TrainData, at_least, one_of
+from recomart_lib.models.base import ArrayModel, TrainData, categorical, numeric
 
 log = logging.getLogger(__name__)
 
@@ -20,16 +20,16 @@ class SegmentPopularity(ArrayModel):
     """score(u, i) = (n(s, i) + prior * n(i) / n) / (n(s) + prior), s the segment of u: an estimate of s's share.
 
     n counts users with a relevant event: all of them, of item i, in the segment, of item i in the segment. The segment
-    is an attribute of the user, with history or without. A small segment is shrunk towards everybody's share, as if
-    `prior` users of the shop's mean taste were in it; an unknown segment (n(s) = 0) is everybody. Where nothing is
-    known of users (`TrainData.users`), this is popularity.
+    is an attribute of the user, with history or without. A small segment is shrunk towards the share of all users, as
+    if it had `prior` more users with average behaviour; an unknown segment (n(s) = 0) gets the share of all users.
+    Without user attributes (`TrainData.users`), this is popularity.
 
     Source: Efron and Morris, Stein's estimator and its generalizations, 1973 (shrinkage; here towards the mean of all).
     """
 
     name: ClassVar[str] = "segment_popularity"
-    segment: str = one_of("country", "city", "gender", "age_group")
-    prior: float = at_least(20.0, 1e-6)
+    segment: str = categorical("country", "city", "gender", "age_group")
+    prior: float = numeric(20.0, 1e-6)
 
     def fit(self, data: TrainData) -> Self:
         """Count users per segment and item. Segment 0 is the unknown one."""
@@ -56,8 +56,10 @@ class SegmentPopularity(ArrayModel):
     def _segments(self, data: TrainData) -> np.ndarray:
         """(n_users,) int64: 0 where the segment is unknown, else 1 + the rank of its name."""
         if data.users is None or self.segment not in data.users.columns:
-            log.warning("segment_popularity: no %s of the users is known; everybody's popularity is kept", self.segment)
+            log.warning(
+                "segment_popularity: users have no %s; falling back to the popularity of all users", self.segment
+            )
             return np.zeros(data.n_users, dtype=np.int64)
-        words = data.users.get_column(self.segment).fill_null(UNKNOWN).to_numpy().astype(str)
-        names = np.unique(words[words != UNKNOWN])
-        return np.where(words == UNKNOWN, 0, 1 + np.searchsorted(names, words)).astype(np.int64)
+        segments = data.users.get_column(self.segment).fill_null(UNKNOWN).to_numpy().astype(str)
+        names = np.unique(segments[segments != UNKNOWN])
+        return np.where(segments == UNKNOWN, 0, 1 + np.searchsorted(names, segments)).astype(np.int64)

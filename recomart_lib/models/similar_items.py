@@ -1,4 +1,4 @@
-"""Items like this one, as a fitted model sees them."""
+"""Similar items according to a fitted model."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SIMILAR = {"item_idx": pl.Int32, "similar_idx": pl.Int32, "similarity": pl.Float
 def similar_items(model: ArrayModel, items: np.ndarray, k: int) -> pl.DataFrame:
     """The k items most similar to each of `items`: one row per item and similar item, in the order of `items` and rank.
 
-    Similarity is what a history of this item alone would add to the other's score (item-to-item models: a row of W), or
-    the cosine of the items' factors (factor models). An item is never similar to itself; equal ones go to the smaller
+    Similarity is the contribution of this item alone to the other's score (item-to-item models: a row of W), or the
+    cosine of the items' factors (factor models). An item is never similar to itself; ties go to the smaller
     index.
 
     Parameters
@@ -35,7 +35,7 @@ def similar_items(model: ArrayModel, items: np.ndarray, k: int) -> pl.DataFrame:
     Raises
     ------
     UserError
-        If the model knows nothing of how items relate.
+        If the model has no item similarity.
     IndexError
         If an item_idx is out of range.
     """
@@ -45,9 +45,9 @@ def similar_items(model: ArrayModel, items: np.ndarray, k: int) -> pl.DataFrame:
 
 
 def _similar(model: ArrayModel, items: np.ndarray, k: int) -> pl.DataFrame:
-    found = _similarity(model, items)
-    found[np.arange(len(items)), items] = -np.inf
-    idx, best = top_k(np.where(found > 0, found, -np.inf), k)
+    similarity = _similarity(model, items)
+    similarity[np.arange(len(items)), items] = -np.inf
+    idx, best = top_k(np.where(similarity > 0, similarity, -np.inf), k)
     row, place = np.nonzero(idx >= 0)
     columns = (items[row], idx[row, place], best[row, place], place + 1)
     return pl.DataFrame(
@@ -61,11 +61,9 @@ def _similarity(model: ArrayModel, items: np.ndarray) -> np.ndarray:
         n_items = model.arrays["history"].shape[1]
         check_index("item_idx", items, n_items)
         alone = (np.ones(len(items)), (np.arange(len(items)), items))
-        return np.array(model.through(sparse.csr_matrix(alone, shape=(len(items), n_items))))
+        return np.array(model.score_histories(sparse.csr_matrix(alone, shape=(len(items), n_items))))
     if "item_factors" not in model.arrays:
-        raise UserError(
-            f"{model.name} knows nothing of how items relate: ask ease, item_knn, content, als, bpr or svd."
-        )
+        raise UserError(f"{model.name} has no item similarity: use ease, item_knn, content, als, bpr or svd.")
     factors = model.arrays["item_factors"].astype(np.float64)
     check_index("item_idx", items, len(factors))
     length = np.linalg.norm(factors, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Biased matrix factorisation of ratings: guesses how much somebody likes a thing, not what they will pick."""
+"""Biased matrix factorisation of ratings: predicts ratings, not purchases."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Svd(RatingModel):
     name: ClassVar[str] = "svd"
 
     def _solver(self, **settings: Any) -> Any:
-        from surprise import SVD  # only where it is used
+        from surprise import SVD  # slow to import: only if used
 
         return SVD(**settings)
 
-    def _tastes(self, solver: Any, rated: sparse.csr_matrix) -> np.ndarray:
+    def _user_factors(self, solver: Any, rated: sparse.csr_matrix) -> np.ndarray:
         return solver.pu

@@ -1,4 +1,4 @@
-"""SVD++: what somebody rated tells of their taste, whatever the stars."""
+"""SVD++: also uses which items a user rated, whatever the rating."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from recomart_lib.models.base import at_least
+from recomart_lib.models.base import numeric
 from recomart_lib.models.rating_base import RatingModel
 
 
@@ -16,22 +16,22 @@ from recomart_lib.models.rating_base import RatingModel
 class SvdPlusPlus(RatingModel):
     """score(u, i) = mean + b(u) + b(i) + q(i) . (p(u) + sum of y(j) / sqrt(n(u))), over the n(u) items j that u rated.
 
-    The user's sum is taken once, after the fit, so that the model is kept, and scores, like SVD. Users and items
+    The sum of a user is computed once, after the fit, so that the model is stored and scores like SVD. Users and items
     without a rating: see `RatingModel`. Each rating visits all items of its user: the time of a fit grows with the sum
-    of n(u)^2, so that many heavy users make it slow.
+    of n(u)^2, so many very active users make it slow.
 
     Source: Koren, Factorization meets the neighborhood, KDD 2008; Surprise's SVDpp.
     """
 
     name: ClassVar[str] = "svdpp"
-    n_factors: int = at_least(20, 1)
-    learning_rate: float = at_least(0.007, 1e-9)
+    n_factors: int = numeric(20, 1)
+    learning_rate: float = numeric(0.007, 1e-9)
 
     def _solver(self, **settings: Any) -> Any:
-        from surprise import SVDpp  # only where it is used
+        from surprise import SVDpp  # slow to import: only if used
 
         return SVDpp(**settings, cache_ratings=True)
 
-    def _tastes(self, solver: Any, rated: sparse.csr_matrix) -> np.ndarray:
+    def _user_factors(self, solver: Any, rated: sparse.csr_matrix) -> np.ndarray:
         n_rated = np.maximum(rated.getnnz(axis=1), 1)[:, None]
         return solver.pu + (rated @ solver.yj) / np.sqrt(n_rated)

@@ -1,4 +1,4 @@
-"""From scores to lists: exact, fast, and the same everywhere when scores are equal."""
+"""From scores to top-k lists: exact, fast, and with deterministic ties."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tqdm.auto import tqdm
 
 from recomart_lib.models.base import Model
 
-GROUPS = 16  # columns are looked at in so many groups per place of a list
-CROWDED = 8  # more entries than this per place are many
+GROUPS = 16  # groups of columns per place of a list
+CROWDED = 8  # rows with more remaining entries than this per place are cut exactly
 
 
 def top_k(scores: np.ndarray, k: int, mask: sparse.csr_matrix | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The k best items of each row, best first; equal scores go to the smaller index.
+    """The k best items of each row, best first; ties go to the smaller index.
 
     Parameters
     ----------
@@ -61,10 +61,10 @@ def top_k(scores: np.ndarray, k: int, mask: sparse.csr_matrix | None = None) -> 
 
 
 def _promising(scores: np.ndarray, k: int) -> np.ndarray:
-    """True for at least k entries of each row, the k best among them, and for few others.
+    """True for the k best entries of each row, and for few others.
 
-    Of a row's groups of columns, k have a maximum that reaches the k-th largest maximum: so many entries do, at least.
-    Finding it is far less work than finding the k-th largest entry. Rows in which too many are equal are cut exactly.
+    At least k groups of a row's columns have a maximum that reaches the k-th largest maximum, so at least k entries do.
+    Finding it is much faster than finding the k-th largest entry. Rows with too many ties are cut exactly.
     """
     n, n_items = scores.shape
     n_groups = min(GROUPS * k, n_items)
@@ -75,23 +75,23 @@ def _promising(scores: np.ndarray, k: int) -> np.ndarray:
     promising = scores >= np.partition(maxima, n_groups - k, axis=1)[:, [n_groups - k]]
     crowded = np.flatnonzero(np.count_nonzero(promising, axis=1) > CROWDED * k)
     if crowded.size:
-        promising[crowded] = _kept(scores[crowded], k)
+        promising[crowded] = _exactly_k(scores[crowded], k)
     return promising
 
 
-def _kept(scores: np.ndarray, k: int) -> np.ndarray:
-    """True for exactly k entries of each row: all above the k-th best value, and the first of those that equal it.
+def _exactly_k(scores: np.ndarray, k: int) -> np.ndarray:
+    """True for exactly k entries of each row: all above the k-th best value, and the first of those equal to it.
 
-    A partition alone would keep any of the equal ones; counting them is only done in rows where there are too many.
+    A partition alone would keep arbitrary ties; they are counted only in rows with too many.
     """
     kth = np.partition(scores, scores.shape[1] - k, axis=1)[:, [scores.shape[1] - k]]
-    kept = scores >= kth
-    crowded = np.flatnonzero(kept.sum(axis=1) > k)
+    selected = scores >= kth
+    crowded = np.flatnonzero(selected.sum(axis=1) > k)
     if crowded.size:
         equal = scores[crowded] == kth[crowded]
-        wanted = k - (scores[crowded] > kth[crowded]).sum(axis=1, keepdims=True)
-        kept[crowded] &= ~(equal & (np.cumsum(equal, axis=1, dtype=np.int32) > wanted))
-    return kept
+        n_needed = k - (scores[crowded] > kth[crowded]).sum(axis=1, keepdims=True)
+        selected[crowded] &= ~(equal & (np.cumsum(equal, axis=1, dtype=np.int32) > n_needed))
+    return selected
 
 
 def recommend(
@@ -102,7 +102,7 @@ def recommend(
     block: int = 1_024,
     progress: bool = False,
 ) -> pl.DataFrame:
-    """The model's lists: one row per suggestion, in the order of `users` and rank.
+    """The model's lists: one row per recommendation, in the order of `users` and rank.
 
     Memory holds one block of scores (block, n_items) at a time.
 
@@ -111,7 +111,7 @@ def recommend(
     users
         Distinct user_idx.
     mask
-        (n_users, n_items), of all users: items that must not be suggested to a user; None: everything may be.
+        (n_users, n_items), of all users: items that must not be recommended to a user; None: no restriction.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def recommend(
     Raises
     ------
     IndexError
-        If a user_idx is negative (NumPy would take another user from the end).
+        If a user_idx is negative (NumPy would count from the end).
     """
     return recommend_each(model, users, k, {"": mask}, block, progress)[""]
 
@@ -135,20 +135,20 @@ def recommend_each(
     block: int = 1_024,
     progress: bool = False,
 ) -> dict[str, pl.DataFrame]:
-    """As `recommend`, under several masks at once: every user is scored once."""
+    """As `recommend`, with several masks: every user is scored once."""
     users = np.asarray(users, dtype=np.int64)
     if users.size and users.min() < 0:
         raise IndexError(f"user_idx must not be negative: {users.min()}")
-    found = {name: [_lists_table([], [], [], [])] for name in masks}
+    lists = {name: [_lists_table([], [], [], [])] for name in masks}
     starts = tqdm(
         range(0, len(users), block), desc=f"lists of {model.name}", unit="block", disable=None if progress else True
     )
     for start in starts:
-        some = users[start : start + block]
-        scores = model.score(some)
+        block_users = users[start : start + block]
+        scores = model.score(block_users)
         for name, mask in masks.items():
-            found[name].append(_lists(some, scores, k, mask))
-    return {name: pl.concat(parts) for name, parts in found.items()}
+            lists[name].append(_lists(block_users, scores, k, mask))
+    return {name: pl.concat(parts) for name, parts in lists.items()}
 
 
 def _lists(users: np.ndarray, scores: np.ndarray, k: int, mask: sparse.csr_matrix | None) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Two stages: several simple models propose candidates, and boosted trees rank them."""
+"""Two stages: several simple models generate candidates, and boosted trees rank them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy import sparse
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.models import boosted_trees
-from recomart_lib.models.base import Rows, TrainData, at_least, one_of
+from recomart_lib.models.base import CandidateGenerator, TrainData, categorical, numeric
 from recomart_lib.models.own_history import OwnHistoryDecayed
 
 log = logging.getLogger(__name__)
@@ -25,14 +25,14 @@ BLOCK = 1_024  # users whose candidates are in memory at once
 class TwoStage(OwnHistoryDecayed):
     """score(u, i) = level(u, i) + users(i) / (1 + max users), as in `OwnHistory`; here the level is learned.
 
-    Boosted trees score the candidates of a user (`TrainData.candidates`) by what their sources say and by the features
-    of user, item and pair. They learn from candidates at earlier cuts and what followed (`TrainData.lesson`). Users are
-    ranked when they are first asked for, or all when the model is saved.
-    The level is the dense rank of the score among the user's candidates (1 = lowest); items outside follow by
-    popularity. Where there is nothing to learn from, the order is that of own_history_decayed.
+    Boosted trees score the candidates of a user (`TrainData.candidates`) from the scores of their sources and the
+    features of user, item and pair. They learn from labelled candidates at earlier cuts (`TrainData.examples`). The
+    level is the dense rank of the score among the user's candidates (1 = lowest); the other items follow by popularity.
+    A user is ranked at the first `score`, or at the latest when the model is saved. Without examples, the order is that
+    of own_history_decayed.
 
-    `objective`: binary estimates the chance that the user takes the candidate in the next window; lambdarank compares
-    the candidates of a user.
+    `objective`: binary estimates the probability that the user buys the candidate in the next window; lambdarank
+    compares the candidates of a user.
 
     Source: Covington et al., Deep neural networks for YouTube recommendations, 2016 (two stages); Burges, From RankNet
     to LambdaRank to LambdaMART, 2010; Ke et al., LightGBM, 2017.
@@ -40,28 +40,30 @@ class TwoStage(OwnHistoryDecayed):
 
     name: ClassVar[str] = "two_stage"
     reads_features: ClassVar[bool] = True
-    n_trees: int = at_least(200, 1)
-    n_leaves: int = at_least(31, 2)
-    learning_rate: float = at_least(0.06, 1e-6)
-    min_rows: int = at_least(100, 1)
-    feature_share: float = at_least(0.3, 1e-6)
-    objective: str = one_of("binary", "lambdarank")
-    seed: int = at_least(42, 0)
-    _candidates: Rows | None = field(init=False, repr=False, default=None)
-    _waiting: np.ndarray | None = field(init=False, repr=False, default=None)  # (n_users,) True: not ranked yet
+    n_trees: int = numeric(200, 1)
+    n_leaves: int = numeric(31, 2)
+    learning_rate: float = numeric(0.06, 1e-6)
+    min_rows: int = numeric(100, 1)
+    feature_share: float = numeric(0.3, 1e-6)
+    objective: str = categorical("binary", "lambdarank")
+    seed: int = numeric(42, 0)
+    _candidates: CandidateGenerator | None = field(init=False, repr=False, default=None)
+    _unranked: np.ndarray | None = field(init=False, repr=False, default=None)  # (n_users,) True: not ranked yet
 
     def fit(self, data: TrainData) -> Self:
-        """Learn from the lesson."""
+        """Fit the trees to the training examples."""
         super().fit(data)
-        self._candidates = self._waiting = None
+        self._candidates = self._unranked = None
         self.arrays["trees"] = np.empty(0, dtype=np.uint8)
-        if data.lesson is None or data.candidates is None or data.lesson.get_column("label").n_unique() < 2:
-            log.warning("two_stage: nothing to learn from before %s; the own history's order is kept", data.cut.date())
+        if data.examples is None or data.candidates is None or data.examples.get_column("label").n_unique() < 2:
+            log.warning(
+                "two_stage: nothing to learn from before %s; falling back to own_history_decayed", data.cut.date()
+            )
             return self
-        log.debug("two_stage: learns from %d rows", data.lesson.height)
-        self.arrays["trees"] = self._learn(data.lesson.sort("as_of", "user_id", "item_id"))
+        log.debug("two_stage: fitting %d training examples", data.examples.height)
+        self.arrays["trees"] = self._fit_trees(data.examples.sort("as_of", "user_id", "item_id"))
         self.arrays["levels"] = sparse.csr_matrix((data.n_users, data.n_items))
-        self._candidates, self._waiting = data.candidates, np.ones(data.n_users, dtype=bool)
+        self._candidates, self._unranked = data.candidates, np.ones(data.n_users, dtype=bool)
         return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
@@ -70,28 +72,28 @@ class TwoStage(OwnHistoryDecayed):
         return super().score(users)
 
     def save(self, folder: Path) -> None:
-        """Rank whoever was not asked for yet, and write the model."""
+        """Rank the users that are not ranked yet, and write the model."""
         self._rank(np.arange(self.arrays["levels"].shape[0]))
         super().save(folder)
 
     @property
     def has_learned(self) -> bool:
-        """Whether there was anything to learn from before the cut."""
+        """Whether there were training examples."""
         return len(self.arrays.get("trees", ())) > 0
 
     def contributions(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """What each column adds to the score of these candidates: see `trees.contributions`.
+        """The contribution of each column to the score of these candidates: see `boosted_trees.contributions`.
 
         Raises
         ------
         UserError
-            If the model had nothing to learn from.
+            If there were no training examples.
         """
         if not self.has_learned:
-            raise UserError("two_stage had nothing to learn from before its cut: its scores have no contributions.")
+            raise UserError("two_stage had no training examples before its cut: its scores have no contributions.")
         return boosted_trees.contributions(self.arrays["trees"], rows)
 
-    def _learn(self, lesson: pl.DataFrame) -> np.ndarray:
+    def _fit_trees(self, examples: pl.DataFrame) -> np.ndarray:
         settings = {
             "num_leaves": self.n_leaves,
             "learning_rate": self.learning_rate,
@@ -103,28 +105,28 @@ class TwoStage(OwnHistoryDecayed):
         }
         group = None
         if self.objective == "lambdarank":
-            group = lesson.group_by("as_of", "user_id", maintain_order=True).len().get_column("len").to_numpy()
+            group = examples.group_by("as_of", "user_id", maintain_order=True).len().get_column("len").to_numpy()
             settings |= {"lambdarank_truncation_level": 30, "label_gain": [0, 1]}
-        columns = boosted_trees.numbers(lesson)
-        return boosted_trees.learn(
-            lesson, columns, self.n_trees, group, objective=self.objective, seed=self.seed, **settings
+        columns = boosted_trees.numeric_columns(examples)
+        return boosted_trees.fit(
+            examples, columns, self.n_trees, group, objective=self.objective, seed=self.seed, **settings
         )
 
     def _rank(self, users: np.ndarray) -> None:
-        """Put the levels of those of these users who wait for them into the arrays, block by block of users."""
-        if self._waiting is None:
+        """Add the levels of the users that are not ranked yet to the arrays, in blocks of users."""
+        if self._unranked is None:
             return
-        todo = np.unique(users)
-        todo = todo[self._waiting[todo]]
-        blocks = np.split(todo, range(BLOCK, len(todo), BLOCK)) if len(todo) else []
+        pending = np.unique(users)
+        pending = pending[self._unranked[pending]]
+        blocks = np.split(pending, range(BLOCK, len(pending), BLOCK)) if len(pending) else []
         for block in blocks:
-            ranked = self._ranked(self._candidates(block))
+            ranked = self._rank_candidates(self._candidates(block))
             where = (ranked.get_column("user_idx").to_numpy(), ranked.get_column("item_idx").to_numpy())
             levels = sparse.csr_matrix((ranked.get_column("level").to_numpy(), where), self.arrays["levels"].shape)
             self.arrays["levels"] = self.arrays["levels"] + levels
-            self._waiting[block] = False
+            self._unranked[block] = False
 
-    def _ranked(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def _rank_candidates(self, rows: pl.DataFrame) -> pl.DataFrame:
         """One row per candidate: user_idx, item_idx, level."""
         scored = rows.select("user_idx", "item_idx", level=pl.Series(boosted_trees.score(self.arrays["trees"], rows)))
         return scored.with_columns(pl.col("level").rank("dense").over("user_idx").cast(pl.Float64))

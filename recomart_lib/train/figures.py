@@ -9,13 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from recomart_lib.core.colours import colour
-from recomart_lib.core.plots import ACCENT, INK, nothing
+from recomart_lib.core.plots import ACCENT, INK, empty_figure
 
 
-def signal(table: pl.DataFrame, title: str) -> Axes:
-    """One dot per feature with its 95 % interval, strongest on top; dashed: no signal. `table`: `lessons.signal`."""
+def feature_importance(table: pl.DataFrame, title: str) -> Axes:
+    """One dot per feature with its 95 % interval, the most informative on top; dashed: 0.5, no information.
+
+    `table`: see `training_examples.feature_importance`.
+    """
     if not table.height:
-        return nothing(f"{title}: nothing to learn from yet.")
+        return empty_figure(f"{title}: no training examples yet.")
     _, ax = plt.subplots(figsize=(8, 0.9 + 0.28 * table.height))
     for place, row in enumerate(table.iter_rows(named=True)):
         ax.plot([row["low"], row["high"]], [place, place], color=ACCENT, lw=3, alpha=0.5, solid_capstyle="butt")
@@ -24,16 +27,16 @@ def signal(table: pl.DataFrame, title: str) -> Axes:
     ax.set_yticks(range(table.height), table.get_column("feature").to_list(), fontsize=8)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
-    ax.set(xlabel="area under the ROC curve of the feature alone (0.5: tells nothing)", title=title)
+    ax.set(xlabel="area under the ROC curve of the feature alone (0.5: no information)", title=title)
     return ax
 
 
 def trials(log: pl.DataFrame, title: str) -> Axes:
-    """One panel per model of two trials or more: a dot per trial, a line for the best so far (`training.tune`)."""
+    """One panel per model of two trials or more: a dot per trial, a line for the best so far (`selection.tune`)."""
     values = log.filter(pl.col("value").is_not_null()).unique(["model", "trial"], keep="first").sort("model", "trial")
     names = [name for (name,), rows in values.group_by("model", maintain_order=True) if rows.height > 1]
     if not names:
-        return nothing(f"{title}: no model had two trials that could be judged.")
+        return empty_figure(f"{title}: no model had two trials that could be evaluated.")
     height = 2.3 * -(-len(names) // 2)
     _, axes = plt.subplots(-(-len(names) // 2), 2, figsize=(8, height + 0.3), squeeze=False)
     for ax, name in zip(axes.flat, names, strict=False):
@@ -48,14 +51,14 @@ def trials(log: pl.DataFrame, title: str) -> Axes:
     axes[0, 0].legend(frameon=False, fontsize=8)
     axes[0, 0].figure.suptitle(title, x=0.01, ha="left", fontsize=11, weight="bold")
     axes[0, 0].figure.supxlabel("trial (0: the defaults)", fontsize=9)
-    axes[0, 0].figure.supylabel("ndcg@10 on valid", fontsize=9)
+    axes[0, 0].figure.supylabel("ndcg@10, validation window", fontsize=9)
     return axes[0, 0]
 
 
-def importances(table: pl.DataFrame, title: str) -> Axes:
-    """One bar per hyper-parameter in its model's colour. `table`: see `training.importances`."""
+def hyperparameter_importance(table: pl.DataFrame, title: str) -> Axes:
+    """One bar per hyper-parameter in its model's colour. `table`: see `selection.hyperparameter_importance`."""
     if not table.height:
-        return nothing(f"{title}: not enough trials to tell.")
+        return empty_figure(f"{title}: too few trials.")
     _, ax = plt.subplots(figsize=(8, 0.8 + 0.28 * table.height))
     models = table.get_column("model").to_list()
     ax.barh(range(table.height), table.get_column("share").to_numpy(), color=[colour(model) for model in models])
@@ -63,6 +66,6 @@ def importances(table: pl.DataFrame, title: str) -> Axes:
     ax.set_yticks(range(table.height), names)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
-    ax.set(xlabel="share in what makes trials good (sums to 100 % per model)", title=title, xlim=(0, 1))
+    ax.set(xlabel="importance (sums to 100 % per model)", title=title, xlim=(0, 1))
     ax.xaxis.set_major_formatter(PercentFormatter(1))
     return ax

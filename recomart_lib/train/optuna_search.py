@@ -1,7 +1,7 @@
-"""The search for hyper-parameters: one Optuna study per model, kept in a file. Only this module knows Optuna.
+"""Hyper-parameter search: one Optuna study per model, stored in a file. Only this module uses Optuna.
 
-A study goes on where a killed run stopped, and ends as if nobody had stopped it: the file holds finished trials only,
-and what is tried next depends on the seed and on them alone.
+A study resumes where a killed run stopped, with the same result as an uninterrupted run: the file contains finished
+trials only, and the next parameters depend only on them and on the seed.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from recomart_lib.train.search_space import Range, Space
 
 log = logging.getLogger(__name__)
 
-SMALL = 12  # combinations up to which a space is walked through, each once; a sampler would come back to some
-N_RANDOM = 4  # trials before the sampler starts to learn (Optuna's 10 would leave little of a small budget)
-MIN_TRIALS = 10  # from which on the importance of hyper-parameters is told
-NO_TIME = datetime(2000, 1, 1)  # Optuna's files hold times, by which equal runs would differ
-Judge = Callable[[dict[str, Any]], dict[str, float | None]]
+MAX_GRID = 12  # spaces of up to this many combinations are searched completely; a sampler would repeat some
+N_RANDOM = 4  # random trials before the sampler uses the results (Optuna's 10 are too many for a small budget)
+MIN_TRIALS = 10  # required to estimate the importance of hyper-parameters
+NO_TIME = datetime(2000, 1, 1)  # Optuna stores times, by which equal runs would differ
+Objective = Callable[[dict[str, Any]], dict[str, float | None]]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One finished trial: its number (0: the defaults), the free hyper-parameters, the `value` to maximise (None:
-    nobody can be judged), and all scores by name."""
+    """One finished trial: its number (0: the defaults), the free hyper-parameters, the `value` to maximise (None: no
+    user can be evaluated), and all scores by name."""
 
     number: int
     params: dict[str, Any]
@@ -42,14 +42,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Search:
-    """What makes a search the same search: the model, its space, the seed, the `goal` (the name of the score to
-    maximise, or `mean` of all) and `facts`, words for all else that the scores depend on: data and code."""
+    """What identifies a search: the model, its space, the seed, the `goal` (the name of the score to maximise, or
+    `mean` of all) and `fingerprints` of everything else that the scores depend on: data and code."""
 
     model: str
     space: Space
     seed: int
     goal: str
-    facts: tuple[str, ...] = ()
+    fingerprints: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -58,89 +58,95 @@ class Search:
         return f"{self.model}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     def budget(self, n_trials: int) -> int:
-        """How many of these trials are made: no more than there are combinations, so a fixed model is fitted once."""
+        """The number of trials to run: at most the number of combinations, so that a fixed model is fitted once."""
         return int(min(n_trials, self.space.size))
 
 
-def trials(search: Search, n_trials: int, file: Path, judge: Judge) -> Iterator[Trial]:
-    """The trials of a search in order, each as soon as it is finished; those in the file come at once.
+def trials(search: Search, n_trials: int, file: Path, objective: Objective) -> Iterator[Trial]:
+    """The trials of a search in order, each as soon as it is finished; those in the file come immediately.
 
-    The first tries the defaults, so that the best is never worse than these. A small space is walked through; in a
-    larger one the tree-structured Parzen estimator chooses, with a seed made of the search's seed, the model and the
-    number of finished trials: a stopped search goes on alike. What was tried before is not fitted again.
+    The first trial has the defaults, so that the best is never worse. A small space is searched completely; in a larger
+    one the tree-structured Parzen estimator chooses, with a seed derived from the search's seed, the model and the
+    number of finished trials: an interrupted search resumes identically. Repeated parameters are not fitted again.
 
     Parameters
     ----------
     file
-        An SQLite file; made if it is missing. A killed run leaves neither a lock nor half a trial in it.
-    judge
+        An SQLite file; created if missing. A killed run leaves neither a lock nor a partial trial in it.
+    objective
         Free hyper-parameters -> scores by name.
 
     Raises
     ------
     UserError
-        If the file is no study file of this version of Optuna.
+        If this version of Optuna cannot read the file.
 
     Source: Bergstra et al., Algorithms for hyper-parameter optimization, NeurIPS 2011; Optuna's TPESampler.
     """
     import optuna  # half a second to import: only where it is used
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study, scopes = _open(file, search.name), _distributions(search.space)
-    found = [_trial(one, search.goal) for one in study.get_trials(deepcopy=False)]
-    wanted = search.budget(n_trials)
-    log.info("%s: %d of %d trials are in %s", search.name, min(len(found), wanted), wanted, file.name)
-    yield from found[:wanted]
-    while len(found) < wanted:
-        params = _next(study, search, scopes)
-        known = [trial.scores for trial in found if trial.params == params]
-        scores = known[0] if known else judge(params)
-        done = optuna.trial.create_trial(
-            params=params, distributions=scopes, value=_value(scores, search.goal) or 0.0, user_attrs={"scores": scores}
+    study, distributions = _open(file, search.name), _distributions(search.space)
+    finished = [_trial(stored, search.goal) for stored in study.get_trials(deepcopy=False)]
+    n_total = search.budget(n_trials)
+    log.info("%s: %d of %d trials are in %s", search.name, min(len(finished), n_total), n_total, file.name)
+    yield from finished[:n_total]
+    while len(finished) < n_total:
+        params = _next_params(study, search, distributions)
+        repeated = [trial.scores for trial in finished if trial.params == params]
+        scores = repeated[0] if repeated else objective(params)
+        trial = optuna.trial.create_trial(
+            params=params,
+            distributions=distributions,
+            value=_value(scores, search.goal) or 0.0,
+            user_attrs={"scores": scores},
         )
-        done.datetime_start = done.datetime_complete = NO_TIME
-        study.add_trial(done)
-        found.append(_trial(study.get_trials(deepcopy=False)[-1], search.goal))
-        yield found[-1]
+        trial.datetime_start = trial.datetime_complete = NO_TIME
+        study.add_trial(trial)
+        finished.append(_trial(study.get_trials(deepcopy=False)[-1], search.goal))
+        yield finished[-1]
 
 
-def importance(space: Space, found: list[Trial]) -> dict[str, float] | None:
-    """The share of each free hyper-parameter in what makes trials good, largest first; shares sum to 1.
+def importance(space: Space, finished: list[Trial]) -> dict[str, float] | None:
+    """The importance of each free hyper-parameter for the value of trials, largest first; the shares sum to 1.
 
-    None where that cannot be told: fewer than two free ones, fewer than `MIN_TRIALS` trials, or all equally good.
+    None where it cannot be estimated: fewer than two free ones, fewer than `MIN_TRIALS` trials, or all equally good.
 
     Source: Watanabe et al., PED-ANOVA, IJCAI 2023; Optuna.
     """
     import optuna
 
-    if len(space.free) < 2 or len(found) < MIN_TRIALS or len({trial.value for trial in found}) < 2:
+    if len(space.free) < 2 or len(finished) < MIN_TRIALS or len({trial.value for trial in finished}) < 2:
         return None
-    study, scopes = optuna.create_study(direction="maximize"), _distributions(space)
-    for trial in found:
-        study.add_trial(optuna.trial.create_trial(params=trial.params, distributions=scopes, value=trial.value or 0.0))
-    how = optuna.importance.PedAnovaImportanceEvaluator()
-    return optuna.importance.get_param_importances(study, evaluator=how)
+    study, distributions = optuna.create_study(direction="maximize"), _distributions(space)
+    for trial in finished:
+        value = trial.value or 0.0
+        study.add_trial(optuna.trial.create_trial(params=trial.params, distributions=distributions, value=value))
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+    return optuna.importance.get_param_importances(study, evaluator=evaluator)
 
 
-def _next(study: Any, search: Search, scopes: dict[str, Any]) -> dict[str, Any]:
-    """The hyper-parameters to try after the finished trials. Asked of a copy in memory: asking leaves a running trial
-    behind, and in the file a killed run would leave it for ever."""
+def _next_params(study: Any, search: Search, distributions: dict[str, Any]) -> dict[str, Any]:
+    """The hyper-parameters to try after the finished trials.
+
+    From a copy in memory: `ask` adds a running trial, which a killed run would leave in the file.
+    """
     import optuna
 
-    done = study.get_trials(deepcopy=False)
-    if not done:
+    finished = study.get_trials(deepcopy=False)
+    if not finished:
         return search.space.first
-    if search.space.size <= SMALL:
-        return search.space.combinations()[len(done)]
-    drawn = zlib.crc32(f"{search.seed}:{search.model}:{len(done)}".encode())
-    sampler = optuna.samplers.TPESampler(n_startup_trials=N_RANDOM, seed=drawn)
+    if search.space.size <= MAX_GRID:
+        return search.space.combinations()[len(finished)]
+    seed = zlib.crc32(f"{search.seed}:{search.model}:{len(finished)}".encode())
+    sampler = optuna.samplers.TPESampler(n_startup_trials=N_RANDOM, seed=seed)
     copy = optuna.create_study(direction="maximize", sampler=sampler)
-    copy.add_trials(done)
-    return copy.ask(scopes).params
+    copy.add_trials(finished)
+    return copy.ask(distributions).params
 
 
 def _open(file: Path, name: str) -> Any:
-    """The study of this name, new if there is none. Not Optuna's journal file: a killed run leaves its lock there."""
+    """The study of this name, created if missing. SQLite, as Optuna's journal file stays locked after a killed run."""
     import optuna
 
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -151,8 +157,8 @@ def _open(file: Path, name: str) -> Any:
         storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
     except (sqlite3.DatabaseError, RuntimeError) as problem:
         raise UserError(
-            f"{file} holds no studies that this version of Optuna can read ({problem}). "
-            "Remove the file: tuning starts anew."
+            f"{file} contains no studies that this version of Optuna can read ({problem}). "
+            "Remove the file: the search then starts again."
         ) from problem
     return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
 
@@ -160,15 +166,16 @@ def _open(file: Path, name: str) -> Any:
 def _distributions(space: Space) -> dict[str, Any]:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    scopes: dict[str, Any] = {}
-    for name, one in space.free.items():
-        if isinstance(one, Range):
-            high = one.values[-1] if one.step else one.high  # Optuna warns of ends that no step reaches
-            step = {"step": one.step} if one.step else {}
-            scopes[name] = (IntDistribution if one.whole else FloatDistribution)(one.low, high, log=one.log, **step)
+    distributions: dict[str, Any] = {}
+    for name, values in space.free.items():
+        if isinstance(values, Range):
+            high = values.values[-1] if values.step else values.high  # Optuna warns if no step reaches the upper end
+            step = {"step": values.step} if values.step else {}
+            distribution = IntDistribution if values.is_integer else FloatDistribution
+            distributions[name] = distribution(values.low, high, log=values.log, **step)
         else:
-            scopes[name] = CategoricalDistribution(one)
-    return scopes
+            distributions[name] = CategoricalDistribution(values)
+    return distributions
 
 
 def _trial(stored: Any, goal: str) -> Trial:
@@ -177,5 +184,5 @@ def _trial(stored: Any, goal: str) -> Trial:
 
 
 def _value(scores: dict[str, float | None], goal: str) -> float | None:
-    known = [score for name, score in scores.items() if score is not None and goal in ("mean", name)]
-    return sum(known) / len(known) if known else None
+    values = [score for name, score in scores.items() if score is not None and goal in ("mean", name)]
+    return sum(values) / len(values) if values else None

@@ -1,4 +1,4 @@
-"""Which hyper-parameters are searched: a search space as people declare it in params.yaml's train.models.
+"""Search spaces of hyper-parameters, as declared in `train.models` of params.yaml.
 
 A plain value is fixed, a list is a choice, a mapping with `low` and `high` is a range.
 """
@@ -21,7 +21,7 @@ WHERE = "params.yaml: train.models"
 class Range:
     """All values from `low` to `high`, both included; integers if the model's own default is one.
 
-    `log`: equal ratios are equally likely, not equal distances. `step`: only low, low + step, ...; None: every one.
+    `log`: sampled on a logarithmic scale. `step`: only low, low + step, ...; None: every value.
     """
 
     low: float
@@ -30,32 +30,32 @@ class Range:
     step: float | None = None
 
     @property
-    def whole(self) -> bool:
-        """Whether these are integers."""
+    def is_integer(self) -> bool:
+        """Whether the values are integers."""
         return isinstance(self.low, int)
 
     @property
     def count(self) -> float:
-        """How many values; infinite for a continuum."""
-        step = self.step or (1 if self.whole else None)
+        """The number of values; infinite for a continuous range."""
+        step = self.step or (1 if self.is_integer else None)
         if self.low == self.high:
             return 1
-        # a hair of tolerance, for 0.3 / 0.1 is a little less than 3
+        # with a small tolerance: 0.3 / 0.1 is slightly less than 3
         return math.inf if step is None else int((self.high - self.low) / step + 1e-9) + 1
 
     @property
     def values(self) -> list[float]:
-        """All values of a range that is no continuum."""
+        """All values of a discrete range."""
         return [self.low + n * (self.step or 1) for n in range(int(self.count))]
 
     @property
     def declared(self) -> dict[str, Any]:
-        """As params.yaml would say it: low, high, and what else is not the default."""
-        rest = {"log": self.log, "step": self.step}
-        return {"low": self.low, "high": self.high, **{name: value for name, value in rest.items() if value}}
+        """As in params.yaml: low, high, and whatever differs from the default."""
+        options = {"log": self.log, "step": self.step}
+        return {"low": self.low, "high": self.high, **{name: value for name, value in options.items() if value}}
 
     def nearest(self, value: float) -> float:
-        """The value of the range that is nearest to another."""
+        """The value of the range that is nearest to this one."""
         inside = min(max(value, self.low), self.high)
         if self.step is None:
             return type(self.low)(inside)
@@ -66,8 +66,8 @@ class Range:
 class Space:
     """One model's hyper-parameters: `fixed` values, `free` ones with their alternatives, and the `first` to try.
 
-    The first are the model's own defaults; where these are no alternatives, the first of a list and the nearest value
-    of a range.
+    The first are the model's own defaults; if the alternatives do not include them, the first of a list and the nearest
+    value of a range.
     """
 
     fixed: dict[str, Any]
@@ -77,18 +77,18 @@ class Space:
     @property
     def size(self) -> float:
         """The number of different combinations; infinite for a continuum, 1 where all is fixed."""
-        return math.prod(one.count if isinstance(one, Range) else len(one) for one in self.free.values())
+        return math.prod(values.count if isinstance(values, Range) else len(values) for values in self.free.values())
 
     @property
     def declared(self) -> dict[str, Any]:
-        """The free hyper-parameters as params.yaml would say them, for machines."""
-        return {name: one.declared if isinstance(one, Range) else one for name, one in self.free.items()}
+        """The free hyper-parameters as in params.yaml, ready for JSON."""
+        return {name: values.declared if isinstance(values, Range) else values for name, values in self.free.items()}
 
     def combinations(self) -> list[dict[str, Any]]:
-        """All combinations of a finite space, the first to try on top, then in the order of declaration."""
-        found = itertools.product(*(one.values if isinstance(one, Range) else one for one in self.free.values()))
-        every = [dict(zip(self.free, values, strict=True)) for values in found]
-        return sorted(every, key=lambda one: one != self.first)
+        """All combinations of a finite space: `first`, then the others in the order of declaration."""
+        alternatives = (values.values if isinstance(values, Range) else values for values in self.free.values())
+        combinations = [dict(zip(self.free, values, strict=True)) for values in itertools.product(*alternatives)]
+        return sorted(combinations, key=lambda combination: combination != self.first)
 
 
 def parse(model: str, declared: dict[str, Any]) -> Space:
@@ -100,11 +100,11 @@ def parse(model: str, declared: dict[str, Any]) -> Space:
     Raises
     ------
     UserError
-        Naming the key, if the model or the hyper-parameter does not exist (the nearest is suggested), a list is empty
-        or says a value twice, a range is none, or a value is not one that the model takes.
+        Naming the key, if the model or the hyper-parameter does not exist (the nearest name is suggested), a list is
+        empty or repeats a value, a range is invalid, or the model refuses a value.
     """
     try:
-        defaults = models.create(model).hyper
+        defaults = models.create(model).hyperparameters
     except UserError as problem:
         raise UserError(f"{WHERE}: {problem}") from None
     free: dict[str, list[Any] | Range] = {}
@@ -117,32 +117,34 @@ def parse(model: str, declared: dict[str, Any]) -> Space:
         elif isinstance(value, list):
             free[name] = _choice(key, model, name, value)
         else:
-            _taken(key, model, name, value)
+            _check_value(key, model, name, value)
     fixed = {name: value for name, value in declared.items() if name not in free}
-    return Space(fixed, free, {name: _first(one, defaults[name]) for name, one in free.items()})
+    return Space(fixed, free, {name: _first(values, defaults[name]) for name, values in free.items()})
 
 
 def _choice(key: str, model: str, name: str, values: list[Any]) -> list[Any]:
     if not values:
-        raise UserError(f"{key} is an empty list: nothing would be tried.")
+        raise UserError(f"{key} is an empty list: it needs at least one value.")
     for value in values:
-        _taken(key, model, name, value)
+        _check_value(key, model, name, value)
         if values.count(value) > 1:
             raise UserError(f"{key} lists {value!r} more than once.")
     return values
 
 
 def _range(key: str, model: str, name: str, declared: dict[str, Any], default: Any) -> Range:
-    known = ("low", "high", "log", "step")
-    if strangers := [word for word in declared if word not in known]:
-        raise UserError(f"{key}.{strangers[0]}: no part of a range. {suggestion(strangers[0], list(known))}")
-    if missing := [word for word in ("low", "high") if word not in declared]:
+    keys = ("low", "high", "log", "step")
+    if unknown := [name for name in declared if name not in keys]:
+        raise UserError(f"{key}.{unknown[0]}: not a key of a range. {suggestion(unknown[0], list(keys))}")
+    if missing := [end for end in ("low", "high") if end not in declared]:
         raise UserError(f"{key}: a range needs low and high; {' and '.join(missing)} is missing.")
     if isinstance(default, str):
-        raise UserError(f"{key}: {name} is a word, and words have no range. List the alternatives: [{default}, ...].")
-    for word in ("low", "high"):
-        _taken(f"{key}.{word}", model, name, declared[word])
-    low, high, log, step = (declared.get(word) for word in known)
+        raise UserError(
+            f"{key}: {name} is a string, and strings have no range. List the alternatives: [{default}, ...]."
+        )
+    for end in ("low", "high"):
+        _check_value(f"{key}.{end}", model, name, declared[end])
+    low, high, log, step = (declared.get(option) for option in keys)
     if low > high:
         raise UserError(f"{key}: low = {low} is above high = {high}. Swap them.")
     if not isinstance(log, bool | None):
@@ -155,24 +157,24 @@ def _range(key: str, model: str, name: str, declared: dict[str, Any], default: A
     return Range(kind(low), kind(high), bool(log), None if step is None else kind(step))
 
 
-def _check_step(key: str, log: bool | None, step: Any, width: float, whole: bool) -> None:
+def _check_step(key: str, log: bool | None, step: Any, width: float, is_integer: bool) -> None:
     if log:
         raise UserError(f"{key}: a range has log or step, not both.")
-    number = isinstance(step, int if whole else int | float) and not isinstance(step, bool)
-    if not number or not 0 < step <= width:
-        kind = "an integer" if whole else "a number"
+    is_number = isinstance(step, int if is_integer else int | float) and not isinstance(step, bool)
+    if not is_number or not 0 < step <= width:
+        kind = "an integer" if is_integer else "a number"
         raise UserError(f"{key}.step is {step!r}; expected {kind} above 0 and at most high - low = {width}.")
 
 
-def _taken(key: str, model: str, name: str, value: Any) -> None:
-    """Let the model itself judge a value."""
+def _check_value(key: str, model: str, name: str, value: Any) -> None:
+    """Let the model itself check a value."""
     try:
         models.create(model, **{name: value})
     except (UserError, TypeError) as problem:
         raise UserError(f"{key}: {problem}") from None
 
 
-def _first(one: list[Any] | Range, default: Any) -> Any:
-    if isinstance(one, Range):
-        return one.nearest(default)
-    return default if default in one else one[0]
+def _first(values: list[Any] | Range, default: Any) -> Any:
+    if isinstance(values, Range):
+        return values.nearest(default)
+    return default if default in values else values[0]

@@ -1,4 +1,4 @@
-"""Choose on valid, refit before the cut, write the lists: what happens between the models and their evaluation."""
+"""Search hyper-parameters and select models by their lists in the validation window."""
 
 from __future__ import annotations
 
@@ -30,11 +30,9 @@ from recomart_lib.train.train_data import Tables
 
 log = logging.getLogger(__name__)
 
-JUDGED_AT = 10  # the headline's list length
-SCORE = f"ndcg@{JUDGED_AT}"  # by which parameters and models are chosen
-FOR_RATINGS = ("svdpp",)  # from weights it would learn for minutes what is a guess anyway; svd shows that case
-
-
+LIST_LENGTH = 10  # as in the headline
+SCORE = f"ndcg@{LIST_LENGTH}"  # by which parameters and models are chosen
+NEEDS_RATINGS = ("svdpp",)  # without ratings it would fit a guess for minutes; svd covers that case
 LOG = {
     "model": pl.String,
     "trial": pl.Int32,
@@ -43,211 +41,237 @@ LOG = {
     SCORE: pl.Float64,
     "value": pl.Float64,
 }
+IMPORTANCE = {"model": pl.String, "parameter": pl.String, "share": pl.Float64}
 
 
-def spaces_of(train: Train, seed: int) -> dict[str, Space]:
-    """Model -> its hyper-parameters and what is searched among them (`train.models`); plus SVD and random."""
-    svd = {
-        "n_factors": train.svd_n_factors,
-        "n_epochs": train.svd_n_epochs,
-        "learning_rate": train.svd_learning_rate,
-        "reg": train.svd_reg,
-    }
-    asked = {"random": {}, **train.models, "svd": svd}
-    return {name: search_space.parse(name, _seeded(name, declared, seed)) for name, declared in asked.items()}
+def search_spaces(train: Train, seed: int) -> dict[str, Space]:
+    """Model -> search space: of `train.models`, and always of random (a baseline) and svd (for its ratings)."""
+    declared = {"random": {}, **train.models}
+    declared.setdefault("svd", {})
+    return {name: search_space.parse(name, _with_seed(name, entry, seed)) for name, entry in declared.items()}
 
 
 def check(train: Train) -> None:
-    """Everything about `train.models` that can be known without data.
+    """Check everything about `train.models` that does not depend on data.
 
     Raises
     ------
     UserError
-        If a model or hyper-parameter does not exist, a value is out of range, a search space is none (see `spaces`), or
-        the floor (popularity) that others are compared with is missing.
+        If a model or hyper-parameter does not exist, a value is out of range, a search space is invalid (see
+        `search_space.parse`), or the baseline popularity is missing.
     """
-    for name in ("svd", "random"):
-        if name in train.models:
-            raise UserError(f"params.yaml: train.models.{name}: always fitted; svd is set by train.svd_*. Take it out.")
+    if "random" in train.models:
+        raise UserError("params.yaml: train.models.random: this baseline is always fitted. Remove it.")
     if "popularity" not in train.models:
         raise UserError("params.yaml: train.models lacks popularity, which every other model is compared with.")
-    spaces_of(train, seed=0)
+    search_spaces(train, seed=0)
 
 
-def _seeded(name: str, hyper: dict[str, Any], seed: int) -> dict[str, Any]:
-    draws = name in models.MODELS and "seed" in models.MODELS[name].hyper_names()
-    return {**hyper, "seed": seed} if draws else hyper
+def _with_seed(name: str, declared: dict[str, Any], seed: int) -> dict[str, Any]:
+    has_seed = name in models.MODELS and "seed" in models.MODELS[name].hyperparameter_names()
+    return {**declared, "seed": seed} if has_seed else declared
 
 
 def searches(train: Train, data: TrainData, window: Tables, seed: int) -> list[Search]:
-    """One search per model. Other data, another space, seed, protocol or code of models: another search.
+    """One search per model. Other data, another space, seed, protocol or model code is another search.
 
-    Models that are made for ratings are left out where nobody rated before the cut.
+    Models that need ratings are left out if there are none before the cut.
     """
-    known, code = _digest(data, window), _code()
+    fingerprints = (_data_digest(data, window), _code(), SCORE)
     return [
-        Search(name, space, seed, train.tune_protocol, (known, code, SCORE))
-        for name, space in spaces_of(train, seed).items()
-        if _possible(name, data)
+        Search(name, space, seed, train.tune_protocol, fingerprints)
+        for name, space in search_spaces(train, seed).items()
+        if _is_possible(name, data)
     ]
 
 
-def _possible(name: str, data: TrainData) -> bool:
-    if name not in FOR_RATINGS or data.interactions.get_column("rating").count():
+def _is_possible(name: str, data: TrainData) -> bool:
+    if name not in NEEDS_RATINGS or data.interactions.get_column("rating").count():
         return True
     log.warning("%s: left out; it learns from ratings, and there are none before %s", name, data.cut.date())
     return False
 
 
-class Judge:
-    """What models that learn from `data` are worth in the window that followed; the same model is fitted once."""
+class Evaluator:
+    """Fit models on `data` and evaluate them in the window that follows; equal models are fitted once."""
 
     def __init__(self, data: TrainData, window: Tables) -> None:
         self.data, self.window = data, window
-        self._known: dict[tuple[str, str], pl.DataFrame] = {}
+        self._cache: dict[tuple[str, str], pl.DataFrame] = {}
 
-    def __call__(self, name: str, hyper: dict[str, Any]) -> pl.DataFrame:
-        """The model's lists in both protocols, judged: see `judged`."""
-        key = (name, json.dumps(hyper, sort_keys=True))
-        if key not in self._known:
-            model = models.create(name, **hyper).fit(self.data)
-            found = lists(model, self.data, self.window, JUDGED_AT)
-            self._known[key] = pl.concat(self._judged(found, protocol, name) for protocol in PROTOCOLS)
-        return self._known[key]
+    def __call__(self, name: str, hyperparameters: dict[str, Any]) -> pl.DataFrame:
+        """The model's lists in both protocols, evaluated: see `evaluate_lists`."""
+        key = (name, json.dumps(hyperparameters, sort_keys=True))
+        if key not in self._cache:
+            model = models.create(name, **hyperparameters).fit(self.data)
+            recommendations = lists(model, self.data, self.window, LIST_LENGTH)
+            self._cache[key] = pl.concat(self._evaluated(recommendations, protocol, name) for protocol in PROTOCOLS)
+        return self._cache[key]
 
-    def _judged(self, found: pl.DataFrame, protocol: str, name: str) -> pl.DataFrame:
-        """Unlike in `judged`, a model without any list under a protocol counts: with zeros."""
+    def _evaluated(self, recommendations: pl.DataFrame, protocol: str, name: str) -> pl.DataFrame:
+        """Unlike in `evaluate_lists`, a model without any list in a protocol counts with zeros."""
         relevant = splits.relevant(self.window["holdout"], protocol)
-        per_user = metrics_ranking.per_user(found.filter(pl.col("protocol") == protocol), relevant, [JUDGED_AT])
+        in_protocol = recommendations.filter(pl.col("protocol") == protocol)
+        per_user = metrics_ranking.per_user(in_protocol, relevant, [LIST_LENGTH])
         return per_user.select(pl.lit(protocol).alias("protocol"), pl.lit(name).alias("model"), pl.all())
 
 
-def judged(found: pl.DataFrame, window: Tables) -> pl.DataFrame:
-    """Judge lists (`lists`) by the answers of their window: protocol, model, and `metrics.per_user` at `JUDGED_AT`."""
+def evaluate_lists(recommendations: pl.DataFrame, window: Tables) -> pl.DataFrame:
+    """Evaluate lists (see `model_lists.lists`) against the holdout of their window.
+
+    Returns
+    -------
+    DataFrame
+        One row per protocol, model and evaluated user: protocol, model, and `ranking.per_user` at `LIST_LENGTH`.
+    """
     relevant = {protocol: splits.relevant(window["holdout"], protocol) for protocol in PROTOCOLS}
-    return by_model.per_user(found, relevant, [JUDGED_AT])
+    return by_model.per_user(recommendations, relevant, [LIST_LENGTH])
 
 
-def tune(judge: Judge, asked: list[Search], n_trials: int, folder: Path) -> pl.DataFrame:
-    """Search every model's hyper-parameters, judged by a window (`valid`).
+def tune(evaluator: Evaluator, searches: list[Search], n_trials: int, folder: Path) -> pl.DataFrame:
+    """Search the hyper-parameters of every model in one window (validation).
 
     Parameters
     ----------
     folder
-        Where the trials are kept, in a file per model (`tuning.trials`): those of an earlier run are not made again.
+        Where trials are stored, one file per model (see `optuna_search.trials`): those of an earlier run are reused.
 
     Returns
     -------
     DataFrame
         One row per model, trial and protocol: model, trial (0: the defaults), parameters (JSON), protocol, ndcg@10,
-        value (what is maximised). Null scores: nobody to judge.
+        value (to maximise). Scores are null if no user can be evaluated.
     """
 
-    def made(search: Search) -> list[optuna_search.Trial]:
-        file = folder / f"{search.model}.db"
-        return list(optuna_search.trials(search, n_trials, file, partial(_scores, judge, search)))
+    def run(search: Search) -> list[optuna_search.Trial]:
+        objective = partial(_scores, evaluator, search)
+        return list(optuna_search.trials(search, n_trials, folder / f"{search.model}.db", objective))
 
-    longest_first = sorted(asked, key=lambda search: -search.budget(n_trials))
-    found = dict(
-        zip([one.model for one in longest_first], parallel.each(made, longest_first, "searches", "model"), strict=True)
-    )
+    longest_first = sorted(searches, key=lambda search: -search.budget(n_trials))
+    finished = parallel.thread_map(run, longest_first, "searches", "model")
+    trials = {search.model: results for search, results in zip(longest_first, finished, strict=True)}
     rows = [
         (search.model, trial.number, json.dumps({**search.space.fixed, **trial.params}), protocol, score, trial.value)
-        for search in asked
-        for trial in found[search.model]
+        for search in searches
+        for trial in trials[search.model]
         for protocol, score in trial.scores.items()
     ]
     return pl.DataFrame(rows, schema=LOG, orient="row")
 
 
-def _scores(judge: Judge, search: Search, params: dict[str, Any]) -> dict[str, float | None]:
-    rows = judge(search.model, {**search.space.fixed, **params})
+def _scores(evaluator: Evaluator, search: Search, params: dict[str, Any]) -> dict[str, float | None]:
+    rows = evaluator(search.model, {**search.space.fixed, **params})
     return {p: rows.filter(pl.col("protocol") == p).get_column(SCORE).mean() for p in PROTOCOLS}
 
 
-def _digest(data: TrainData, window: Tables) -> str:
-    """Stands for the content of all tables that the scores on valid come from, and for the cut."""
-    tables = [data.interactions, data.lesson, data.features, *(window[name] for name in sorted(window))]
-    found = hashlib.sha256(data.cut.isoformat().encode())
+def _data_digest(data: TrainData, window: Tables) -> str:
+    """A digest of the cut and of all tables that the validation scores depend on."""
+    tables = [data.interactions, data.examples, data.features, *(window[name] for name in sorted(window))]
+    digest = hashlib.sha256(data.cut.isoformat().encode())
     for table in tables:
         if table is not None:
-            found.update(str(table.schema).encode() + table.hash_rows(seed=0).to_numpy().tobytes())
-    return found.hexdigest()[:12]
+            digest.update(str(table.schema).encode() + table.hash_rows(seed=0).to_numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def _code() -> str:
-    """Stands for the code by which models are fitted and judged: corrected code is not believed old scores.
+    """A digest of the code that fits and evaluates models: after a correction, old scores are not reused.
 
-    Of all models at once: some are made of others.
+    Of all models together: some are built from others.
     """
-    kinds = {kind for model in models.CLASSES for kind in model.__mro__ if kind.__module__.startswith("recomart")}
-    parts = {inspect.getmodule(kind) for kind in kinds} | {top_k, metrics_ranking, splits}
-    text = "".join(sorted(inspect.getsource(part) for part in parts))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    classes = {
+        parent for model in models.CLASSES for parent in model.__mro__ if parent.__module__.startswith("recomart")
+    }
+    modules = {inspect.getmodule(parent) for parent in classes} | {top_k, metrics_ranking, splits}
+    source = "".join(sorted(inspect.getsource(module) for module in modules))
+    return hashlib.sha256(source.encode()).hexdigest()[:12]
 
 
-def best(log: pl.DataFrame) -> pl.DataFrame:
-    """The rows of `tune` of each model's best trial; of equally good ones, of the first tried."""
+def best_trials(log: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `tune` of each model's best trial; of equally good ones, the first."""
     ordered = log.with_columns(pl.col("value").fill_null(0.0)).sort("value", descending=True, maintain_order=True)
     trials = ordered.unique("model", keep="first", maintain_order=True).select("model", "trial")
     return log.join(trials, on=["model", "trial"], how="semi", maintain_order="left")
 
 
-def searched(log: pl.DataFrame) -> pl.DataFrame:
-    """One row per model, the best first: model, trials, defaults (the value of the first trial), best, the ndcg@10 of
-    the best trial in each protocol, parameters."""
-    kept = best(log).pivot(on="protocol", index=["model", "parameters", "value"], values=SCORE)
-    kept = kept.rename({"value": "best"})
+def search_results(log: pl.DataFrame) -> pl.DataFrame:
+    """One row per model, best first: model, trials, defaults (the value of the first trial), best (of the best trial),
+    ndcg@10 of the best trial in each protocol, parameters."""
+    best = best_trials(log).pivot(on="protocol", index=["model", "parameters", "value"], values=SCORE)
+    best = best.rename({"value": "best"})
     first = pl.col("value").sort_by("trial").first()
-    table = log.group_by("model").agg(trials=pl.col("trial").n_unique(), defaults=first).join(kept, on="model")
+    table = log.group_by("model").agg(trials=pl.col("trial").n_unique(), defaults=first).join(best, on="model")
     return table.select("model", "trials", "defaults", "best", *PROTOCOLS, "parameters").sort(
         "best", "model", descending=[True, False], nulls_last=True
     )
 
 
-def importances(log: pl.DataFrame, asked: list[Search]) -> pl.DataFrame:
-    """One row per model and hyper-parameter whose share in the model's good trials can be told (`tuning.importance`):
-    model, parameter, share (those of a model sum to 1)."""
+def hyperparameter_importance(log: pl.DataFrame, searches: list[Search]) -> pl.DataFrame:
+    """One row per model and hyper-parameter whose importance can be estimated (`optuna_search.importance`): model,
+    parameter, share (they sum to 1 per model)."""
     rows = []
-    for search in asked:
-        trials = log.filter(pl.col("model") == search.model).unique("trial", keep="first").sort("trial")
-        found = [
-            optuna_search.Trial(
-                row["trial"],
-                {name: json.loads(row["parameters"])[name] for name in search.space.free},
-                row["value"],
-                {},
-            )
-            for row in trials.iter_rows(named=True)
-        ]
-        rows += [(search.model, *one) for one in (optuna_search.importance(search.space, found) or {}).items()]
-    return pl.DataFrame(rows, schema={"model": pl.String, "parameter": pl.String, "share": pl.Float64}, orient="row")
+    for search in searches:
+        table = log.filter(pl.col("model") == search.model).unique("trial", keep="first").sort("trial")
+        trials = [_as_trial(row, search.space) for row in table.iter_rows(named=True)]
+        shares = optuna_search.importance(search.space, trials) or {}
+        rows += [(search.model, name, share) for name, share in shares.items()]
+    return pl.DataFrame(rows, schema=IMPORTANCE, orient="row")
+
+
+def _as_trial(row: dict[str, Any], space: Space) -> optuna_search.Trial:
+    parameters = json.loads(row["parameters"])
+    return optuna_search.Trial(row["trial"], {name: parameters[name] for name in space.free}, row["value"], {})
 
 
 def choose(log: pl.DataFrame) -> dict[str, Any]:
-    """The decisions of tuning: each model's parameters (its best trial), and the best model of each protocol
-    (reports/metrics/tuning.json). The floor `random` takes no part."""
-    kept = best(log).with_columns(pl.col(SCORE).fill_null(0.0)).sort(SCORE, descending=True, maintain_order=True)
-    parameters = {row["model"]: json.loads(row["parameters"]) for row in kept.iter_rows(named=True)}
-    kept = kept.filter(pl.col("model") != "random")
-    winners = {p: kept.filter(pl.col("protocol") == p).row(0, named=True) for p in PROTOCOLS}
+    """The decisions of the search; the baseline `random` is never chosen.
+
+    Returns
+    -------
+    dict
+        `chosen` (protocol -> best model), `validation` (protocol -> model -> ndcg@10), `parameters` (model ->
+        hyper-parameters of its best trial).
+    """
+    best = best_trials(log).with_columns(pl.col(SCORE).fill_null(0.0)).sort(SCORE, descending=True, maintain_order=True)
+    parameters = {row["model"]: json.loads(row["parameters"]) for row in best.iter_rows(named=True)}
+    best = best.filter(pl.col("model") != "random")
+    by_protocol = {protocol: best.filter(pl.col("protocol") == protocol) for protocol in PROTOCOLS}
     return {
-        "chosen": {protocol: row["model"] for protocol, row in winners.items()},
+        "chosen": {protocol: rows.get_column("model")[0] for protocol, rows in by_protocol.items()},
         "validation": {
-            protocol: {
-                row["model"]: row[SCORE]
-                for row in kept.filter(pl.col("protocol") == protocol).sort("model").iter_rows(named=True)
-            }
-            for protocol in PROTOCOLS
+            p: dict(rows.sort("model").select("model", SCORE).iter_rows()) for p, rows in by_protocol.items()
         },
         "parameters": dict(sorted(parameters.items())),
     }
 
 
-def told(log: pl.DataFrame, asked: list[Search]) -> dict[str, dict[str, Any]]:
-    """How the parameters were found, by model: n_trials, best (the value on valid), space (empty: all was fixed)."""
-    spaces_by_name = {search.model: search.space.declared for search in asked}
+def tuning_report(
+    log: pl.DataFrame, searches: list[Search], settings: Train, seed: int, decisions: dict[str, Any]
+) -> dict[str, Any]:
+    """The content of reports/metrics/tuning.json.
+
+    Returns
+    -------
+    dict
+        The keys of `choose` (chosen, validation, parameters), and
+
+        - feature_service, n_training_users, tune_protocol: settings of the run; seed
+        - search: see `search_summary`
+    """
     return {
-        row["model"]: {"n_trials": row["trials"], "best": row["best"], "space": spaces_by_name[row["model"]]}
-        for row in searched(log).sort("model").iter_rows(named=True)
+        **decisions,
+        "feature_service": settings.feature_service,
+        "n_training_users": settings.n_training_users,
+        "seed": seed,
+        "tune_protocol": settings.tune_protocol,
+        "search": search_summary(log, searches),
+    }
+
+
+def search_summary(log: pl.DataFrame, searches: list[Search]) -> dict[str, dict[str, Any]]:
+    """Model -> n_trials, best (the value in the validation window), space (empty if all was fixed)."""
+    spaces = {search.model: search.space.declared for search in searches}
+    return {
+        row["model"]: {"n_trials": row["trials"], "best": row["best"], "space": spaces[row["model"]]}
+        for row in search_results(log).sort("model").iter_rows(named=True)
     }

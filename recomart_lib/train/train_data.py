@@ -1,4 +1,4 @@
-"""The training data of models, with and without features."""
+"""Training data of models at a cut: pairs, features, candidates and training examples."""
 
 from __future__ import annotations
 
@@ -10,107 +10,103 @@ import numpy as np
 import polars as pl
 
 from recomart_lib.features import feature_store
-from recomart_lib.models.base import Rows, TrainData
+from recomart_lib.models.base import TrainData
 from recomart_lib.prepare import splits
-from recomart_lib.train.candidates import at
+from recomart_lib.train.candidates import build_candidates
 
 log = logging.getLogger(__name__)
-
-
-def taught(
-    window: Tables,
-    name: str,
-    events: pl.DataFrame,
-    facts: dict[str, Any],
-    service: str,
-    past: pl.DataFrame | None = None,
-    users: pl.DataFrame | None = None,
-    items: pl.DataFrame | None = None,
-    only: np.ndarray | None = None,
-) -> TrainData:
-    """What a model may learn from at the cut of a window: its pairs, their features, candidates, and earlier lessons.
-
-    Parameters
-    ----------
-    name
-        The window's: valid, test or live, or that of a past cut.
-    facts
-        Of 04_prepare (reports/metrics/data.json).
-    service
-        The version of the feature service that the models pin, like recommender_v2.
-    past
-        Lessons (see `learn`); those whose answers were not all known at the cut are left out.
-    users, items
-        The prepared tables, for models that read attributes; an item's price is the one told before the cut.
-    only
-        The user_idx whose pairs' features are asked of the store; None: everybody's.
-    """
-    cut = splits.cuts(facts)[name]
-    ended = None if past is None else past.filter(pl.col("as_of") <= latest_lesson(name, facts))
-    log.info("%s: asks the store for features, and fits the sources of candidates", name)
-    now = features(window, cut, service, only)
-    baskets = splits.baskets(splits.before(events, cut), window["users"], window["items"], facts["relevant_events"])
-    known = data_of(window, cut, None, None, baskets=baskets)
-    found = at(window, known, now, service)
-    return data_of(window, cut, ended, now, users, priced(items, events, cut), baskets, found)
-
-
-def latest_lesson(name: str, facts: dict[str, Any]) -> datetime:
-    """The latest moment whose answers, one horizon long, were all known at the cut of this name.
-
-    The answers of valid end at the test cut, and at the live cut everything is known, whatever clocks did in between.
-    """
-    cuts = splits.cuts(facts)
-    whole = {"test": cuts["validation"], "live": cuts["test"]}
-    return whole.get(name, cuts[name] - timedelta(days=facts["horizon_days"]))
-
-
-def priced(items: pl.DataFrame | None, events: pl.DataFrame, cut: datetime) -> pl.DataFrame | None:
-    """The items' item_id, name, category, brand, and price: of the last event before the cut that told one.
-
-    Several at that moment: the lowest. The items table's own price is today's: it may tell of the future.
-    """
-    if items is None:
-        return None
-    told = events.filter(pl.col("timestamp") < cut, pl.col("price").is_not_null())
-    last = told.filter(pl.col("timestamp") == pl.col("timestamp").max().over("item_id"))
-    prices = last.group_by("item_id").agg(pl.col("price").min())
-    return items.select("item_id", "name", "category", "brand").join(prices, on="item_id", how="left")
-
-
-def features(window: Tables, cut: datetime, service: str, only: np.ndarray | None = None) -> pl.DataFrame:
-    """One row per pair of the window with a relevant event: ids, indices, and the service's features as of the cut.
-
-    `only`: see `taught`; to ask for few pairs is faster.
-    """
-    known = window["interactions"].filter(pl.col("n_relevant") > 0)
-    if only is not None:
-        known = known.filter(pl.col("user_idx").is_in(only.tolist()))
-    spine = known.select("user_id", "item_id", "user_idx", "item_idx", as_of=pl.lit(cut))
-    return feature_store.training_frame(spine, service)
-
 
 Tables = dict[str, pl.DataFrame]
 
 
-def data_of(
+def from_window(window: Tables, cut: datetime) -> TrainData:
+    """The interactions of a window (see `splits.split`), without any of the optional parts."""
+    return TrainData.of(window["interactions"], window["users"].height, window["items"].height, cut)
+
+
+def build_train_data(
     window: Tables,
-    cut: datetime,
-    lesson: pl.DataFrame | None = None,
-    features: pl.DataFrame | None = None,
+    name: str,
+    events: pl.DataFrame,
+    split_metadata: dict[str, Any],
+    service: str,
+    examples: pl.DataFrame | None = None,
     users: pl.DataFrame | None = None,
     items: pl.DataFrame | None = None,
-    baskets: pl.DataFrame | None = None,
-    candidates: Rows | None = None,
+    only: np.ndarray | None = None,
 ) -> TrainData:
-    """What a model may learn from: the interactions of a window (see `splits.split`), with features (`lessons`).
+    """All training data at the cut of a window: pairs, baskets, features, candidates, attributes and examples.
 
-    `users` and `items` tell, by user_id and item_id, attributes as they were known at the cut; `baskets` see
-    `splits.baskets`, `candidates` see `TrainData`.
+    Parameters
+    ----------
+    name
+        Of the window: validation, test or live, or the name of a training cut.
+    split_metadata
+        From 04_prepare (reports/metrics/data.json).
+    service
+        The version of the feature service that the models pin, such as recommender_v2.
+    examples
+        Training examples (see `training_examples`); those whose outcome was not yet known at the cut are left out.
+    users, items
+        The prepared tables, for models that read attributes; prices of items are as of the cut (see `priced_items`).
+    only
+        The user_idx whose pair features are read from the store; None: all users.
     """
-    known = [
-        None if facts is None else window[name].join(facts, on=key, how="left")
-        for name, key, facts in (("users", "user_id", users), ("items", "item_id", items))
-    ]
-    n_users, n_items = window["users"].height, window["items"].height
-    return TrainData.of(window["interactions"], n_users, n_items, cut, lesson, features, *known, baskets, candidates)
+    cut = splits.cuts(split_metadata)[name]
+    if examples is not None:
+        examples = examples.filter(pl.col("as_of") <= latest_example_cut(name, split_metadata))
+    log.info("%s: reading features from the store and fitting the candidate sources", name)
+    features = pair_features(window, cut, service, only)
+    relevant_events = split_metadata["relevant_events"]
+    baskets = splits.baskets(splits.before(events, cut), window["users"], window["items"], relevant_events)
+    data = from_window(window, cut).with_baskets(baskets)
+    return (
+        data.with_candidates(build_candidates(window, data, features, service))
+        .with_features(features)
+        .with_examples(examples)
+        .with_attributes(
+            users=_attributes(window["users"], users, "user_id"),
+            items=_attributes(window["items"], priced_items(items, events, cut), "item_id"),
+        )
+    )
+
+
+def latest_example_cut(name: str, split_metadata: dict[str, Any]) -> datetime:
+    """The latest cut whose outcome, one horizon long, was fully known at the cut of this name.
+
+    The outcome of validation ends at the test cut, and at the live cut that of test is known, whatever daylight saving
+    time does in between.
+    """
+    cuts = splits.cuts(split_metadata)
+    previous = {"test": cuts["validation"], "live": cuts["test"]}
+    return previous.get(name, cuts[name] - timedelta(days=split_metadata["horizon_days"]))
+
+
+def priced_items(items: pl.DataFrame | None, events: pl.DataFrame, cut: datetime) -> pl.DataFrame | None:
+    """item_id, name, category, brand, and the price in the item's last event with a price before the cut.
+
+    If several events have that timestamp: the lowest price. The items table has the current price, which would leak
+    the future.
+    """
+    if items is None:
+        return None
+    with_price = events.filter(pl.col("timestamp") < cut, pl.col("price").is_not_null())
+    last = with_price.filter(pl.col("timestamp") == pl.col("timestamp").max().over("item_id"))
+    prices = last.group_by("item_id").agg(pl.col("price").min())
+    return items.select("item_id", "name", "category", "brand").join(prices, on="item_id", how="left")
+
+
+def pair_features(window: Tables, cut: datetime, service: str, only: np.ndarray | None = None) -> pl.DataFrame:
+    """One row per pair of the window with a relevant event: ids, indices, and the service's features as of the cut.
+
+    `only`: see `build_train_data`; fewer pairs are faster.
+    """
+    pairs = window["interactions"].filter(pl.col("n_relevant") > 0)
+    if only is not None:
+        pairs = pairs.filter(pl.col("user_idx").is_in(only.tolist()))
+    spine = pairs.select("user_id", "item_id", "user_idx", "item_idx", as_of=pl.lit(cut))
+    return feature_store.training_frame(spine, service)
+
+
+def _attributes(encoder: pl.DataFrame, attributes: pl.DataFrame | None, key: str) -> pl.DataFrame | None:
+    return None if attributes is None else encoder.join(attributes, on=key, how="left")

@@ -1,12 +1,11 @@
-"""What models that read features learn from: candidates at earlier cuts, and what followed them.
+"""Training examples of rankers: the candidates at earlier cuts, and whether they were bought afterwards.
 
-A *lesson* has one row per candidate of some users at an earlier cut: what sources and feature store knew of it then
-(see `candidates`), and whether the user took it in the window that followed (`label`). Cuts lie one below the other.
+One row is one candidate of a user at an earlier cut: the columns of `candidates` as of that cut, and `label` (1: the
+user bought it in the window that followed). Examples of several cuts are stacked.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,123 +17,126 @@ from scipy.stats import rankdata
 from recomart_lib.core import parallel
 from recomart_lib.core.schemas import TIMESTAMP
 from recomart_lib.models.base import TrainData
-from recomart_lib.models.boosted_trees import numbers
+from recomart_lib.models.boosted_trees import numeric_columns
 from recomart_lib.prepare import splits
 from recomart_lib.train import candidates
-from recomart_lib.train.train_data import Tables, taught
+from recomart_lib.train.train_data import Tables, build_train_data
 
-log = logging.getLogger(__name__)
-
-KEPT = 0.1  # share of the candidates that were not taken which a lesson keeps: they are many, and alike
+NEGATIVE_SHARE = 0.1  # share of the candidates that were not bought which is kept: there are many similar ones
 KEYS = {"user_id": pl.String, "item_id": pl.String, "as_of": TIMESTAMP, "label": pl.Int32}
+DESCRIPTION = {
+    "window": pl.String,
+    "cuts": pl.Int64,
+    "rows": pl.Int64,
+    "users": pl.Int64,
+    "bought": pl.Float64,
+    "columns": pl.Int64,
+}
+IMPORTANCE = {"feature": pl.String, "auc": pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}
 
 
-def learn(
-    names: Iterable[str], events: pl.DataFrame, facts: dict[str, Any], service: str, n_users: int, seed: int
+def build_training_examples(
+    names: Iterable[str], events: pl.DataFrame, split_metadata: dict[str, Any], service: str, n_users: int, seed: int
 ) -> pl.DataFrame:
-    """The lessons of past cuts (see `lesson`), one below the other; the sources of each are fitted at its cut."""
-    cuts, horizon = splits.cuts(facts), timedelta(days=facts["horizon_days"])
+    """The examples of past cuts (see `label_candidates`), stacked; the sources of each are fitted at its cut."""
+    cuts, horizon = splits.cuts(split_metadata), timedelta(days=split_metadata["horizon_days"])
 
-    def learned(name: str) -> pl.DataFrame:
-        window = splits.split(events, splits.Window(name, cuts[name], cuts[name] + horizon), facts["relevant_events"])
-        users = drawn(window, cuts[name], n_users, seed)
-        return lesson(taught(window, name, events, facts, service, only=users), window, users, seed)
+    def examples_at(name: str) -> pl.DataFrame:
+        span = splits.Window(name, cuts[name], cuts[name] + horizon)
+        window = splits.split(events, span, split_metadata["relevant_events"])
+        users = sample_users(window, cuts[name], n_users, seed)
+        data = build_train_data(window, name, events, split_metadata, service, only=users)
+        return label_candidates(data, window, users, seed)
 
-    return together(pl.DataFrame(schema=KEYS), *parallel.each(learned, names, "lessons of past cuts", "cut"))
-
-
-def together(*lessons: pl.DataFrame) -> pl.DataFrame:
-    """Lessons, one below the other."""
-    return pl.concat(lessons, how="diagonal")
+    parts = parallel.thread_map(examples_at, names, "training examples of past cuts", "cut")
+    return concat(pl.DataFrame(schema=KEYS), *parts)
 
 
-def before_valid(facts: dict[str, Any]) -> list[str]:
-    """The names of the cuts that valid and test learn from, and that nobody is judged by."""
-    return [name for name in splits.cuts(facts) if name not in ("validation", "test", "live")]
+def concat(*examples: pl.DataFrame) -> pl.DataFrame:
+    """Stack tables of examples; columns that one lacks are null."""
+    return pl.concat(examples, how="diagonal")
 
 
-def drawn(window: Tables, cut: datetime, n_users: int, seed: int) -> np.ndarray:
-    """At most `n_users` user_idx, in ascending order, of those who took a known item in the window, at random."""
-    answered = splits.relevant(window["holdout"], "all")
-    eager = window["users"].join(answered, on="user_id", how="semi").get_column("user_idx").sort().to_numpy()
+def training_cuts(split_metadata: dict[str, Any]) -> list[str]:
+    """The names of the cuts that are used for training examples only, and never for evaluation."""
+    return [name for name in splits.cuts(split_metadata) if name not in ("validation", "test", "live")]
+
+
+def sample_users(window: Tables, cut: datetime, n_users: int, seed: int) -> np.ndarray:
+    """A random sample of at most `n_users` user_idx, ascending, of the users who bought a known item in the window."""
+    relevant = splits.relevant(window["holdout"], "all")
+    buyers = window["users"].join(relevant, on="user_id", how="semi").get_column("user_idx").sort().to_numpy()
     rng = np.random.default_rng([seed, 0, int(cut.timestamp())])
-    return np.sort(rng.choice(eager, min(n_users, len(eager)), replace=False))
+    return np.sort(rng.choice(buyers, min(n_users, len(buyers)), replace=False))
 
 
-def lesson(data: TrainData, window: Tables, users: np.ndarray, seed: int) -> pl.DataFrame:
-    """One row per candidate of these users (see `drawn`): user_id, item_id, as_of, label (1: taken in the window), and
-    the columns of `candidates`. Of the candidates that they did not take, a share of `KEPT` is drawn.
+def label_candidates(data: TrainData, window: Tables, users: np.ndarray, seed: int) -> pl.DataFrame:
+    """One row per candidate of these users (see `sample_users`).
+
+    Returns
+    -------
+    DataFrame
+        user_id, item_id, as_of, label (1: bought in the window), and the columns of `candidates`. All bought candidates
+        are kept, and a random share (`NEGATIVE_SHARE`) of the others.
     """
-    answered = splits.relevant(window["holdout"], "all")
+    relevant = splits.relevant(window["holdout"], "all")
     rng = np.random.default_rng([seed, 1, int(data.cut.timestamp())])
     rows = data.candidates(users).join(window["users"], on="user_idx").join(window["items"], on="item_idx")
-    rows = rows.join(answered.with_columns(label=pl.lit(1, pl.Int32)), on=["user_id", "item_id"], how="left")
+    rows = rows.join(relevant.with_columns(label=pl.lit(1, pl.Int32)), on=["user_id", "item_id"], how="left")
     rows = rows.with_columns(pl.col("label").fill_null(0), as_of=pl.lit(data.cut).cast(TIMESTAMP))
     rows = rows.sort("user_id", "item_id")
-    kept = rows.filter((pl.col("label") == 1) | pl.Series(rng.random(rows.height) < KEPT))
-    return kept.select(*KEYS, pl.exclude(*KEYS, "user_idx", "item_idx"))
+    sample = rows.filter((pl.col("label") == 1) | pl.Series(rng.random(rows.height) < NEGATIVE_SHARE))
+    return sample.select(*KEYS, pl.exclude(*KEYS, "user_idx", "item_idx"))
 
 
-def describe(taught_by: dict[str, TrainData]) -> pl.DataFrame:
-    """One row per window: window, cuts, rows and users of its lessons, taken (share of rows), columns."""
+def describe(train_data: dict[str, TrainData]) -> pl.DataFrame:
+    """One row per window: window, cuts, rows and users of its examples, bought (share of rows), numeric columns."""
     rows = []
-    for name, data in taught_by.items():
-        table = data.lesson
+    for name, data in train_data.items():
+        table = data.examples
         if table is None or not table.height:
             rows.append((name, 0, 0, 0, None, 0))
             continue
+        n_cuts, n_users = (table.get_column(column).n_unique() for column in ("as_of", "user_id"))
         rows.append(
-            (
-                name,
-                table.get_column("as_of").n_unique(),
-                table.height,
-                table.get_column("user_id").n_unique(),
-                table.get_column("label").mean(),
-                len(numbers(table)),
-            )
+            (name, n_cuts, table.height, n_users, table.get_column("label").mean(), len(numeric_columns(table)))
         )
-    columns = {
-        "window": pl.String,
-        "cuts": pl.Int64,
-        "rows": pl.Int64,
-        "users": pl.Int64,
-        "taken": pl.Float64,
-        "columns": pl.Int64,
-    }
-    return pl.DataFrame(rows, schema=columns, orient="row")
+    return pl.DataFrame(rows, schema=DESCRIPTION, orient="row")
 
 
-def signal(table: pl.DataFrame | None) -> pl.DataFrame:
-    """How well each numeric feature alone tells what is taken again among the own items of a lesson.
+def feature_importance(examples: pl.DataFrame | None) -> pl.DataFrame:
+    """How well each numeric feature alone separates items that were bought again from those that were not.
+
+    Of the items in the users' purchase history (`own`); columns of candidate sources are left out.
 
     Returns
     -------
     DataFrame
         One row per feature that varies: feature, auc (area under the ROC curve; nulls count as smallest), low, high
-        (95 % interval), n; the furthest from 0.5 first. Empty where a lesson has one kind of answer only.
+        (95 % interval), n; the furthest from 0.5 first. Empty where the examples have one label only.
 
     Source
     ------
     Hanley and McNeil, The meaning and use of the area under a ROC curve, 1982 (the interval).
     """
-    columns = {"feature": pl.String, "auc": pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}
-    table = None if table is None or not table.height else table.filter("own")
-    if table is None or table.get_column("label").n_unique() < 2:
-        return pl.DataFrame(schema=columns)
-    label = table.get_column("label").to_numpy() == 1
+    own = None if examples is None or not examples.height else examples.filter("own")
+    if own is None or own.get_column("label").n_unique() < 2:
+        return pl.DataFrame(schema=IMPORTANCE)
+    label = own.get_column("label").to_numpy() == 1
     rows = []
-    for name in (name for name in numbers(table) if not candidates.is_of_source(name)):
-        values = table.get_column(name).cast(pl.Float64)
-        if values.n_unique() > 1:
+    for name in numeric_columns(own):
+        values = own.get_column(name).cast(pl.Float64)
+        if not candidates.is_source_column(name) and values.n_unique() > 1:
             rows.append((name, *_auc(values.fill_null(-np.inf).to_numpy(), label), len(label)))
-    found = pl.DataFrame(rows, schema=columns, orient="row")
-    return found.sort((pl.col("auc") - 0.5).abs(), "feature", descending=[True, False])
+    table = pl.DataFrame(rows, schema=IMPORTANCE, orient="row")
+    return table.sort((pl.col("auc") - 0.5).abs(), "feature", descending=[True, False])
 
 
 def _auc(values: np.ndarray, label: np.ndarray) -> tuple[float, float, float]:
+    """The area under the ROC curve and its 95 % interval."""
     n, m = int(label.sum()), int((~label).sum())
     auc = (rankdata(values)[label].sum() - n * (n + 1) / 2) / (n * m)
-    both, neither = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    variance = (auc * (1 - auc) + (n - 1) * (both - auc**2) + (m - 1) * (neither - auc**2)) / (n * m)
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = (auc * (1 - auc) + (n - 1) * (q1 - auc**2) + (m - 1) * (q2 - auc**2)) / (n * m)
     half = 1.96 * float(np.sqrt(max(variance, 0)))
     return float(auc), max(float(auc) - half, 0.0), min(float(auc) + half, 1.0)

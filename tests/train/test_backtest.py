@@ -1,4 +1,4 @@
-"""Earlier cuts, the random split, and chances held against what happened: worked by hand."""
+"""Earlier cuts, the random split, and predicted probabilities with their outcome: worked by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recomart_lib.prepare import cleaning, splits
 from recomart_lib.prepare.settings import Prepare
 from recomart_lib.train import backtest, model_lists, selection, train_data
 
-FACTS = {
+SPLIT_METADATA = {
     "validation_start": "2024-03-01T00:00:00+00:00",
     "cut": "2024-03-31T00:00:00+00:00",
     "end": "2024-04-30T00:00:00+00:00",
@@ -25,16 +25,16 @@ TEST = splits.Window("test", utc(2024, 3, 31), utc(2024, 4, 30))
 EARLY = splits.Window("2 horizons before test", utc(2024, 1, 31), utc(2024, 3, 1))
 
 
-def events(*happened: tuple) -> pl.DataFrame:
+def events(*purchases: tuple) -> pl.DataFrame:
     records = [
         {"event_id": f"e{n}", "user_id": user, "item_id": item, "event_type": "purchase", "timestamp": moment}
-        for n, (user, item, moment) in enumerate(happened)
+        for n, (user, item, moment) in enumerate(purchases)
     ]
     return cleaning.clean_events(rows("events", *records), Prepare())
 
 
 # Everybody buys a and b in December; in February u buys a again and v the new c; in April u buys a and v b.
-HAPPENED = [
+HISTORY = [
     *[(user, item, utc(2023, 12, day)) for day, user in enumerate("uvw", 1) for item in "ab"],
     ("w", "c", utc(2023, 12, 9)),
     ("u", "a", utc(2024, 2, 3)),
@@ -46,19 +46,19 @@ HAPPENED = [
 
 
 def window(which: splits.Window) -> dict[str, pl.DataFrame]:
-    return splits.split(events(*HAPPENED), which, ["purchase"])
+    return splits.split(events(*HISTORY), which, ["purchase"])
 
 
-def shown(which: splits.Window, *names: str) -> pl.DataFrame:
+def lists_of(which: splits.Window, *names: str) -> pl.DataFrame:
     tables = window(which)
-    data = train_data.data_of(tables, which.start)
+    data = train_data.from_window(tables, which.start)
     fitted = {name: models.create(name).fit(data) for name in names}
     return model_lists.all_lists(fitted, data, tables, 20)
 
 
 def test_windows_are_one_horizon_apart_and_the_oldest_comes_first():
-    found = backtest.windows(FACTS, utc(2023, 1, 1), 4)
-    assert [(w.name, w.start, w.end) for w in found] == [
+    scores = backtest.windows(SPLIT_METADATA, utc(2023, 1, 1), 4)
+    assert [(w.name, w.start, w.end) for w in scores] == [
         ("3 horizons before test", utc(2024, 1, 1), utc(2024, 1, 31)),
         ("2 horizons before test", utc(2024, 1, 31), utc(2024, 3, 1)),
         ("validation", utc(2024, 3, 1), utc(2024, 3, 31)),
@@ -75,11 +75,11 @@ def test_windows_are_one_horizon_apart_and_the_oldest_comes_first():
     ],
 )
 def test_short_data_has_fewer_windows(first, names):
-    assert [w.name for w in backtest.windows(FACTS, first, 3)] == names
-    assert [w.name for w in backtest.windows(FACTS, first, 1)] == ["test"]
+    assert [w.name for w in backtest.windows(SPLIT_METADATA, first, 3)] == names
+    assert [w.name for w in backtest.windows(SPLIT_METADATA, first, 1)] == ["test"]
 
 
-def test_contenders_are_the_floors_the_chosen_and_the_best_on_valid():
+def test_candidate_models_are_the_baselines_the_chosen_and_the_best_of_validation():
     decisions = {
         "chosen": {"all": "repurchase", "novel": "ease"},
         "validation": {
@@ -88,125 +88,130 @@ def test_contenders_are_the_floors_the_chosen_and_the_best_on_valid():
         },
         "parameters": {name: {} for name in ("als", "ease", "item_knn", "popularity", "random", "repurchase", "svd")},
     }
-    assert list(backtest.contenders(decisions, 1)) == ["ease", "popularity", "repurchase"]
-    assert list(backtest.contenders(decisions, 2)) == ["als", "ease", "item_knn", "popularity", "repurchase"]
+    assert list(backtest.candidate_models(decisions, 1)) == ["ease", "popularity", "repurchase"]
+    assert list(backtest.candidate_models(decisions, 2)) == ["als", "ease", "item_knn", "popularity", "repurchase"]
 
 
-def test_lists_are_judged_by_both_protocols_and_cold_ones_are_not():
-    judged = selection.judged(shown(TEST, "popularity", "own_history"), window(TEST))
-    assert judged["protocol"].unique().to_list() == ["all"]  # nobody took anything new
-    own = judged.filter(pl.col("model") == "own_history").sort("user_id")
+def test_lists_are_evaluated_in_both_protocols_and_cold_ones_are_not():
+    evaluated = selection.evaluate_lists(lists_of(TEST, "popularity", "own_history"), window(TEST))
+    assert evaluated["protocol"].unique().to_list() == ["all"]  # nobody took anything new
+    own = evaluated.filter(pl.col("model") == "own_history").sort("user_id")
     assert own["user_id"].to_list() == ["u", "v"]
     # u had a twice: it comes first; v had a, b and c once each, in the order of popularity (ties: the smaller index)
     assert own["mrr@10"].to_list() == [1, 0.5]
 
 
-def test_every_cut_is_judged_by_what_lay_before_it():
-    judged = selection.judged(shown(TEST, "popularity", "ease"), window(TEST))
-    found = backtest.over_cuts(judged, [EARLY, TEST], {}, events(*HAPPENED), ["purchase"], {"popularity": {}})
-    assert found.columns[:4] == ["cut", "protocol", "model", "user_id"]
-    assert found["model"].unique().to_list() == ["popularity"]
-    early = found.filter(pl.col("cut") == EARLY.start)
+def test_models_are_fitted_on_the_data_before_each_cut():
+    evaluated = selection.evaluate_lists(lists_of(TEST, "popularity", "ease"), window(TEST))
+    scores = backtest.evaluate_cuts(evaluated, [EARLY, TEST], {}, events(*HISTORY), ["purchase"], {"popularity": {}})
+    assert scores.columns[:4] == ["cut", "protocol", "model", "user_id"]
+    assert scores["model"].unique().to_list() == ["popularity"]
+    early = scores.filter(pl.col("cut") == EARLY.start)
     # v's first c is new to v; u's a is a repeat
     assert early.select("protocol", "user_id").rows() == [("all", "u"), ("all", "v"), ("novel", "v")]
     # a and b stand before c for everybody in protocol all; in novel v, who has both, is shown c first
     assert early["mrr@10"].to_list() == [1, 1 / 3, 1]
-    same = found.filter(pl.col("cut") == TEST.start).drop("cut")
-    assert same.equals(judged.filter(pl.col("model") == "popularity"))
+    same = scores.filter(pl.col("cut") == TEST.start).drop("cut")
+    assert same.equals(evaluated.filter(pl.col("model") == "popularity"))
 
 
-def test_models_that_read_features_are_left_out_where_there_is_no_lesson():
-    judged = selection.judged(shown(TEST, "popularity", "repurchase"), window(TEST))
+def test_models_that_read_features_are_left_out_without_training_examples():
+    evaluated = selection.evaluate_lists(lists_of(TEST, "popularity", "repurchase"), window(TEST))
     both = {"popularity": {}, "repurchase": {}}
-    found = backtest.over_cuts(judged, [EARLY, TEST], {}, events(*HAPPENED), ["purchase"], both)
-    at = {cut: set(part["model"]) for (cut,), part in found.group_by("cut")}
+    scores = backtest.evaluate_cuts(evaluated, [EARLY, TEST], {}, events(*HISTORY), ["purchase"], both)
+    at = {cut: set(part["model"]) for (cut,), part in scores.group_by("cut")}
     assert at == {EARLY.start: {"popularity"}, TEST.start: {"popularity", "repurchase"}}
 
 
-def test_known_windows_are_used_as_they_are():
+def test_existing_evaluators_are_used():
     tables = window(EARLY)
-    lesson = pl.DataFrame({"as_of": [EARLY.start - timedelta(days=1)], "label": [1], "own": [True]})
-    data = train_data.data_of(tables, EARLY.start, lesson, lesson)
-    known, wanted = {EARLY.name: selection.Judge(data, tables)}, {"repurchase": {}}
-    judged = selection.judged(shown(TEST, "popularity"), window(TEST))
-    found = backtest.over_cuts(judged, [EARLY, TEST], known, events(*HAPPENED).clear(), ["purchase"], wanted)
-    assert set(found["model"]) == {"repurchase"}
+    examples = pl.DataFrame({"as_of": [EARLY.start - timedelta(days=1)], "label": [1], "own": [True]})
+    data = train_data.from_window(tables, EARLY.start).with_examples(examples).with_features(examples)
+    evaluators, parameters = {EARLY.name: selection.Evaluator(data, tables)}, {"repurchase": {}}
+    evaluated = selection.evaluate_lists(lists_of(TEST, "popularity"), window(TEST))
+    scores = backtest.evaluate_cuts(
+        evaluated, [EARLY, TEST], evaluators, events(*HISTORY).clear(), ["purchase"], parameters
+    )
+    assert set(scores["model"]) == {"repurchase"}
 
 
-def asked(**n: int) -> pl.DataFrame:
+def holdout_sizes(**n: int) -> pl.DataFrame:
     return pl.DataFrame({"user_id": list(n), "n_relevant": list(n.values())})
 
 
-def drawn(*happened: tuple, end=TEST.end, seed: int = 1, **n: int) -> dict[str, pl.DataFrame]:
-    return backtest.random_split(events(*happened), end, asked(**n), ["purchase"], seed)
+def split_at_random(*purchases: tuple, end=TEST.end, seed: int = 1, **n: int) -> dict[str, pl.DataFrame]:
+    return backtest.random_split(events(*purchases), end, holdout_sizes(**n), ["purchase"], seed)
 
 
-def test_a_random_split_hides_pairs_whole_and_every_answer_is_new():
-    liked = {(user, item) for user, item, _ in HAPPENED}
-    tables = drawn(*HAPPENED, u=1, v=2, x=5)
-    held = set(tables["holdout"].select("user_id", "item_id").rows())
+def test_a_random_split_holds_out_whole_pairs_which_are_new_to_their_users():
+    purchases = {(user, item) for user, item, _ in HISTORY}
+    tables = split_at_random(*HISTORY, u=1, v=2, x=5)
+    holdout = set(tables["holdout"].select("user_id", "item_id").rows())
     known = set(tables["interactions"].select("user_id", "item_id").rows())
-    assert (held | known, held & known) == (liked, set())
-    assert sorted(user for user, _ in held) == ["u", "v", "v", "x"]  # as many as asked for, or all there are
+    assert (holdout | known, holdout & known) == (purchases, set())
+    assert sorted(user for user, _ in holdout) == ["u", "v", "v", "x"]  # as many as asked for, or all there are
     assert not tables["holdout"]["repeat"].any()
-    # x has nothing else: nobody knows x any more
+    # x has no other events, and is unknown
     assert dict(tables["holdout"].select("user_id", "warm").iter_rows()) == {"u": True, "v": True, "x": False}
 
 
-def test_a_random_split_is_drawn_by_its_seed_whatever_the_order_of_rows():
-    answers = drawn(*HAPPENED, u=1, v=2)["holdout"]
-    assert drawn(*reversed(HAPPENED), u=1, v=2)["holdout"].equals(answers)
-    assert any(not drawn(*HAPPENED, seed=seed, u=1, v=2)["holdout"].equals(answers) for seed in range(2, 9))
+def test_a_random_split_depends_on_its_seed_and_not_on_the_order_of_rows():
+    holdout = split_at_random(*HISTORY, u=1, v=2)["holdout"]
+    assert split_at_random(*reversed(HISTORY), u=1, v=2)["holdout"].equals(holdout)
+    assert any(not split_at_random(*HISTORY, seed=seed, u=1, v=2)["holdout"].equals(holdout) for seed in range(2, 9))
 
 
-def test_a_random_split_knows_nothing_from_the_end_on():
-    tables = drawn(*HAPPENED, end=utc(2024, 2, 4), v=9)
+def test_a_random_split_uses_nothing_from_the_end_on():
+    tables = split_at_random(*HISTORY, end=utc(2024, 2, 4), v=9)
     assert tables["interactions"]["last_timestamp"].max() < utc(2024, 2, 4)
     assert tables["holdout"].select("user_id", "item_id").rows() == [("v", "a"), ("v", "b")]
 
 
-def test_both_splits_ask_the_same_models_and_users_for_as_many_answers():
-    later = [*HAPPENED, ("u", "c", utc(2024, 4, 8))]
+def test_both_splits_have_the_same_models_users_and_holdout_sizes():
+    later = [*HISTORY, ("u", "c", utc(2024, 4, 8))]
     tables = splits.split(events(*later), TEST, ["purchase"])
-    data = train_data.data_of(tables, TEST.start)
+    data = train_data.from_window(tables, TEST.start)
     fitted = {name: models.create(name).fit(data) for name in ("popularity", "own_history")}
-    judged = selection.judged(model_lists.all_lists(fitted, data, tables, 20), tables)
+    evaluated = selection.evaluate_lists(model_lists.all_lists(fitted, data, tables, 20), tables)
     both = {"popularity": {}, "own_history": {}}
-    found = backtest.time_and_random(judged, TEST, events(*later), ["purchase"], both, seed=1)
-    assert set(found["model"]) == {"popularity"}  # own_history cannot rank what is new
-    assert found.select("split", "user_id", "n_relevant").rows() == [("time", "u", 1), ("random", "u", 1)]
-    # u's one answer is the only product of the three that u is not known to have
-    assert found["mrr@10"].to_list() == [1, 1]
+    scores = backtest.compare_splits(evaluated, TEST, events(*later), ["purchase"], both, seed=1)
+    assert set(scores["model"]) == {"popularity"}  # own_history cannot rank what is new
+    assert scores.select("split", "user_id", "n_relevant").rows() == [("time", "u", 1), ("random", "u", 1)]
+    # u's one holdout product is the only one of the three that u has not bought in the training data
+    assert scores["mrr@10"].to_list() == [1, 1]
 
 
-def test_nobody_to_judge_leaves_empty_tables_with_their_columns():
-    judged = selection.judged(shown(TEST, "popularity").clear(), window(TEST))
-    assert judged.height == 0
-    found = backtest.time_and_random(judged, TEST, events(*HAPPENED), ["purchase"], {"ease": {}}, seed=1)
-    assert (found.height, found.columns[:3]) == (0, ["split", "model", "user_id"])
-    assert backtest.over_cuts(judged, [TEST], {}, events(*HAPPENED), ["purchase"], {}).columns[0] == "cut"
+def test_without_evaluated_users_tables_are_empty_with_their_columns():
+    evaluated = selection.evaluate_lists(lists_of(TEST, "popularity").clear(), window(TEST))
+    assert evaluated.height == 0
+    scores = backtest.compare_splits(evaluated, TEST, events(*HISTORY), ["purchase"], {"ease": {}}, seed=1)
+    assert (scores.height, scores.columns[:3]) == (0, ["split", "model", "user_id"])
+    assert backtest.evaluate_cuts(evaluated, [TEST], {}, events(*HISTORY), ["purchase"], {}).columns[0] == "cut"
 
 
-class Foretelling(base.ArrayModel):
-    """Tells a chance of two pairs."""
+class Predicting(base.ArrayModel):
+    """Predicts a probability for three pairs."""
 
-    name = "foretelling"
+    name = "predicting"
 
     def score(self, users):
-        raise AssertionError("to tell chances, no scores are needed")
+        raise AssertionError("probabilities need no scores")
 
-    def chance(self) -> pl.DataFrame:
+    def predict_probabilities(self) -> pl.DataFrame:
         columns = {"user_idx": pl.Int32, "item_idx": pl.Int32}
         return pl.DataFrame({"user_idx": [0, 1, 2], "item_idx": [0, 0, 1], "probability": [0.9, 0.2, 0.1]}).cast(
             columns
         )
 
 
-def test_chances_are_held_against_what_happened():
+def test_probabilities_have_the_outcome_of_their_window():
     tables = window(TEST)
-    data: TrainData = train_data.data_of(tables, TEST.start)
-    fitted = {"popularity": models.create("popularity").fit(data), "foretelling": Foretelling()}
-    found = backtest.chances(fitted, tables)
-    # u took a; v did not; w, who did not come back, counts as a no
-    assert found.rows() == [("foretelling", 0.9, 1), ("foretelling", 0.2, 0), ("foretelling", 0.1, 0)]
-    assert backtest.chances({"popularity": fitted["popularity"]}, tables).schema == backtest.CHANCES
+    data: TrainData = train_data.from_window(tables, TEST.start)
+    fitted = {"popularity": models.create("popularity").fit(data), "predicting": Predicting()}
+    scores = backtest.predicted_probabilities(fitted, tables)
+    # u bought a; v did not; w, who did not return, has label 0
+    assert scores.rows() == [("predicting", 0.9, 1), ("predicting", 0.2, 0), ("predicting", 0.1, 0)]
+    assert (
+        backtest.predicted_probabilities({"popularity": fitted["popularity"]}, tables).schema
+        == backtest.PREDICTED_PROBABILITIES
+    )

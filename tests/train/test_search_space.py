@@ -1,4 +1,4 @@
-"""Search spaces as people write them: what they mean, and every mistake in one sentence that names the key."""
+"""Search spaces as declared in params.yaml: their meaning, and mistakes in one sentence that names the key."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def test_plain_values_are_fixed_lists_are_choices_and_mappings_are_ranges():
     assert space.declared == {"reg": {"low": 20.0, "high": 2000.0, "log": True}, "signal": ["seen"]}
 
 
-def test_a_range_is_whole_where_the_default_is():
+def test_a_range_has_integers_if_the_default_is_one():
     assert search_space.parse("als", {"n_factors": {"low": 8, "high": 9}}).free["n_factors"].values == [8, 9]
-    assert not search_space.parse("als", {"reg": {"low": 8, "high": 9}}).free["reg"].whole
+    assert not search_space.parse("als", {"reg": {"low": 8, "high": 9}}).free["reg"].is_integer
 
 
 @pytest.mark.parametrize(
@@ -49,16 +49,16 @@ def test_combinations_are_counted_and_the_first_is_the_nearest_to_the_defaults(d
 
 def test_the_first_combination_is_the_first_to_try_and_each_comes_once():
     space = search_space.parse("als", {"n_epochs": [5, 15], "n_factors": [8, 64]})
-    found = space.combinations()
-    assert found[0] == space.first == {"n_epochs": 15, "n_factors": 64}
-    assert [(one["n_epochs"], one["n_factors"]) for one in found] == [(15, 64), (5, 8), (5, 64), (15, 8)]
+    combinations = space.combinations()
+    assert combinations[0] == space.first == {"n_epochs": 15, "n_factors": 64}
+    assert [(each["n_epochs"], each["n_factors"]) for each in combinations] == [(15, 64), (5, 8), (5, 64), (15, 8)]
 
 
 @given(st.integers(1, 50), st.integers(0, 50), st.integers(1, 50), st.integers(1, 200))
 def test_the_nearest_value_is_one_of_the_range_and_none_is_nearer(low, width, step, value):
-    one = Range(low, low + width, step=step if step <= width else None)
-    assert one.nearest(value) in one.values
-    assert abs(one.nearest(value) - value) == min(abs(other - value) for other in one.values)
+    values = Range(low, low + width, step=step if step <= width else None)
+    assert values.nearest(value) in values.values
+    assert abs(values.nearest(value) - value) == min(abs(other - value) for other in values.values)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_the_nearest_value_is_one_of_the_range_and_none_is_nearer(low, width, st
         ("ease", {"reg": None}, "reg is None"),
         ("ease", {"signal": ["relevant", "sene"]}, "signal is 'sene'; expected one of relevant, seen"),
         ("ease", {"signal": [["seen"]]}, "expected one of"),
-        ("ease", {"signal": {"low": 1, "high": 2}}, "words have no range"),
+        ("ease", {"signal": {"low": 1, "high": 2}}, "strings have no range"),
         ("ease", {"reg": {}}, "low and high is missing"),
         ("ease", {"reg": {"low": 1}}, "; high is missing"),
         ("ease", {"reg": {"low": 1, "high": 2, "logg": True}}, r"reg\.logg: .* Did you mean 'log'"),
@@ -92,7 +92,7 @@ def test_the_nearest_value_is_one_of_the_range_and_none_is_nearer(low, width, st
     ],
 )
 def test_a_mistake_is_one_sentence_that_names_the_key(model, declared, complaint):
-    with pytest.raises(UserError, match=complaint) as told:
+    with pytest.raises(UserError, match=complaint) as caught:
         search_space.parse(model, declared)
-    assert "\n" not in str(told.value)
-    assert str(told.value).startswith("params.yaml: train.models")
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("params.yaml: train.models")

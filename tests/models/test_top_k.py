@@ -1,0 +1,45 @@
+"""Top-k lists: exact, with deterministic ties."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from recomart_lib.models.top_k import top_k
+
+
+def slow_top_k(scores: np.ndarray, k: int, mask: np.ndarray) -> list[list[int]]:
+    allowed = [[i for i in range(len(row)) if np.isfinite(row[i]) and not mask[r, i]] for r, row in enumerate(scores)]
+    return [sorted(left, key=lambda i, row=row: (-row[i], i))[:k] for left, row in zip(allowed, scores, strict=True)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(0, 5), n_items=st.integers(1, 12), k=st.integers(1, 14))
+def test_top_k_equals_a_full_sort(seed, n, n_items, k):
+    rng = np.random.default_rng(seed)
+    scores = rng.choice([-1.0, 0.0, -0.0, 1.0, 2.0, np.nan, np.inf, -np.inf], size=(n, n_items))
+    mask = rng.random((n, n_items)) < 0.2
+    before = scores.copy()
+    idx, best = top_k(scores, k, sparse.csr_matrix(mask))
+    assert idx.shape == best.shape == (n, k)
+    assert [[int(i) for i in row if i >= 0] for row in idx] == slow_top_k(scores, k, mask)
+    assert np.array_equal(idx < 0, np.isneginf(best))
+    assert np.array_equal(scores, before, equal_nan=True)
+    row, place = np.nonzero(idx >= 0)
+    assert np.array_equal(best[row, place], scores[row, idx[row, place]])
+
+
+def test_ties_go_to_the_smaller_index():
+    scores = np.zeros((2, 1_000))
+    scores[:, 700] = 1
+    assert top_k(scores, 4)[0].tolist() == [[700, 0, 1, 2]] * 2
+
+
+def test_wrong_arguments_are_refused():
+    with pytest.raises(ValueError, match="k must"):
+        top_k(np.zeros((1, 2)), 0)
+    with pytest.raises(ValueError, match="mask has shape"):
+        top_k(np.zeros((1, 2)), 1, sparse.csr_matrix((2, 2)))

@@ -1,0 +1,84 @@
+"""Candidates ranked by boosted trees."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from model_data import CUT, fitted, interactions, order, pair, repeat_purchases
+
+from recomart_lib import models
+from recomart_lib.core.errors import UserError
+from recomart_lib.models import boosted_trees
+from recomart_lib.models.base import ARRAYS_FILE, TrainData
+
+
+def candidate_data(now: dict[tuple[int, int], float], label: list[int] | None = None, n_users: int = 2) -> TrainData:
+    """Examples in which candidates with a large x are bought; candidates (user, item) with these x now, of 4 items."""
+    examples = repeat_purchases(label or [0] * 300 + [1] * 300, now=[1.0]).examples
+    rows = pl.DataFrame(
+        [(user, item, x) for (user, item), x in now.items()],
+        schema={"user_idx": pl.Int32, "item_idx": pl.Int32, "x": pl.Float64},
+        orient="row",
+    ).with_columns(own=False)
+    pairs = interactions([pair(0, 3), pair(1, 3), pair(0, 2, n_orders=5)])
+    data = TrainData.of(pairs, n_users, 4, CUT).with_examples(examples)
+    return data.with_candidates(lambda users: rows.filter(pl.col("user_idx").is_in(users.tolist())))
+
+
+CANDIDATES = {(0, 0): 10.0, (0, 1): 590.0, (1, 1): 20.0, (1, 2): 580.0}
+
+
+@pytest.mark.parametrize("objective", ["binary", "lambdarank"])
+def test_candidates_are_ranked_by_the_trees_and_the_others_by_popularity(objective):
+    model = models.create("two_stage", n_trees=20, min_rows=5, objective=objective).fit(candidate_data(CANDIDATES))
+    assert order(model, 0) == [1, 0, 3, 2]  # 3 has two users, 2 one
+    assert order(model, 1) == [2, 1, 3, 0]
+    levels = model.arrays["levels"].toarray()
+    assert levels.tolist() == [[1, 2, 0, 0], [0, 1, 2, 0]]  # ranks among the user's own candidates
+
+
+def test_two_stage_is_the_same_in_blocks_and_in_every_run(monkeypatch, tmp_path):
+    fits = [models.create("two_stage", n_trees=20, min_rows=5).fit(candidate_data(CANDIDATES)) for _ in range(2)]
+    monkeypatch.setattr("recomart_lib.models.two_stage.BLOCK", 1)
+    fits.append(models.create("two_stage", n_trees=20, min_rows=5).fit(candidate_data(CANDIDATES)))
+    for number, model in enumerate(fits):
+        model.save(tmp_path / str(number))
+    assert len({(tmp_path / str(number) / ARRAYS_FILE).read_bytes() for number in range(3)}) == 1
+    loaded = models.load(tmp_path / "0")
+    assert np.array_equal(loaded.score(np.arange(2)), fits[0].score(np.arange(2)))
+
+
+def test_users_without_candidates_get_popularity():
+    model = models.create("two_stage", n_trees=20, min_rows=5).fit(candidate_data({(0, 0): 5.0}, n_users=3))
+    assert order(model, 2) == [3, 2, 0, 1]
+    assert order(models.create("two_stage", n_trees=5).fit(candidate_data({}, n_users=3)), 0) == [3, 2, 0, 1]
+
+
+@pytest.mark.parametrize("what", ["one label", "no examples", "no rows", "no candidates"])
+def test_without_training_examples_it_is_the_decayed_purchase_history(what, caplog):
+    data = candidate_data(CANDIDATES, label=[0] * 30) if what == "one label" else candidate_data(CANDIDATES)
+    examples = {"no examples": None, "no rows": data.examples.clear()}.get(what, data.examples)
+    candidates = None if what == "no candidates" else data.candidates
+    data = data.with_examples(examples).with_candidates(candidates)
+    model = fitted("two_stage", data)
+    assert np.array_equal(model.score(np.arange(2)), fitted("own_history_decayed", data).score(np.arange(2)))
+    assert "two_stage: nothing to learn from" in caplog.text
+    with pytest.raises(UserError, match="no contributions"):
+        model.contributions(pl.DataFrame({"x": [1.0]}))
+
+
+def test_contributions_sum_to_the_score_and_the_largest_comes_first():
+    data = candidate_data(CANDIDATES)
+    examples = data.examples.with_columns(y=pl.col("x").sin(), z=pl.lit(0.0))
+    model = models.create("two_stage", n_trees=20, min_rows=5, feature_share=1.0)
+    now = data.candidates(np.arange(2)).with_columns(y=pl.lit(0.5), z=pl.lit(None, pl.Float64))
+    model.fit(data.with_examples(examples).with_candidates(lambda _: now))
+    rows = examples.head(7).with_columns(z=pl.lit(None, pl.Float64))
+    found = model.contributions(rows)
+    assert found.columns == ["row", "feature", "value", "contribution"]
+    sums = found.group_by("row", maintain_order=True).agg(pl.col("contribution").sum())["contribution"].to_numpy()
+    assert sums == pytest.approx(boosted_trees.score(model.arrays["trees"], rows))
+    assert found.group_by("row").agg((pl.col("contribution").abs().diff() <= 0).all())["contribution"].all()
+    assert found.filter(pl.col("feature") == "x")["value"].to_list() == rows["x"].to_list()
+    assert found.filter(pl.col("feature") == "z")["value"].null_count() == 7
