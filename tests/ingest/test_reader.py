@@ -1,4 +1,4 @@
-"""Delivered files: whatever is in them, each record becomes a typed row or a reject with its line and a reason."""
+"""Delivered files: each record becomes a typed row, or a rejected row with line and reason."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_latin_1_is_read_where_it_is_declared(read):
     assert values(read(content, encoding="latin-1"), "user_id") == ["Zoë"]
 
 
-def test_bytes_that_are_not_utf_8_cost_their_line_only(read):
+def test_bytes_that_are_not_utf_8_reject_only_their_line(read):
     delivered = read(lines("u1,a,2024-01-01,1,1", "Zoé,a,2024-01-01,1,1", "u3,a,2024-01-01,1,1").encode("latin-1"))
     assert values(delivered, "user_id") == ["u1", "u3"]
     assert reasons(delivered) == {3: "bytes that are not utf-8"}
@@ -194,7 +194,7 @@ def test_a_quoted_newline_is_part_of_its_cell(read):
     "line",
     ['u2,"a,2024-01-01,1,1', '"u2,a,2024-01-01,1,1', 'u2,a,2024-01-01,1,"1', 'u2,a,2024-01-01,1,1,"'],
 )
-def test_a_quote_that_is_never_closed_costs_its_line_and_not_the_rest_of_the_file(read, line):
+def test_a_quote_that_is_never_closed_rejects_its_line_and_not_the_rest_of_the_file(read, line):
     good = [f"v{n},a,2024-01-01,1,1" for n in range(20)]
     delivered = read(lines("u1,a,2024-01-01,1,1", line, *good))
     assert values(delivered, "user_id") == ["u1", *(f"v{n}" for n in range(20))]
@@ -271,7 +271,7 @@ def test_thousands_are_grouped_by_the_declared_mark_only(read, decimal, thousand
     assert values(delivered, "price") == ([] if number is None else [number])
 
 
-def test_words_that_stand_for_nothing_are_null(read):
+def test_words_that_mean_null_are_null(read):
     delivered = read(lines("k.A.,a,2024-01-01, - ,1", "NA,a,2024-01-01,-,1"), nulls=["k.A.", "-"])
     assert values(delivered, "user_id") == [None, "NA"]
     assert values(delivered, "price") == [None, None]
@@ -469,7 +469,7 @@ def test_a_file_that_cannot_be_read_at_all_is_one_sentence_with_its_name(read, n
         read(content, name, kind=kind)
 
 
-def test_a_damaged_file_is_told_when_only_its_header_is_read(tmp_path):
+def test_a_damaged_file_is_reported_when_only_its_header_is_read(tmp_path):
     (tmp_path / "f.csv.gz").write_bytes(b"no gzip")
     with pytest.raises(UserError, match=r"f.csv.gz could not be read as csv"):
         sources_reader.header(tmp_path / "f.csv.gz", shop().table("events"))
@@ -516,11 +516,11 @@ AUTUMN = "2024-10-27 01:30:00"  # 00:30 and 01:30 UTC in London
     ("which", "moment"), [("first", utc(2024, 10, 27, 0, 30)), ("second", utc(2024, 10, 27, 1, 30)), ("reject", None)]
 )
 @pytest.mark.parametrize("form", [None, "%Y-%m-%d %H:%M:%S"])
-def test_the_shop_says_which_moment_a_time_means_that_occurs_twice(read, which, moment, form):
+def test_the_shop_says_which_moment_a_repeated_time_means(read, which, moment, form):
     content = lines("u1,a,2024-10-26 01:30:00,1,1", f"u2,a,{AUTUMN},1,1", f"u3,a,{AUTUMN},ten,1")
     delivered = read(content, zone="Europe/London", ambiguous_times=which, timestamp_format=form)
     assert values(delivered, "timestamp")[1:] == ([moment] if moment else [])
-    assert delivered.n_ambiguous == (1 if moment else 0), "only what landed counts"
+    assert delivered.n_ambiguous == (1 if moment else 0), "only ingested rows count"
     if not moment:
         assert reasons(delivered)[3] == f"timestamp: '{AUTUMN}' occurs twice on that day (the clocks go back)"
 
@@ -604,14 +604,14 @@ def test_keys_may_come_late_in_json_lines(tmp_path, small_blocks):
     without = {key: value for key, value in RECORD.items() if key != "price"}
     path.write_text("\n".join(map(json.dumps, [without, RECORD, without, {}])))
     assert values(sources_reader.read(path, declared, "events"), "price") == [None, 2.5, None, None]
-    assert sources_reader.header(path, declared.table("events")) == [], "what is not known yet is not said"
+    assert sources_reader.header(path, declared.table("events")) == [], "keys that are not known yet are not listed"
     path.write_text(json.dumps(without))
     assert sources_reader.header(path, declared.table("events")) == list(without)
 
 
 @pytest.mark.parametrize("kind", ["json", "jsonl", "rest"])
 @pytest.mark.parametrize("key", ["price", None])
-def test_a_key_that_no_object_has_is_told_at_the_end(tmp_path, small_blocks, kind, key):
+def test_a_key_that_no_object_has_is_reported_at_the_end(tmp_path, small_blocks, kind, key):
     without = {name: value for name, value in RECORD.items() if key and name != key}
     text = json.dumps([without, without]) if kind == "json" else json.dumps(without) + "\n" + json.dumps(without)
     (tmp_path / "f").write_text(text)
@@ -622,7 +622,7 @@ def test_a_key_that_no_object_has_is_told_at_the_end(tmp_path, small_blocks, kin
 
 
 @pytest.mark.parametrize("line", ["[" * 100_000, "9" * 5_000])
-def test_a_json_line_that_python_cannot_read_costs_itself_only(read, line):
+def test_a_json_line_that_python_cannot_read_rejects_only_itself(read, line):
     delivered = read(f"{line}\n{json.dumps(RECORD)}", "f.jsonl", kind="jsonl")
     assert delivered.rows.height == 1
     assert reasons(delivered)[1].startswith("not valid JSON")
@@ -635,14 +635,14 @@ def test_a_record_may_run_over_the_end_of_a_block(read, small_blocks):
     assert values(delivered, "source_line") == [2, 5, 6]
 
 
-def test_an_open_quote_is_given_up_after_some_lines(read, small_blocks):
+def test_an_open_quote_is_rejected_after_some_lines(read, small_blocks):
     good = [f"v{n},a,2024-01-01,1,1" for n in range(9)]
     delivered = read(lines('"u1,a,2024-01-01,1,1', *good, '"last",a,2024-01-01,1,1'))
     assert values(delivered, "user_id") == [*(f"v{n}" for n in range(9)), "last"]
     assert reasons(delivered) == {2: "not a CSV record: a quote that is not closed within 4 lines"}
 
 
-def test_a_cell_longer_than_csv_takes_costs_its_line(read):
+def test_a_cell_longer_than_csv_takes_rejects_its_line(read):
     delivered = read(lines(f"u1,{'a' * csv.field_size_limit()}a,2024-01-01,1,1", "u2,a,2024-01-01,1,1"))
     assert values(delivered, "user_id") == ["u2"]
     assert reasons(delivered)[2].startswith("not a CSV record: field larger than field limit")
@@ -662,7 +662,7 @@ CELL = st.one_of(
 )
 
 
-def delivered_by(content: bytes, name: str, kind: str) -> Chunk:
+def read_bytes(content: bytes, name: str, kind: str) -> Chunk:
     with TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
@@ -676,7 +676,7 @@ def test_each_well_formed_csv_record_becomes_one_row_or_one_reject(records):
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     # one line per record: over several lines, a broken record is given up line by line
     writer.writerows([HEADER.split(","), *([" ".join(cell.splitlines()) for cell in row] for row in records)])
-    delivered = delivered_by(text.getvalue().encode("utf-8", "surrogatepass"), "f.csv", "csv")
+    delivered = read_bytes(text.getvalue().encode("utf-8", "surrogatepass"), "f.csv", "csv")
     assert delivered.rows.height + delivered.rejects.height == len(records)
     placed = values(delivered, "source_line") + delivered.rejects["source_line"].to_list()
     assert sorted(placed) == list(range(2, len(records) + 2))
@@ -685,7 +685,7 @@ def test_each_well_formed_csv_record_becomes_one_row_or_one_reject(records):
 @given(st.binary(max_size=120) | st.text(alphabet='u1,"\n\r é', max_size=80).map(str.encode))
 @settings(max_examples=120, deadline=None)
 def test_no_line_of_bytes_is_ever_lost(body):
-    delivered = delivered_by(HEADER.encode() + b"\n" + body, "f.csv", "csv")
+    delivered = read_bytes(HEADER.encode() + b"\n" + body, "f.csv", "csv")
     placed = values(delivered, "source_line") + delivered.rejects["source_line"].to_list()
     assert len(placed) == len(set(placed))
     text = body.decode("utf-8", "surrogateescape")
@@ -784,5 +784,5 @@ JSON = st.recursive(
 )
 @settings(max_examples=80, deadline=None)
 def test_each_json_record_becomes_one_row_or_one_reject(records):
-    delivered = delivered_by(json.dumps(records).encode(), "f.json", "json")
+    delivered = read_bytes(json.dumps(records).encode(), "f.json", "json")
     assert delivered.rows.height + delivered.rejects.height == len(records)

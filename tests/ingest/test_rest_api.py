@@ -1,4 +1,4 @@
-"""Tables from an API: through whatever the network does, the same records as the file, or one clear error."""
+"""Tables from an API: despite network faults, the same records as the files, or one clear error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from recomart_lib.ingest.sources import rest_api
 from recomart_lib.ingest.sources.reader import read
 
 SECRET = "s3cret/word+42"
-PATIENCE = Ingest(timeout_s=5, max_attempts=8, retry_budget_s=300)
+SETTINGS = Ingest(timeout_s=5, max_attempts=8, retry_budget_s=300)
 NAMES = (
     "<script>alert(1)</script>",
     'a "quoted", name',
@@ -82,19 +82,19 @@ def running(server: ThreadingHTTPServer) -> Iterator[str]:
 
 @contextmanager
 def scripted(*answers: Any) -> Iterator[tuple[str, list[str]]]:
-    """A server that gives these answers in order, the last for ever, and the list of what it was asked.
+    """A server that gives these answers in order, the last for ever, and the list of what it was requests.
 
     An answer is what its JSON shall be, or (status, headers, body).
     """
-    asked: list[str] = []
+    requests: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
-            asked.append(self.path)
-            answer = answers[min(len(asked), len(answers)) - 1]
+            requests.append(self.path)
+            answer = answers[min(len(requests), len(answers)) - 1]
             status, headers, body = answer if isinstance(answer, tuple) else (200, {}, json.dumps(answer))
             self.send_response(status)
             for name, value in {"Content-Length": str(len(body.encode())), **headers}.items():
@@ -106,7 +106,7 @@ def scripted(*answers: Any) -> Iterator[tuple[str, list[str]]]:
             pass
 
     with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
-        yield url, asked
+        yield url, requests
 
 
 def page(*numbers: int, total: int | None = None, **more: Any) -> dict:
@@ -115,7 +115,7 @@ def page(*numbers: int, total: int | None = None, **more: Any) -> dict:
 
 @pytest.fixture(autouse=True)
 def slept(monkeypatch) -> list[float]:
-    """The pauses that were asked for, none of which is taken."""
+    """The requested pauses; none of them is made."""
     pauses: list[float] = []
     monkeypatch.setattr(rest_api, "_sleep", pauses.append)
     monkeypatch.setattr(simulator_api, "SLOW_S", 0.002)
@@ -141,8 +141,8 @@ def serve(simulated) -> Callable[..., Any]:
     return lambda **options: running(simulator_api.serve(simulated, port=0, **options))
 
 
-def fetch(tmp_path: Path, shop: Shop, table: str = "users", patience: Ingest = PATIENCE) -> str:
-    rest_api.download(shop, table, tmp_path, patience)
+def fetch(tmp_path: Path, shop: Shop, table: str = "users", settings: Ingest = SETTINGS) -> str:
+    rest_api.download(shop, table, tmp_path, settings)
     return (tmp_path / f"{table}.jsonl").read_bytes().decode()
 
 
@@ -159,11 +159,11 @@ def test_every_style_gives_the_records_of_the_files(tmp_path, serve, style, tota
         assert fetch(tmp_path, api, "events") == text(SALES)
 
 
-def test_what_it_took_is_told(tmp_path, serve, caplog):
+def test_the_result_counts_requests_and_retries(tmp_path, serve, caplog):
     caplog.set_level(logging.INFO)
     with serve() as url:
-        fetched = rest_api.download(shop(url), "users", tmp_path, PATIENCE)
-    expected = rest_api.Fetched("users", f"{url}/users?per_page=10", 57, 6, 7, 0, 0.0, fetched.seconds)
+        fetched = rest_api.download(shop(url), "users", tmp_path, SETTINGS)
+    expected = rest_api.FetchResult("users", f"{url}/users?per_page=10", 57, 6, 7, 0, 0.0, fetched.seconds)
     assert fetched == expected
     assert [record.levelname for record in caplog.records if record.name.startswith("recomart")] == ["INFO"]
     assert "users: 57 records in 6 pages, 0 retries" in caplog.text
@@ -172,10 +172,10 @@ def test_what_it_took_is_told(tmp_path, serve, caplog):
 @pytest.mark.parametrize("style", ["page", "offset"])
 def test_without_a_size_parameter_the_server_decides(tmp_path, style):
     answers = [page(1, 2, 3), page(4, 5, 6), page(7), page()]
-    with scripted(*answers) as (url, asked):
+    with scripted(*answers) as (url, requests):
         fetched = fetch(tmp_path, shop(url, {"style": style, "parameter": "p", "first": 0}, total=None))
     assert fetched == text([{"n": n} for n in range(1, 8)])
-    assert asked == [f"/users?p={n}" for n in ([0, 1, 2, 3] if style == "page" else [0, 3, 6, 7])]
+    assert requests == [f"/users?p={n}" for n in ([0, 1, 2, 3] if style == "page" else [0, 3, 6, 7])]
 
 
 def test_an_answer_may_be_the_list_itself(tmp_path):
@@ -204,15 +204,15 @@ def test_a_record_is_one_line_for_the_reader(tmp_path):
 
 def test_the_size_goes_along_with_links(tmp_path):
     link = {"Link": '</users?after=2;3>; rel="prev", </users?after=2;4>; title=x; rel="last next"'}
-    with scripted((200, link, json.dumps(page(1))), page(2)) as (url, asked):
+    with scripted((200, link, json.dumps(page(1))), page(2)) as (url, requests):
         fetch(tmp_path, shop(url, STYLES["link"], total=None))
-    assert asked == ["/users?limit=10", "/users?after=2%3B4&limit=10"]
+    assert requests == ["/users?limit=10", "/users?after=2%3B4&limit=10"]
 
 
 # --- Secrets ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_secret_is_sent_and_never_told(tmp_path, serve, monkeypatch, caplog):
+def test_the_secret_is_sent_and_never_shown(tmp_path, serve, monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
     monkeypatch.setenv("KEY", SECRET)
     with serve(token=SECRET, faults={"error": 0.3}) as url:
@@ -232,8 +232,8 @@ def test_a_secret_in_an_address_is_hidden(tmp_path, monkeypatch, caplog):
         address = url.replace("//", "//me:pass@")
         with pytest.raises(UserError, match=r"key=\*\*\*") as problem:
             fetch(tmp_path, shop(address, STYLES["link"], total=None, auth={"env": "KEY"}))
-    told = caplog.text + str(problem.value)
-    assert not any(word in told for word in (SECRET, "s3cret", "pass@"))
+    output = caplog.text + str(problem.value)
+    assert not any(word in output for word in (SECRET, "s3cret", "pass@"))
 
 
 @pytest.mark.parametrize(
@@ -241,21 +241,21 @@ def test_a_secret_in_an_address_is_hidden(tmp_path, monkeypatch, caplog):
     [
         (None, "KEY is not set"),
         ("", "KEY is not set"),
-        (f"{SECRET}\n", "what no header may"),
-        ("schlüssel", "no header"),
+        (f"{SECRET}\n", "not a valid header value"),
+        ("schlüssel", "header value"),
     ],
 )
-def test_a_secret_that_cannot_be_sent_is_told_before_anything_is_asked(tmp_path, monkeypatch, value, complaint):
+def test_an_invalid_secret_is_reported_before_any_request(tmp_path, monkeypatch, value, complaint):
     monkeypatch.delenv("KEY", raising=False)
     if value is not None:
         monkeypatch.setenv("KEY", value)
-    with scripted(page()) as (url, asked):
+    with scripted(page()) as (url, requests):
         guarded = shop(url, auth={"env": "KEY"})
         for act in (rest_api.check, lambda shop: fetch(tmp_path, shop)):
             with pytest.raises(UserError, match=complaint) as problem:
                 act(guarded)
             assert not value or value not in str(problem.value)
-    assert not asked
+    assert not requests
 
 
 def test_check_asks_for_no_secret_where_nothing_is_fetched():
@@ -266,11 +266,11 @@ def test_check_asks_for_no_secret_where_nothing_is_fetched():
 
 
 def outcome(tmp_path: Path, api: Shop) -> str:
-    """What lies in the file after a fetch: `former` if it failed, as it must."""
+    """The content of the file after a fetch: `former` if it failed."""
     target = tmp_path / "users.jsonl"
     target.write_text("former")
     try:
-        rest_api.download(api, "users", tmp_path, PATIENCE)
+        rest_api.download(api, "users", tmp_path, SETTINGS)
     except UserError:
         assert target.read_text() == "former"
     assert [file.name for file in tmp_path.iterdir()] == ["users.jsonl"]
@@ -291,13 +291,13 @@ def test_each_fault_alone_is_survived(tmp_path, serve, style, fault):
 @pytest.mark.parametrize("rate", [0.04, 0.12, 0.25])
 @pytest.mark.parametrize("style", STYLES)
 def test_all_faults_together_never_change_a_table(tmp_path, serve, style, rate):
-    found = []
+    outcomes = []
     for seed in range(12):
         with serve(faults=dict.fromkeys(FAULTS, rate), seed=seed) as url:
-            found.append(outcome(tmp_path, shop(url, STYLES[style])))
-    assert set(found) <= {text(USERS), "former"}
+            outcomes.append(outcome(tmp_path, shop(url, STYLES[style])))
+    assert set(outcomes) <= {text(USERS), "former"}
     if rate < 0.2 and style in ("page", "offset", "none"):
-        assert found.count("former") <= 1
+        assert outcomes.count("former") <= 1
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.2])
@@ -310,17 +310,17 @@ def test_without_a_total_repeats_and_broken_answers_never_change_a_table(tmp_pat
 
 
 @pytest.mark.parametrize("size", [{}, {"size_parameter": "per_page", "size": 3}])
-def test_a_short_page_that_is_not_the_last_is_asked_for_again(tmp_path, caplog, size):
+def test_a_short_page_that_is_not_the_last_is_requested_again(tmp_path, caplog, size):
     answers = [page(1, 2, 3), page(4), page(7, 8), page(4, 5, 6), page()]
-    with scripted(*answers) as (url, asked):
+    with scripted(*answers) as (url, requests):
         assert fetch(tmp_path, shop(url, {"style": "page", **size}, total=None)) == text(
             [{"n": n} for n in range(1, 9)]
         )
-    assert [path.split("page=")[-1] for path in asked] == ["1", "2", "3", "2", "4"]
-    assert "page 2 holds 1 records, not 3, and is not the last" in caplog.text
+    assert [path.split("page=")[-1] for path in requests] == ["1", "2", "3", "2", "4"]
+    assert "page 2 has 1 records, not 3, and is not the last" in caplog.text
 
 
-def test_a_first_page_that_is_shorter_than_the_second_is_asked_for_again(tmp_path):
+def test_a_first_page_that_is_shorter_than_the_second_is_requested_again(tmp_path):
     with scripted(page(1), page(4, 5, 6), page(1, 2, 3), page(7), page()) as (url, _):
         assert fetch(tmp_path, shop(url, {"style": "page"}, total=None)) == text([{"n": n} for n in range(1, 8)])
 
@@ -333,10 +333,10 @@ def test_pages_that_grow_are_refused(tmp_path):
         fetch(tmp_path, shop(url, {"style": "page"}, total=None))
 
 
-def test_an_api_that_caps_its_pages_is_told(tmp_path):
+def test_an_api_that_caps_its_pages_is_reported(tmp_path):
     with (
         scripted(page(1, 2, total=9)) as (url, _),
-        pytest.raises(UserError, match=r"it holds 2 records where 9 are due \(does api.pagination.size fit"),
+        pytest.raises(UserError, match=r"it has 2 records instead of 9 \(is api.pagination.size right"),
     ):
         fetch(tmp_path, shop(url))
 
@@ -358,18 +358,18 @@ def test_an_api_that_does_not_know_the_parameter_is_told(tmp_path):
         ('{"data": [{"n": 1}', "not valid JSON"),
         ("", "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
-        ('{"data": [{"n": 1}, 2], "total": 2}', "no JSON objects"),
-        ('{"data": {"n": 1}, "total": 1}', "its 'data' is no list"),
+        ('{"data": [{"n": 1}, 2], "total": 2}', "not JSON objects"),
+        ('{"data": {"n": 1}, "total": 1}', "its 'data' is not a list"),
         ('{"rows": []}', "no key 'data' .api.records.; found: 'rows'"),
         ('{"data": []}', "no key 'total'"),
-        ('{"data": [], "total": "3"}', "'total' .api.total. is no number"),
+        ('{"data": [], "total": "3"}', "'total' .api.total. is not a number"),
         ("[]", "found: no object"),
     ],
 )
-def test_an_answer_of_another_shape_is_asked_for_again_and_told(tmp_path, slept, body, complaint):
-    with scripted((200, {}, body)) as (url, asked), pytest.raises(UserError, match=complaint):
+def test_a_response_of_another_form_is_requested_again_and_reported(tmp_path, slept, body, complaint):
+    with scripted((200, {}, body)) as (url, requests), pytest.raises(UserError, match=complaint):
         fetch(tmp_path, shop(url))
-    assert (len(asked), len(slept)) == (8, 7)
+    assert (len(requests), len(slept)) == (8, 7)
 
 
 def test_pauses_grow(tmp_path, slept):
@@ -384,7 +384,7 @@ def test_pauses_grow(tmp_path, slept):
 
 def test_retry_after_in_seconds_is_obeyed(tmp_path, slept):
     with scripted((429, {"Retry-After": "17"}, ""), page(1, total=1), page(total=1)) as (url, _):
-        fetched = rest_api.download(shop(url), "users", tmp_path, PATIENCE)
+        fetched = rest_api.download(shop(url), "users", tmp_path, SETTINGS)
     assert slept == [17]
     assert (fetched.waited_s, fetched.requests, fetched.retries) == (17, 3, 1)
 
@@ -398,51 +398,51 @@ def test_retry_after_as_a_date_is_obeyed(tmp_path, slept, seconds, low, high):
 
 
 @pytest.mark.parametrize("value", ["soon", "-5", "9" * 30, "Wed, 21 Oct 99999999999 07:28:00 GMT"])
-def test_a_retry_after_that_means_nothing_is_not_obeyed(tmp_path, slept, value):
+def test_an_invalid_retry_after_is_ignored(tmp_path, slept, value):
     with scripted((429, {"Retry-After": value}, ""), page(total=0)) as (url, _):
         fetch(tmp_path, shop(url))
     assert 0 < slept[0] < 2
 
 
-def test_retry_after_beyond_the_budget_stops_at_once(tmp_path, slept):
+def test_retry_after_beyond_the_budget_stops_immediately(tmp_path, slept):
     with (
-        scripted((429, {"Retry-After": "3600"}, "")) as (url, asked),
+        scripted((429, {"Retry-After": "3600"}, "")) as (url, requests),
         pytest.raises(UserError, match=r"429 Too Many Requests, asking to wait 3,600 s, more than the 300 s left"),
     ):
         fetch(tmp_path, shop(url))
-    assert (len(asked), slept) == (1, [])
+    assert (len(requests), slept) == (1, [])
 
 
-def test_a_spent_budget_is_told(tmp_path, slept):
-    patience = Ingest(timeout_s=5, max_attempts=100, retry_budget_s=20)
+def test_a_used_up_budget_is_reported(tmp_path, slept):
+    settings = Ingest(timeout_s=5, max_attempts=100, retry_budget_s=20)
     with (
-        scripted((500, {}, "")) as (url, asked),
+        scripted((500, {}, "")) as (url, requests),
         pytest.raises(UserError, match=r"given up after \d+ attempt.*20 s of them waiting.*500 Internal") as problem,
     ):
-        fetch(tmp_path, shop(url), patience=patience)
+        fetch(tmp_path, shop(url), settings=settings)
     assert f"{url}/users?per_page=10&page=1" in str(problem.value)
-    assert "Nothing was landed" in str(problem.value)
+    assert "Nothing was ingested" in str(problem.value)
     assert sum(slept) == pytest.approx(20)
-    assert len(asked) == len(slept) + 1 < 10
+    assert len(requests) == len(slept) + 1 < 10
 
 
 def test_the_budget_is_the_table_s_and_attempts_are_the_page_s(tmp_path, slept):
     busy = (429, {"Retry-After": "8"}, "")
-    patience = Ingest(timeout_s=5, max_attempts=2, retry_budget_s=20)
+    settings = Ingest(timeout_s=5, max_attempts=2, retry_budget_s=20)
     answers = [busy, page(1, total=3), busy, page(2, total=3), busy]
     with scripted(*answers) as (url, _), pytest.raises(UserError, match=r"after 1 attempt.*more than the 4 s left"):
-        fetch(tmp_path, shop(url, STYLES["offset"]), patience=patience)
+        fetch(tmp_path, shop(url, STYLES["offset"]), settings=settings)
     assert slept == [8, 8]
 
 
 def test_a_server_that_is_too_slow_is_given_up(tmp_path, serve, monkeypatch):
     monkeypatch.setattr(simulator_api, "SLOW_S", 0.3)
-    patience = Ingest(timeout_s=0.05, max_attempts=2, retry_budget_s=20)
+    settings = Ingest(timeout_s=0.05, max_attempts=2, retry_budget_s=20)
     with serve(faults={"slow": 1}) as url, pytest.raises(UserError, match=r"after 2 attempt.*ReadTimeout"):
-        fetch(tmp_path, shop(url), patience=patience)
+        fetch(tmp_path, shop(url), settings=settings)
 
 
-def test_a_server_that_is_not_there_is_told(tmp_path):
+def test_a_missing_server_is_reported(tmp_path):
     with scripted(page()) as (url, _):
         pass
     with pytest.raises(UserError, match=r"after 8 attempt.*ConnectError"):
@@ -458,13 +458,13 @@ def test_a_server_that_is_not_there_is_told(tmp_path):
         (404, {}, "404 Not Found: are api.url and tables.users.path right in shops/x.yaml"),
         (403, {}, "403 Forbidden: shops/x.yaml has no api.auth"),
         (400, {}, "400 Bad Request: are api.url and api.pagination right"),
-        (302, {"Location": "https://elsewhere/"}, "302 Found: it sends us to https://elsewhere/"),
+        (302, {"Location": "https://elsewhere/"}, "302 Found: it redirects to https://elsewhere/"),
     ],
 )
-def test_a_refusal_is_told_at_once(tmp_path, status, headers, complaint):
-    with scripted((status, headers, "")) as (url, asked), pytest.raises(UserError, match=complaint):
+def test_a_rejected_request_is_reported_immediately(tmp_path, status, headers, complaint):
+    with scripted((status, headers, "")) as (url, requests), pytest.raises(UserError, match=complaint):
         fetch(tmp_path, shop(url))
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -473,24 +473,24 @@ def test_a_refusal_is_told_at_once(tmp_path, status, headers, complaint):
 def test_a_link_to_another_server_is_not_followed(tmp_path, link):
     headers = {"Link": f'<{link}>; rel="next"'}
     with (
-        scripted((200, headers, json.dumps(page(1)))) as (url, asked),
+        scripted((200, headers, json.dumps(page(1)))) as (url, requests),
         pytest.raises(UserError, match="leads to another server"),
     ):
         fetch(tmp_path, shop(url, STYLES["link"], total=None))
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
 @pytest.mark.parametrize("style", ["cursor", "link"])
-def test_pages_in_a_circle_are_told(tmp_path, style):
+def test_pages_in_a_loop_are_reported(tmp_path, style):
     link = {"Link": '</users?cursor=a&limit=10>; rel="next"'}
     answers = [(200, link, json.dumps(page(n, next="a"))) for n in range(3)]
-    with scripted(*answers) as (url, asked), pytest.raises(UserError, match="in a circle"):
+    with scripted(*answers) as (url, requests), pytest.raises(UserError, match="form a loop"):
         fetch(tmp_path, shop(url, STYLES[style], total=None))
-    assert len(asked) == 2
+    assert len(requests) == 2
 
 
 @pytest.mark.parametrize("cursor", [["a"], True, 1.5])
-def test_a_cursor_that_is_none_is_told(tmp_path, cursor):
+def test_an_invalid_cursor_is_reported(tmp_path, cursor):
     with (
         scripted(page(1, next=cursor)) as (url, _),
         pytest.raises(UserError, match=r"its 'next' \(api.pagination.next\)"),
@@ -498,31 +498,31 @@ def test_a_cursor_that_is_none_is_told(tmp_path, cursor):
         fetch(tmp_path, shop(url, STYLES["cursor"], total=None))
 
 
-def test_a_cursor_key_that_never_comes_is_warned_of(tmp_path, caplog):
+def test_a_cursor_key_that_never_comes_gets_a_warning(tmp_path, caplog):
     with scripted(page(1)) as (url, _):
         fetch(tmp_path, shop(url, {**STYLES["cursor"], "next": "nxt"}, total=None))
     assert "has no key 'nxt'" in caplog.text
 
 
 @pytest.mark.parametrize(("total", "style"), [(5, "cursor"), (1, "cursor"), (1, "offset")])
-def test_another_total_is_told_and_nothing_lands(tmp_path, total, style):
+def test_a_different_total_is_reported_and_nothing_is_ingested(tmp_path, total, style):
     (tmp_path / "users.jsonl").write_text("former")
     with (
         scripted(page(1, 2, total=total), page(total=total)) as (url, _),
-        pytest.raises(UserError, match=rf"2 records came, but 'total' \(api.total\) says {total}"),
+        pytest.raises(UserError, match=rf"2 records were received, but 'total' \(api.total\) says {total}"),
     ):
         fetch(tmp_path, shop(url, STYLES[style]))
     assert [file.read_text() for file in tmp_path.iterdir()] == ["former"]
 
 
-def test_a_folder_that_is_a_file_is_told(tmp_path, serve):
+def test_a_folder_that_is_a_file_is_reported(tmp_path, serve):
     (tmp_path / "folder").write_text("")
     with serve() as url, pytest.raises(UserError, match="could not be written"):
-        rest_api.download(shop(url), "users", tmp_path / "folder", PATIENCE)
+        rest_api.download(shop(url), "users", tmp_path / "folder", SETTINGS)
 
 
 @pytest.mark.parametrize("url", ["http://", "http://x:port", "http://x:99999999"])
-def test_an_impossible_address_is_told(tmp_path, url):
+def test_an_invalid_url_is_reported(tmp_path, url):
     with pytest.raises(UserError, match=r"shops/x.yaml"):
         fetch(tmp_path, shop(url))
 
@@ -554,7 +554,7 @@ def test_the_server_lists_its_tables_and_pages_them(serve):
         ("/users?page=99", 200),
     ],
 )
-def test_the_server_tells_what_is_wrong(serve, path, status):
+def test_the_server_reports_errors(serve, path, status):
     with serve() as url:
         answer = httpx.get(url + path)
     assert answer.status_code == status
@@ -583,13 +583,13 @@ def test_faults_are_switched_while_the_server_runs(serve):
 
 
 @pytest.mark.parametrize("body", ['{"dorp": 0.1}', '{"drop": 2}', '{"drop": "x"}', '{"drop": true}', "[]", "{"])
-def test_faults_that_are_none_are_refused(serve, body):
+def test_invalid_faults_are_rejected(serve, body):
     with serve(faults={"slow": 0.5}) as url:
         assert httpx.put(f"{url}/faults", content=body).status_code == 400
         assert httpx.get(f"{url}/faults").json()["slow"] == 0.5
 
 
-def test_faults_look_as_they_are_called(serve):
+def test_each_fault_behaves_as_named(serve):
     def answer(fault: str) -> httpx.Response:
         httpx.put(f"{url}/faults", json={fault: 1})
         return httpx.get(f"{url}/users?page=2&per_page=10")

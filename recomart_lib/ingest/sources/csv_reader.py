@@ -1,9 +1,9 @@
-"""Split CSV into records, block by block: at once where a line is a record of its own, with care everywhere else.
+"""Split CSV into records, block by block: in bulk if each line is a record of its own, line by line otherwise.
 
-Nearly all lines of nearly all files stand *alone*: their quotes enclose whole cells. Such a line is a record whatever
-stands around it, unless it lies inside a quoted cell of several lines; so only the other, *odd* lines need to be walked
-through, one after the other. Of the lines that stand alone most are *simple*, too: as many separators as the header,
-none in quotes. Polars splits these, and Python's csv the rest.
+In nearly all files, nearly all lines stand *alone*: their quotes enclose whole cells. Such a line is a record, whatever
+its neighbours are, unless it is inside a quoted cell with several lines. Only the other, *odd* lines need to be parsed
+one after the other. Most lines that stand alone are also *simple*: they have as many separators as the header, and
+none of them in quotes. Polars splits these lines, and Python's csv all others.
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Table
 from recomart_lib.ingest.sources.records import Records, open_text, printable, undecodable
 
-BLOCK = 8_000_000  # characters that are read at once
-MAX_RECORD_LINES = 1_000  # a quote that is open for longer was opened by mistake
+BLOCK = 8_000_000  # characters per block
+MAX_RECORD_LINES = 1_000  # a quote that stays open for longer is a mistake
 
 
 class Lines:
-    """The lines of a text from some place on, a block of them at hand; line ends are kept."""
+    """The remaining lines of a text, with line ends; `block` holds the first of them."""
 
     def __init__(self, text: TextIO, size: int) -> None:
         self._text, self._size, self.n_before = text, size, 0
         self.block = text.readlines(size)
 
     def skip(self, n: int) -> None:
-        """Leave the first lines behind and read on; the block is empty at the end of the text."""
+        """Drop the first `n` lines and read more; the block is empty at the end of the text."""
         self.n_before += n
         self.block = self.block[n:]
         if len(self.block) < MAX_RECORD_LINES:
             self.block += self._text.readlines(self._size)
 
     def since(self, place: int) -> Iterator[str]:
-        """The lines that a record which starts here may have; the block grows if it runs over its end."""
-        for at in range(place, place + MAX_RECORD_LINES):
-            if at == len(self.block):
+        """The lines of a record that starts at `place`; the block grows if the record continues after its end."""
+        for line in range(place, place + MAX_RECORD_LINES):
+            if line == len(self.block):
                 self.block += filter(None, [self._text.readline()])
-            if at == len(self.block):
+            if line == len(self.block):
                 return
-            yield self.block[at]
+            yield self.block[line]
 
 
 def header(path: Path, spec: Table) -> list[str]:
-    """The column names of a file; none if it has no record."""
+    """The column names of a file; empty if it has no record."""
     with open_text(path, spec.encoding, newline="") as text:
         return spec.header or _names(Lines(text, size=1), spec.separator)
 
 
 def read(path: Path, spec: Table) -> Iterator[Records]:
-    """The records of a file, at least once (maybe none) if it has a header. A blank line is no record."""
+    """The records of a file; yields at least once if the file has a header. Blank lines are not records."""
     with open_text(path, spec.encoding, newline="") as text:
         lines = Lines(text, BLOCK)
         names = spec.header or _names(lines, spec.separator)
@@ -71,7 +71,7 @@ def read(path: Path, spec: Table) -> Iterator[Records]:
 
 
 def _names(lines: Lines, separator: str) -> list[str]:
-    """The cells of the first record, which is left behind."""
+    """The cells of the first record, which is then dropped."""
     while lines.block:
         first = next((place for place, line in enumerate(lines.block) if line.strip("\r\n")), len(lines.block))
         if first < len(lines.block):
@@ -82,12 +82,12 @@ def _names(lines: Lines, separator: str) -> list[str]:
     return []
 
 
-class _Walked:
-    """Records that Python's csv read one by one: their places, their cells one after the other, and what is none."""
+class _ParsedRecords:
+    """Records parsed by Python's csv: their places, all their cells in one list, and rejected lines."""
 
     def __init__(self, names: list[str], spec: Table) -> None:
         self.names, self.spec = names, spec
-        # not a list per record: Python's garbage collector would look at each of them, again and again
+        # not one list per record: Python's garbage collector would visit each of them repeatedly
         self.places, self.cells, self.rejects = [], [], []
 
     def add(self, place: int, cells: list[str], problem: str | None = None) -> None:
@@ -103,22 +103,22 @@ class _Walked:
 
 
 def _split(lines: Lines, names: list[str], spec: Table) -> tuple[Records, int]:
-    """The records that start in the block, and how many lines they took."""
-    block, walked, done = _described(lines.block, spec.separator, len(names)), _Walked(names, spec), 0
+    """The records that start in the block, and the number of their lines."""
+    block, parsed, next_place = _described(lines.block, spec.separator, len(names)), _ParsedRecords(names, spec), 0
     alone, simple = (block.get_column(name).to_numpy(writable=True) for name in ("alone", "simple"))
     for place in block.get_column("odd").arg_true().to_list():
-        if place >= done:  # else it lies inside the record before
-            done, cells, problem = _record(lines, place, spec.separator, len(names))
-            alone[place + 1 : done] = False
-            walked.add(place, cells, problem)
+        if place >= next_place:  # otherwise it belongs to the previous record
+            next_place, cells, problem = _record(lines, place, spec.separator, len(names))
+            alone[place + 1 : next_place] = False
+            parsed.add(place, cells, problem)
     quoted = np.flatnonzero(alone & ~simple).tolist()
     reader = csv.reader(map(lines.block.__getitem__, quoted), delimiter=spec.separator, strict=True)
     for place, cells in zip(quoted, reader, strict=True):
-        walked.add(place, cells)
-    cells, places = _in_order(block.get_column("bare"), alone & simple, walked)
+        parsed.add(place, cells)
+    cells, places = _in_order(block.get_column("bare"), alone & simple, parsed)
     first = lines.n_before + 1
-    rejects = [(first + place, written, problem) for place, written, problem in sorted(walked.rejects)]
-    return Records(cells, places + first, rejects), max(block.height, done)
+    rejects = [(first + place, raw, problem) for place, raw, problem in sorted(parsed.rejects)]
+    return Records(cells, places + first, rejects), max(block.height, next_place)
 
 
 def _described(lines: list[str], separator: str, width: int) -> pl.DataFrame:
@@ -126,17 +126,17 @@ def _described(lines: list[str], separator: str, width: int) -> pl.DataFrame:
     try:
         text = pl.Series("line", lines, dtype=pl.String)
     except UnicodeEncodeError:
-        # a lone quote is never a record
+        # replaced by a lone quote, which is never a valid record
         text = pl.Series("line", ['"' if undecodable(line) else line for line in lines], dtype=pl.String)
     line, mark = pl.col("line"), re.escape(separator)
     plain, enclosed, escaped = f'[^"{mark}]*', f'"[^"{mark}]*"', '"([^"]|"")*"'
     quoted = pl.when(line.str.contains('"', literal=True)).then(line)
     simple = quoted.str.contains(f"^({enclosed}|{plain})({mark}({enclosed}|{plain}))*$").fill_null(True)
     simple &= line.str.count_matches(separator, literal=True) == width - 1
-    intricate = pl.when(~pl.col("simple")).then("quoted")
-    alone = intricate.str.contains(f"^({escaped}|{plain})({mark}({escaped}|{plain}))*$").fill_null(True)
-    alone &= line.str.len_bytes() <= csv.field_size_limit()  # csv refuses cells that are longer
-    written = line != ""
+    not_simple = pl.when(~pl.col("simple")).then("quoted")
+    alone = not_simple.str.contains(f"^({escaped}|{plain})({mark}({escaped}|{plain}))*$").fill_null(True)
+    alone &= line.str.len_bytes() <= csv.field_size_limit()  # csv rejects longer cells
+    not_blank = line != ""
     return (
         text.to_frame()
         .select(line.str.strip_chars_end("\r\n"))
@@ -144,31 +144,31 @@ def _described(lines: list[str], separator: str, width: int) -> pl.DataFrame:
         .select(
             line.str.replace_all('"', "", literal=True).alias("bare"),
             "simple",
-            (alone & written).alias("alone"),
-            (~alone & written).alias("odd"),
+            (alone & not_blank).alias("alone"),
+            (~alone & not_blank).alias("odd"),
         )
     )
 
 
-def _in_order(bare: pl.Series, simple: np.ndarray, walked: _Walked) -> tuple[pl.DataFrame, pl.Series]:
-    """The cells of simple and of other records as one table, as they stand in the file, and their places."""
-    names = walked.names
-    split = bare.filter(pl.Series(simple)).str.split_exact(walked.spec.separator, len(names) - 1)
+def _in_order(bare: pl.Series, simple: np.ndarray, parsed: _ParsedRecords) -> tuple[pl.DataFrame, pl.Series]:
+    """The cells of all records as one table, in the order of the file, and their places."""
+    names = parsed.names
+    split = bare.filter(pl.Series(simple)).str.split_exact(parsed.spec.separator, len(names) - 1)
     cells = split.struct.rename_fields(names).struct.unnest()
     places = pl.Series("line", np.flatnonzero(simple), dtype=pl.Int64)
-    if not walked.places:
+    if not parsed.places:
         return cells, places
-    cells = pl.concat([cells, walked.table()])
-    places = pl.concat([places, pl.Series("line", walked.places, dtype=pl.Int64)])
+    cells = pl.concat([cells, parsed.table()])
+    places = pl.concat([places, pl.Series("line", parsed.places, dtype=pl.Int64)])
     order = places.arg_sort()
     return cells[order], places[order]
 
 
 def _record(lines: Lines, place: int, separator: str, width: int | None) -> tuple[int, list[str], str | None]:
-    """(place after it, cells, what is wrong) of the record that starts here; a quoted cell may hold line breaks.
+    """(place after it, cells, problem) of the record that starts at `place`; a quoted cell may contain line breaks.
 
-    A quote that is opened by mistake swallows the lines after it, up to the next quote: if the record does not make
-    sense, only its first line is given up, and reading goes on with the second.
+    A quote opened by mistake swallows the following lines up to the next quote. Therefore, if the record is invalid,
+    only its first line is rejected, and reading continues with the second.
     """
     reader = csv.reader(lines.since(place), delimiter=separator, strict=True)
     cells, problem = [], None

@@ -1,7 +1,7 @@
-"""Fetch a table of `kind: rest`: all pages of an API's answer into one file of JSON Lines, whole or not at all.
+"""Fetch a table of `kind: rest`: all pages of an API into one JSON Lines file, completely or not at all.
 
-Networks drop, repeat and cut. What can be told from a right answer is asked again, with growing pauses and within
-limits (params.yaml: ingest); what stays wrong is an error, and the file of the last fetch stays as it is.
+Networks drop, repeat and truncate responses. A response that is recognisably wrong is requested again, with growing
+pauses and within limits (params.yaml: ingest). If it stays wrong, the fetch fails and the previous file is kept.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from recomart_lib.core.shops import Api, Pagination, Shop
 from recomart_lib.ingest.settings import Ingest
 
 log = logging.getLogger(__name__)
-logging.getLogger("httpx").setLevel(logging.WARNING)  # else a line per request, with whatever a Link's address holds
+logging.getLogger("httpx").setLevel(logging.WARNING)  # otherwise it logs every URL, possibly with secrets
 
-RETRIED = {408, 425, 429}  # and all from 500: the server, or the moment, is at fault
+RETRIED = {408, 425, 429}  # and all from 500: errors that may be temporary
 BACKOFF = wait_exponential_jitter(initial=0.5, max=30, jitter=0.5)  # seconds
 _sleep = time.sleep
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """What it took to fetch one table. `retries`: requests for what had been asked for before; `waited_s`: pauses."""
+class FetchResult:
+    """The result of fetching one table. `retries`: repeated requests; `waited_s`: seconds of pauses before them."""
 
     table: str
     url: str
@@ -53,48 +53,50 @@ class Fetched:
 
 
 def check(shop: Shop) -> None:
-    """Raise a `UserError` if a table is behind an API whose secret is not set; nothing is asked."""
+    """Raise a `UserError` if a table needs an API whose secret is not set; sends no request."""
     if any(table.kind == "rest" for table in shop.tables.values()):
         _secret(shop)
 
 
-def download(shop: Shop, table: str, folder: Path, patience: Ingest) -> Fetched:
+def download(shop: Shop, table: str, folder: Path, settings: Ingest) -> FetchResult:
     """Fetch all pages of one table into `<folder>/<table>.jsonl`: one record per line, in the API's order.
 
-    A page is asked for again if the server or the connection fails, if it is no JSON of the declared shape, if it
-    repeats another page's records, or if it holds fewer records than it must. That last can be seen where pages are
-    numbered (a page before the last that is not full) and where the answers tell the total; offsets go on from what
-    came. A page behind a cursor or a link that is cut short but well-formed can only be found by the total at the end:
-    declare `api.total` wherever the API tells it.
+    A page is requested again if the server or the connection fails, if it is not JSON of the declared form, if it
+    repeats another page's records, or if it is too short. A page is known to be too short if pages are numbered (a page
+    before the last one is not full) or if responses contain the total. With offsets, the next request starts after the
+    records received. With cursors and links, a truncated but well-formed page is noticed only by the total at the end:
+    declare `api.total` if the API returns it.
 
     Parameters
     ----------
-    patience
-        `timeout_s`: seconds without a sign of life until an answer is given up; `max_attempts`: per page;
-        `retry_budget_s`: seconds that this table's retries may wait in all.
+    settings
+        `timeout_s`: request timeout in seconds; `max_attempts`: requests per page; `retry_budget_s`: total seconds
+        that the retries of this table may wait.
 
     Raises
     ------
     UserError
-        If the secret is not set, the API refuses, the patience is spent, or the pages do not make a whole table.
-        The file of an earlier fetch is then as it was.
+        If the secret is not set, the API rejects a request, the limits are reached, or the table is incomplete. The
+        file of an earlier fetch then stays unchanged.
     """
     address, secret = _address(shop, table), _secret(shop)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _client(shop.api, secret, patience) as client:
-            talk = _Talk(client, shop, table, patience, address, secret)
-            pages, records = _save(talk, folder / f"{table}.jsonl")
+        with _client(shop.api, secret, settings) as client:
+            session = _Session(client, shop, table, settings, address, secret)
+            pages, records = _save(session, folder / f"{table}.jsonl")
     except OSError as problem:
         raise UserError(f"Table '{table}' could not be written to {folder}: {problem}") from None
-    seconds = time.monotonic() - talk.began
-    retries = talk.requests - len(talk.asked)
+    seconds = time.monotonic() - session.began
+    retries = session.requests - len(session.requested)
     log.info("%s: %s records in %s pages, %s retries, %.1f s", table, records, pages, retries, seconds)
-    return Fetched(table, talk.shown(address), records, pages, talk.requests, retries, talk.waited, seconds)
+    return FetchResult(
+        table, session.redacted(address), records, pages, session.requests, retries, session.waited, seconds
+    )
 
 
 class TransientError(Exception):
-    """What may be better the next time; `retry_after`: the seconds that the server asks us to wait."""
+    """A problem that a retry may solve; `retry_after`: the number of seconds that the server asks to wait."""
 
     def __init__(self, problem: str, retry_after: float | None = None) -> None:
         super().__init__(problem)
@@ -103,7 +105,7 @@ class TransientError(Exception):
 
 @dataclass(frozen=True)
 class _Page:
-    """One answer: its `n` records as lines of JSON, the total that it tells, and where the next page is."""
+    """One response: its `n` records as JSON Lines, the total that it states, and the URL of the next page."""
 
     lines: bytes
     n: int
@@ -111,72 +113,72 @@ class _Page:
     next: httpx.URL | None
 
 
-Due = Callable[[int | None], float]  # how many records a page must have at least, given the total
+MinRecords = Callable[[int | None], float]  # total -> minimum number of records of a page
 
 
-def _due(size: float, before: int) -> Due:
-    """A page of `size` after `before` records: full, or holding all that is left. Without a total nobody knows."""
+def _full_or_rest(size: float, before: int) -> MinRecords:
+    """The minimum for a page of `size` after `before` records: full, or all remaining ones; 0 without a total."""
     return lambda total: 0 if total is None else min(size, total - before)
 
 
-def _any(total: int | None) -> float:
+def _no_minimum(total: int | None) -> float:
     return 0
 
 
 @dataclass
-class _Talk:
-    """One table's conversation with the API."""
+class _Session:
+    """The requests for one table: retries, limits and what was received so far."""
 
     client: httpx.Client
     shop: Shop
     table: str
-    patience: Ingest
+    settings: Ingest
     address: httpx.URL
     secret: str
     requests: int = 0
     waited: float = 0.0  # seconds
     began: float = field(default_factory=time.monotonic)
-    asked: set[httpx.URL] = field(default_factory=set)
-    answered: dict[bytes, httpx.URL] = field(default_factory=dict)  # hash of a page's records -> what was asked
+    requested: set[httpx.URL] = field(default_factory=set)
+    received: dict[bytes, httpx.URL] = field(default_factory=dict)  # hash of a page's records -> its URL
 
-    def ask(self, url: httpx.URL, due: Due = _any) -> _Page:
-        """The page at `url`, asked for as often as it takes and patience allows."""
+    def get(self, url: httpx.URL, min_records: MinRecords = _no_minimum) -> _Page:
+        """The page at `url`, with retries within the limits."""
         retrying = Retrying(
             retry=retry_if_exception_type(TransientError),
             wait=self._wait,
-            stop=self._is_spent,
-            before_sleep=self._tell,
+            stop=self._is_over_limit,
+            before_sleep=self._log_retry,
             sleep=self._pause,
         )
         try:
-            return retrying(self._once, url, due)
-        except RetryError as spent:
-            self._give_up(url, spent.last_attempt.attempt_number, spent.last_attempt.exception())
+            return retrying(self._request, url, min_records)
+        except RetryError as stopped:
+            self._give_up(url, stopped.last_attempt.attempt_number, stopped.last_attempt.exception())
 
-    def shown(self, text: object) -> str:
-        """An address or a message of others without secrets."""
+    def redacted(self, text: object) -> str:
+        """A URL or foreign message without secrets."""
         if isinstance(text, httpx.URL):
             text = text.copy_with(userinfo=b"")
         return _without(self.secret, str(text))
 
-    def _once(self, url: httpx.URL, due: Due) -> _Page:
+    def _request(self, url: httpx.URL, min_records: MinRecords) -> _Page:
         self.requests += 1
-        self.asked.add(url)
+        self.requested.add(url)
         try:
             response = self.client.get(url)
         except (httpx.TransportError, httpx.DecodingError) as problem:
-            raise TransientError(self.shown(f"{type(problem).__name__} {problem}".strip())) from None
+            raise TransientError(self.redacted(f"{type(problem).__name__} {problem}".strip())) from None
         self._check_status(response, url)
         page = _page(response, self)
-        if page.n < due(page.total):
+        if page.n < min_records(page.total):
             raise TransientError(
-                f"it holds {page.n} records where {due(page.total)} are due (does api.pagination.size fit?)"
+                f"it has {page.n} records instead of {min_records(page.total)} (is api.pagination.size right?)"
             )
         fingerprint = hashlib.blake2b(page.lines).digest()
-        if page.n and self.answered.setdefault(fingerprint, url) != url:
-            other = self.shown(self.answered[fingerprint])
+        if page.n and self.received.setdefault(fingerprint, url) != url:
+            other = self.redacted(self.received[fingerprint])
             raise TransientError(
-                f"it holds the same records as {other} (a cache? or api.pagination is not what the API takes)"
+                f"it has the same records as {other} (a cache, or is api.pagination wrong for this API?)"
             )
         return page
 
@@ -189,34 +191,36 @@ class _Talk:
             raise TransientError(
                 status_of(response) + ("" if wait is None else f", asking to wait {wait:,.0f} s"), wait
             )
-        where, shop = self.shown(response.headers.get("location", "nowhere")), f"shops/{self.shop.name}.yaml"
+        where, shop = self.redacted(response.headers.get("location", "nowhere")), f"shops/{self.shop.name}.yaml"
         auth = self.shop.api.auth
-        held = f"is the secret in {auth.env} right and allowed to read this?" if auth else f"{shop} has no api.auth."
-        hints = {401: held, 403: held, 404: f"are api.url and tables.{self.table}.path right in {shop}?"}
-        redirect = f"it sends us to {where}; if that is right, write it into {shop}: api.url."
+        question = (
+            f"is the secret in {auth.env} right and allowed to read this?" if auth else f"{shop} has no api.auth."
+        )
+        hints = {401: question, 403: question, 404: f"are api.url and tables.{self.table}.path right in {shop}?"}
+        redirect = f"it redirects to {where}; if that is right, set api.url in {shop} to it."
         hint = redirect if status < 400 else hints.get(status, f"are api.url and api.pagination right in {shop}?")
         raise UserError(
-            f"{self.shown(url)} answers {status_of(response)}: {hint} Nothing of '{self.table}' was landed."
+            f"{self.redacted(url)} answers {status_of(response)}: {hint} Nothing of '{self.table}' was ingested."
         )
 
     def _wait(self, state: RetryCallState) -> float:
-        asked_for = state.outcome.exception().retry_after
-        return min(BACKOFF(state), self._left()) if asked_for is None else asked_for
+        requested_wait = state.outcome.exception().retry_after
+        return min(BACKOFF(state), self._left()) if requested_wait is None else requested_wait
 
     def _left(self) -> float:
-        return max(0.0, self.patience.retry_budget_s - self.waited)
+        return max(0.0, self.settings.retry_budget_s - self.waited)
 
-    def _is_spent(self, state: RetryCallState) -> bool:
+    def _is_over_limit(self, state: RetryCallState) -> bool:
         left = self._left()
-        return state.attempt_number >= self.patience.max_attempts or left <= 0 or state.upcoming_sleep > left
+        return state.attempt_number >= self.settings.max_attempts or left <= 0 or state.upcoming_sleep > left
 
-    def _tell(self, state: RetryCallState) -> None:
-        attempts, fault = f"{state.attempt_number} of {self.patience.max_attempts}", state.outcome.exception()
+    def _log_retry(self, state: RetryCallState) -> None:
+        attempts, fault = f"{state.attempt_number} of {self.settings.max_attempts}", state.outcome.exception()
         log.warning(
-            "%s: attempt %s at %s failed: %s; again in %.1f s",
+            "%s: attempt %s at %s failed: %s; retrying in %.1f s",
             self.table,
             attempts,
-            self.shown(state.args[0]),
+            self.redacted(state.args[0]),
             fault,
             state.upcoming_sleep,
         )
@@ -227,24 +231,28 @@ class _Talk:
 
     def _give_up(self, url: httpx.URL, attempts: int, fault: TransientError) -> NoReturn:
         seconds, left = time.monotonic() - self.began, self._left()
-        late = f", more than the {left:.0f} s left to wait" if (fault.retry_after or 0) > left else ""
+        excess = f", more than the {left:.0f} s left to wait" if (fault.retry_after or 0) > left else ""
         raise UserError(
-            f"{self.shown(url)}: given up after {attempts} attempt(s); table '{self.table}' took {seconds:.0f} s so "
-            f"far, {self.waited:.0f} s of them waiting. The last problem: {fault}{late}. Nothing was landed. Try again "
-            f"later, or raise ingest.max_attempts = {self.patience.max_attempts} or ingest.retry_budget_s = "
-            f"{self.patience.retry_budget_s:g}."
+            f"{self.redacted(url)}: given up after {attempts} attempt(s); table '{self.table}' took {seconds:.0f} s so "
+            f"far, {self.waited:.0f} s of them waiting. The last problem: {fault}{excess}. Nothing was ingested. Try "
+            f"again later, or raise ingest.max_attempts = {self.settings.max_attempts} or ingest.retry_budget_s = "
+            f"{self.settings.retry_budget_s:g}."
         ) from None
 
 
 def _address(shop: Shop, table: str) -> httpx.URL:
-    """The table's address with what every request has, but for the page."""
+    """The table's URL with all parameters except the page."""
     text = f"{shop.api.url.rstrip('/')}/{shop.table(table).path}"
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as problem:
-        raise UserError(f"shops/{shop.name}.yaml: api.url with tables.{table}.path is no address: {problem}.") from None
+        raise UserError(
+            f"shops/{shop.name}.yaml: api.url with tables.{table}.path is not a valid URL: {problem}."
+        ) from None
     if not url.host or (url.port or 0) > 65_535:
-        raise UserError(f"shops/{shop.name}.yaml: api.url '{url.copy_with(userinfo=b'')}' names no server and port.")
+        raise UserError(
+            f"shops/{shop.name}.yaml: api.url '{url.copy_with(userinfo=b'')}' has no valid server and port."
+        )
     return _sized(url, shop.api.pagination)
 
 
@@ -253,40 +261,40 @@ def _sized(url: httpx.URL, paging: Pagination) -> httpx.URL:
 
 
 def _secret(shop: Shop) -> str:
-    """What api.auth's environment variable holds; "" without api.auth."""
+    """The value of api.auth's environment variable; "" without api.auth."""
     auth = shop.api.auth
     if auth is None:
         return ""
     secret = os.environ.get(auth.env, "")
     if not secret:
         raise UserError(
-            f"The environment variable {auth.env} is not set; shops/{shop.name}.yaml takes the API's secret from it "
+            f"The environment variable {auth.env} is not set; shops/{shop.name}.yaml reads the API's secret from it "
             f"(api.auth.env). Set it where you start the pipeline: export {auth.env}=<secret>"
         )
     if secret != secret.strip() or not (secret.isascii() and secret.isprintable()):
         raise UserError(
-            f"The environment variable {auth.env} holds what no header may: a line break, a space at its end, or a "
-            "character that is not ASCII. Set it again."
+            f"The environment variable {auth.env} is not a valid header value: it contains a line break, a space at "
+            "one end, or a character that is not ASCII. Set it again."
         )
     return secret
 
 
 def _without(secret: str, text: str) -> str:
-    """The text with stars for the secret, also where an address quotes some of its characters."""
-    held = (form for form in (unquote(text), unquote_plus(text), text) if secret in form)
-    return next(held, text).replace(secret, "***") if secret else text
+    """The text with stars for the secret, even if a URL escapes some of its characters."""
+    forms = (form for form in (unquote(text), unquote_plus(text), text) if secret in form)
+    return next(forms, text).replace(secret, "***") if secret else text
 
 
-def _client(api: Api, secret: str, patience: Ingest) -> httpx.Client:
+def _client(api: Api, secret: str, settings: Ingest) -> httpx.Client:
     headers = {"Accept": "application/json", "User-Agent": "recomart"}
     if api.auth:
         headers[api.auth.header] = api.auth.prefix + secret
     try:
-        return httpx.Client(headers=headers, timeout=patience.timeout_s)
+        return httpx.Client(headers=headers, timeout=settings.timeout_s)
     except (OSError, ValueError, ImportError, httpx.InvalidURL) as problem:
         reason = _without(secret, str(problem))
         raise UserError(
-            f"No connection is possible with the proxy, certificates or api.auth as set: {reason}"
+            f"No connection is possible with the current proxy, certificates or api.auth: {reason}"
         ) from None
 
 
@@ -295,7 +303,7 @@ def status_of(response: httpx.Response) -> str:
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """Seconds from now until the moment that the header names; None if it names none that we understand."""
+    """Seconds until the moment in the `Retry-After` header; None without a valid one."""
     text = response.headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return float(text)
@@ -307,71 +315,73 @@ def retry_after(response: httpx.Response) -> float | None:
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
-def _page(response: httpx.Response, talk: _Talk) -> _Page:
-    """The answer's records, or a `TransientError` if it is not of the declared shape."""
-    api = talk.shop.api
+def _page(response: httpx.Response, session: _Session) -> _Page:
+    """The response as a page; a `TransientError` if it does not have the declared form."""
+    api = session.shop.api
     try:
-        answer = json.loads(response.content)
-        records = _records(answer, api.records)
+        content = json.loads(response.content)
+        records = _records(content, api.records)
         lines = b"".join(map(_line, records))
     except (ValueError, RecursionError) as problem:
-        raise TransientError(f"the answer is not valid JSON ({problem})") from None
-    total = None if api.total is None else _member(answer, api.total, "total")
+        raise TransientError(f"the response is not valid JSON ({problem})") from None
+    total = None if api.total is None else _member(content, api.total, "total")
     if total is not None and (type(total) is not int or total < 0):
-        raise TransientError(f"its '{api.total}' (api.total) is no number of records")
-    return _Page(lines, len(records), total, _next(response, answer, talk))
+        raise TransientError(f"its '{api.total}' (api.total) is not a number of records")
+    return _Page(lines, len(records), total, _next(response, content, session))
 
 
-def _records(answer: Any, key: str | None) -> list[dict]:
-    records = answer if key is None else _member(answer, key, "records")
+def _records(content: Any, key: str | None) -> list[dict]:
+    records = content if key is None else _member(content, key, "records")
     if not isinstance(records, list):
-        where = "the answer" if key is None else f"its '{key}'"
-        raise TransientError(f"{where} is no list of records (api.records names the key that holds it)")
+        where = "the response" if key is None else f"its '{key}'"
+        raise TransientError(f"{where} is not a list of records (api.records names the key of the list)")
     if not all(isinstance(record, dict) for record in records):
-        raise TransientError("it holds records that are no JSON objects")
+        raise TransientError("it contains records that are not JSON objects")
     return records
 
 
-def _member(answer: Any, key: str, ours: str) -> Any:
-    if not isinstance(answer, dict) or key not in answer:
-        found = ", ".join(map(repr, list(answer)[:10])) if isinstance(answer, dict) else "no object"
-        raise TransientError(f"the answer has no key '{key}' (api.{ours}); found: {found or 'none'}")
-    return answer[key]
+def _member(content: Any, key: str, ours: str) -> Any:
+    if not isinstance(content, dict) or key not in content:
+        keys = ", ".join(map(repr, list(content)[:10])) if isinstance(content, dict) else "no object"
+        raise TransientError(f"the response has no key '{key}' (api.{ours}); found: {keys or 'none'}")
+    return content[key]
 
 
 def _line(record: dict) -> bytes:
     try:
         return json.dumps(record, ensure_ascii=False).encode() + b"\n"
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can say and UTF-8 cannot
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can express and UTF-8 cannot
         return json.dumps(record).encode() + b"\n"
 
 
-def _next(response: httpx.Response, answer: Any, talk: _Talk) -> httpx.URL | None:
-    """Where the next page is, in the styles whose answers say so."""
-    style = talk.shop.api.pagination.style
+def _next(response: httpx.Response, content: Any, session: _Session) -> httpx.URL | None:
+    """The URL of the next page, for the styles whose responses contain it."""
+    style = session.shop.api.pagination.style
     try:
         if style == "cursor":
-            return _after_cursor(answer, talk)
-        return _after_link(response, talk) if style == "link" else None
+            return _after_cursor(content, session)
+        return _after_link(response, session) if style == "link" else None
     except httpx.InvalidURL as problem:
-        raise TransientError(talk.shown(f"what it says of the next page makes no address ({problem})")) from None
+        raise TransientError(
+            session.redacted(f"its reference to the next page is not a valid URL ({problem})")
+        ) from None
 
 
-def _after_link(response: httpx.Response, talk: _Talk) -> httpx.URL | None:
+def _after_link(response: httpx.Response, session: _Session) -> httpx.URL | None:
     link = _link(response.headers.get("link", ""))
     if link is None:
         return None
-    url = _sized(response.url.join(link), talk.shop.api.pagination)
-    if (url.scheme, url.host, url.port) != (talk.address.scheme, talk.address.host, talk.address.port):
+    url = _sized(response.url.join(link), session.shop.api.pagination)
+    if (url.scheme, url.host, url.port) != (session.address.scheme, session.address.host, session.address.port):
         raise UserError(
-            f"{talk.shown(response.url)}: its Link leads to another server, {talk.shown(url)}, which must not get our "
-            f"secret. If it is the right one, write it into shops/{talk.shop.name}.yaml: api.url."
+            f"{session.redacted(response.url)}: its Link leads to another server, {session.redacted(url)}, "
+            f"which must not get the secret. If it is right, set api.url in shops/{session.shop.name}.yaml to it."
         )
     return url
 
 
 def _link(header: str) -> str | None:
-    """The address that a Link header calls next."""
+    """The URL with the relation `next` in a Link header."""
     for address, parameters in re.findall(r"<([^>]*)>([^<]*)", header):
         relation = re.search(r';\s*rel\s*=\s*"?([^";,]*)', parameters, re.IGNORECASE)
         if relation and "next" in relation[1].lower().split():
@@ -379,105 +389,105 @@ def _link(header: str) -> str | None:
     return None
 
 
-def _after_cursor(answer: Any, talk: _Talk) -> httpx.URL | None:
-    paging = talk.shop.api.pagination
-    if not isinstance(answer, dict):
-        raise TransientError(f"the answer is no object and cannot hold '{paging.next}' (api.pagination.next)")
-    if paging.next not in answer and not talk.answered:
+def _after_cursor(content: Any, session: _Session) -> httpx.URL | None:
+    paging = session.shop.api.pagination
+    if not isinstance(content, dict):
+        raise TransientError(f"the response is not an object and cannot contain '{paging.next}' (api.pagination.next)")
+    if paging.next not in content and not session.received:
         log.warning(
-            "%s: the first answer has no key '%s' (api.pagination.next): taken for the only page",
-            talk.table,
+            "%s: the first response has no key '%s' (api.pagination.next): assuming that there is only one page",
+            session.table,
             paging.next,
         )
-    cursor = answer.get(paging.next)
+    cursor = content.get(paging.next)
     if cursor is None or cursor is False or cursor == "":
         return None
     if type(cursor) not in (str, int):
-        raise TransientError(f"its '{paging.next}' (api.pagination.next) is no value for '{paging.parameter}'")
-    return talk.address.copy_merge_params({paging.parameter: cursor})
+        raise TransientError(f"its '{paging.next}' (api.pagination.next) is not a value for '{paging.parameter}'")
+    return session.address.copy_merge_params({paging.parameter: cursor})
 
 
-def _save(talk: _Talk, target: Path) -> tuple[int, int]:
-    """Write all pages, and put the file in place when the table is complete; returns (pages, records)."""
-    unfinished = target.with_name(f".{target.name}.unfinished")
+def _save(session: _Session, target: Path) -> tuple[int, int]:
+    """Write all pages, and replace the file once the table is complete; returns (pages, records)."""
+    temporary = target.with_name(f".{target.name}.unfinished")
     n_pages = n_records = 0
-    bar = partial(tqdm, desc=f"fetching {talk.table}", unit="records", disable=None)
+    bar = partial(tqdm, desc=f"fetching {session.table}", unit="records", disable=None)
     try:
-        with unfinished.open("wb") as stream, bar() as progress:
-            for page in PAGES[talk.shop.api.pagination.style](talk):
+        with temporary.open("wb") as stream, bar() as progress:
+            for page in PAGES[session.shop.api.pagination.style](session):
                 stream.write(page.lines)
                 n_pages, n_records = n_pages + (page.n > 0), n_records + page.n
                 progress.total = page.total
                 progress.update(page.n)
         if page.total not in (None, n_records):
             raise UserError(
-                f"{talk.shown(talk.address)}: {n_records} records came, but '{talk.shop.api.total}' (api.total) says "
-                f"{page.total}. Nothing of '{talk.table}' was landed. Try again: pages were cut short or came twice, "
-                "or the table changed meanwhile."
+                f"{session.redacted(session.address)}: {n_records} records were received, but "
+                f"'{session.shop.api.total}' (api.total) says {page.total}. Nothing of '{session.table}' was ingested. "
+                "Try again: pages were truncated or repeated, or the table changed meanwhile."
             )
-        unfinished.replace(target)
+        temporary.replace(target)
     finally:
-        unfinished.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return n_pages, n_records
 
 
-def _only(talk: _Talk) -> Iterator[_Page]:
-    yield talk.ask(talk.address, _due(math.inf, 0))
+def _single(session: _Session) -> Iterator[_Page]:
+    yield session.get(session.address, _full_or_rest(math.inf, 0))
 
 
-def _by_offset(talk: _Talk) -> Iterator[_Page]:
+def _by_offset(session: _Session) -> Iterator[_Page]:
     before, page = 0, None
     while page is None or page.n:
-        url = talk.address.copy_merge_params({talk.shop.api.pagination.parameter: before})
-        page = talk.ask(url, _due(1, before))
+        url = session.address.copy_merge_params({session.shop.api.pagination.parameter: before})
+        page = session.get(url, _full_or_rest(1, before))
         before += page.n
         yield page
 
 
-def _by_number(talk: _Talk) -> Iterator[_Page]:
-    """One page behind: only when the next one has come it is known that a short page was not the last."""
-    paging = talk.shop.api.pagination
+def _by_number(session: _Session) -> Iterator[_Page]:
+    """Yield one page late: only the next page shows that a short page was not the last one."""
+    paging = session.shop.api.pagination
     number, before, size = paging.first, 0, paging.size if paging.size_parameter else 1
-    page = talk.ask(_numbered(talk, number), _due(size, 0))
+    page = session.get(_numbered(session, number), _full_or_rest(size, 0))
     while page.n:
         full = max(size, page.n)
-        following = talk.ask(_numbered(talk, number + 1), _due(full, before + page.n))
+        following = session.get(_numbered(session, number + 1), _full_or_rest(full, before + page.n))
         full = max(full, following.n)
         if full > size and before:
             raise UserError(
-                f"{talk.shown(_numbered(talk, number))}: pages of {size} records are followed by one of {full}, so the "
-                f"earlier ones were cut short. Nothing of '{talk.table}' was landed. Try again."
+                f"{session.redacted(_numbered(session, number))}: pages of {size} records are followed by one "
+                f"of {full}, so the earlier ones were truncated. Nothing of '{session.table}' was ingested. Try again."
             )
         if page.n < full and following.n:
             log.warning(
-                "%s: page %s holds %s records, not %s, and is not the last: asked for again",
-                talk.table,
+                "%s: page %s has %s records, not %s, and is not the last one: requesting it again",
+                session.table,
                 number,
                 page.n,
                 full,
             )
-            page = talk.ask(_numbered(talk, number), lambda total, least=full: least)
+            page = session.get(_numbered(session, number), lambda total, least=full: least)
         yield page
         number, before, size, page = number + 1, before + page.n, max(full, page.n), following
     yield page
 
 
-def _numbered(talk: _Talk, number: int) -> httpx.URL:
-    return talk.address.copy_merge_params({talk.shop.api.pagination.parameter: number})
+def _numbered(session: _Session, number: int) -> httpx.URL:
+    return session.address.copy_merge_params({session.shop.api.pagination.parameter: number})
 
 
-def _by_next(talk: _Talk) -> Iterator[_Page]:
-    url, seen = talk.address, set()
+def _by_next(session: _Session) -> Iterator[_Page]:
+    url, visited = session.address, set()
     while url is not None:
-        if url in seen:
+        if url in visited:
             raise UserError(
-                f"{talk.shown(url)} is named as the next page a second time: the pages run in a circle. Nothing of "
-                f"'{talk.table}' was landed. Is api.pagination right in shops/{talk.shop.name}.yaml?"
+                f"{session.redacted(url)} is the next page for the second time: the pages form a loop. Nothing of "
+                f"'{session.table}' was ingested. Is api.pagination right in shops/{session.shop.name}.yaml?"
             )
-        seen.add(url)
-        page = talk.ask(url)
+        visited.add(url)
+        page = session.get(url)
         yield page
         url = page.next
 
 
-PAGES = {"page": _by_number, "offset": _by_offset, "cursor": _by_next, "link": _by_next, "none": _only}
+PAGES = {"page": _by_number, "offset": _by_offset, "cursor": _by_next, "link": _by_next, "none": _single}
