@@ -1,4 +1,4 @@
-"""Fixtures: the embedded broker, and a real Apache Kafka that can be stopped, killed and started again."""
+"""Fixtures: the embedded broker, and a real Apache Kafka that can be stopped, killed and restarted."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from recomart.streaming.embedded_broker import embedded
 
 SCRIPT = Path(__file__).resolve().parents[1] / "kafka" / "broker.sh"
-STARTS_S = 120  # a first start fetches 43 MB of jars
+STARTS_S = 120  # the first start downloads 43 MB of jars
 
 
 class Kafka:
-    """One broker of Apache Kafka 4 on a port of its own; what it holds outlives `stop` and `kill`."""
+    """One broker of Apache Kafka 4 on its own port; its data survives `stop` and `kill`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, _free_port()
         self.address = f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the broker, and wait until it responds."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "broker.log").open("a") as log:
             command = [SCRIPT, self.folder, str(self.port)]
@@ -41,33 +41,33 @@ class Kafka:
             except KafkaException:
                 time.sleep(0.1)
         self.kill()
-        said = (self.folder / "broker.log").read_text()[-2000:]
-        raise RuntimeError(f"Apache Kafka did not start within {STARTS_S} s: {said}")
+        output = (self.folder / "broker.log").read_text()[-2000:]
+        raise RuntimeError(f"Apache Kafka did not start within {STARTS_S} s: {output}")
 
     def stop(self) -> None:
-        """End it as an operator does."""
+        """Shut the broker down cleanly."""
         self._process.terminate()
         self._process.wait(60)
 
     def kill(self) -> None:
-        """End it as a power cut does."""
+        """Kill the broker, like a power failure."""
         self._process.kill()
         self._process.wait(60)
 
     def make(self, topic: str, partitions: int = 4, **settings: str) -> str:
-        """Make a topic; returns its name. `settings`: those of Kafka, with _ for . (`max_message_bytes`)."""
+        """Create a topic; returns its name. `settings`: Kafka's, with _ instead of . (`max_message_bytes`)."""
         make_topic(self.address, topic, partitions, {name.replace("_", "."): value for name, value in settings.items()})
         return topic
 
 
 def make_topic(address: str, topic: str, partitions: int, settings: dict[str, str] | None = None) -> None:
-    """Make a topic of a real broker, and wait until it is there."""
+    """Create a topic on a real broker, and wait until it exists."""
     client = AdminClient({"bootstrap.servers": address})
     client.create_topics([NewTopic(topic, partitions, 1, config=settings or {})])[topic].result(30)
 
 
 def ends(address: str, topic: str) -> dict[int, int]:
-    """Partition -> the offset that its next message gets."""
+    """Partition -> offset of its next message."""
     consumer = Consumer({"bootstrap.servers": address, "group.id": "ends"})
     try:
         parts = consumer.list_topics(topic, timeout=30).topics[topic].partitions
@@ -77,7 +77,7 @@ def ends(address: str, topic: str) -> dict[int, int]:
 
 
 def _free_port() -> int:
-    """A free port whose neighbour, for the controller, is free as well."""
+    """A free port; the next one, for the controller, is free, too."""
     while True:
         with socket.socket() as first, socket.socket() as second:
             first.bind(("127.0.0.1", 0))
@@ -90,13 +90,13 @@ def _free_port() -> int:
 
 
 def _missing() -> str | None:
-    """What a real Kafka needs and this machine lacks."""
+    """What Apache Kafka needs and this machine lacks, if anything."""
     if not shutil.which("java"):
         return "Java 17 (there is no java)"
-    said = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
-    version = re.search(r'version "(\d+)', said)
+    java_version = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', java_version)
     if not version or int(version[1]) < 17:
-        return f"Java 17 (found: {said.splitlines()[0] if said else 'nothing'})"
+        return f"Java 17 (found: {java_version.splitlines()[0] if java_version else 'nothing'})"
     if not shutil.which("mvn") and not (SCRIPT.parent / "jars" / ".complete").exists():
         return "Maven, to fetch Kafka's jars (there is no mvn)"
     return None
@@ -104,14 +104,14 @@ def _missing() -> str | None:
 
 @pytest.fixture(scope="session")
 def embedded_broker() -> Iterator[str]:
-    """The address of a broker that is everywhere: small, nothing outlives it."""
+    """The address of a small broker in memory, available on every machine."""
     with embedded() as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    """A running Apache Kafka, shared by the tests of a session: each makes topics of its own, and leaves it running."""
+    """A running Apache Kafka, shared by the tests of a session: each test creates its own topics."""
     if missing := _missing():
         pytest.skip(f"NO REAL KAFKA: the tests of streaming under load and restarts need {missing}.")
     broker = Kafka(tmp_path_factory.mktemp("kafka"))
