@@ -86,7 +86,7 @@ def test_stages_and_edges_are_those_that_dvc_finds(tmp_path, shop):
     assert list(written) == list(yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
     assert {(other, name) for name, (_, before) in written.items() for other in before} == by_dvc
     assert (("simulate", "01_ingest") in by_dvc) == (shop == "simulated")
-    assert written["02_validate"][0] == "Can we trust what arrived?"
+    assert written["02_validate"][0] == "Can we trust the delivered data?"
 
 
 def test_the_file_is_a_program_that_knows_where_the_project_and_its_programs_are():

@@ -14,11 +14,11 @@ from conftest import ROOT
 from recomart.reference import published
 from recomart_lib.core import shops
 from recomart_lib.core.shops import Shop
-from recomart_lib.ingest import lake, landing
+from recomart_lib.ingest import ingestion, lake
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.prepare import cleaning, splits
 from recomart_lib.prepare.settings import Prepare
-from recomart_lib.validate import quality_report, row_checks
+from recomart_lib.validate import quality_report, row_checks, row_counts
 from recomart_lib.validate.settings import Validate
 
 pytestmark = pytest.mark.real_data
@@ -29,7 +29,7 @@ ONLINE_RETAIL = shops.read(ROOT / "shops" / "online_retail.yaml")
 def raw(real_data, tmp_path_factory) -> Path:
     """A lake with Online Retail."""
     raw = tmp_path_factory.mktemp("lake") / "raw"
-    landed = landing.ingest(ONLINE_RETAIL, real_data / "online_retail", raw, Ingest(max_rejected=0))
+    landed = ingestion.ingest(ONLINE_RETAIL, real_data / "online_retail", raw, Ingest(max_rejected=0))
     assert landed.height == 305
     return raw
 
@@ -43,9 +43,9 @@ def landed(raw) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def validated(raw) -> tuple[dict[str, Any], Path]:
     """The quality report of Online Retail, and the folder of its validated tables."""
-    found = {"events": lake.landed(raw, "online_retail", "events")}
+    found = {"events": lake.table(raw, "online_retail", "events")}
     valid, held = raw.parent / "validated", raw.parent / "quarantine"
-    counts, _ = row_checks.judge(ONLINE_RETAIL, found, Validate(), datetime.now(UTC), valid, held)
+    counts, _ = row_checks.check_tables(ONLINE_RETAIL, found, Validate(), datetime.now(UTC), valid, held)
     return quality_report.report(counts, found, Validate()), valid
 
 
@@ -77,10 +77,12 @@ def test_nothing_of_online_retail_is_unexplained(validated):
     assert events["good"] + events["quarantined"] + events["duplicates"] + events["excluded"] == 541_909
     assert (events["rejected"], events["duplicates"], events["quarantined"]) == (0, 5_225, 40)
     asked = (
-        quality_report.asked_about(ONLINE_RETAIL, report).filter(pl.col("name") == "cancellation").row(0, named=True)
+        quality_report.exclusions_and_groups(ONLINE_RETAIL, report)
+        .filter(pl.col("name") == "cancellation")
+        .row(0, named=True)
     )
-    assert asked["rows"] == 9_288 == sum(asked[place] for place in row_checks.PLACES)
-    assert asked["became"] == f"{asked['good']:,} return"
+    assert asked["rows"] == 9_288 == sum(asked[place] for place in row_counts.PLACES)
+    assert asked["event_types"] == f"{asked['good']:,} return"
     assert sum(rule["n_failed"] for rule in report["rules"] if rule["severity"] == "error") == 40
 
 
@@ -91,9 +93,9 @@ def test_online_retail_day_by_day_makes_the_same_lake(real_data, raw, tmp_path):
     source.mkdir()
     for day in sorted((real_data / "online_retail").glob("*.csv")):
         (source / day.name).symlink_to(day)
-        files = landing.ingest(ONLINE_RETAIL, source, tmp_path / "raw", Ingest(max_rejected=0))
-        assert files.filter(pl.col("state") != "known")["file"].to_list() == [day.name]
-    assert (files.height, files["rows_landed"].sum()) == (305, 541_909)
+        files = ingestion.ingest(ONLINE_RETAIL, source, tmp_path / "raw", Ingest(max_rejected=0))
+        assert files.filter(pl.col("state") != "unchanged")["file"].to_list() == [day.name]
+    assert (files.height, files["rows_ingested"].sum()) == (305, 541_909)
     assert files["day"].dt.strftime("%F.csv").to_list() == files["file"].to_list()
     assert lake.fingerprint(tmp_path / "raw", "online_retail", ["events"]) == lake.fingerprint(
         raw, "online_retail", ["events"]
@@ -128,10 +130,10 @@ RATING_SHOPS = {"movielens_100k": "ml-100k", "amazon_beauty": "amazon_beauty"}
 def rated(request, real_data, tmp_path_factory) -> tuple[Shop, dict[str, pl.DataFrame], dict[str, Any], Path]:
     """A rating shop as its shop file has it: the shop, its raw tables, the quality report, the validated folder."""
     shop, folder = shops.read(ROOT / "shops" / f"{request.param}.yaml"), tmp_path_factory.mktemp(request.param)
-    landing.ingest(shop, real_data / RATING_SHOPS[request.param], folder / "raw", Ingest(max_rejected=0))
-    landed = {table: lake.landed(folder / "raw", shop.name, table) for table in shop.delivered}
+    ingestion.ingest(shop, real_data / RATING_SHOPS[request.param], folder / "raw", Ingest(max_rejected=0))
+    landed = {table: lake.table(folder / "raw", shop.name, table) for table in shop.delivered}
     valid, held = folder / "validated", folder / "quarantine"
-    counts, _ = row_checks.judge(shop, landed, Validate(), datetime.now(UTC), valid, held)
+    counts, _ = row_checks.check_tables(shop, landed, Validate(), datetime.now(UTC), valid, held)
     tables = {table: found.read() for table, found in landed.items()}
     return shop, tables, quality_report.report(counts, landed, Validate()), valid
 

@@ -109,7 +109,7 @@ def shares(*found: tuple[str, str, float]) -> pl.DataFrame:
 def same(*correlations: float) -> str:
     columns = {"one": pl.String, "other": pl.String, "correlation": pl.Float64}
     table = pl.DataFrame([("a", "b", one) for one in correlations], schema=columns, orient="row")
-    return features_takeaways.alike("user", table)
+    return features_takeaways.redundant("user", table)
 
 
 COUNTS = pl.DataFrame({"n": [8, 1, 1]})
@@ -142,14 +142,14 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
         (
             validate_takeaways.quality(report(95.0)),
             validate_takeaways.quality(report(94.99)),
-            "the gate is open",
+            "the gate is passed",
             "the pipeline stops here",
         ),
         (
             validate_takeaways.most_failed_rules(report(1)),
             validate_takeaways.most_failed_rules(report(1, quarantined=2)),
-            "No rule of severity error is broken",
-            "1 rule of severity error is broken**, most often: users.age_possible (2 rows)",
+            "No row fails a rule of severity error",
+            "Rows fail 1 rule of severity error**, most often: users.age_possible (2 rows)",
         ),
         (
             explore_takeaways.concentration(COUNTS, "users", 0.1, 0.8),
@@ -229,13 +229,13 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             features_takeaways.moved(described(0, 0.249)),
             features_takeaways.moved(described(0, 0.25)),
             "No feature drifts",
-            "1 of 1 feature drift** from the valid cut to the test cut (psi of 0.25 or more): user",
+            "1 of 1 feature drift** from the validation cut to the test cut (psi of 0.25 or more): user",
         ),
         (
             features_takeaways.moved(described(0, 0.1)),
             features_takeaways.moved(described(0, None)),
             "No feature drifts",
-            "cannot be told: one of them knows nobody",
+            "cannot be computed: there are no users at one of them",
         ),
         (
             audited(False, True),
@@ -244,7 +244,7 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             "1 feature leak**",
         ),
         (audited(False, True), audited(False, False), "the canary was caught", "the canary was not caught"),
-        (same(), same(-0.97), "no two features say the same", "1 pair of features say nearly the same**: a and b (-0"),
+        (same(), same(-0.97), "no two features are redundant", "1 pair of features are nearly redundant**: a and b (-0"),
         (
             features_takeaways.freshness("2024-01-01T00:00:00+00:00", utc(2024, 1, 1)),
             features_takeaways.freshness("2024-01-01T00:00:00+00:00", utc(2024, 1, 1, 5)),
@@ -288,7 +288,7 @@ def test_a_sentence_turns_round_with_the_numbers(said, otherwise, words, other_w
         lambda: evaluate_takeaways.rating_model({}, {}),
         lambda: evaluate_takeaways.targets(card().cast({"verdict": pl.String})),
         lambda: recommend_takeaways.reasons(no_rows("user_id", "item_id", "reason"), 0, 10),
-        lambda: recommend_takeaways.commonest_reason(no_rows("kind", "n")),
+        lambda: recommend_takeaways.most_frequent_reason(no_rows("reason_kind", "n")),
         lambda: train_takeaways.best_model(no_rows("model", "protocol", "parameters", "ndcg@10")),
         lambda: train_takeaways.search_gain(search()),
         lambda: train_takeaways.hyperparameter_importance(shares(), 10),
