@@ -5,12 +5,11 @@
     python bench/models.py --part top        # top-10 from the SVD for 1,000 users and 5,000 items
     python bench/models.py --part fit        # every model on online_retail (RECOMART_DATA) and on a million pairs
 
-`metrics`: recomart, ranx and Microsoft's recommenders judge the same lists, of 20,000 made-up products with a long
-tail; everybody has 1 to 20 relevant ones. "convert" is from a table in memory (recomart: Polars, the others: pandas) to
-the package's own form, "judge" is all that follows, also in seconds of all cores together. ranx, which compiles
-itself, has judged a few users before. The fastest of several runs counts, each in a process of its own; memory is that
-process's peak. A package that is not installed is said to be so:
-pip install ranx; pip install --no-deps recommenders scikit-learn
+`metrics`: recomart, ranx and Microsoft's recommenders evaluate the same lists, of 20,000 synthetic products with a long
+tail; every user has 1 to 20 relevant ones. "convert" is from a table in memory (recomart: Polars, the others: pandas) to
+the package's own form, "evaluate" is all that follows, also in CPU seconds. ranx, which compiles its code, has evaluated
+a few users before. The fastest of several runs counts, each in a process of its own; memory is the peak of that process.
+Packages that are not installed are reported: pip install ranx; pip install --no-deps recommenders scikit-learn
 
 `top`: lists from the same ratings by the same SVD, ours in blocks from its factors, Surprise's own way by an
 anti-testset (every pair that is not rated) and one estimate each. Memory is what the lists add to the fitted process.
@@ -45,9 +44,9 @@ Timed = Callable[[], Any]
 def make_lists(folder: Path) -> None:
     """lists (user_id, item_id, rank, score = -rank) and relevant (user_id, item_id), rows in no order."""
     rng = np.random.default_rng(0)
-    shown = drawn(rng, np.repeat(np.arange(N_USERS), 3 * K)).group_by("user", maintain_order=True).head(K)
+    shown = sample_items(rng, np.repeat(np.arange(N_USERS), 3 * K)).group_by("user", maintain_order=True).head(K)
     shown = shown.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("user"))
-    relevant = drawn(rng, np.repeat(np.arange(N_USERS), rng.integers(1, MOST_RELEVANT + 1, N_USERS)))
+    relevant = sample_items(rng, np.repeat(np.arange(N_USERS), rng.integers(1, MOST_RELEVANT + 1, N_USERS)))
     for name, table in (("lists", shown.with_columns(score=-pl.col("rank").cast(pl.Float64))), ("relevant", relevant)):
         ids = table.select(
             pl.format("u{}", "user").alias("user_id"),
@@ -57,7 +56,7 @@ def make_lists(folder: Path) -> None:
         ids.sample(fraction=1, shuffle=True, seed=1).write_parquet(folder / f"{name}.parquet")
 
 
-def drawn(rng: np.random.Generator, users: np.ndarray) -> pl.DataFrame:
+def sample_items(rng: np.random.Generator, users: np.ndarray) -> pl.DataFrame:
     """Distinct products of the users, the popular ones more often."""
     items = (N_ITEMS * rng.beta(0.5, 3, len(users))).astype(int)
     return pl.DataFrame({"user": users, "item": items}).unique(maintain_order=True)
@@ -69,11 +68,11 @@ def metrics_recomart(folder: Path) -> dict[str, float]:
     lists, relevant = (pl.read_parquet(folder / f"{name}.parquet") for name in ("lists", "relevant"))
     lists = lists.drop("score")
 
-    def judge() -> dict[str, float]:
+    def evaluate_lists() -> dict[str, float]:
         table = ranking.per_user(lists, relevant, [K])
         return {name: table[f"{name}@{K}"].mean() for name in ranking.NAMES}
 
-    return clocked(lambda: None, lambda _: judge())
+    return timed(lambda: None, lambda _: evaluate_lists())
 
 
 def metrics_ranx(folder: Path) -> dict[str, float]:
@@ -91,19 +90,21 @@ def metrics_ranx(folder: Path) -> dict[str, float]:
         return Qrels.from_df(few, **keys), Run.from_df(shown, **keys)
 
     evaluate(*convert(50), names)
-    return clocked(convert, lambda both: evaluate(*both, names, save_results_in_run=False))
+    return timed(convert, lambda both: evaluate(*both, names, save_results_in_run=False))
 
 
 def metrics_recommenders(folder: Path) -> dict[str, float]:
-    from recommenders.evaluation import python_evaluation as judges
+    from recommenders.evaluation import python_evaluation
 
     lists, relevant = pandas_tables(folder)
     relevant["rating"] = 1.0
     names = {"precision": "precision_at_k", "recall": "recall_at_k", "ndcg": "ndcg_at_k", "map": "map_at_k"}
     columns = {"col_user": "user_id", "col_item": "item_id", "col_prediction": "score", "k": K}
-    return clocked(
+    return timed(
         lambda: None,
-        lambda _: {name: getattr(judges, function)(relevant, lists, **columns) for name, function in names.items()},
+        lambda _: {
+            name: getattr(python_evaluation, function)(relevant, lists, **columns) for name, function in names.items()
+        },
     )
 
 
@@ -114,20 +115,22 @@ def pandas_tables(folder: Path) -> tuple[Any, Any]:
     return lists.drop(columns="rank"), relevant  # both packages rank by score
 
 
-def clocked(convert: Timed, judge: Callable[[Any], dict[str, float]]) -> dict[str, float]:
-    """Seconds of both steps, and what was found."""
+def timed(convert: Timed, evaluate: Callable[[Any], dict[str, float]]) -> dict[str, float]:
+    """Seconds of both steps, and the metrics."""
     started = time.perf_counter()
     own = convert()
     converted, cpu = time.perf_counter(), time.process_time()
-    found = {name.split("@")[0]: float(value) for name, value in judge(own).items()}
-    took = {"judge_s": time.perf_counter() - converted, "judge_cpu_s": time.process_time() - cpu}
-    return {"convert_s": converted - started, **took, **found}
+    metrics = {name.split("@")[0]: float(value) for name, value in evaluate(own).items()}
+    seconds = {"evaluate_s": time.perf_counter() - converted, "evaluate_cpu_s": time.process_time() - cpu}
+    return {"convert_s": converted - started, **seconds, **metrics}
 
 
 def part_metrics(repeats: int) -> None:
     packages = {"recomart": "recomart_lib", "ranx": "ranx", "recommenders": "recommenders"}
     write(f"Ranking metrics, {N_USERS:,} users x {K} suggestions\n")
-    write("| with | convert s | judge s | judge, CPU s | peak MiB | metrics | ndcg@10 |\n|---|---|---|---|---|---|---|")
+    write(
+        "| with | convert s | evaluate s | evaluate, CPU s | peak MiB | metrics | ndcg@10 |\n|---|---|---|---|---|---|---|"
+    )
     with tempfile.TemporaryDirectory() as name:
         make_lists(Path(name))
         for what, package in packages.items():
@@ -141,10 +144,10 @@ def part_metrics(repeats: int) -> None:
 def metrics_line(what: str, runs: list[dict[str, float]]) -> str:
     if failed := [run for run in runs if "error" in run]:
         return f"| {what} | failed ({failed[0]['error']}): {failed[0]['text'].splitlines()[-1]} | | | | | |"
-    best = min(runs, key=lambda run: run["convert_s"] + run["judge_s"])
+    best = min(runs, key=lambda run: run["convert_s"] + run["evaluate_s"])
     n_metrics = len(best.keys() & {"precision", "recall", "ndcg", "hit_rate", "mrr", "map"})
     return (
-        f"| {what} | {best['convert_s']:.2f} | {best['judge_s']:.2f} | {best['judge_cpu_s']:.2f} | "
+        f"| {what} | {best['convert_s']:.2f} | {best['evaluate_s']:.2f} | {best['evaluate_cpu_s']:.2f} | "
         f"{best['peak_mib']:,.0f} | {n_metrics} | {best['ndcg']:.6f} |"
     )
 
@@ -190,7 +193,7 @@ def top_surprise(folder: Path) -> dict[str, float]:
 
 
 def train_data(pairs: pl.DataFrame, n_users: int, n_items: int) -> Any:
-    """TrainData of pairs with user_idx and item_idx; a rating if there is one, else all took it once, last year."""
+    """TrainData of pairs with user_idx and item_idx; a rating if there is one, else one purchase in the last year."""
     from datetime import UTC, datetime, timedelta
 
     from recomart_lib.models.base import TrainData
@@ -276,7 +279,7 @@ def part_fit(repeats: int) -> None:
         write(f"| {name} | " + " | ".join(cells) + " |")
 
 
-# these learn from tables that only the pipeline makes, or (svdpp) for minutes from a guess at ratings
+# these need tables that only the pipeline makes, or (svdpp) fit derived ratings for minutes
 LEFT_OUT = ("repurchase", "two_stage", "basket", "content", "segment_popularity", "svdpp")
 PARTS = {"metrics": part_metrics, "top": part_top, "fit": part_fit}
 RUNS = {

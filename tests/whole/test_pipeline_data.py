@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 from projects import ROOT, change, new_project, ran, run, stages
 
 from recomart.project import params
@@ -18,7 +19,6 @@ from recomart.reference import published
 from recomart_lib.core import paths
 from recomart_lib.features import feature_store, online_events
 from recomart_lib.stream import commit_log
-from recomart_lib.train import settings
 
 
 def test_a_file_landed_between_runs_survives(project):
@@ -132,7 +132,7 @@ PUBLISHED = {
     "item_knn": {"n_neighbours": [50, 200]},
     "ease": {"reg": 200, "signal": ["relevant", "seen"]},
     "als": {"n_factors": 64, "reg": 5.0, "alpha": 2.0, "n_epochs": 15},
-    "two_stage": settings.MODELS["two_stage"],
+    "two_stage": yaml.safe_load((ROOT / "params.yaml").read_text())["train"]["models"]["two_stage"],
 }
 
 
