@@ -43,8 +43,9 @@ def known_answers(
 ) -> None:
     """Reproduce published results from raw files; exit status 1 if any differs.
 
-    A: MovieLens-100K with the split of Microsoft's recommenders. B: MovieLens-100K,
-    nine algorithms in Surprise's table. C: UCI Online Retail, both protocols.
+    A: MovieLens-100K with the split of Microsoft's recommenders.
+    B: MovieLens-100K, nine algorithms of Surprise's table.
+    C: UCI Online Retail, both protocols.
 
     On one idle core, A and C take a few seconds each, B two and a half minutes:
     SVD++ 70 s, SlopeOne and each kNN 15 s, NMF and CoClustering 10 s, SVD 6 s,

@@ -26,7 +26,7 @@ from recomart_lib.stream import commit_log, compaction, latency
 from recomart_lib.stream.commit_log import Zone
 from recomart_lib.stream_report import sessions
 
-app = typer.Typer(help="Bring events through Kafka into the lake.", no_args_is_help=True)
+app = typer.Typer(help="Stream events through Kafka into the lake.", no_args_is_help=True)
 
 
 @app.command("demo", epilog=examples("recomart stream demo", "recomart stream demo --user C000042 --seconds 60"))

@@ -143,7 +143,7 @@ def test_stages_are_listed_in_order_with_question_state_and_time(project, call):
     assert (status, rows[0]) == (0, ["stage", "question", "state", "last run", "seconds"])
     assert rows[1] == ["01_ingest", "Really?", "ok", "2026-11-24 16:10:28", "1,234.5"]
     assert (rows[2][2], rows[3][2]) == ("failed", "stale")
-    assert rows[4] == ["04_prepare", "What goes into the model, and where is the cut in time?", "not run yet", "-", "-"]
+    assert rows[4] == ["04_prepare", "What goes into the model, and where is the data split?", "not run yet", "-", "-"]
     assert [row[0] for row in rows[1:]] == [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
 
 
@@ -176,8 +176,7 @@ def test_outside_a_project_the_error_says_what_to_do(tmp_path, monkeypatch, call
     status, said, err = call(*shlex.split(line)[1:])
     assert (status, said) == (1, "")
     assert err == (
-        f"Error: No RecoMart project at or above {tmp_path}: go to the folder that holds params.yaml, "
-        "or set RECOMART_ROOT.\n"
+        f"Error: No RecoMart project at or above {tmp_path}: go to the folder with params.yaml, or set RECOMART_ROOT.\n"
     )
     assert not list(tmp_path.iterdir())
 

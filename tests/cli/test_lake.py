@@ -63,7 +63,7 @@ def test_lake_verify_names_what_changed(project, call):
     status, _, complaint = call("lake", "verify")
     assert status == 1
     assert "1 problem(s) in the lake (3 ingested files)" in complaint
-    assert "has other bytes than were landed" in complaint
+    assert "differs from what was ingested at" in complaint
 
 
 def test_quarantine_show_counts_and_then_shows_rows(project, call):
