@@ -5,11 +5,12 @@
     python bench/models.py --part top        # top-10 from the SVD for 1,000 users and 5,000 items
     python bench/models.py --part fit        # every model on online_retail (RECOMART_DATA) and on a million pairs
 
-`metrics`: recomart, ranx and Microsoft's recommenders evaluate the same lists, of 20,000 synthetic products with a long
-tail; every user has 1 to 20 relevant ones. "convert" is from a table in memory (recomart: Polars, the others: pandas) to
-the package's own form, "evaluate" is all that follows, also in CPU seconds. ranx, which compiles its code, has evaluated
-a few users before. The fastest of several runs counts, each in a process of its own; memory is the peak of that process.
-Packages that are not installed are reported: pip install ranx; pip install --no-deps recommenders scikit-learn
+`metrics`: recomart, ranx and Microsoft's recommenders evaluate the same lists, of 20,000 synthetic products with a
+long tail; every user has 1 to 20 relevant ones. "convert" is from a table in memory (recomart: Polars, the others:
+pandas) to the package's own form, "evaluate" is all that follows, also in CPU seconds. ranx, which compiles its code,
+has evaluated a few users before. The fastest of several runs counts, each in a process of its own; memory is the peak
+of that process. Packages that are not installed are reported: pip install ranx; pip install --no-deps recommenders
+scikit-learn
 
 `top`: lists from the same ratings by the same SVD, ours in blocks from its factors, Surprise's own way by an
 anti-testset (every pair that is not rated) and one estimate each. Memory is what the lists add to the fitted process.
@@ -128,9 +129,8 @@ def timed(convert: Timed, evaluate: Callable[[Any], dict[str, float]]) -> dict[s
 def part_metrics(repeats: int) -> None:
     packages = {"recomart": "recomart_lib", "ranx": "ranx", "recommenders": "recommenders"}
     write(f"Ranking metrics, {N_USERS:,} users x {K} suggestions\n")
-    write(
-        "| with | convert s | evaluate s | evaluate, CPU s | peak MiB | metrics | ndcg@10 |\n|---|---|---|---|---|---|---|"
-    )
+    write("| with | convert s | evaluate s | evaluate, CPU s | peak MiB | metrics | ndcg@10 |")
+    write("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         make_lists(Path(name))
         for what, package in packages.items():
