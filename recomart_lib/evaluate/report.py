@@ -138,6 +138,12 @@ class Report:
         chosen, users = self.inputs.chosen, self.users_by_protocol
         return {name: comparison.compare(users[name], chosen[name], METRIC) for name in self.protocols}
 
+    @property
+    def comparison_table(self) -> pl.DataFrame:
+        """All rows of `comparisons`, with their protocol in the last column; empty without users to evaluate."""
+        tests = [test.with_columns(protocol=pl.lit(name)) for name, test in self.comparisons.items()]
+        return pl.concat(tests or [pl.DataFrame({"model": []})])
+
     @cached_property
     def by_cut(self) -> pl.DataFrame:
         """Means with intervals per cut, protocol and model."""

@@ -181,8 +181,8 @@ def catalogue(table: pl.DataFrame, model: str, protocol: str, k: int = 10) -> st
         else "shows products about as popular as those in the holdout"
     )
     return (
-        f"Protocol *{protocol}*: **{model} {verdict}**: its products are at the {percent(own[f'popularity@{k}'])} percentile of popularity on average, "
-        f"those in the holdout at {percent(reference)}. It shows {percent(own[f'shown@{k}'])} of the catalogue (holdout: "
+        f"Protocol *{protocol}*: **{model} {verdict}**: the mean popularity percentile of its products is {percent(own[f'popularity@{k}'])}, "
+        f"that of the holdout {percent(reference)}. It shows {percent(own[f'shown@{k}'])} of the catalogue (holdout: "
         f"{percent(theirs[f'shown@{k}'])}), Gini {own[f'gini@{k}']:.2f} (holdout: {theirs[f'gini@{k}']:.2f})."
     )
 

@@ -38,26 +38,3 @@ def test_without_events_there_is_no_session():
 def test_minutes_without_events_are_zero():
     counted = sessions.per_minute(table(AT[3], AT[4]))
     assert counted.rows() == [(AT[3], 10), (AT[3] + timedelta(minutes=1), 0), (AT[4], 10)]
-
-
-def test_takeaway_accounts_for_all_messages():
-    session = table(AT[3], n_messages=10, n_events=7, n_dead=1, n_duplicates=2)
-    takeaway = takeaways.last_session(session, 30)
-    assert "10 messages: 7 new events, 1 dead letter, 2 duplicates" in takeaway
-    assert "All sessions together: 30 events" in takeaway
-
-
-def test_dead_letter_reasons_are_escaped():
-    reasons = pl.DataFrame({"reason": ["<b>bad</b>", "other"], "n": [3, 1]})
-    takeaway = takeaways.dead_letters(reasons)
-    assert "4 dead letters" in takeaway
-    assert "75.0 %" in takeaway
-    assert "<b>" not in takeaway
-    assert "no dead letters" in takeaways.dead_letters(reasons.clear())
-
-
-@pytest.mark.parametrize(
-    ("p99", "verdict"), [(211.0, "is met"), (1_000.0, "is missed"), (None, "nothing was measured")]
-)
-def test_latency_to_features_is_compared_with_the_target(p99, verdict):
-    assert verdict in takeaways.latency_to_features({"p50": 70.0, "p99": p99}, 1_000)
