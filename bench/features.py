@@ -115,9 +115,9 @@ def run_store(folder: Path) -> dict[str, float]:
     from recomart_lib.features.settings import Features
 
     shutil.copy(ROOT / store_config.FILE, folder)
-    world = engine.scan(folder, "UTC")
+    prepared = engine.scan(folder, "UTC")
     cuts = [AS_OF - timedelta(days=30), AS_OF]
-    made = [compute(world, cut, Features()) for cut in cuts]
+    made = [compute(prepared, cut, Features()) for cut in cuts]
     tables = {entity: pl.concat([one[entity] for one in made]) for entity in made[0]}
     tables[feature_store.HISTORY] = feature_store.history_lists(tables["interaction"])
     (folder / paths.FEATURES).mkdir(parents=True)
@@ -132,8 +132,8 @@ def run_store(folder: Path) -> dict[str, float]:
     started = time.perf_counter()
     assert feature_store.training_frame(spine, root=folder).height == spine.height
     result["join_1m_s"] = time.perf_counter() - started
-    reader = feature_store._ready(folder)
-    for how in (feature_store._of_files, feature_store._of_feast):
+    reader = feature_store.ready(folder)
+    for how in (feature_store.join_files, feature_store.join_feast):
         wanted = [column for column in reader.columns(definitions.NEWEST) if column.entity == "interaction"]
         started = time.perf_counter()
         found = how(reader.store, spine.unique(), "interaction", wanted)

@@ -14,7 +14,7 @@ from recomart_lib.prepare import cleaning
 from recomart_lib.prepare.settings import Prepare
 
 
-def prepared(folder: Path) -> None:
+def write_prepared(folder: Path) -> None:
     """A random shop of 150 users, 60 products and 4,000 events of all types, as 04_prepare leaves it."""
     rng = np.random.default_rng(5)
     kinds = rng.choice(["view", "cart", "purchase", "return", "rating"], 4_000, p=[0.5, 0.15, 0.25, 0.03, 0.07])
@@ -84,7 +84,7 @@ HISTORY = [
 ]
 
 
-def world(history, users=USERS, items=ITEMS, zone="UTC") -> engine.World:
+def prepared_tables(history, users=USERS, items=ITEMS, zone="UTC") -> engine.PreparedTables:
     """The world of (user, item, type, time, more) events, prepared as 04_prepare does; each tells the item's price."""
     price = {item["item_id"]: item.get("price") for item in items}
     records = [
@@ -102,7 +102,7 @@ def world(history, users=USERS, items=ITEMS, zone="UTC") -> engine.World:
     products = rows("items", *items)
     events = cleaning.clean_events(rows("events", *records), Prepare())
     people = cleaning.clean_users(rows("users", *users))
-    return engine.world(events.lazy(), people.lazy(), cleaning.clean_items(products).lazy(), zone)
+    return engine.prepared_tables(events.lazy(), people.lazy(), cleaning.clean_items(products).lazy(), zone)
 
 
 SHOP = [

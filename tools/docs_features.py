@@ -1,4 +1,4 @@
-"""docs/features.md, made of the definitions: `make docs` writes it, a test holds it against them."""
+"""Writes docs/features.md from the definitions (`make docs`); a test checks that it is up to date."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ FILE = Path("docs/features.md")
 TITLES = {"user": "Users", "item": "Products (items)", "interaction": "User-product pairs (interactions)"}
 HEAD = """# Features
 
-Made from the definitions in `recomart_lib/features` by `make docs`; do not edit it by hand.
+Generated from the definitions in `recomart_lib/features` by `make docs`; do not edit it by hand.
 
-Every feature is computed *as of* a moment, from events strictly before it and of the types that it reads. A row exists
-for each user and product with an event by then, and for each pair with a view, cart, purchase or rating (or for the
-pairs that are asked for). A feature is null for everybody in a shop that has had none of the events that it needs.
+Every feature is computed *as of* a moment, from strictly earlier events of the types that it reads. There is a
+row for each user and product with an earlier event, and for each pair with a view, cart, purchase or rating (or for the
+requested pairs). In a shop without any event that a feature needs, the feature is null in every row.
 
-- *Order*: what shares an order id; a purchase without one is an order of its own. Its time is that of its first line.
-- *Implicit score*: sum of event weights, `params.yaml: prepare.weight_*`; returns weigh nothing.
+- *Order*: the lines with the same order id; a purchase without one counts as one order. Its time is that of its
+  first line.
+- *Implicit score*: sum of event weights, `params.yaml: prepare.weight_*`; returns have weight 0.
 - *Days* have fractions. Weekdays and hours are local, in the shop's time zone.
 - *The last n days* are `[as_of - n days, as_of)`.
-- Words of the shop's own users and items tables are as of today: such feeds keep no history.
+- Attributes from the shop's users and items tables are as of today: such feeds keep no history.
 
-`recomart features show NAME` tells the same of one feature; `docs/feature_store.md` tells how they are kept and read.
+`recomart features show NAME` shows one feature; `docs/feature_store.md` explains how features are stored and read.
 """
 
 
@@ -36,7 +37,7 @@ def markdown() -> str:
         + "\n".join(_row(d) for d in DEFINITIONS if d.entity == entity)
         for entity, title in TITLES.items()
     ]
-    versions = [f"- `{name}`: {len(held)} features." for name, held in SERVICES.items()]
+    versions = [f"- `{name}`: {len(service)} features." for name, service in SERVICES.items()]
     owners = sorted({d.owner for d in DEFINITIONS})
     tail = "\n".join(["## Versions", "", *versions, "", f"Owner of all: {', '.join(owners)}."])
     return "\n\n".join([HEAD.rstrip(), *sections, tail]) + "\n"

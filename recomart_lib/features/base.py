@@ -1,7 +1,7 @@
-"""What every feature says of itself, and what its function may see: nothing but events before `as_of`.
+"""The building blocks of feature definitions. A feature function sees only events before `as_of`.
 
-A *group* is a function that makes a few features of one entity in one go. It is given the events that it declares to
-read, and no others: so what is declared is what was used.
+A *group* is a function that computes several features of one entity together. It receives only events of the types that
+it declares in `reads`, so the declaration always matches what was used.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ KEYS: dict[str, list[str]] = {"user": ["user_id"], "item": ["item_id"], "interac
 WHOLE, NUMBER, WORD = pl.Int64, pl.Float64, pl.String
 MICROSECONDS_PER_DAY = 86_400_000_000
 OWNER = "recommender team"
-DECIMALS, MONEY = 9, 4  # see `whole`: amounts are large, and have few decimals
+DECIMALS, MONEY = 9, 4  # see `whole`: amounts are large and have few decimals
 ANY = EVENT_TYPES
-# What a user did that says "I like this"; a return says the opposite.
+# Events that show interest; a return shows the opposite.
 POSITIVE = ("view", "cart", "purchase", "rating")
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One feature: what it is, in which unit, what a null means, who answers for it.
+    """One feature: formula, unit, meaning of null, owner.
 
-    `since` is the version of the feature service that brought it: recommender_vN holds all features with since <= N.
-    `empty` is its value where the entity has no event that the feature reads.
+    `since` is the version of the feature service that added it: recommender_vN holds all features with since <= N.
+    `empty` is its value for an entity without an event that the feature reads.
     """
 
     name: str
@@ -48,17 +48,17 @@ class Feature:
 
 @dataclass(frozen=True)
 class Past:
-    """What a group's function may see: the events that it reads, all before `as_of`, and the tables that it needs.
+    """The input of a feature function: the events that it reads, all before `as_of`, and the other tables.
 
-    The tables are those of `engine.World`: times are microseconds since 1970 (`time`, `signup`).
+    The tables are those of `engine.PreparedTables`: times are microseconds since 1970 (`time`, `signup`).
     """
 
     events: nw.LazyFrame
     users: nw.LazyFrame
     items: nw.LazyFrame
-    pairs: nw.LazyFrame  # user_id, item_id: the pairs asked for
+    pairs: nw.LazyFrame  # user_id, item_id: the pairs to compute features for
     as_of: int  # microseconds since 1970
-    kinds: frozenset[str]  # the event types that the shop has had by then
+    kinds: frozenset[str]  # the event types that occur before `as_of`
     settings: Features
 
     def days_since(self, column: str) -> nw.Expr:
@@ -70,7 +70,7 @@ class Past:
         return self.events.filter(nw.col("event_type").is_in(kinds))
 
     def where(self, kind: str, count: nw.Expr) -> nw.Expr:
-        """The count, or 0 in a shop that has had no event of this type: a share of it is null (see `share`)."""
+        """The count, or 0 if the shop has no event of this type, so that a share of it is null (see `share`)."""
         return count if kind in self.kinds else count * 0
 
     def in_last(self, n_days: int) -> nw.Expr:
@@ -83,10 +83,10 @@ Build = Callable[[Past], nw.LazyFrame]
 
 @dataclass(frozen=True)
 class Group:
-    """A function with the features that it makes.
+    """A function with the features that it computes.
 
-    `reads` are the event types that it is given. Its features are null in a shop that has had none of `needs` (by
-    default: none of `reads`).
+    `reads` are the event types that it receives. Its features are null in a shop without any event of `needs` (default:
+    `reads`).
     """
 
     entity: Entity
@@ -112,12 +112,12 @@ class Definition:
 
     @property
     def ref(self) -> str:
-        """`user.order_count`: its name in the whole catalogue."""
+        """Its unique name, like `user.order_count`."""
         return f"{self.entity}.{self.name}"
 
     @property
     def fingerprint(self) -> dict[str, str]:
-        """What a version pins: if one of these words changes, it is another feature."""
+        """The properties that a version pins: if one of them changes, it is another feature."""
         return {
             "type": str(self.dtype),
             "formula": self.formula,
@@ -130,7 +130,7 @@ class Definition:
 def group(
     entity: Entity, *features: Feature, reads: tuple[str, ...], needs: tuple[str, ...] | None = None
 ) -> Callable[[Build], Group]:
-    """Make a group of a function. It returns one row per key: the entity's keys and its features."""
+    """Decorator: turn a function into a group. It returns one row per key, with the entity's keys and its features."""
     return lambda build: Group(entity, reads, reads if needs is None else needs, features, build)
 
 
@@ -152,14 +152,14 @@ def days(microseconds: nw.Expr) -> nw.Expr:
 def whole(value: nw.Expr, decimals: int = DECIMALS) -> nw.Expr:
     """A number as an integer count of 10^-decimals.
 
-    Sums of integers do not depend on the order of adding. So features are the same to the last bit on any
-    number of cores, and whatever comes after `as_of`.
+    Sums of integers do not depend on the order of addition. Features are therefore equal to the last bit on any number
+    of cores, and for any events after `as_of`.
     """
     return (value * 10.0**decimals).round().cast(nw.Int64)
 
 
 def decimal(value: nw.Expr, decimals: int = DECIMALS) -> nw.Expr:
-    """Back from `whole`."""
+    """The inverse of `whole`."""
     return value.cast(nw.Float64) / 10.0**decimals
 
 
@@ -169,20 +169,20 @@ def is_kind(*kinds: str) -> nw.Expr:
 
 
 def orders(past: Past, *by: str) -> nw.LazyFrame:
-    """One row per `by` and order of the purchases: order, time (of its first line). No order id: a purchase is one."""
+    """One row per `by` and order of the purchases: order, time (its first line). Without id, a purchase is one."""
     lines = past.only("purchase").with_columns(order=nw.coalesce("order_id", "event_id"))
     return lines.group_by(*by, "order").agg(time=nw.col("time").min())
 
 
 def scores(past: Past, *by: str) -> nw.LazyFrame:
-    """`score`, the implicit score of the positive events (see `whole`), per `by`: it may name category and brand."""
+    """`score`, the implicit score of the positive events (see `whole`), per `by` (also category, brand)."""
     words = past.items.select("item_id", "category", "brand")
     events = past.only(*POSITIVE).join(words, on="item_id", how="left").with_columns(score=whole(nw.col("weight")))
     return events.group_by(*by).agg(nw.col("score").sum())
 
 
 def best(table: nw.LazyFrame, key: str, by: str, place: int = 1) -> nw.LazyFrame:
-    """Per key, the row of the largest `score` (place 1), the second (2), ...; of equal scores the smaller `by`."""
+    """Per key, the row of the largest `score` (place 1), the second (2), ...; ties go to the smaller `by`."""
     ordered = table.with_columns(one=nw.lit(1), downwards=-nw.col("score"))
     ordered = ordered.with_columns(place=nw.col("one").cum_sum().over(key, order_by=["downwards", by]))
     return ordered.filter(nw.col("place") == place).drop("one", "downwards", "place")

@@ -1,4 +1,4 @@
-"""All features in one list, and the versions that models pin."""
+"""The catalogue of all features, and the versions that models pin."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFINITIONS: tuple[Definition, ...] = tuple(
     if g.entity == entity
     for f in g.features
 )
-# Feature service -> the definitions that models which pin it read.
+# Feature service -> its definitions.
 SERVICES: dict[str, tuple[Definition, ...]] = {
     f"recommender_v{n}": tuple(d for d in DEFINITIONS if d.since <= n)
     for n in range(1, max(d.since for d in DEFINITIONS) + 1)
@@ -31,12 +31,12 @@ def names(entity: str) -> list[str]:
 
 
 def definitions(service: str) -> tuple[Definition, ...]:
-    """What a version of the feature service holds.
+    """The definitions of a version of the feature service.
 
     Raises
     ------
     UserError
-        If there is no such version; the message suggests the nearest.
+        If the version does not exist; the message suggests the closest name.
     """
     if service not in SERVICES:
         raise UserError(f"There is no feature service '{service}'. {suggestion(service, list(SERVICES))}")
@@ -44,22 +44,22 @@ def definitions(service: str) -> tuple[Definition, ...]:
 
 
 def find(name: str) -> list[Definition]:
-    """The definitions of this name (`average_rating`), or the one of `user.average_rating`.
+    """The definitions with this name (`average_rating`), or the one with this reference (`user.average_rating`).
 
     Raises
     ------
     UserError
-        If there is none; the message suggests the nearest.
+        If there is none; the message suggests the closest name.
     """
-    found = [d for d in DEFINITIONS if name in (d.name, d.ref)]
-    if not found:
-        known = [d.ref if "." in name else d.name for d in DEFINITIONS]
-        raise UserError(f"There is no feature '{name}'. {suggestion(name, sorted(set(known)))}")
-    return found
+    matches = [d for d in DEFINITIONS if name in (d.name, d.ref)]
+    if not matches:
+        candidates = [d.ref if "." in name else d.name for d in DEFINITIONS]
+        raise UserError(f"There is no feature '{name}'. {suggestion(name, sorted(set(candidates)))}")
+    return matches
 
 
 def table() -> pl.DataFrame:
-    """One row per definition, for people."""
+    """One row per definition, for display."""
     return pl.DataFrame(
         [
             (d.entity, d.name, d.formula, d.unit, d.null, ", ".join(d.reads), f"v{d.since}", d.owner)

@@ -1,8 +1,7 @@
-"""Where feature functions run: Polars on one machine, or PySpark.
+"""The engines of feature functions: Polars on one machine, or PySpark.
 
-Only this module knows what Narwhals cannot say on both.
-
-`World` is the same on both: lazy tables with times as integers, because Spark's times have no zone of their own.
+Only this module contains what Narwhals cannot express for both. `PreparedTables` is the same on both: lazy tables with
+times as integers, because Spark's times have no zone.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ Engine = Literal["polars", "spark"]
 
 
 @dataclass
-class World:
-    """Prepared tables on an engine. Only the leakage audit changes one, and changes it back (see `features.audit`).
+class PreparedTables:
+    """The prepared tables on an engine. Only the leakage audit modifies them, and restores them (see `leakage_audit`).
 
-    events: as 04_prepare leaves them, but instead of `timestamp` with `time` (microseconds since 1970, UTC), `weekday`
+    events: as 04_prepare writes them, but instead of `timestamp` with `time` (microseconds since 1970, UTC), `weekday`
     (1 = Monday .. 7) and `hour` (0-23), both in the shop's time zone. users: with `signup` (microseconds since 1970,
     midnight UTC; null: unknown). items: as they are.
     """
@@ -40,25 +39,27 @@ class World:
     items: nw.LazyFrame
 
 
-def scan(folder: Path, zone: str, engine: Engine = "polars") -> World:
-    """The world of a folder with events.parquet, users.parquet and items.parquet.
+def scan(folder: Path, zone: str, engine: Engine = "polars") -> PreparedTables:
+    """The tables of a folder with events.parquet, users.parquet and items.parquet.
 
     Raises
     ------
     UserError
-        If the engine is spark and PySpark or Java is missing.
+        If a file is missing, or the engine is spark and PySpark or Java is missing.
     """
     files = [folder / f"{name}.parquet" for name in ("events", "users", "items")]
     if missing := [path.name for path in files if not path.exists()]:
         raise UserError(f"{folder} lacks {', '.join(missing)}. Run: dvc repro 04_prepare")
     if engine == "spark":
         read = session().read
-        return _spark_world(*(read.parquet(str(path)) for path in files), zone)
-    return world(*(pl.scan_parquet(path) for path in files), zone)
+        return _spark_tables(*(read.parquet(str(path)) for path in files), zone)
+    return prepared_tables(*(pl.scan_parquet(path) for path in files), zone)
 
 
-def world(events: pl.LazyFrame, users: pl.LazyFrame, items: pl.LazyFrame, zone: str = "UTC") -> World:
-    """The world of three Polars tables."""
+def prepared_tables(
+    events: pl.LazyFrame, users: pl.LazyFrame, items: pl.LazyFrame, zone: str = "UTC"
+) -> PreparedTables:
+    """The tables on Polars."""
     local = pl.col("timestamp").dt.convert_time_zone(zone)
     events = (
         events.lazy()
@@ -70,10 +71,10 @@ def world(events: pl.LazyFrame, users: pl.LazyFrame, items: pl.LazyFrame, zone: 
         .drop("timestamp")
     )
     users = users.lazy().with_columns(signup=pl.col("signup_date").cast(pl.Datetime("us")).dt.epoch("us"))
-    return World(nw.from_native(events), nw.from_native(users), nw.from_native(items.lazy()))
+    return PreparedTables(nw.from_native(events), nw.from_native(users), nw.from_native(items.lazy()))
 
 
-def _spark_world(events: SparkFrame, users: SparkFrame, items: SparkFrame, zone: str) -> World:
+def _spark_tables(events: SparkFrame, users: SparkFrame, items: SparkFrame, zone: str) -> PreparedTables:
     from pyspark.sql import functions as f
 
     local = f.from_utc_timestamp(f.col("timestamp"), zone)  # the session's zone is UTC
@@ -85,7 +86,7 @@ def _spark_world(events: SparkFrame, users: SparkFrame, items: SparkFrame, zone:
         }
     ).drop("timestamp")
     users = users.withColumn("signup", f.unix_date("signup_date").cast("long") * 86_400_000_000)
-    return World(*(nw.from_native(table) for table in (events, users, items)))
+    return PreparedTables(*(nw.from_native(table) for table in (events, users, items)))
 
 
 def collect(frame: nw.LazyFrame) -> pl.DataFrame:
@@ -96,21 +97,21 @@ def collect(frame: nw.LazyFrame) -> pl.DataFrame:
     return pl.DataFrame(native.toArrow())
 
 
-def held(frame: nw.LazyFrame) -> nw.LazyFrame:
-    """The same table, worked out once if that is on this machine: each plan that uses it would work it out anew."""
+def cached(frame: nw.LazyFrame) -> nw.LazyFrame:
+    """The same table, computed once on Polars: otherwise each plan that uses it would compute it again."""
     native: Any = frame.to_native()
     return nw.from_native(native.collect().lazy()) if isinstance(native, pl.LazyFrame) else frame
 
 
-def like(known: World, table: pl.DataFrame) -> nw.LazyFrame:
-    """A table of ours on the engine of a world."""
-    if isinstance(known.events.to_native(), pl.LazyFrame):
+def on_same_engine(prepared: PreparedTables, table: pl.DataFrame) -> nw.LazyFrame:
+    """A Polars table on the engine of the prepared tables."""
+    if isinstance(prepared.events.to_native(), pl.LazyFrame):
         return nw.from_native(table.lazy())
     return nw.from_native(session().createDataFrame(table.to_arrow()))
 
 
 def check(engine: Engine) -> None:
-    """Whether the engine is installed. Raises UserError that says how to get it."""
+    """Check that the engine is installed. Raises UserError that says how to install it."""
     if engine == "spark" and find_spec("pyspark") is None:
         raise UserError(
             "params.yaml: base.engine is spark, and PySpark is not installed. Run: pip install -e '.[spark]' "
@@ -120,12 +121,12 @@ def check(engine: Engine) -> None:
 
 @lru_cache(maxsize=1)
 def session() -> SparkSession:
-    """A local Spark session in UTC, quiet; where one runs already (a cluster's), that one.
+    """The running Spark session (a cluster's), or a new local one, in UTC and without console output.
 
     Raises
     ------
     UserError
-        If PySpark or Java is missing; the message says how to get it.
+        If PySpark or Java is missing; the message says how to install it.
     """
     check("spark")
     from pyspark.errors import PySparkException
@@ -137,4 +138,4 @@ def session() -> SparkSession:
     try:
         return builder.getOrCreate()
     except PySparkException as problem:
-        raise UserError(f"Spark does not start; it needs Java 17 (java -version). It says: {problem}") from None
+        raise UserError(f"Spark does not start; it needs Java 17 (java -version). Its error: {problem}") from None

@@ -1,12 +1,12 @@
-"""The versioned feature store: what stage 05 computed, registered, and read the same way for training and live use.
+"""The versioned feature store: registers the features of stage 05, and reads them for training and for live use.
 
-    feature_store.yaml                    where everything lies; Feast's own configuration
-    data/feature_store/feature_store.db   registry: entities, views, services, and our history of definitions
+    feature_store.yaml                    Feast's configuration: where everything is stored
+    data/feature_store/feature_store.db   registry: entities, views, services, history of definitions
     data/features/<view>.parquet          offline store: one row per key and `event_timestamp`
     data/feature_store/online.db          online store: the newest row of each key
 
-A row's `event_timestamp` is the moment *as of* which its features were computed: they use only earlier events, so a row
-may be used from that moment on. Only this module knows Feast.
+A row's `event_timestamp` is the moment *as of* which its features were computed. They use only earlier events, so the
+row is valid from that moment on. Only this module uses Feast.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ import polars as pl
 from recomart_lib.core import paths
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.parquet import desk
+from recomart_lib.core.parquet import scratch_folder
 from recomart_lib.core.schemas import TIMESTAMP
-from recomart_lib.features import online_events, registry_history, store_config
+from recomart_lib.features import online_events, registry_history, store_config, workarounds
 from recomart_lib.features.base import KEYS, OWNER, Definition
 from recomart_lib.features.definitions import DEFINITIONS, NEWEST, SERVICES, names
 
@@ -39,26 +39,21 @@ if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
 
 
-log = logging.getLogger(__name__)
-
-MADE_OF = "made_of.json"  # beside the feature tables: the data and settings that they were made of
-FILES = ("file", "dask")  # what feature_store.yaml calls an offline store of files on this machine
+MADE_OF = "made_of.json"  # beside the feature tables: the data and settings they were computed from
+FILES = ("file", "dask")  # types of an offline store of local files in feature_store.yaml
 HISTORY = "user_history"  # a user's pairs as parallel lists: one key lookup instead of one per pair
 VIEW_KEYS = {**KEYS, HISTORY: ["user_id"]}
-OLD_VIEWS = ("user_features", "item_features", "interaction_features")  # of layout 1
 ABOUT = {
     "user": "one row per user with an event",
     "item": "one row per product with an event",
     "interaction": "one row per user-product pair; for training (live use reads user_history)",
     HISTORY: "one row per user: the pairs of the interaction view as parallel lists; null = NaN",
 }
-
-
-TYPES = {str(dtype): dtype for dtype in (pl.Int64, pl.Float64, pl.String)}  # by Feast's name, which is Polars' own
+TYPES = {str(dtype): dtype for dtype in (pl.Int64, pl.Float64, pl.String)}  # Feast and Polars use the same names
 
 
 class Column(NamedTuple):
-    """A feature as a registered version holds it."""
+    """A feature of a registered version."""
 
     entity: str
     name: str
@@ -71,13 +66,13 @@ class Column(NamedTuple):
 
 
 class Reader(NamedTuple):
-    """An opened store, and the features of each version that is registered in it."""
+    """An open store with the features of each registered version."""
 
     store: FeatureStore
     services: dict[str, list[Column]]
 
     def columns(self, service: str) -> list[Column]:
-        """The features of a version. Raises UserError that suggests the nearest."""
+        """The features of a version. Raises UserError for an unknown version, with the closest name."""
         if service in self.services:
             return self.services[service]
         if service in SERVICES:
@@ -86,21 +81,21 @@ class Reader(NamedTuple):
 
 
 def open_store(root: Path | None = None) -> FeatureStore:
-    """The store that feature_store.yaml describes; its relative paths start at the root, wherever the caller is."""
+    """The store of feature_store.yaml. Relative paths start at the project root, not the working directory."""
     return _store(root or paths.root(), store_config.load(root or paths.root()))
 
 
 def apply(data_version: str, settings: dict[str, Any], root: Path | None = None, replace: bool = False) -> pl.DataFrame:
-    """Register every feature and every version of the service. Applying twice changes nothing, not even a byte.
+    """Register every feature and every version of the service. Applying again changes no byte.
 
     Parameters
     ----------
     data_version
-        Of the data that the features were made of: see `feature_history.data_version`.
+        The version of the features' data: see `registry_history.data_version`.
     settings
         params.yaml: features.
     replace
-        Whether a registered version may be given other definitions; else that is refused: models pin it.
+        Whether the definitions of a registered version may change; by default an error, because models pin them.
 
     Returns
     -------
@@ -110,38 +105,38 @@ def apply(data_version: str, settings: dict[str, Any], root: Path | None = None,
     Raises
     ------
     UserError
-        If a registered version would change, or the registry was made by a newer version or is damaged.
+        If a registered version would change, or the registry has another layout or is damaged.
     """
     root = root or paths.root()
-    (root / paths.FEATURE_STORE).mkdir(parents=True, exist_ok=True)  # DVC awaits it, wherever the stores are
+    (root / paths.FEATURE_STORE).mkdir(
+        parents=True, exist_ok=True
+    )  # an output of the DVC stage, wherever the stores are
     url, state = store_config.registry_url(root), _state(root, data_version, settings)
     with registry_history.readable(url):
         if replace or registry_history.state(url) != state:
-            before = registry_history.prepare(url)
+            registry_history.prepare(url)
             registry_history.require_frozen(url, SERVICES, replace)
-            if before < registry_history.LAYOUT:
-                _migrate(open_store(root))
             _register(root, data_version)
             registry_history.record(url, SERVICES, data_version, settings, state, replace)
-            _kept.cache_clear()
+            _cached.cache_clear()
         return catalogue(open_store(root))
 
 
 def _state(root: Path, data_version: str, settings: dict[str, Any]) -> str:
-    """Changes with everything that `apply` registers."""
+    """A hash of everything that `apply` registers."""
     config = store_config.load(root)
-    words = {name: [(d.ref, d.fingerprint, d.owner, d.since) for d in held] for name, held in SERVICES.items()}
-    said = [config.get("project"), config.get("offline_store"), ABOUT, OWNER, words, data_version, settings]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    versions = {name: [(d.ref, d.fingerprint, d.owner, d.since) for d in ds] for name, ds in SERVICES.items()}
+    content = [config.get("project"), config.get("offline_store"), ABOUT, OWNER, versions, data_version, settings]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def made_of(root: Path | None = None) -> dict[str, Any]:
-    """data_version and settings of the feature tables as they lie there, which `apply` registers.
+    """data_version and settings of the stored feature tables, which `apply` registers.
 
     Raises
     ------
     UserError
-        If no features were computed yet.
+        If no features have been computed yet.
     """
     path = (root or paths.root()) / paths.FEATURES / MADE_OF
     _require_features(path)
@@ -170,10 +165,10 @@ def history_lists(interaction: pl.DataFrame) -> pl.DataFrame:
 
 
 def materialise(as_of: datetime | None = None, root: Path | None = None) -> dict[str, int]:
-    """Bring the newest values up to `as_of` (default: all) online; view -> rows online.
+    """Load the newest values up to `as_of` (default: all) into the online store; view -> rows loaded.
 
-    With SQLite, a new file is written beside the old one and then takes its place at once: whoever reads meanwhile
-    reads the old values, a run that dies leaves them, and no reader ever meets a lock.
+    With SQLite, a new file is written and then replaces the old one atomically: readers see the old values until then,
+    an aborted run leaves them in place, and no reader meets a lock.
     """
     root = root or paths.root()
     _registered(root)
@@ -188,7 +183,7 @@ def materialise(as_of: datetime | None = None, root: Path | None = None) -> dict
 
 
 def training_frame(spine: pl.DataFrame, service: str = NEWEST, root: Path | None = None) -> pl.DataFrame:
-    """The spine with the features of a service, as they could be known at each row's `as_of`.
+    """Point-in-time join: the spine with the features of a service as of each row's `as_of`.
 
     Parameters
     ----------
@@ -198,43 +193,43 @@ def training_frame(spine: pl.DataFrame, service: str = NEWEST, root: Path | None
     Returns
     -------
     DataFrame
-        The same rows in the same order, with `user__x`, `item__x` and `interaction__x` behind them: of the newest
-        stored row of the key with `event_timestamp` <= as_of; null where there is none.
+        The same rows in the same order, with added columns `user__x`, `item__x` and `interaction__x`: the values of the
+        newest stored row of the key with `event_timestamp` <= as_of; null where there is none.
 
     Raises
     ------
     UserError
-        If there is no such service, the spine lacks its columns or has them in other types, or nothing was stored yet.
+        If the service does not exist, a spine column is missing or has the wrong type, or no features are stored.
     """
     root = root or paths.root()
     _require_spine(spine)
-    reader = _ready(root)
+    reader = ready(root)
     frame = spine.with_columns(pl.col("as_of").cast(TIMESTAMP))
     for entity, keys in KEYS.items():
-        wanted = [column for column in reader.columns(service) if column.entity == entity]
-        if wanted and set(keys) <= set(spine.columns):
+        columns = [column for column in reader.columns(service) if column.entity == entity]
+        if columns and set(keys) <= set(spine.columns):
             _require_features(root / paths.FEATURES / f"{entity}.parquet")
-            asked = frame.select(*keys, "as_of").unique(maintain_order=True)
-            join = _of_files if reader.store.config.offline_store.type in FILES else _of_feast
-            found = join(reader.store, asked, entity, wanted)
-            frame = frame.join(found, on=[*keys, "as_of"], how="left", validate="m:1", maintain_order="left")
+            distinct = frame.select(*keys, "as_of").unique(maintain_order=True)
+            join = join_files if reader.store.config.offline_store.type in FILES else join_feast
+            features = join(reader.store, distinct, entity, columns)
+            frame = frame.join(features, on=[*keys, "as_of"], how="left", validate="m:1", maintain_order="left")
     if frame.height != spine.height:
         raise RuntimeError(f"the join returned {frame.height} rows for {spine.height}")
     return frame
 
 
 def online_user(user_id: str, service: str = NEWEST, root: Path | None = None) -> dict[str, Any]:
-    """The live features of a user under their own names, and `as_of`; None throughout for an unknown user.
+    """The live features of a user by name, and `as_of`; all None for an unknown user.
 
-    What the stream brought since the last run is in them: see `stream_features.user_with`.
+    They include the events that the stream delivered since the last run: see `online_events.user_with`.
     """
     _require_text("user_id", user_id)
     root = root or paths.root()
     reader = _live(root)
-    wanted = [column for column in reader.columns(service) if column.entity == "user"]
-    answer = _ask(root, reader, [f"user:{c.name}" for c in wanted], [{"user_id": user_id}], stamps=True)
-    known = {c.name: answer[c.title][0] for c in wanted} | {"as_of": answer["as_of"][0]}
-    return online_events.user_with(known, online_events.events_of(user_id, root, known["as_of"]))
+    columns = [column for column in reader.columns(service) if column.entity == "user"]
+    values = _read_online(root, reader, [f"user:{c.name}" for c in columns], [{"user_id": user_id}], stamps=True)
+    stored = {c.name: values[c.title][0] for c in columns} | {"as_of": values["as_of"][0]}
+    return online_events.user_with(stored, online_events.events_of(user_id, root, stored["as_of"]))
 
 
 def online(
@@ -244,77 +239,93 @@ def online(
     root: Path | None = None,
     streamed: bool = True,
 ) -> pl.DataFrame:
-    """One row per item asked for (default: those of the user's history), with the columns of `training_frame`.
+    """The live features of a user with products: one row per item, with the columns of `training_frame`.
 
-    What the stream brought since the last run is in the features of the user and of the pairs (see `stream_features`),
-    unless `streamed` is False: then they are what was stored.
-    Unknown users and items have nulls. So have the pair features of a pair that has no event yet; a model that ranks
-    such pairs computes them: `features.compute.compute(world, as_of, settings, pairs)`.
+    Unknown users and items have nulls, and so have the pair features of a pair without an event. A model that ranks
+    such pairs computes them: `features.compute.compute(prepared, as_of, settings, pairs)`.
+
+    Parameters
+    ----------
+    item_ids
+        Default: the items of the user's history.
+    streamed
+        Whether to add the events that the stream delivered since the last run to the features of the user and of the
+        pairs (see `online_events`).
 
     Raises
     ------
     UserError
-        If nothing is online, there is no such service, or an id is no text.
+        If the online store is empty, the service does not exist, or an id is not text.
     """
     _require_text("user_id", user_id)
+    _require_items(item_ids)
+    root = root or paths.root()
+    reader = _live(root)
+    columns = {entity: [c for c in reader.columns(service) if c.entity == entity] for entity in KEYS}
+    lists = ("item_id", *(c.name for c in columns["interaction"]))
+    refs = [*(f"user:{c.name}" for c in columns["user"]), *(f"{HISTORY}:{name}" for name in lists)]
+    user = _read_online(root, reader, refs, [{"user_id": user_id}], stamps=True)
+    before = user["as_of"][0]
+    fresh = online_events.events_of(user_id, root, before) if streamed else pl.DataFrame(schema=online_events.FRESH)
+    history = {item: place for place, item in enumerate(user[f"{HISTORY}__item_id"][0] or [])}
+    items = list(dict.fromkeys([*history, *fresh.get_column("item_id")])) if item_ids is None else list(item_ids)
+    values = {"user_id": [user_id] * len(items), "item_id": items}
+    values |= {c.title: user[c.title] * len(items) for c in columns["user"]}
+    values |= _item_values(root, reader, columns["item"], items)
+    places = [history.get(item) for item in items]
+    values |= {c.title: _placed(user[f"{HISTORY}__{c.name}"][0], places, c.dtype) for c in columns["interaction"]}
+    if fresh.height:
+        _add_fresh(values, fresh, before, columns, made_of(root)["settings"]["half_life_days"])
+    types = dict.fromkeys(("user_id", "item_id"), pl.String) | {c.title: c.dtype for e in columns.values() for c in e}
+    return pl.DataFrame(list(zip(*values.values(), strict=True)), schema=types, orient="row")  # three times faster
+
+
+def _require_items(item_ids: Sequence[str] | None) -> None:
     if isinstance(item_ids, str):
         raise UserError(f"item_ids is a list of products, like ['{item_ids}'].")
     for item in item_ids or ():
         _require_text("item_id", item)
-    root = root or paths.root()
-    reader = _live(root)
-    of = {entity: [c for c in reader.columns(service) if c.entity == entity] for entity in KEYS}
-    lists = ("item_id", *(c.name for c in of["interaction"]))
-    refs = [*(f"user:{c.name}" for c in of["user"]), *(f"{HISTORY}:{name}" for name in lists)]
-    person = _ask(root, reader, refs, [{"user_id": user_id}], stamps=True)
-    before = person["as_of"][0]
-    fresh = online_events.events_of(user_id, root, before) if streamed else pl.DataFrame(schema=online_events.FRESH)
-    place = {item: n for n, item in enumerate(person[f"{HISTORY}__item_id"][0] or [])}
-    asked = list(dict.fromkeys([*place, *fresh.get_column("item_id")])) if item_ids is None else list(item_ids)
-    items = [{"item_id": item} for item in asked]
-    known = _ask(root, reader, [f"item:{c.name}" for c in of["item"]], items) if asked else {}
-    values = {"user_id": [user_id] * len(asked), "item_id": asked}
-    values |= {c.title: person[c.title] * len(asked) for c in of["user"]}
-    values |= {c.title: known.get(c.title, []) for c in of["item"]}
-    places = [place.get(item) for item in asked]
-    values |= {c.title: _placed(person[f"{HISTORY}__{c.name}"][0], places, c.dtype) for c in of["interaction"]}
-    if fresh.height:
-        _follow(values, fresh, before, of, made_of(root)["settings"]["half_life_days"])
-    types = dict.fromkeys(("user_id", "item_id"), pl.String) | {c.title: c.dtype for e in of.values() for c in e}
-    return pl.DataFrame(list(zip(*values.values(), strict=True)), schema=types, orient="row")  # three times faster
 
 
-def _follow(
+def _item_values(root: Path, reader: Reader, columns: list[Column], items: list[str]) -> dict[str, list[Any]]:
+    """The item columns of `online`: one value per item, None for unknown items."""
+    if not items:
+        return {c.title: [] for c in columns}
+    values = _read_online(root, reader, [f"item:{c.name}" for c in columns], [{"item_id": item} for item in items])
+    return {c.title: values.get(c.title, []) for c in columns}
+
+
+def _add_fresh(
     values: dict[str, list[Any]],
     fresh: pl.DataFrame,
     before: datetime | None,
-    of: dict[str, list[Column]],
+    columns: dict[str, list[Column]],
     half_life_days: float,
 ) -> None:
-    """Put what the stream brought into the columns of `online`, in their place."""
+    """Add streamed events to the columns of `online`, in place."""
     as_of, by_item = fresh.get_column("timestamp")[-1], fresh.partition_by("item_id", as_dict=True)
     if values["item_id"]:  # the user is the same in every row
-        person = {c.name: values[c.title][0] for c in of["user"]} | {"as_of": before}
-        told = online_events.user_with(person, fresh)
-        values |= {c.title: [told[c.name]] * len(values["item_id"]) for c in of["user"]}
+        stored = {c.name: values[c.title][0] for c in columns["user"]} | {"as_of": before}
+        user = online_events.user_with(stored, fresh)
+        values |= {c.title: [user[c.name]] * len(values["item_id"]) for c in columns["user"]}
     for n, item in enumerate(values["item_id"]):
-        pair = {c.name: values[c.title][n] for c in of["interaction"]}
-        mine = by_item.get((item,), fresh.clear())
-        told = online_events.pair_with(pair, mine, as_of, before, half_life_days)
-        for c in of["interaction"]:
-            values[c.title][n] = told[c.name]
+        stored = {c.name: values[c.title][n] for c in columns["interaction"]}
+        events = by_item.get((item,), fresh.clear())
+        pair = online_events.pair_with(stored, events, as_of, before, half_life_days)
+        for c in columns["interaction"]:
+            values[c.title][n] = pair[c.name]
 
 
 def _placed(numbers: list[float] | None, places: list[int | None], dtype: type[pl.DataType]) -> list[Any]:
-    """The values of a list of the user's history at these places; None where there is no place, and for NaN."""
+    """The numbers at these places of a list of the user's history; None for a missing place and for NaN."""
     kind = int if dtype == pl.Int64 else float
-    found = (None if place is None else numbers[place] for place in places)
-    return [None if number is None or number != number else kind(number) for number in found]
+    values = (None if place is None else numbers[place] for place in places)
+    return [None if number is None or number != number else kind(number) for number in values]
 
 
 def _require_text(name: str, key: object) -> None:
     if not isinstance(key, str):
-        raise UserError(f"{name} is text, like 'C000042'; found {key!r} ({type(key).__name__}).")
+        raise UserError(f"{name} must be text, like 'C000042'; it is {key!r} ({type(key).__name__}).")
 
 
 def _require_spine(spine: pl.DataFrame) -> None:
@@ -322,86 +333,74 @@ def _require_spine(spine: pl.DataFrame) -> None:
         raise UserError(f"A spine needs as_of, and user_id or item_id; it has {', '.join(spine.columns)}.")
     for name in {"user_id", "item_id"} & set(spine.columns):
         if spine.schema[name] != pl.String:
-            raise UserError(f"A spine's {name} is text (String); it is {spine.schema[name]}. Cast it.")
+            raise UserError(f"{name} of the spine must be text (String); it is {spine.schema[name]}. Cast it.")
     moment = spine.schema["as_of"]
     if not isinstance(moment, pl.Datetime) or moment.time_zone is None:
-        raise UserError(f"A spine's as_of is a time with a zone, like Datetime('us', 'UTC'); it is {moment}.")
+        raise UserError(f"as_of of the spine must be a time with a zone, like Datetime('us', 'UTC'); it is {moment}.")
 
 
 def _store(root: Path, config: dict[str, Any]) -> FeatureStore:
     warnings.filterwarnings("ignore", category=DeprecationWarning, module="feast")
-    with _types_unchecked():
-        from feast import FeatureStore, RepoConfig  # a second of imports: only where the store is used
+    with workarounds.unchecked_types():
+        from feast import FeatureStore, RepoConfig  # takes a second: only where the store is used
         from feast.errors import FeastError
 
-    logging.getLogger("feast").setLevel(logging.WARNING)  # its own progress is not ours
+    logging.getLogger("feast").setLevel(logging.WARNING)  # hides its progress messages
     if file := registry_history.sqlite_file(config["registry"]["path"]):
         file.parent.mkdir(parents=True, exist_ok=True)
     try:
         store = FeatureStore(config=RepoConfig(**config, repo_path=root))
-        _ = store.registry, store.provider  # made when asked for: a wrong word shows itself here
+        _ = store.registry, store.provider  # created on first access: errors of the configuration appear here
         return store
-    except (FeastError, ImportError, ValueError) as problem:  # a wrong word in the file, or a package that it needs
+    except (FeastError, ImportError, ValueError) as problem:  # a wrong value in the file, or a missing package
         raise UserError(f"{root / store_config.FILE}: Feast cannot open this store: {problem}") from problem
 
 
-@contextlib.contextmanager
-def _types_unchecked() -> Iterator[None]:
-    """Feast lets typeguard rewrite its classes when they are imported: three of four seconds, in every stage."""
-    import typeguard
-
-    checked, typeguard.typechecked = typeguard.typechecked, lambda target=None, **_: target or (lambda kept: kept)
-    try:
-        yield
-    finally:
-        typeguard.typechecked = checked
-
-
 def _live(root: Path) -> Reader:
-    """The opened store for reading online, kept as long as its file is the same; a swap is noticed."""
+    """The open store for online reads, cached until its file is replaced."""
     target = store_config.online_file(root)
     if target is None:
-        return _ready(root)
+        return ready(root)
     try:
         stat = target.stat()
     except FileNotFoundError:
-        raise UserError(f"Nothing is online: {target} is missing. Run: dvc repro 05_features") from None
-    return _ready(root, (stat.st_ino, stat.st_mtime_ns))
+        raise UserError(f"The online store is empty: {target} is missing. Run: dvc repro 05_features") from None
+    return ready(root, (stat.st_ino, stat.st_mtime_ns))
 
 
-def _ready(root: Path, online_version: tuple[int, int] | None = None) -> Reader:
-    """The opened store, kept; a UserError if nothing was ever registered."""
-    return _kept(root, (root / store_config.FILE).stat().st_mtime_ns, online_version)
+def ready(root: Path, online_version: tuple[int, int] | None = None) -> Reader:
+    """The open store, cached. Raises UserError if nothing is registered."""
+    return _cached(root, (root / store_config.FILE).stat().st_mtime_ns, online_version)
 
 
 @lru_cache(maxsize=4)
-def _kept(root: Path, config_time: int, online_version: tuple[int, int] | None) -> Reader:
+def _cached(root: Path, config_time: int, online_version: tuple[int, int] | None) -> Reader:
     return _registered(root)
 
 
 def _registered(root: Path) -> Reader:
-    """The opened store with what is registered in it.
+    """The open store with its registered versions.
 
     Raises
     ------
     UserError
-        If nothing is, in this project; or if another version of RecoMart registered it, or the registry is damaged.
+        If nothing is registered for this project, another version of RecoMart wrote the registry, or it is damaged.
     """
     url = store_config.registry_url(root)
     with registry_history.readable(url):
-        registry_history.require_layout(url)
+        registry_history.require_registered(url)
         store = open_store(root)
         services = {service.name: _columns(service) for service in store.list_feature_services()}
     if not services:
         raise UserError(
-            f"{root / store_config.FILE}: nothing is registered for the project '{store.project}'. Is its name "
-            "right? If so, run: dvc repro 05_features"
+            f"{root / store_config.FILE}: nothing is registered for the project '{store.project}'. Check "
+            "the name; if it is right, run: dvc repro 05_features"
         )
     return Reader(store, services)
 
 
 def _columns(service: Any) -> list[Column]:
-    """The features of a registered service, in its order."""
+    """The features of a registered service, in order."""
     return [
         Column(view.name, field.name, TYPES[str(field.dtype)])
         for view in service.feature_view_projections
@@ -415,7 +414,7 @@ def _register(root: Path, data_version: str) -> None:
     if target is None:
         _apply(open_store(root), data_version)
         return
-    with _beside(root, target) as (store, _):  # Feast would make empty online tables; only `materialise` makes them
+    with _beside(root, target) as (store, _):  # a scratch file: Feast creates empty online tables
         _apply(store, data_version)
 
 
@@ -437,12 +436,12 @@ def _apply(store: FeatureStore, data_version: str) -> None:
         FeatureService(
             name=name,
             owner=OWNER,
-            description=f"{len(held)} features; models pin this version",
-            features=[views[entity][[d.name for d in held if d.entity == entity]] for entity in KEYS]
-            + [views[HISTORY][["item_id", *(d.name for d in held if d.entity == "interaction")]]],
-            tags={"definitions": registry_history.digest(held), "data_version": data_version},
+            description=f"{len(service)} features; models pin this version",
+            features=[views[entity][[d.name for d in service if d.entity == entity]] for entity in KEYS]
+            + [views[HISTORY][["item_id", *(d.name for d in service if d.entity == "interaction")]]],
+            tags={"definitions": registry_history.digest(service), "data_version": data_version},
         )
-        for name, held in SERVICES.items()
+        for name, service in SERVICES.items()
     ]
     with _quiet():
         store.apply([*entities.values(), *views.values(), *services])
@@ -484,28 +483,18 @@ def _described(d: Definition) -> str:
 
 
 def _source(name: str, store: FeatureStore) -> Any:
-    """Where a view's rows lie: one Parquet file, but a name per store, so that a registry can move between stores."""
+    """The Parquet file of a view; the name differs by type of store, so a registry can move between stores."""
     path = paths.FEATURES / f"{name}.parquet"
     if store.config.offline_store.type.startswith("spark"):
         from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
 
-        place = str(store.config.repo_path / path)  # Spark does not know the project's root
-        return SparkSource(name=f"{name}_spark", path=place, file_format="parquet", timestamp_field="event_timestamp")
+        absolute = str(store.config.repo_path / path)  # Spark does not know the project root
+        return SparkSource(
+            name=f"{name}_spark", path=absolute, file_format="parquet", timestamp_field="event_timestamp"
+        )
     from feast import FileSource
 
     return FileSource(name=f"{name}_file", path=path.as_posix(), timestamp_field="event_timestamp")
-
-
-def _migrate(store: FeatureStore) -> None:
-    """A registry of layout 1 had other views; theirs are registered anew under today's names."""
-    old = [view.name for view in store.list_feature_views() if view.name in OLD_VIEWS]
-    for service in store.list_feature_services():
-        store.registry.delete_feature_service(service.name, store.project)
-    for name in old:
-        store.delete_feature_view(name)
-        store.registry.delete_data_source(name, store.project)
-    if old:
-        log.info("the feature store's registry was of an older layout; %s were replaced", ", ".join(old))
 
 
 def _materialise(store: FeatureStore, until: datetime, root: Path) -> dict[str, int]:
@@ -515,9 +504,9 @@ def _materialise(store: FeatureStore, until: datetime, root: Path) -> dict[str, 
     counts = {}
     if store.config.online_store.type == "sqlite":
         _create_online(store)
-    for name in tqdm(views, desc="features go online", unit="view", disable=None):
+    for name in tqdm(views, desc="loading the online store", unit="view", disable=None):
         newest = _newest(root / paths.FEATURES / f"{name}.parquet", VIEW_KEYS[name], until)
-        with _quiet():  # not Feast's own `materialize`: it reads lists from Parquet twenty times slower than Polars
+        with _quiet():  # Feast's `materialize` reads lists from Parquet 20 times slower than Polars
             store.write_to_online_store(name, newest.to_pandas())
         counts[name] = newest.height
     return counts
@@ -537,70 +526,69 @@ def _require_features(path: Path) -> None:
 
 @contextlib.contextmanager
 def _beside(root: Path, target: Path) -> Iterator[tuple[FeatureStore, Path]]:
-    """The store with another, new online file, which is deleted in the end if it was not moved."""
+    """The store with a new online file, which is deleted at the end unless it was moved."""
     config = store_config.load(root)
-    with desk(target.parent) as folder:
+    with scratch_folder(target.parent) as folder:
         path = folder / target.name
         yield _store(root, {**config, "online_store": {**config["online_store"], "path": str(path)}}), path
 
 
 def _create_online(store: FeatureStore) -> None:
-    """The tables of a new SQLite file; Feast makes them in `apply` only, which knows the usual file."""
+    """Create the tables of a new SQLite file; Feast does so only in `apply`, for the configured file."""
     views = [view for view in store.list_feature_views() if view.online]
     provider = store._get_provider()  # no public way
     provider.online_store.update(store.config, [], views, [], [], partial=False)
 
 
-def _of_files(store: FeatureStore, spine: pl.DataFrame, view: str, wanted: list[Column]) -> pl.DataFrame:
-    """As `_of_feast`, from the Parquet file itself: the same answer as Feast's own engine gives, in a tenth of the time
+def join_files(store: FeatureStore, spine: pl.DataFrame, view: str, columns: list[Column]) -> pl.DataFrame:
+    """The same as `join_feast`, directly from the Parquet file: equal results in a tenth of the time
     (bench/features.py)."""
     keys = KEYS[view]
     stored = pl.scan_parquet(store.config.repo_path / paths.FEATURES / f"{view}.parquet")
-    stored = stored.select(*keys, "event_timestamp", *(pl.col(c.name).cast(c.dtype).alias(c.title) for c in wanted))
+    stored = stored.select(*keys, "event_timestamp", *(pl.col(c.name).cast(c.dtype).alias(c.title) for c in columns))
     stored = stored.join(spine.lazy().select(keys).unique(), on=keys, how="semi").collect().sort("event_timestamp")
-    found = (
+    features = (
         spine.select(*keys, "as_of")
         .sort("as_of")
         .join_asof(stored, left_on="as_of", right_on="event_timestamp", by=keys, check_sortedness=False)
     )
-    return found.filter(pl.col("event_timestamp").is_not_null()).drop("event_timestamp")
+    return features.filter(pl.col("event_timestamp").is_not_null()).drop("event_timestamp")
 
 
-def _of_feast(store: FeatureStore, spine: pl.DataFrame, view: str, wanted: list[Column]) -> pl.DataFrame:
+def join_feast(store: FeatureStore, spine: pl.DataFrame, view: str, columns: list[Column]) -> pl.DataFrame:
     """The distinct (keys, as_of) for which the view has a row by then, with its features as `view__x`.
 
-    Feast is asked once per view and with distinct rows: asked for several views at once, its join de-duplicates by the
-    keys of the first; it drops what is older than the first row of its key, and here the caller's left join brings that
-    back as nulls.
+    One call per view, with distinct rows: with several views, Feast's join removes duplicates by the keys of the first.
+    It drops rows that are older than the first row of their key; the caller's left join restores them as nulls.
     """
     keys = KEYS[view]
-    columns = {column.title: column.dtype for column in wanted}
-    nothing = pl.DataFrame(schema={**dict.fromkeys(keys, pl.String), "as_of": TIMESTAMP, **columns})
-    if not spine.height:  # Feast cannot ask for nothing
-        return nothing
-    asked = spine.rename({"as_of": "event_timestamp"}).to_pandas()
-    refs = [f"{view}:{column.name}" for column in wanted]
+    types = {column.title: column.dtype for column in columns}
+    empty = pl.DataFrame(schema={**dict.fromkeys(keys, pl.String), "as_of": TIMESTAMP, **types})
+    if not spine.height:  # Feast fails on an empty spine
+        return empty
+    rows = spine.rename({"as_of": "event_timestamp"}).to_pandas()
+    refs = [f"{view}:{column.name}" for column in columns]
     with _quiet():
-        job = store.get_historical_features(asked, refs, full_feature_names=True)
-        found = pl.from_arrow(job.to_arrow())
-    if missing := [name for name in columns if name not in found.columns]:
+        job = store.get_historical_features(rows, refs, full_feature_names=True)
+        features = pl.from_arrow(job.to_arrow())
+    if missing := [name for name in types if name not in features.columns]:
         raise RuntimeError(f"Feast did not return {', '.join(missing)}")
-    if not found.height:  # then Feast knows no types, either
-        return nothing
+    if not features.height:  # then Feast returns no types, either
+        return empty
     moment = pl.col("event_timestamp").dt.cast_time_unit("us").dt.convert_time_zone("UTC").alias("as_of")
-    return found.select(*keys, moment, *(pl.col(name).cast(dtype) for name, dtype in columns.items()))
+    return features.select(*keys, moment, *(pl.col(name).cast(dtype) for name, dtype in types.items()))
 
 
-def _ask(
+def _read_online(
     root: Path, reader: Reader, refs: list[str], rows: list[dict[str, str]], stamps: bool = False
 ) -> dict[str, list[Any]]:
-    """Feast's answer as lists, under `view__feature`."""
+    """Values from the online store as lists, by `view__feature`."""
     try:
-        answer = reader.store.get_online_features(refs, rows, full_feature_names=True)
-    except sqlite3.DatabaseError as problem:  # damaged, or of an older layout
-        place = store_config.online_file(root)
-        raise UserError(f"The online store {place} cannot be read ({problem}). Run: dvc repro 05_features") from problem
-    values = answer.to_dict(include_event_timestamps=stamps)
+        response = reader.store.get_online_features(refs, rows, full_feature_names=True)
+    except sqlite3.DatabaseError as problem:  # damaged, or of another layout
+        file = store_config.online_file(root)
+        raise UserError(f"The online store {file} cannot be read ({problem}). Run: dvc repro 05_features") from problem
+    values = response.to_dict(include_event_timestamps=stamps)
     if stamps:
         seconds = values.get(f"{refs[0].replace(':', '__')}__ts", [None])
         values["as_of"] = [online_events.exact(datetime.fromtimestamp(s, UTC), root) if s else None for s in seconds]
@@ -609,7 +597,7 @@ def _ask(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Feast prints its own progress and warns of its own internals: ours is told by tqdm and logging."""
+    """Hide Feast's progress output and its warnings about its internals."""
     with (
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),

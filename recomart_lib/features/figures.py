@@ -1,4 +1,4 @@
-"""Figures of 05_features: tables in, an `Axes` out; axes say their units."""
+"""Figures of 05_features. Each function takes a table and returns an `Axes`; axis labels name their units."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 
-from recomart_lib.core.plots import ACCENT, nothing
+from recomart_lib.core.plots import ACCENT, empty_figure
 from recomart_lib.features.profile import varying
 
 
@@ -17,11 +17,11 @@ def correlations(table: pl.DataFrame, names: Sequence[str], title: str) -> Axes:
     """Rank correlations of numeric columns that vary."""
     numeric = varying(table, names)
     if len(numeric) < 2:
-        return nothing(f"{title}: fewer than two features vary.")
+        return empty_figure(f"{title}: fewer than two features vary.")
     import seaborn as sns
 
     matrix = table.select(numeric).to_pandas().corr("spearman")
-    few = len(numeric) <= 8  # then there is room for the numbers themselves
+    few = len(numeric) <= 8  # then there is room for the numbers
     side = 0.9 if few else 0.32
     _, ax = plt.subplots(figsize=(3.4 + side * len(numeric), 2 + (0.5 if few else side) * len(numeric)))
     sns.heatmap(
@@ -37,13 +37,13 @@ def distributions(table: pl.DataFrame, names: Sequence[str], units: dict[str, st
     """One small histogram per numeric column that varies, the upper 1 % in its last bar; `units` label the axes."""
     shown = varying(table, names)
     if not shown:
-        return nothing(f"{title}: no number varies.")
+        return empty_figure(f"{title}: no number varies.")
     n_rows = -(-len(shown) // 4)
     figure, axes = plt.subplots(n_rows, 4, figsize=(11, 0.5 + 1.75 * n_rows), squeeze=False)
     for ax, name in zip(axes.flat, shown, strict=False):
-        known = table.get_column(name).drop_nulls().cast(pl.Float64).to_numpy()
-        top = np.quantile(known, 0.99)
-        ax.hist(np.minimum(known, top) if top > known.min() else known, bins=24, color=ACCENT, lw=0)
+        values = table.get_column(name).drop_nulls().cast(pl.Float64).to_numpy()
+        top = np.quantile(values, 0.99)
+        ax.hist(np.minimum(values, top) if top > values.min() else values, bins=24, color=ACCENT, lw=0)
         ax.set_title(name, fontsize=8)
         ax.set_xlabel(units[name][:34], fontsize=7)
         ax.tick_params(labelsize=6)

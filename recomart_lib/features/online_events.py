@@ -107,7 +107,7 @@ def _lateness(rows: pl.DataFrame, now: datetime) -> list[tuple[str, str, int]]:
     """(minute, class of milliseconds since `produced_at`, rows), see `stream_latency`; rows without it do not count."""
     if "produced_at" not in rows.columns:  # those of the zone: their consumer has counted them, or was killed
         return []
-    late = latency.late(rows.get_column("produced_at"), now)
+    late = latency.histogram_since(rows.get_column("produced_at"), now)
     return [(f"{now:{MINUTE}}", name, n) for name, n in late.items()]
 
 

@@ -1,4 +1,4 @@
-"""Settings of 05_features: section `features` of params.yaml, and the only place of its defaults."""
+"""Settings of 05_features: the section `features` of params.yaml, and the only place that defines its defaults."""
 
 from __future__ import annotations
 

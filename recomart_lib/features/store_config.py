@@ -1,4 +1,4 @@
-"""feature_store.yaml, Feast's own configuration: where the parts of the feature store lie."""
+"""feature_store.yaml, Feast's configuration: where the parts of the feature store are."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ FILE = Path("feature_store.yaml")
 
 
 def load(root: Path) -> dict[str, Any]:
-    """The configuration with its SQLite places made absolute: Feast takes them from where a process started.
+    """The configuration with absolute SQLite paths: Feast would resolve them against the working directory.
 
     Raises
     ------
     UserError
-        If the file, one of its keys, or an environment variable that it names is missing.
+        If the file, one of its keys, or an environment variable in it is missing.
     """
     path = root / FILE
     if not path.exists():
-        raise UserError(f"{path}: no such file; it says where the feature store lies.")
+        raise UserError(f"{path}: no such file; it configures the feature store.")
     return _parsed(root, path.stat().st_mtime_ns)
 
 
 def registry_url(root: Path) -> str:
-    """The database of the registry and of our history, as SQLAlchemy takes it."""
+    """The SQLAlchemy URL of the database with the registry and its history."""
     return load(root)["registry"]["path"]
 
 
 def online_file(root: Path) -> Path | None:
-    """The SQLite file of the online store; None where the online store is another one."""
+    """The SQLite file of the online store; None for other online stores."""
     config = load(root)["online_store"]
     return Path(config["path"]) if config.get("type") == "sqlite" else None
 

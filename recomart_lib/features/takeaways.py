@@ -1,4 +1,4 @@
-"""Takeaways of 05_features: numbers to sentences, computed, with their uncertainty."""
+"""Takeaways of 05_features: sentences computed from the numbers."""
 
 from __future__ import annotations
 
@@ -8,53 +8,53 @@ import polars as pl
 
 from recomart_lib.core.text import number, percent, plural
 
-DRIFTED = 0.25  # the usual reading of a population stability index
+DRIFTED = 0.25  # the usual threshold of the population stability index
 
 
 def missing(described: pl.DataFrame) -> str:
-    """Which features are mostly null. `described`: see `features.profile.profile`."""
+    """Which features have nulls. `described`: see `profile.profile`."""
     gaps = described.filter(pl.col("nulls") > 0).sort("nulls", "feature", descending=[True, False])
     if not gaps.height:
         return f"**No nulls** in {plural(described.height, 'feature')}."
     absent = gaps.filter(pl.col("nulls") == 1).height
     worst = ", ".join(f"{row['entity']}.{row['feature']} {percent(row['nulls'])}" for row in gaps.head(5).to_dicts())
-    tail = f" {plural(absent, 'feature')} could not be computed in this shop." if absent else ""
-    return f"**{gaps.height} of {plural(described.height, 'feature')} have nulls**, most of all {worst}.{tail}"
+    note = f" {plural(absent, 'feature')} could not be computed in this shop." if absent else ""
+    return f"**{gaps.height} of {plural(described.height, 'feature')} have nulls**, most of all {worst}.{note}"
 
 
 def moved(described: pl.DataFrame) -> str:
-    """Which features are distributed otherwise at the test cut than at the valid cut."""
-    known = described.drop_nulls("psi")
-    if not known.height:
-        return "Drift between the cuts cannot be told: one of them knows nobody."
-    far = known.filter(pl.col("psi") >= DRIFTED).sort("psi", "feature", descending=[True, False])
-    if not far.height:
-        top = known.sort("psi", "feature", descending=[True, False]).row(0, named=True)
-        return f"**No feature drifts** from the valid cut to the test cut; most moved {top['entity']}.{top['feature']} (psi {number(top['psi'])})."
-    named = ", ".join(f"{row['entity']}.{row['feature']} ({number(row['psi'])})" for row in far.head(8).to_dicts())
-    return f"**{far.height} of {plural(known.height, 'feature')} drift** from the valid cut to the test cut (psi of {DRIFTED} or more): {named}."
+    """Which features have a different distribution at the test cut than at the validation cut."""
+    comparable = described.drop_nulls("psi")
+    if not comparable.height:
+        return "Drift between the cuts cannot be computed: there are no users at one of them."
+    drifted = comparable.filter(pl.col("psi") >= DRIFTED).sort("psi", "feature", descending=[True, False])
+    if not drifted.height:
+        top = comparable.sort("psi", "feature", descending=[True, False]).row(0, named=True)
+        return f"**No feature drifts** from the validation cut to the test cut; the largest change is that of {top['entity']}.{top['feature']} (psi {number(top['psi'])})."
+    named = ", ".join(f"{row['entity']}.{row['feature']} ({number(row['psi'])})" for row in drifted.head(8).to_dicts())
+    return f"**{drifted.height} of {plural(comparable.height, 'feature')} drift** from the validation cut to the test cut (psi of {DRIFTED} or more): {named}."
 
 
 def audited(name: str, as_of: datetime, table: pl.DataFrame) -> str:
-    """What the leakage audit found at a cut. `table`: see `features.audit.audit`."""
+    """The result of the leakage audit at a cut. `table`: see `leakage_audit.audit`."""
     canary = table.filter(pl.col("feature").str.starts_with("canary"))
     features = table.filter(~pl.col("feature").str.starts_with("canary"))
     leaks = features.filter("leaks").height
     latest = features.get_column("latest_event").max()
     caught = "the canary was caught" if canary.get_column("leaks").all() else "**the canary was not caught**"
-    seen = f"latest event used: {latest:%Y-%m-%d %H:%M:%S}" if latest else "no event was used"
+    latest_used = f"latest event used: {latest:%Y-%m-%d %H:%M:%S}" if latest else "no event was used"
     verdict = (
         f"**{plural(leaks, 'feature')} leak**" if leaks else f"**none of {plural(features.height, 'feature')} leaks**"
     )
-    return f"Cut *{name}* ({as_of:%Y-%m-%d %H:%M:%S} UTC): {verdict}; {seen}; {features.get_column('n_changed').sum():,} values changed with the future; {caught} ({canary.get_column('n_changed').sum():,} changed)."
+    return f"Cut *{name}* ({as_of:%Y-%m-%d %H:%M:%S} UTC): {verdict}; {latest_used}; {features.get_column('n_changed').sum():,} values changed with later events; {caught} ({canary.get_column('n_changed').sum():,} changed)."
 
 
-def alike(entity: str, pairs: pl.DataFrame) -> str:
-    """Which features of an entity say the same. `pairs`: see `features.profile.alike`."""
+def redundant(entity: str, pairs: pl.DataFrame) -> str:
+    """Which features of an entity are redundant. `pairs`: see `profile.redundant`."""
     if not pairs.height:
-        return f"{entity}: **no two features say the same** (rank correlation of 0.95 or more)."
+        return f"{entity}: **no two features are redundant** (rank correlation of 0.95 or more)."
     named = ", ".join(f"{row['one']} and {row['other']} ({row['correlation']:.2f})" for row in pairs.head(6).to_dicts())
-    return f"{entity}: **{plural(pairs.height, 'pair')} of features say nearly the same**: {named}."
+    return f"{entity}: **{plural(pairs.height, 'pair')} of features are nearly redundant**: {named}."
 
 
 def freshness(last: str, live: datetime) -> str:

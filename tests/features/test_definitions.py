@@ -9,7 +9,7 @@ import narwhals as nw
 import polars as pl
 import pytest
 from conftest import ROOT, utc
-from feature_data import AS_OF, BOUGHT, HISTORY, ITEMS, PARAMS, SHOP, USERS, world
+from feature_data import AS_OF, BOUGHT, HISTORY, ITEMS, PARAMS, SHOP, USERS, prepared_tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,8 +24,8 @@ from tools import docs_features
 def compute(
     history, users=USERS, items=ITEMS, params=PARAMS, as_of=AS_OF, zone="UTC", pairs=None
 ) -> dict[str, pl.DataFrame]:
-    """The feature tables of such a world."""
-    return computing.compute(world(history, users, items, zone), as_of, params, pairs)
+    """The feature tables of such a prepared."""
+    return computing.compute(prepared_tables(history, users, items, zone), as_of, params, pairs)
 
 
 def row(tables: dict[str, pl.DataFrame], entity: str, *key: str) -> dict:
@@ -541,9 +541,9 @@ def test_the_order_of_rows_does_not_matter_to_the_last_bit():
         )
         for n in range(300)
     ]
-    first = world(noisy)
+    first = prepared_tables(noisy)
     shuffled = first.events.to_native().collect().sample(fraction=1, shuffle=True, seed=3)
-    again = engine.World(nw.from_native(shuffled.lazy()), first.users, first.items)
+    again = engine.PreparedTables(nw.from_native(shuffled.lazy()), first.users, first.items)
     made, other = (computing.compute(one, AS_OF, PARAMS) for one in (first, again))
     assert all(made[entity].equals(other[entity]) for entity in made)
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import rows, utc
-from feature_data import prepared
+from feature_data import write_prepared
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.features import engine
@@ -25,12 +25,14 @@ def test_the_world_has_integer_times_and_local_hours():
     }
     events = cleaning.clean_events(rows("events", event), settings.Prepare())
     users = cleaning.clean_users(rows("users", {"user_id": "u", "signup_date": utc(1970, 1, 2).date()}))
-    world = engine.world(events.lazy(), users.lazy(), cleaning.clean_items(rows("items")).lazy(), "Europe/Berlin")
-    found = engine.collect(world.events).row(0, named=True)
+    prepared = engine.prepared_tables(
+        events.lazy(), users.lazy(), cleaning.clean_items(rows("items")).lazy(), "Europe/Berlin"
+    )
+    found = engine.collect(prepared.events).row(0, named=True)
     assert found["time"] == 1_711_848_600_000_000
     assert (found["weekday"], found["hour"]) == (7, 3)  # the hour from 2 to 3 was left out that night
     assert "timestamp" not in found
-    assert engine.collect(world.users)["signup"].to_list() == [86_400_000_000]
+    assert engine.collect(prepared.users)["signup"].to_list() == [86_400_000_000]
 
 
 def test_a_missing_table_is_told(tmp_path):
@@ -50,7 +52,7 @@ def test_spark_that_is_not_installed_is_told_with_the_way_to_get_it(monkeypatch)
 @pytest.mark.parametrize("asked", [False, True], ids=["known pairs", "asked pairs"])
 def test_spark_computes_what_polars_computes(tmp_path, asked):
     pytest.importorskip("pyspark.sql", reason="PySpark is not installed: make test-slow installs it")
-    prepared(tmp_path)
+    write_prepared(tmp_path)
     pairs = pl.DataFrame({"user_id": ["u1", "u2", "ghost"], "item_id": ["i1", "i59", "i0"]}) if asked else None
     polars, spark = (
         compute(engine.scan(tmp_path, "America/New_York", name), utc(2024, 1, 20), Features(), pairs)

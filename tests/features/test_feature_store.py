@@ -1,4 +1,4 @@
-"""One store for training and live use: point-in-time answers, parity, faults, registries of other versions."""
+"""The feature store: point-in-time join, parity of training and live use, faults, registries of other versions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from recomart_lib.features.base import KEYS
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> tuple[Path, dict[str, pl.DataFrame]]:
+def store(tmp_path_factory) -> tuple[Path, dict[str, pl.DataFrame]]:
     root = new_root(tmp_path_factory.mktemp("store"))
     tables = write(root)
     feature_store.apply("data1", SETTINGS, root)
@@ -61,16 +61,16 @@ def stored(tables: dict[str, pl.DataFrame], entity: str, as_of: datetime, *key: 
     ],
     ids=["before the first", "at the first", "between", "at the second", "later"],
 )
-def test_a_row_gets_the_newest_features_as_of_its_moment(made, moment, used):
-    root, tables = made
+def test_a_row_gets_the_newest_features_as_of_its_moment(store, moment, used):
+    root, tables = store
     row = feature_store.training_frame(spine(("u7", "i1", moment)), root=root).row(0, named=True)
     for entity, key in (("user", ("u7",)), ("item", ("i1",)), ("interaction", ("u7", "i1"))):
         expected = stored(tables, entity, used or FIRST, *key) if used else dict.fromkeys(definitions.names(entity))
         assert {name: row[f"{entity}__{name}"] for name in expected} == expected
 
 
-def test_rows_order_labels_and_duplicates_are_kept(made):
-    root, tables = made
+def test_rows_order_labels_and_duplicates_are_kept(store):
+    root, tables = store
     rng = np.random.default_rng(1)
     keys = tables["interaction"].select("user_id", "item_id")
     many = keys[rng.integers(0, keys.height, 2_000).tolist()].with_columns(
@@ -84,41 +84,42 @@ def test_rows_order_labels_and_duplicates_are_kept(made):
     ]
 
 
-def test_moments_may_be_mixed_and_unknown_keys_are_null(made):
-    root, tables = made
-    asked = spine(
+def test_moments_may_be_mixed_and_unknown_keys_are_null(store):
+    root, tables = store
+    keys_and_moments = spine(
         ("u0", "i2", FIRST), ("u3", "i2", SECOND), ("ghost", "i0", FIRST), ("u3", "i2", FIRST), ("u0", "i0", SECOND)
     )
-    frame = feature_store.training_frame(asked, root=root)
-    known = [stored(tables, "user", moment, user)["activity_count"] for user, _, moment in asked.iter_rows()]
+    frame = feature_store.training_frame(keys_and_moments, root=root)
+    known = [stored(tables, "user", moment, user)["activity_count"] for user, _, moment in keys_and_moments.iter_rows()]
     assert frame["user__activity_count"].to_list() == known
     nulls = frame.select(pl.col("^(user|interaction)__.*$")).row(0)
     assert set(nulls) == {None}, "u0 was not known at the first moment"
     assert frame["item__popularity"][0] == stored(tables, "item", FIRST, "i2")["popularity"]
 
 
-def test_files_are_joined_as_feast_would(made):
-    root, tables = made
+def test_files_are_joined_as_feast_would(store):
+    root, tables = store
     store, keys = feature_store.open_store(root), ["user_id", "item_id"]
     rng = np.random.default_rng(2)
     known = tables["interaction"].select(keys)
     days = pl.Series(rng.integers(-3, 40, 500))
-    asked = known[rng.integers(0, known.height, 500).tolist()].select(
+    keys_and_moments = known[rng.integers(0, known.height, 500).tolist()].select(
         *keys, (FIRST + pl.duration(days=days)).alias("as_of")
     )
-    asked = asked.with_columns(pl.col("as_of").cast(TIMESTAMP)).unique()
-    wanted = [
-        column for column in feature_store._ready(root).columns(definitions.NEWEST) if column.entity == "interaction"
+    keys_and_moments = keys_and_moments.with_columns(pl.col("as_of").cast(TIMESTAMP)).unique()
+    columns = [
+        column for column in feature_store.ready(root).columns(definitions.NEWEST) if column.entity == "interaction"
     ]
     ours, feasts = (
-        join(store, asked, "interaction", wanted) for join in (feature_store._of_files, feature_store._of_feast)
+        join(store, keys_and_moments, "interaction", columns)
+        for join in (feature_store.join_files, feature_store.join_feast)
     )
-    assert 0 < ours.height < asked.height, "some moments lie before the first row of their pair"
+    assert 0 < ours.height < keys_and_moments.height, "some moments lie before the first row of their pair"
     assert ours.sort(*keys, "as_of").equals(feasts.sort(*keys, "as_of"))
 
 
-def test_types_are_those_of_the_definitions_also_where_all_is_null(made):
-    root, _ = made
+def test_types_are_those_of_the_definitions_also_where_all_is_null(store):
+    root, _ = store
     expected = {f"{d.entity}__{d.name}": d.dtype for d in definitions.DEFINITIONS}
     for frame in (
         feature_store.training_frame(spine(("ghost", "ghost", FIRST)), root=root),
@@ -129,14 +130,14 @@ def test_types_are_those_of_the_definitions_also_where_all_is_null(made):
         assert {name: frame.schema[name] for name in expected} == expected
 
 
-def test_a_spine_of_users_gets_user_features_only(made):
-    root, _ = made
+def test_a_spine_of_users_gets_user_features_only(store):
+    root, _ = store
     frame = feature_store.training_frame(spine(("u3", "i2", SECOND)).drop("item_id"), root=root)
     assert {name.split("__")[0] for name in frame.columns} == {"user_id", "as_of", "user"}
 
 
-def test_an_older_version_of_the_service_gives_its_features_only(made):
-    root, _ = made
+def test_an_older_version_of_the_service_gives_its_features_only(store):
+    root, _ = store
     frame = feature_store.training_frame(spine(("u3", "i2", SECOND)), "recommender_v1", root)
     assert len([name for name in frame.columns if "__" in name]) == 17
     assert frame.columns[3:] == feature_store.online("u3", ["i2"], "recommender_v1", root).columns[2:]
@@ -151,16 +152,16 @@ def test_an_older_version_of_the_service_gives_its_features_only(made):
     ],
     ids=["service", "no moment", "no key"],
 )
-def test_mistakes_are_told(made, broken, service, message):
+def test_mistakes_are_errors(store, broken, service, message):
     with pytest.raises(UserError, match=message):
-        feature_store.training_frame(broken, service, made[0])
+        feature_store.training_frame(broken, service, store[0])
 
 
 # live use ------------------------------------------------------------------------------------------------------------
 
 
-def test_live_use_gets_what_training_gets(made):
-    root, tables = made
+def test_live_use_gets_what_training_gets(store):
+    root, tables = store
     newest = tables["interaction"].filter(event_timestamp=SECOND).select("user_id", "item_id")
     offline = feature_store.training_frame(newest.with_columns(as_of=pl.lit(SECOND)), root=root).drop("as_of")
     live = pl.concat([feature_store.online(user, root=root) for user in newest["user_id"].unique().sort()])
@@ -168,8 +169,8 @@ def test_live_use_gets_what_training_gets(made):
     assert live.null_count().sum_horizontal()[0] > 0
 
 
-def test_asked_products_come_in_order_and_unknown_ones_are_null(made):
-    root, tables = made
+def test_requested_products_keep_their_order_and_unknown_ones_are_null(store):
+    root, tables = store
     frame = feature_store.online("u1", ["ghost", "i5", "i0", "i5"], root=root)
     assert frame["item_id"].to_list() == ["ghost", "i5", "i0", "i5"]
     assert frame["item__popularity"].to_list()[:2] == [None, stored(tables, "item", SECOND, "i5")["popularity"]]
@@ -181,14 +182,14 @@ def test_asked_products_come_in_order_and_unknown_ones_are_null(made):
     assert feature_store.online("ghost", root=root).is_empty()
 
 
-def test_a_user_on_one_call(made):
-    root, tables = made
+def test_a_user_on_one_call(store):
+    root, tables = store
     person = feature_store.online_user("u4", root=root)
     assert person == {**stored(tables, "user", SECOND, "u4"), "as_of": SECOND}
     assert set(feature_store.online_user("ghost", root=root).values()) == {None}
 
 
-def test_only_what_is_older_than_a_moment_goes_online(tmp_path, made):
+def test_only_what_is_older_than_a_moment_goes_online(tmp_path, store):
     root = new_root(tmp_path / "root")
     tables = write(root)
     feature_store.apply("data1", SETTINGS, root)
@@ -269,12 +270,12 @@ def test_killed_half_way_leaves_the_old_values_and_a_rerun_completes(tmp_path):
     victim.join()
     assert victim.exitcode == -signal.SIGKILL
     assert feature_store.online_user("u5", root=root)["spend"] == stored(old, "user", SECOND, "u5")["spend"]
-    desk = root / "data/feature_store/.desk"
-    (left,) = desk.iterdir()
+    scratch = root / "data/feature_store/.scratch"
+    (left,) = scratch.iterdir()
     os.utime(left, (0, 0))
     feature_store.materialise(root=root)
     assert feature_store.online_user("u5", root=root)["spend"] == stored(new, "user", SECOND, "u5")["spend"]
-    assert not list(desk.iterdir()), "what the dead run left is swept after a day"
+    assert not list(scratch.iterdir()), "what the dead run left is swept after a day"
 
 
 # the registry --------------------------------------------------------------------------------------------------------
@@ -284,8 +285,8 @@ def database(root: Path) -> Path:
     return root / "data/feature_store/feature_store.db"
 
 
-def test_all_definitions_are_registered_with_their_words_and_again_changes_nothing(made):
-    root, _ = made
+def test_all_definitions_are_registered_with_their_descriptions_and_again_changes_nothing(store):
+    root, _ = store
     first = feature_store.apply("data1", SETTINGS, root)
     assert feature_store.apply("data1", SETTINGS, root).equals(first)
     for d in definitions.DEFINITIONS:
@@ -316,18 +317,18 @@ def test_a_registered_version_is_frozen(tmp_path, monkeypatch):
     first, *rest = definitions.SERVICES["recommender_v1"]
     changed = {"recommender_v1": (replace(first, formula="something else"), *rest[:-1])}
     monkeypatch.setattr(feature_store, "SERVICES", {**definitions.SERVICES, **changed})
-    with pytest.raises(UserError, match=r"formula: .* -> something else") as told:
+    with pytest.raises(UserError, match=r"formula: .* -> something else") as error:
         feature_store.apply("a", SETTINGS, root)
-    assert f"{rest[-1].entity}.{rest[-1].name}" in str(told.value)
-    assert "--replace" in str(told.value)
+    assert f"{rest[-1].entity}.{rest[-1].name}" in str(error.value)
+    assert "--replace" in str(error.value)
     feature_store.apply("a", SETTINGS, root, replace=True)
     url = store_config.registry_url(root)
     found = registry_history.diff(url, "recommender_v2", "recommender_v1")
     assert ("changed", first.entity, first.name, f"formula: {first.formula} -> something else") in found.rows()
 
 
-def test_versions_are_compared(made):
-    url = store_config.registry_url(made[0])
+def test_versions_are_compared(store):
+    url = store_config.registry_url(store[0])
     found = registry_history.diff(url, "recommender_v1", "recommender_v2")
     new = {(d.entity, d.name) for d in definitions.DEFINITIONS if d.since == 2}
     assert set(found["change"]) == {"added"}
@@ -339,49 +340,7 @@ def test_versions_are_compared(made):
         registry_history.diff(url, "recomender_v1", "recommender_v2")
 
 
-def old_root(folder: Path) -> Path:
-    """A store as layout 1 registered it."""
-    from feast import Entity, FeatureService, FeatureView, Field, FileSource, ValueType
-    from feast.types import Int64
-
-    root = new_root(folder / "root")
-    write(root)
-    store = feature_store.open_store(root)
-    entity = Entity(name="user", join_keys=["user_id"], value_type=ValueType.STRING)
-    source = FileSource(name="user_features", path=str(root / "user.parquet"), timestamp_field="event_timestamp")
-    view = FeatureView(
-        name="user_features",
-        entities=[entity],
-        ttl=timedelta(0),
-        source=source,
-        schema=[Field(name="activity_count", dtype=Int64)],
-    )
-    store.apply([entity, view, FeatureService(name="recommender_v1", features=[view])])
-    return root
-
-
-def test_a_registry_of_the_first_layout_is_migrated(tmp_path, caplog):
-    root = old_root(tmp_path)
-    with caplog.at_level("INFO"):
-        feature_store.apply("a", SETTINGS, root)
-    assert "user_features" in caplog.text
-    store = feature_store.open_store(root)
-    assert {view.name for view in store.list_feature_views()} == set(feature_store.ABOUT)
-    assert "user_features" not in {source.name for source in store.list_data_sources()}
-    feature_store.materialise(root=root)
-    assert feature_store.online_user("u4", root=root)["as_of"] == SECOND
-
-
-def test_a_migration_that_died_is_done_by_the_next_run(tmp_path, monkeypatch):
-    root = old_root(tmp_path)
-    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr(feature_store, "_migrate", killed)
-        feature_store.apply("a", SETTINGS, root)
-    feature_store.apply("a", SETTINGS, root)
-    assert {view.name for view in feature_store.open_store(root).list_feature_views()} == set(feature_store.ABOUT)
-
-
-def killed(store: object) -> None:
+def aborted(store: object, data_version: str) -> None:
     raise KeyboardInterrupt
 
 
@@ -389,14 +348,14 @@ def test_a_replacement_that_died_leaves_versions_frozen(tmp_path, monkeypatch):
     root = new_root(tmp_path / "root")
     feature_store.apply("a", SETTINGS, root)
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr(feature_store, "_apply", lambda store, version: killed(store))
+        broken.setattr(feature_store, "_apply", aborted)
         feature_store.apply("a", SETTINGS, root, replace=True)
     monkeypatch.setattr(feature_store, "SERVICES", {"recommender_v1": definitions.SERVICES["recommender_v1"]})
     with pytest.raises(UserError, match=r"recommender_v2: .*no longer there"):
         feature_store.apply("a", SETTINGS, root)
 
 
-def test_a_lock_is_no_damage(tmp_path, monkeypatch):
+def test_a_locked_registry_is_not_reported_as_damaged(tmp_path, monkeypatch):
     root = new_root(tmp_path / "root")
     config = root / store_config.FILE
     config.write_text(config.read_text().replace("timeout=60", "timeout=0.1"))
@@ -407,9 +366,9 @@ def test_a_lock_is_no_damage(tmp_path, monkeypatch):
             registry_history.runs(store_config.registry_url(root))
 
 
-def test_one_product_in_the_place_of_a_list_is_told(made):
+def test_one_product_in_the_place_of_a_list_is_an_error(store):
     with pytest.raises(UserError, match=r"item_ids is a list of products, like \['i1'\]"):
-        feature_store.online("u4", "i1", root=made[0])
+        feature_store.online("u4", "i1", root=store[0])
 
 
 def test_a_registry_of_a_newer_version_is_refused_with_advice(tmp_path):
@@ -417,11 +376,11 @@ def test_a_registry_of_a_newer_version_is_refused_with_advice(tmp_path):
     feature_store.apply("a", SETTINGS, root)
     with sqlite3.connect(database(root)) as connection:
         connection.execute("update recomart_meta set value = '99'")
-    with pytest.raises(UserError, match=r"layout 99.*knows 2.*rm -r data/feature_store"):
+    with pytest.raises(UserError, match=r"layout 99.*uses layout 2.*rm -r data/feature_store"):
         feature_store.apply("a", SETTINGS, root)
 
 
-def test_a_damaged_registry_is_told_with_advice(tmp_path):
+def test_a_damaged_registry_is_an_error_with_advice(tmp_path):
     root = new_root(tmp_path / "root")
     database(root).parent.mkdir(parents=True)
     database(root).write_bytes(b"this is no database, and long enough to be taken for one" * 100)
@@ -431,7 +390,7 @@ def test_a_damaged_registry_is_told_with_advice(tmp_path):
         registry_history.runs(store_config.registry_url(root))
 
 
-def test_nothing_registered_is_told(tmp_path):
+def test_nothing_registered_is_an_error(tmp_path):
     root = new_root(tmp_path / "root")
     with pytest.raises(UserError, match="Nothing is registered yet"):
         registry_history.runs(store_config.registry_url(root))
@@ -456,7 +415,7 @@ def test_secrets_come_from_the_environment(tmp_path, monkeypatch):
     assert str(root / "elsewhere/feature_store/feature_store.db") in store_config.registry_url(root)
 
 
-def test_a_configuration_without_its_keys_is_told(tmp_path):
+def test_a_configuration_without_its_keys_is_an_error(tmp_path):
     root = new_root(tmp_path / "root")
     with pytest.raises(UserError, match="no such file"):
         feature_store.open_store(tmp_path / "nowhere")
@@ -485,31 +444,31 @@ REGISTRY = "sqlite:///data/feature_store/feature_store.db?timeout=60"
         ("registry_type: sql", "registry_type: sq", r"feature_store.yaml: Feast cannot open .*sq"),
         ("provider: local", "provider: loco", r"feature_store.yaml: Feast cannot open .*loco"),
         ("type: sqlite\n  path", "type: redis\n  path", r"feature_store.yaml: Feast cannot open .*redis"),
-        (REGISTRY, "data/registry.db", "registry.path cannot be used: .*It is a URL like"),
+        (REGISTRY, "data/registry.db", "registry.path cannot be used: .*It must be a URL like"),
         (REGISTRY, "postgrsql://u:secret@localhost/x", "registry.path cannot be used: .*postgrsql"),
         (REGISTRY, "postgresql+psycopg://u:secret@localhost/x", "registry.path cannot be used: .*psycopg"),
     ],
     ids=["online", "offline", "registry", "provider", "package", "no url", "database", "driver"],
 )
-def test_a_wrong_word_in_the_configuration_is_one_sentence(tmp_path, old, new, message):
+def test_a_wrong_value_in_the_configuration_is_one_sentence(tmp_path, old, new, message):
     root = edited(new_root(tmp_path / "root"), old, new)
-    with pytest.raises(UserError, match=message) as told:
+    with pytest.raises(UserError, match=message) as error:
         feature_store.apply("a", SETTINGS, root)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(error.value)
 
 
-def test_a_misspelt_project_is_told(tmp_path):
+def test_a_misspelt_project_is_an_error(tmp_path):
     root = new_root(tmp_path / "root")
     write(root)
     feature_store.apply("a", SETTINGS, root)
     feature_store.materialise(root=root)
     edited(root, "project: recomart", "project: recomrat")
     for read in (lambda: feature_store.online_user("u1", root=root), lambda: feature_store.materialise(root=root)):
-        with pytest.raises(UserError, match=r"nothing is registered for the project 'recomrat'\. Is its name right"):
+        with pytest.raises(UserError, match=r"nothing is registered for the project 'recomrat'\. Check the name"):
             read()
 
 
-def test_damaged_stores_are_told_where_they_are_read(tmp_path):
+def test_damaged_stores_are_reported_where_they_are_read(tmp_path):
     root = new_root(tmp_path / "root")
     write(root)
     feature_store.apply("a", SETTINGS, root)
@@ -521,7 +480,7 @@ def test_damaged_stores_are_told_where_they_are_read(tmp_path):
     feature_store.materialise(root=root)
     assert feature_store.online("u1", root=root).height
     database(root).write_bytes(b"this is no database, and long enough to be taken for one" * 100)
-    feature_store._kept.cache_clear()  # another process
+    feature_store._cached.cache_clear()  # another process
     for read in (
         lambda: feature_store.online("u1", root=root),
         lambda: feature_store.training_frame(spine(("u", "i", FIRST)), root=root),
@@ -531,53 +490,43 @@ def test_damaged_stores_are_told_where_they_are_read(tmp_path):
             read()
 
 
-def test_a_registry_of_the_first_layout_is_not_read(tmp_path):
-    root = old_root(tmp_path)
-    for read in (
-        lambda: feature_store.training_frame(spine(("u", "i", FIRST)), root=root),
-        lambda: feature_store.materialise(root=root),
-    ):
-        with pytest.raises(UserError, match="Run: dvc repro 05_features"):
-            read()
-
-
 def test_a_version_is_read_as_it_was_registered_whatever_the_code_says_now(tmp_path, monkeypatch):
     root = new_root(tmp_path / "root")
     write(root)
     feature_store.apply("a", SETTINGS, root)
     feature_store.materialise(root=root)
-    asked = spine(("u7", "i1", SECOND))
-    before = feature_store.training_frame(asked, "recommender_v1", root)
+    keys_and_moments = spine(("u7", "i1", SECOND))
+    before = feature_store.training_frame(keys_and_moments, "recommender_v1", root)
     later = {"recommender_v1": definitions.SERVICES["recommender_v1"][1:], "recommender_v3": definitions.DEFINITIONS}
     monkeypatch.setattr(feature_store, "SERVICES", {**definitions.SERVICES, **later})
-    assert feature_store.training_frame(asked, "recommender_v1", root).equals(before)
+    assert feature_store.training_frame(keys_and_moments, "recommender_v1", root).equals(before)
     assert feature_store.online("u7", ["i1"], "recommender_v1", root).columns == before.drop("as_of").columns
     with pytest.raises(UserError, match=r"recommender_v3 is defined, but not registered yet. Run: dvc repro"):
-        feature_store.training_frame(asked, "recommender_v3", root)
+        feature_store.training_frame(keys_and_moments, "recommender_v3", root)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (pl.lit("2024-01-01").alias("as_of"), "as_of is a time with a zone.*it is String"),
-        (pl.col("as_of").dt.replace_time_zone(None), "as_of is a time with a zone.*it is Datetime"),
-        (pl.col("as_of").dt.date(), "as_of is a time with a zone.*it is Date"),
-        (pl.lit(3).alias("user_id"), r"user_id is text \(String\); it is Int"),
-        (pl.lit(3).alias("item_id"), r"item_id is text \(String\); it is Int"),
+        (pl.lit("2024-01-01").alias("as_of"), "as_of of the spine must be a time with a zone.*it is String"),
+        (pl.col("as_of").dt.replace_time_zone(None), "as_of of the spine must be a time with a zone.*it is Datetime"),
+        (pl.col("as_of").dt.date(), "as_of of the spine must be a time with a zone.*it is Date"),
+        (pl.lit(3).alias("user_id"), r"user_id of the spine must be text \(String\); it is Int"),
+        (pl.lit(3).alias("item_id"), r"item_id of the spine must be text \(String\); it is Int"),
     ],
     ids=["text", "no zone", "day", "user", "item"],
 )
-def test_a_spine_of_other_types_is_told(made, change, message):
+def test_a_spine_of_other_types_is_an_error(store, change, message):
     with pytest.raises(UserError, match=message):
-        feature_store.training_frame(spine(("u", "i", FIRST)).with_columns(change), root=made[0])
+        feature_store.training_frame(spine(("u", "i", FIRST)).with_columns(change), root=store[0])
 
 
-def test_ids_that_are_no_text_are_told(made):
-    root, _ = made
+def test_ids_that_are_not_text_are_an_error(store):
+    root, _ = store
     for read in (lambda: feature_store.online(17, root=root), lambda: feature_store.online_user(17, root=root)):
-        with pytest.raises(UserError, match=r"user_id is text, like 'C000042'; found 17 \(int\)"):
+        with pytest.raises(UserError, match=r"user_id must be text, like 'C000042'; it is 17 \(int\)"):
             read()
-    with pytest.raises(UserError, match=r"item_id is text.*found None"):
+    with pytest.raises(UserError, match=r"item_id must be text.*it is None"):
         feature_store.online("u1", ["i1", None], root=root)
 
 

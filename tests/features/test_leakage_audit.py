@@ -1,4 +1,4 @@
-"""The leakage audit: clean features pass, whatever peeks is caught, and an audit that sees nothing is told."""
+"""The leakage audit: clean features pass, whatever peeks is caught, and an audit that does not work is an error."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import narwhals as nw
 import polars as pl
 import pytest
 from conftest import utc
-from feature_data import AS_OF, BOUGHT, HISTORY, PARAMS, SHOP, world
+from feature_data import AS_OF, BOUGHT, HISTORY, PARAMS, SHOP, prepared_tables
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.features import compute, definitions, engine, leakage_audit
@@ -17,7 +17,7 @@ LATER = [("u1", "c", "purchase", AS_OF, {}), ("u9", "a", "view", utc(2024, 3, 1)
 
 
 def audited(events, groups=definitions.GROUPS, as_of=AS_OF) -> pl.DataFrame:
-    shop = world(events, items=SHOP)
+    shop = prepared_tables(events, items=SHOP)
     made = compute.compute(shop, as_of, PARAMS, groups=groups)
     return leakage_audit.audit(shop, as_of, PARAMS, made, groups)
 
@@ -30,7 +30,7 @@ def test_our_features_do_not_leak_and_the_canary_is_caught(events):
     assert table.height == len(definitions.DEFINITIONS) + 1
 
 
-def test_each_feature_is_told_the_latest_event_that_it_was_given():
+def test_each_feature_reports_the_latest_event_that_it_received():
     latest = {
         (e, f): moment
         for e, f, moment in audited([*BOUGHT, *LATER]).select("entity", "feature", "latest_event").iter_rows()
@@ -46,25 +46,25 @@ def test_a_feature_that_changes_with_the_future_stops_the_pipeline():
     table = audited(BOUGHT).with_columns(
         leaks=(pl.col("feature") == leakage_audit.CANARY) | (pl.col("feature") == "spend")
     )
-    with pytest.raises(UserError, match=r"1 feature\(s\) see the future:\n  user.spend: .* 0 values change"):
+    with pytest.raises(UserError, match=r"1 feature\(s\) use later events:\n  user.spend: .* 0 values change"):
         leakage_audit.require_no_leak(table)
 
 
 def test_a_cut_that_lets_its_own_moment_in_is_caught(monkeypatch):
-    def late(world, as_of, settings, pairs=None):
-        past = honest(world, as_of, settings, pairs)
-        return type(past)(world.events.filter(nw.col("time") <= past.as_of), *list(vars(past).values())[1:])
+    def late(prepared, as_of, settings, pairs=None):
+        past = honest(prepared, as_of, settings, pairs)
+        return type(past)(prepared.events.filter(nw.col("time") <= past.as_of), *list(vars(past).values())[1:])
 
     honest = compute.past_of
     monkeypatch.setattr(leakage_audit, "past_of", late)
     monkeypatch.setattr(features_compute, "past_of", late)
-    with pytest.raises(UserError, match="see the future") as told:
+    with pytest.raises(UserError, match="use later events") as error:
         leakage_audit.require_no_leak(audited([*BOUGHT, *LATER]))
-    assert "user.order_count: the latest event it was given is of 2024-02-01 00:00:00" in str(told.value)
+    assert "user.order_count: its function received an event of 2024-02-01 00:00:00" in str(error.value)
 
 
-def test_a_feature_that_reaches_the_world_past_what_it_is_given_is_caught():
-    shop = world([*BOUGHT, *LATER], items=SHOP)
+def test_a_feature_that_bypasses_its_input_is_caught():
+    shop = prepared_tables([*BOUGHT, *LATER], items=SHOP)
 
     @group("user", Feature("ever", WHOLE, "events ever", "events", empty=0), reads=("view",), needs=())
     def leaking(past):
@@ -74,24 +74,24 @@ def test_a_feature_that_reaches_the_world_past_what_it_is_given_is_caught():
     made = compute.compute(shop, AS_OF, PARAMS, groups=groups)
     table = leakage_audit.audit(shop, AS_OF, PARAMS, made, groups)
     assert table.filter("leaks")["feature"].to_list() == ["ever", leakage_audit.CANARY]
-    with pytest.raises(UserError, match=r"1 feature\(s\) see the future:\n  user.ever: "):
+    with pytest.raises(UserError, match=r"1 feature\(s\) use later events:\n  user.ever: "):
         leakage_audit.require_no_leak(table)
-    assert engine.collect(shop.events).height == len([*BOUGHT, *LATER]), "the world is as it was"
+    assert engine.collect(shop.events).height == len([*BOUGHT, *LATER]), "the events are restored"
 
 
 def test_an_audit_that_cannot_see_says_so(monkeypatch):
-    monkeypatch.setattr(leakage_audit, "changed_future", lambda world, as_of: world.events)
-    with pytest.raises(UserError, match="The leakage audit is blind"):
+    monkeypatch.setattr(leakage_audit, "changed_future", lambda prepared, as_of: prepared.events)
+    with pytest.raises(UserError, match="The leakage audit does not work"):
         leakage_audit.require_no_leak(audited([*BOUGHT, *LATER]))
 
 
 def test_before_the_first_event_there_is_nothing_to_audit():
-    with pytest.raises(UserError, match="No event lies before 2023-01-01"):
+    with pytest.raises(UserError, match="There is no event before 2023-01-01"):
         audited(BOUGHT, as_of=utc(2023, 1, 1))
 
 
 def test_the_other_future_leaves_the_past_alone():
-    shop = world([*BOUGHT, *LATER], items=SHOP)
+    shop = prepared_tables([*BOUGHT, *LATER], items=SHOP)
     moment = pl.Series([AS_OF]).dt.epoch("us")[0]
     before, after = (
         engine.collect(events).sort("event_id", "time")

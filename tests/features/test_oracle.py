@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import ROOT, utc
-from feature_data import prepared
+from feature_data import write_prepared
 
 from recomart_lib.features import definitions, engine
 from recomart_lib.features.base import KEYS
@@ -32,7 +32,7 @@ LACKING = {
 @pytest.mark.parametrize("lacking", LACKING)
 @pytest.mark.parametrize("day", [6, 29])
 def test_features_are_what_their_words_say(tmp_path, lacking, day):
-    prepared(tmp_path)
+    write_prepared(tmp_path)
     path = tmp_path / "events.parquet"
     pl.read_parquet(path).filter(~pl.col("event_type").is_in(LACKING[lacking])).write_parquet(path)
     as_of, zone, settings = utc(2024, 1, day), "America/New_York", Features(n_last=5)
