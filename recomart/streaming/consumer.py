@@ -163,7 +163,7 @@ class Session:
         self._dead_letters = DeadLetterSender(settings, self._consumer)
 
     def run(self, stopped: Callable[[], bool], idle_s: float | None) -> None:
-        """Consume until it should end; KafkaException or `commit_log.TakenError` if it cannot continue."""
+        """Consume until it should end; KafkaException or `commit_log.CommitConflictError` if it cannot continue."""
         self._consumer.list_topics(timeout=TRANSACTION_S)  # KafkaException if no broker answers
         self._consumer.subscribe(
             [self._settings.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
