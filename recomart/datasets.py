@@ -1,6 +1,11 @@
-"""Fetch a public data set: one file, gone on with where it broke off, and unpacked only if it is the expected one.
+"""Download a public data set: one file, with resuming and retries, unpacked only if its sha256 is correct.
 
-What came of a file lies beside it as `<name>.part`, with the server's word for its version in `<name>.part.version`.
+A partial download is stored as `<name>.part`, with the server's version (ETag or Last-Modified) in
+`<name>.part.version`.
+
+pooch is not used. It retries every failure, even a missing page or a wrong hash, supports neither `Retry-After` nor a
+limit for the waiting time, and unpacks members under their own paths, not under the names in the shop file: unpacking,
+checks and error messages would still be our code.
 """
 
 from __future__ import annotations
@@ -28,57 +33,60 @@ from recomart_lib.ingest.sources.rest_api import BACKOFF, RETRIED, TransientErro
 
 log = logging.getLogger(__name__)
 
-BLOCK = 1 << 20  # bytes that are hashed or compared at once
+BLOCK = 1 << 20  # bytes per read
 _sleep = time.sleep
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """What was done: bytes that came now (0: the file was there), and each data file's fate: there, new or replaced."""
+class Download:
+    """The file, the bytes downloaded now (0: none were missing), and each data file's status.
+
+    The status is unchanged, new or replaced.
+    """
 
     file: Path
     n_bytes: int
-    fates: dict[str, str]
+    statuses: dict[str, str]
 
 
-def fetch(shop: Shop, folder: Path, patience: Ingest) -> Fetched:
-    """Fetch the shop's public file into `folder` and unpack it there; what is there and right stays as it is.
+def fetch(shop: Shop, folder: Path, limits: Ingest) -> Download:
+    """Download the shop's public file into `folder` and unpack it there; correct files are kept.
 
-    A download that breaks off is gone on with, in this call and the next, if the server still has the same version
-    (`If-Range`); else it starts again. Nothing is unpacked before the file's sha256 is the one of the shop file.
+    An interrupted download resumes, in this call or the next, if the server still has the same version (`If-Range`);
+    otherwise it restarts. Nothing is unpacked unless the file's sha256 is that in the shop file.
 
     Parameters
     ----------
-    patience
-        `timeout_s`: seconds without a sign of life; `max_attempts`: how often the server is asked; `retry_budget_s`:
-        seconds that retries may wait in all.
+    limits
+        `timeout_s`: request timeout; `max_attempts`: maximum number of requests; `retry_budget_s`: maximum total
+        waiting time of retries, in seconds.
 
     Raises
     ------
     UserError
-        If the shop file names no file to fetch, the server refuses or cannot be reached, the disk is full, or what
-        came is not the expected file.
+        If the shop file has no download, the server refuses or is unreachable, the disk is full, or the download is
+        not the expected file.
     """
-    job = _job(shop, folder, patience)
+    request = _request(shop, folder, limits)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        n_bytes = 0 if _sha256(job.file) == job.sha256 else _download(job)
-        return Fetched(job.file, n_bytes, _unpack(job, shop.fetch.unpack))
-    except OSError as problem:
-        hint = " Make room and run the command again: it goes on." if problem.errno == errno.ENOSPC else ""
-        raise UserError(f"{folder} could not be written: {problem.strerror or problem}.{hint}") from None
+        n_bytes = 0 if _sha256(request.file) == request.sha256 else _download(request)
+        return Download(request.file, n_bytes, _unpack(request, shop.fetch.unpack))
+    except OSError as error:
+        hint = " Free disk space and run the command again: it resumes." if error.errno == errno.ENOSPC else ""
+        raise UserError(f"{folder} could not be written: {error.strerror or error}.{hint}") from None
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One file to fetch: from where, to where, and how to know that it is the right one."""
+class _Request:
+    """A file to download: source, destination and expected hash."""
 
     shop: str
     url: str
     sha256: str
     page: str
     file: Path
-    patience: Ingest
+    limits: Ingest
 
     @property
     def part(self) -> Path:
@@ -89,13 +97,15 @@ class _Job:
         return self.file.with_name(f"{self.file.name}.part.version")
 
 
-def _job(shop: Shop, folder: Path, patience: Ingest) -> _Job:
-    spec, where = shop.fetch, f"shops/{shop.name}.yaml"
+def _request(shop: Shop, folder: Path, limits: Ingest) -> _Request:
+    spec, shop_file = shop.fetch, f"shops/{shop.name}.yaml"
     if spec is None:
-        raise UserError(f"{where} has no `fetch`: it names no public file. Put the shop's own files into {folder}.")
+        raise UserError(
+            f"{shop_file} has no `fetch`, so there is nothing to download. Put the shop's files into {folder}."
+        )
     if spec.url is None:
-        raise UserError(f"{where} names no file that could be fetched. By hand: {spec.by_hand} See {spec.page}")
-    return _Job(shop.name, spec.url, spec.sha256, spec.page, folder / spec.file_name, patience)
+        raise UserError(f"{shop_file} has no download URL. Manual download: {spec.by_hand} See {spec.page}")
+    return _Request(shop.name, spec.url, spec.sha256, spec.page, folder / spec.file_name, limits)
 
 
 def _sha256(file: Path) -> str | None:
@@ -105,179 +115,187 @@ def _sha256(file: Path) -> str | None:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _download(job: _Job) -> int:
-    """Bring the file, whole and right, to its place; returns the bytes that came. Of a wrong one nothing is kept."""
-    resumed = job.part.exists()
-    n_bytes = _persist(job)
-    if resumed and _sha256(job.part) != job.sha256:
-        log.warning("%s: what was gone on with is not the expected file: it is fetched from its start", job.file.name)
-        _forget(job)
-        n_bytes += _persist(job)
-    if (found := _sha256(job.part)) != job.sha256:
-        _forget(job)
+def _download(request: _Request) -> int:
+    """Download and verify the file; returns the downloaded bytes. A file with another hash is deleted."""
+    resumed = request.part.exists()
+    n_bytes = _download_with_retries(request)
+    if resumed and _sha256(request.part) != request.sha256:
+        log.warning("%s: the resumed file has another sha256; downloading it again from the start", request.file.name)
+        _delete_partial(request)
+        n_bytes += _download_with_retries(request)
+    if (actual := _sha256(request.part)) != request.sha256:
+        _delete_partial(request)
         raise UserError(
-            f"{job.url} is not the expected file: its sha256 is {found}, shops/{job.shop}.yaml says {job.sha256} "
-            f"(fetch.sha256). Nothing was unpacked, and what came was deleted. Has the publisher changed it? {job.page}"
+            f"{request.url} is not the expected file: its sha256 is {actual}, shops/{request.shop}.yaml says "
+            f"{request.sha256} (fetch.sha256). Nothing was unpacked; the download was deleted. "
+            f"Has the publisher changed the file? {request.page}"
         )
-    job.part.replace(job.file)
-    _forget(job)
+    request.part.replace(request.file)
+    _delete_partial(request)
     return n_bytes
 
 
-def _forget(job: _Job) -> None:
-    job.part.unlink(missing_ok=True)
-    job.version.unlink(missing_ok=True)
+def _delete_partial(request: _Request) -> None:
+    request.part.unlink(missing_ok=True)
+    request.version.unlink(missing_ok=True)
 
 
-def _persist(job: _Job) -> int:
-    """Ask until all has come, or patience is spent; returns the bytes that came."""
-    came: list[int] = []
+def _download_with_retries(request: _Request) -> int:
+    """Request the file until it is complete or the limits are reached; returns the downloaded bytes."""
+    block_sizes: list[int] = []
     retrying = Retrying(
         retry=retry_if_exception_type(TransientError),
         wait=lambda state: state.outcome.exception().retry_after or BACKOFF(state),
-        stop=partial(_is_spent, job.patience),
-        before_sleep=_tell,
+        stop=partial(_is_exhausted, request.limits),
+        before_sleep=_log_retry,
         sleep=lambda seconds: _sleep(seconds),
     )
-    with _client(job) as client:
+    with _client(request) as client:
         try:
-            retrying(_once, client, job, came)
-        except RetryError as spent:
+            retrying(_request_rest, client, request, block_sizes)
+        except RetryError as failure:
             raise UserError(
-                f"{job.url}: given up after {spent.last_attempt.attempt_number} attempt(s). The last problem: "
-                f"{spent.last_attempt.exception()}. What came is kept: run the command again, and it goes on."
+                f"{request.url}: given up after {failure.last_attempt.attempt_number} attempt(s). Last error: "
+                f"{failure.last_attempt.exception()}. The partial download is kept: run the command again to resume."
             ) from None
-    return sum(came)
+    return sum(block_sizes)
 
 
-def _is_spent(patience: Ingest, state: RetryCallState) -> bool:
-    late = state.idle_for + state.upcoming_sleep > patience.retry_budget_s
-    return late or state.attempt_number >= patience.max_attempts
+def _is_exhausted(limits: Ingest, state: RetryCallState) -> bool:
+    over_budget = state.idle_for + state.upcoming_sleep > limits.retry_budget_s
+    return over_budget or state.attempt_number >= limits.max_attempts
 
 
-def _tell(state: RetryCallState) -> None:
+def _log_retry(state: RetryCallState) -> None:
     log.warning(
-        "attempt %s failed: %s; again in %.1f s", state.attempt_number, state.outcome.exception(), state.upcoming_sleep
+        "attempt %s failed: %s; retrying in %.1f s",
+        state.attempt_number,
+        state.outcome.exception(),
+        state.upcoming_sleep,
     )
 
 
-def _client(job: _Job) -> httpx.Client:
-    # bytes are counted and hashed as they lie on the server: nothing may be packed for the way
+def _client(request: _Request) -> httpx.Client:
+    # the bytes are counted and hashed as stored on the server, so no compression in transit
     headers = {"Accept-Encoding": "identity", "User-Agent": "recomart"}
     try:
-        return httpx.Client(headers=headers, timeout=job.patience.timeout_s, follow_redirects=True)
-    except (ValueError, ImportError, httpx.InvalidURL) as problem:
-        raise UserError(f"No connection is possible with the proxy or certificates as set: {problem}") from None
+        return httpx.Client(headers=headers, timeout=request.limits.timeout_s, follow_redirects=True)
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        raise UserError(f"The proxy or certificate settings are invalid: {error}") from None
 
 
-def _once(client: httpx.Client, job: _Job, came: list[int]) -> None:
-    """One request for what is missing; `came` gets the sizes of its blocks, however it ends."""
-    have = job.part.stat().st_size if job.part.exists() else 0
+def _request_rest(client: httpx.Client, request: _Request, block_sizes: list[int]) -> None:
+    """One request for the missing bytes; appends the size of each received block to `block_sizes`."""
+    n_present = request.part.stat().st_size if request.part.exists() else 0
     try:
-        with client.stream("GET", job.url, headers=_range(job, have)) as response:
+        with client.stream("GET", request.url, headers=_range(request, n_present)) as response:
             if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-                _nothing_left(response, job, have)
+                _nothing_left(response, request, n_present)
                 return
-            _check_status(response, job)
-            _receive(response, job, _start(response, job, have), came)
-    except httpx.TransportError as problem:
-        raise TransientError(f"{type(problem).__name__} {problem}".strip()) from None
-    except (httpx.HTTPError, httpx.InvalidURL) as problem:
-        raise UserError(f"{job.url} cannot be fetched: {problem}. See {job.page}") from None
+            _check_status(response, request)
+            _receive(response, request, _start(response, request, n_present), block_sizes)
+    except httpx.TransportError as error:
+        raise TransientError(f"{type(error).__name__} {error}".strip()) from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise UserError(f"{request.url} cannot be fetched: {error}. See {request.page}") from None
 
 
-def _range(job: _Job, have: int) -> dict[str, str]:
-    """Ask for the rest only; `If-Range`: but for the whole file, if it is no longer the one of which a part is here."""
-    if not have:
+def _range(request: _Request, n_present: int) -> dict[str, str]:
+    """Headers for the missing bytes; with `If-Range` the server sends the whole file if its version has changed."""
+    if not n_present:
         return {}
-    version = job.version.read_text(encoding="latin-1") if job.version.exists() else ""
-    return {"Range": f"bytes={have}-"} | ({"If-Range": version} if version else {})
+    version = request.version.read_text(encoding="latin-1") if request.version.exists() else ""
+    return {"Range": f"bytes={n_present}-"} | ({"If-Range": version} if version else {})
 
 
-def _nothing_left(response: httpx.Response, job: _Job, have: int) -> None:
-    """The server has nothing behind what is here: either that is all, or it belongs to another file."""
-    if have and response.headers.get("content-range", "").rpartition("/")[2] == str(have):
+def _nothing_left(response: httpx.Response, request: _Request, n_present: int) -> None:
+    """The server has no more bytes: either the partial file is complete, or it belongs to another file."""
+    if n_present and response.headers.get("content-range", "").rpartition("/")[2] == str(n_present):
         return
-    _forget(job)
-    raise TransientError("what is here is no part of the server's file: it starts again")
+    _delete_partial(request)
+    raise TransientError("the partial file does not belong to the server's file; the download restarts")
 
 
-def _check_status(response: httpx.Response, job: _Job) -> None:
+def _check_status(response: httpx.Response, request: _Request) -> None:
     status = response.status_code
     if status in RETRIED or status >= 500:
         raise TransientError(f"the server answers {status_of(response)}", retry_after(response))
     if not response.is_success:
         raise UserError(
-            f"{job.url} answers {status_of(response)}: the file is not there, or not for everybody. {job.page} tells "
-            f"where it is; write its address into shops/{job.shop}.yaml: fetch.url."
+            f"{request.url} answers {status_of(response)}: the file is missing or not public. Find its address on "
+            f"{request.page} and write it into shops/{request.shop}.yaml: fetch.url."
         )
 
 
-def _start(response: httpx.Response, job: _Job, have: int) -> int:
-    """The place in the file of the first byte that comes."""
+def _start(response: httpx.Response, request: _Request, n_present: int) -> int:
+    """The position in the file of the first byte in the response."""
     if response.status_code != httpx.codes.PARTIAL_CONTENT:
-        if have:
-            log.warning("%s: the server sends all of it again", job.file.name)
+        if n_present:
+            log.warning("%s: the server sends the whole file again", request.file.name)
         return 0
-    if response.headers.get("content-range", "").startswith(f"bytes {have}-"):
-        return have
-    _forget(job)
-    raise TransientError("the server sends another part than was asked for: it starts again")
+    if response.headers.get("content-range", "").startswith(f"bytes {n_present}-"):
+        return n_present
+    _delete_partial(request)
+    raise TransientError("the server sent another range than requested; the download restarts")
 
 
-def _receive(response: httpx.Response, job: _Job, start: int, came: list[int]) -> None:
+def _receive(response: httpx.Response, request: _Request, start: int, block_sizes: list[int]) -> None:
     length = response.headers.get("content-length", "")
-    bar = partial(tqdm, desc=f"fetching {job.file.name}", unit="B", unit_scale=True, initial=start, disable=None)
-    with job.part.open("ab" if start else "wb") as stream, bar(total=start + int(length or 0) or None) as progress:
+    bar = partial(tqdm, desc=f"downloading {request.file.name}", unit="B", unit_scale=True, initial=start, disable=None)
+    with request.part.open("ab" if start else "wb") as stream, bar(total=start + int(length or 0) or None) as progress:
         if not start:
-            job.version.write_text(_version(response), encoding="latin-1")
+            request.version.write_text(_version(response), encoding="latin-1")
         for block in response.iter_raw():
             stream.write(block)
-            came.append(len(block))
+            block_sizes.append(len(block))
             progress.update(len(block))
 
 
 def _version(response: httpx.Response) -> str:
-    """What `If-Range` may name: a strong ETag, else the time of the last change, else nothing."""
+    """The version for `If-Range`: a strong ETag, else Last-Modified, else empty."""
     etag = response.headers.get("etag", "")
     return etag if etag.startswith('"') else response.headers.get("last-modified", "")
 
 
-def _unpack(job: _Job, wanted: dict[str, str]) -> dict[str, str]:
-    """Copy the wanted members of a ZIP file to their places: file -> there (as in the archive), new or replaced."""
-    if not wanted:
-        return {job.file.name: "there"}
+def _unpack(request: _Request, members: dict[str, str]) -> dict[str, str]:
+    """Extract members of a ZIP file: file -> unchanged, new or replaced."""
+    if not members:
+        return {request.file.name: "unchanged"}
     try:
-        with zipfile.ZipFile(job.file) as archive:
-            missing = [member for member in wanted if member not in archive.namelist()]
+        with zipfile.ZipFile(request.file) as archive:
+            missing = [member for member in members if member not in archive.namelist()]
             if missing:
-                raise UserError(f"{job.file} holds no {', '.join(missing)}: shops/{job.shop}.yaml, fetch.unpack.")
-            return {name: _copied(archive, member, job.file.parent, name) for member, name in wanted.items()}
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as problem:
-        raise UserError(f"{job.file} could not be unpacked: {problem} (shops/{job.shop}.yaml: fetch.unpack)") from None
+                raise UserError(f"{request.file} lacks {', '.join(missing)}: shops/{request.shop}.yaml, fetch.unpack.")
+            return {name: _extract(archive, member, request.file.parent, name) for member, name in members.items()}
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+        raise UserError(
+            f"{request.file} could not be unpacked: {error} (shops/{request.shop}.yaml: fetch.unpack)"
+        ) from None
 
 
-def _copied(archive: zipfile.ZipFile, member: str, folder: Path, name: str) -> str:
+def _extract(archive: zipfile.ZipFile, member: str, folder: Path, name: str) -> str:
     target = folder / name
-    if not target.resolve().is_relative_to(folder.resolve()):  # the shop file cannot say so, but a link can lead there
+    if not target.resolve().is_relative_to(
+        folder.resolve()
+    ):  # shop files are checked for this, but a symbolic link can lead out
         raise UserError(f"{target} leads out of {folder}: nothing is written there.")
-    if there := target.is_file():
+    if exists := target.is_file():
         with archive.open(member) as packed, target.open("rb") as stream:
             if _same(packed, stream):
-                return "there"
+                return "unchanged"
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.unfinished")
+    temporary = target.with_name(f".{target.name}.unfinished")
     try:
-        with archive.open(member) as packed, unfinished.open("wb") as stream:
+        with archive.open(member) as packed, temporary.open("wb") as stream:
             shutil.copyfileobj(packed, stream)
-        unfinished.replace(target)
+        temporary.replace(target)
     finally:
-        unfinished.unlink(missing_ok=True)
-    return "replaced" if there else "new"
+        temporary.unlink(missing_ok=True)
+    return "replaced" if exists else "new"
 
 
-def _same(one: BinaryIO, other: BinaryIO) -> bool:
-    while (block := one.read(BLOCK)) == other.read(BLOCK):
+def _same(first: BinaryIO, second: BinaryIO) -> bool:
+    while (block := first.read(BLOCK)) == second.read(BLOCK):
         if not block:
             return True
     return False

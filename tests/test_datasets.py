@@ -23,7 +23,7 @@ from recomart_lib.core import shops
 from recomart_lib.core.errors import UserError
 from recomart_lib.ingest.settings import Ingest
 
-PATIENCE = Ingest(timeout_s=5, max_attempts=4, retry_budget_s=100)
+LIMITS = Ingest(timeout_s=5, max_attempts=4, retry_budget_s=100)
 
 
 def packed(**members: bytes) -> bytes:
@@ -42,7 +42,7 @@ UNPACK = {"set/users": "users.csv", "set/events": "deep/events.csv"}
 
 
 @dataclass
-class World:
+class Server:
     """What a server has and how it behaves; `breaks`: after so many bytes, answer by answer, it hangs up."""
 
     content: bytes = ARCHIVE
@@ -55,59 +55,59 @@ class World:
     url: str = ""
 
 
-def handler(world: World) -> type[BaseHTTPRequestHandler]:
+def handler(server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             pass
 
         def do_GET(self) -> None:
-            world.asked.append({name: self.headers.get(name) for name in ("Range", "If-Range")})
-            if world.statuses:
-                status, headers = world.statuses.pop(0)
+            server.asked.append({name: self.headers.get(name) for name in ("Range", "If-Range")})
+            if server.statuses:
+                status, headers = server.statuses.pop(0)
                 self.answer(status, headers, b"")
                 return
             wanted, known = self.headers.get("Range"), self.headers.get("If-Range")
-            same = known is None or known in (world.etag, world.modified)
-            if not (world.ranges and wanted and same):
-                self.answer(200, {}, world.content)
+            same = known is None or known in (server.etag, server.modified)
+            if not (server.ranges and wanted and same):
+                self.answer(200, {}, server.content)
                 return
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
-            if start >= len(world.content):
-                self.answer(416, {"Content-Range": f"bytes */{len(world.content)}"}, b"")
+            if start >= len(server.content):
+                self.answer(416, {"Content-Range": f"bytes */{len(server.content)}"}, b"")
                 return
-            place = f"bytes {start}-{len(world.content) - 1}/{len(world.content)}"
-            self.answer(206, {"Content-Range": place}, world.content[start:])
+            place = f"bytes {start}-{len(server.content) - 1}/{len(server.content)}"
+            self.answer(206, {"Content-Range": place}, server.content[start:])
 
         def answer(self, status: int, headers: dict[str, str], content: bytes) -> None:
-            own = {"ETag": world.etag, "Last-Modified": world.modified, "Content-Length": str(len(content))}
+            own = {"ETag": server.etag, "Last-Modified": server.modified, "Content-Length": str(len(content))}
             self.send_response(status)
             for name, value in {**own, **headers}.items():
                 if value is not None:
                     self.send_header(name, value)
             self.end_headers()
-            n = world.breaks.pop(0) if world.breaks and status < 400 else len(content)
+            n = server.breaks.pop(0) if server.breaks and status < 400 else len(content)
             self.wfile.write(content[:n])
 
     return Handler
 
 
 @contextmanager
-def serving(world: World) -> Iterator[World]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(world))
-    thread = threading.Thread(target=server.serve_forever, args=(0.005,))
+def serving(server: Server) -> Iterator[Server]:
+    http_server = ThreadingHTTPServer(("127.0.0.1", 0), handler(server))
+    thread = threading.Thread(target=http_server.serve_forever, args=(0.005,))
     thread.start()
-    world.url = f"http://127.0.0.1:{server.server_address[1]}/files/set.zip"
+    server.url = f"http://127.0.0.1:{http_server.server_address[1]}/files/set.zip"
     try:
-        yield world
+        yield server
     finally:
-        server.shutdown()
-        server.server_close()
+        http_server.shutdown()
+        http_server.server_close()
         thread.join()
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with serving(World()) as running:
+def server() -> Iterator[Server]:
+    with serving(Server()) as running:
         yield running
 
 
@@ -125,8 +125,8 @@ def shop(url: str, content: bytes = ARCHIVE, unpack: dict[str, str] | None = Non
     return shops.Shop(**declared)
 
 
-def fetch(world: World, folder: Path, patience: Ingest = PATIENCE, **spec: object) -> datasets.Fetched:
-    return datasets.fetch(shop(world.url, **spec), folder, patience)
+def fetch(server: Server, folder: Path, limits: Ingest = LIMITS, **spec: object) -> datasets.Download:
+    return datasets.fetch(shop(server.url, **spec), folder, limits)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -136,72 +136,72 @@ def files_of(folder: Path) -> dict[str, bytes]:
 RIGHT = {"set.zip": ARCHIVE, "users.csv": USERS, "deep/events.csv": b"events"}
 
 
-def test_a_file_is_fetched_checked_and_unpacked(world, tmp_path):
-    got = fetch(world, tmp_path / "new" / "folder")
+def test_a_file_is_fetched_checked_and_unpacked(server, tmp_path):
+    got = fetch(server, tmp_path / "new" / "folder")
     assert files_of(tmp_path / "new" / "folder") == RIGHT
-    assert (got.n_bytes, got.fates) == (len(ARCHIVE), {"users.csv": "new", "deep/events.csv": "new"})
-    assert world.asked == [{"Range": None, "If-Range": None}]
+    assert (got.n_bytes, got.statuses) == (len(ARCHIVE), {"users.csv": "new", "deep/events.csv": "new"})
+    assert server.asked == [{"Range": None, "If-Range": None}]
 
 
-def test_what_is_there_and_right_is_left_alone_and_nothing_is_asked(world, tmp_path):
-    fetch(world, tmp_path)
+def test_what_is_there_and_right_is_left_alone_and_nothing_is_asked(server, tmp_path):
+    fetch(server, tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
-    got = fetch(world, tmp_path)
-    assert (got.n_bytes, set(got.fates.values()), len(world.asked)) == (0, {"there"}, 1)
+    got = fetch(server, tmp_path)
+    assert (got.n_bytes, set(got.statuses.values()), len(server.asked)) == (0, {"unchanged"}, 1)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_a_data_file_that_was_changed_or_lost_comes_from_the_archive_again(world, tmp_path):
-    fetch(world, tmp_path)
+def test_a_data_file_that_was_changed_or_lost_comes_from_the_archive_again(server, tmp_path):
+    fetch(server, tmp_path)
     (tmp_path / "users.csv").write_bytes(USERS + b"more")
     (tmp_path / "deep/events.csv").unlink()
-    got = fetch(world, tmp_path)
-    assert got.fates == {"users.csv": "replaced", "deep/events.csv": "new"}
-    assert (files_of(tmp_path), len(world.asked)) == (RIGHT, 1)
+    got = fetch(server, tmp_path)
+    assert got.statuses == {"users.csv": "replaced", "deep/events.csv": "new"}
+    assert (files_of(tmp_path), len(server.asked)) == (RIGHT, 1)
 
 
-def test_another_archive_of_that_name_is_replaced(world, tmp_path):
+def test_another_archive_of_that_name_is_replaced(server, tmp_path):
     (tmp_path / "set.zip").write_bytes(OTHER)
-    assert fetch(world, tmp_path).n_bytes == len(ARCHIVE)
+    assert fetch(server, tmp_path).n_bytes == len(ARCHIVE)
     assert files_of(tmp_path) == RIGHT
 
 
-def test_without_unpack_the_file_is_the_data(world, tmp_path):
-    assert fetch(world, tmp_path, unpack={}).fates == {"set.zip": "there"}
+def test_without_unpack_the_file_is_the_data(server, tmp_path):
+    assert fetch(server, tmp_path, unpack={}).statuses == {"set.zip": "unchanged"}
     assert files_of(tmp_path) == {"set.zip": ARCHIVE}
 
 
-def test_an_interrupted_download_goes_on_in_the_same_call(world, tmp_path, pauses):
-    world.breaks = [1_000, 500]
-    got = fetch(world, tmp_path)
-    assert [asked["Range"] for asked in world.asked] == [None, "bytes=1000-", "bytes=1500-"]
-    assert [asked["If-Range"] for asked in world.asked] == [None, '"v1"', '"v1"']
+def test_an_interrupted_download_goes_on_in_the_same_call(server, tmp_path, pauses):
+    server.breaks = [1_000, 500]
+    got = fetch(server, tmp_path)
+    assert [asked["Range"] for asked in server.asked] == [None, "bytes=1000-", "bytes=1500-"]
+    assert [asked["If-Range"] for asked in server.asked] == [None, '"v1"', '"v1"']
     assert (files_of(tmp_path), got.n_bytes, len(pauses)) == (RIGHT, len(ARCHIVE), 2)
 
 
-def test_an_interrupted_download_goes_on_in_the_next_call(world, tmp_path):
-    world.breaks = [700]
-    with pytest.raises(UserError, match=r"given up after 1 attempt.* What came is kept: run the command again"):
-        fetch(world, tmp_path, Ingest(timeout_s=5, max_attempts=1))
+def test_an_interrupted_download_goes_on_in_the_next_call(server, tmp_path):
+    server.breaks = [700]
+    with pytest.raises(UserError, match=r"given up after 1 attempt.* The partial download is kept: run the"):
+        fetch(server, tmp_path, Ingest(timeout_s=5, max_attempts=1))
     assert files_of(tmp_path) == {"set.zip.part": ARCHIVE[:700], "set.zip.part.version": b'"v1"'}
-    got = fetch(world, tmp_path)
-    assert world.asked[-1] == {"Range": "bytes=700-", "If-Range": '"v1"'}
+    got = fetch(server, tmp_path)
+    assert server.asked[-1] == {"Range": "bytes=700-", "If-Range": '"v1"'}
     assert (files_of(tmp_path), got.n_bytes) == (RIGHT, len(ARCHIVE) - 700)
 
 
-def test_a_server_without_ranges_sends_all_of_it_again(world, tmp_path):
-    world.ranges, world.breaks = False, [1_000]
-    got = fetch(world, tmp_path)
+def test_a_server_without_ranges_sends_all_of_it_again(server, tmp_path):
+    server.ranges, server.breaks = False, [1_000]
+    got = fetch(server, tmp_path)
     assert (files_of(tmp_path), got.n_bytes) == (RIGHT, len(ARCHIVE) + 1_000)
 
 
-def test_a_file_that_changed_on_the_server_starts_again(world, tmp_path):
-    world.content, world.etag, world.breaks = OTHER, '"v0"', [1_000]
+def test_a_file_that_changed_on_the_server_starts_again(server, tmp_path):
+    server.content, server.etag, server.breaks = OTHER, '"v0"', [1_000]
     with pytest.raises(UserError, match="given up"):
-        fetch(world, tmp_path, Ingest(timeout_s=5, max_attempts=1))
-    world.content, world.etag = ARCHIVE, '"v1"'
-    got = fetch(world, tmp_path)
-    assert world.asked[-1]["If-Range"] == '"v0"'
+        fetch(server, tmp_path, Ingest(timeout_s=5, max_attempts=1))
+    server.content, server.etag = ARCHIVE, '"v1"'
+    got = fetch(server, tmp_path)
+    assert server.asked[-1]["If-Range"] == '"v0"'
     assert (files_of(tmp_path), got.n_bytes) == (RIGHT, len(ARCHIVE))
 
 
@@ -213,44 +213,44 @@ def test_a_file_that_changed_on_the_server_starts_again(world, tmp_path):
         (None, None, None),
     ],
 )
-def test_versions_without_a_strong_etag(world, tmp_path, etag, modified, kept):
-    world.etag, world.modified, world.breaks = etag, modified, [1_000]
-    fetch(world, tmp_path)
-    assert world.asked[1] == {"Range": "bytes=1000-", "If-Range": kept}
+def test_versions_without_a_strong_etag(server, tmp_path, etag, modified, kept):
+    server.etag, server.modified, server.breaks = etag, modified, [1_000]
+    fetch(server, tmp_path)
+    assert server.asked[1] == {"Range": "bytes=1000-", "If-Range": kept}
     assert files_of(tmp_path) == RIGHT
 
 
-def test_a_part_of_another_file_that_the_server_cannot_tell_is_found_by_its_hash(world, tmp_path):
-    world.etag = None
+def test_a_part_of_another_file_that_the_server_cannot_tell_is_found_by_its_hash(server, tmp_path):
+    server.etag = None
     (tmp_path / "set.zip.part").write_bytes(OTHER[:1_000])
-    got = fetch(world, tmp_path)
-    assert [asked["Range"] for asked in world.asked] == ["bytes=1000-", None]
+    got = fetch(server, tmp_path)
+    assert [asked["Range"] for asked in server.asked] == ["bytes=1000-", None]
     assert (files_of(tmp_path), got.n_bytes) == (RIGHT, 2 * len(ARCHIVE) - 1_000)
 
 
-def test_a_part_that_is_whole_already(world, tmp_path):
+def test_a_part_that_is_whole_already(server, tmp_path):
     (tmp_path / "set.zip.part").write_bytes(ARCHIVE)
-    assert fetch(world, tmp_path).n_bytes == 0
+    assert fetch(server, tmp_path).n_bytes == 0
     assert files_of(tmp_path) == RIGHT
 
 
-def test_a_part_that_is_longer_than_the_file_starts_again(world, tmp_path):
+def test_a_part_that_is_longer_than_the_file_starts_again(server, tmp_path):
     (tmp_path / "set.zip.part").write_bytes(ARCHIVE + b"more")
-    assert fetch(world, tmp_path).n_bytes == len(ARCHIVE)
+    assert fetch(server, tmp_path).n_bytes == len(ARCHIVE)
     assert files_of(tmp_path) == RIGHT
 
 
-def test_another_part_than_was_asked_for_is_not_taken(world, tmp_path):
+def test_another_part_than_was_asked_for_is_not_taken(server, tmp_path):
     (tmp_path / "set.zip.part").write_bytes(ARCHIVE[:10])
-    world.statuses = [(206, {"Content-Range": f"bytes 0-9/{len(ARCHIVE)}"})]
-    fetch(world, tmp_path)
+    server.statuses = [(206, {"Content-Range": f"bytes 0-9/{len(ARCHIVE)}"})]
+    fetch(server, tmp_path)
     assert files_of(tmp_path) == RIGHT
 
 
-def test_a_wrong_file_is_told_and_nothing_is_unpacked_or_kept(world, tmp_path):
-    world.content = OTHER
+def test_a_wrong_file_is_told_and_nothing_is_unpacked_or_kept(server, tmp_path):
+    server.content = OTHER
     with pytest.raises(UserError) as told:
-        fetch(world, tmp_path)
+        fetch(server, tmp_path)
     for word in (
         hashlib.sha256(OTHER).hexdigest(),
         "fetch.sha256",
@@ -259,114 +259,114 @@ def test_a_wrong_file_is_told_and_nothing_is_unpacked_or_kept(world, tmp_path):
     ):
         assert word in str(told.value)
     assert files_of(tmp_path) == {}
-    assert len(world.asked) == 1
+    assert len(server.asked) == 1
 
 
-def test_a_server_in_trouble_is_asked_again_when_it_says(world, tmp_path, pauses):
-    world.statuses = [(503, {"Retry-After": "7"}), (429, {})]
-    fetch(world, tmp_path)
+def test_a_server_in_trouble_is_asked_again_when_it_says(server, tmp_path, pauses):
+    server.statuses = [(503, {"Retry-After": "7"}), (429, {})]
+    fetch(server, tmp_path)
     assert pauses[0] == 7
     assert 0.5 <= pauses[1] <= 2
     assert files_of(tmp_path) == RIGHT
 
 
-def test_no_longer_than_the_budget(world, tmp_path, pauses):
-    world.statuses = [(503, {"Retry-After": "60"})] * 3
-    with pytest.raises(UserError, match=r"given up after 2 attempt\(s\)\. The last problem: the server answers 503"):
-        fetch(world, tmp_path)
+def test_no_longer_than_the_budget(server, tmp_path, pauses):
+    server.statuses = [(503, {"Retry-After": "60"})] * 3
+    with pytest.raises(UserError, match=r"given up after 2 attempt\(s\)\. Last error: the server answers 503"):
+        fetch(server, tmp_path)
     assert pauses == [60]
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
-def test_a_file_that_is_not_there_names_the_page_and_the_key(world, tmp_path, status):
-    world.statuses = [(status, {})]
+def test_a_file_that_is_not_there_names_the_page_and_the_key(server, tmp_path, status):
+    server.statuses = [(status, {})]
     with pytest.raises(UserError, match=rf"answers {status} .*https://example.org/about .* shops/tiny.yaml: fetch.url"):
-        fetch(world, tmp_path)
-    assert len(world.asked) == 1
+        fetch(server, tmp_path)
+    assert len(server.asked) == 1
 
 
-def test_a_redirect_is_followed_and_a_circle_is_one_message(world, tmp_path):
-    world.statuses = [(302, {"Location": "/elsewhere/x.zip"})]
-    fetch(world, tmp_path)
+def test_a_redirect_is_followed_and_a_circle_is_one_message(server, tmp_path):
+    server.statuses = [(302, {"Location": "/elsewhere/x.zip"})]
+    fetch(server, tmp_path)
     assert files_of(tmp_path) == RIGHT
     (tmp_path / "set.zip").unlink()
-    world.statuses = [(302, {"Location": world.url})] * 50
+    server.statuses = [(302, {"Location": server.url})] * 50
     with pytest.raises(UserError, match=r"set.zip cannot be fetched: .*redirects"):
-        fetch(world, tmp_path)
+        fetch(server, tmp_path)
 
 
 def test_off_line_is_one_message(tmp_path, pauses):
-    with pytest.raises(UserError, match=r"given up after 4 attempt\(s\)\. The last problem: ConnectError"):
-        datasets.fetch(shop("http://127.0.0.1:1/set.zip"), tmp_path, PATIENCE)
+    with pytest.raises(UserError, match=r"given up after 4 attempt\(s\)\. Last error: ConnectError"):
+        datasets.fetch(shop("http://127.0.0.1:1/set.zip"), tmp_path, LIMITS)
     assert len(pauses) == 3
 
 
-def test_a_full_disk_is_one_message_and_what_came_is_kept(world, tmp_path, monkeypatch):
+def test_a_full_disk_is_one_message_and_what_came_is_kept(server, tmp_path, monkeypatch):
     def full(response: httpx.Response) -> Iterator[bytes]:
         yield ARCHIVE[:100]
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(httpx.Response, "iter_raw", full)
-        with pytest.raises(UserError, match=r"could not be written: No space left on device\. Make room and run"):
-            fetch(world, tmp_path)
+        with pytest.raises(UserError, match=r"could not be written: No space left on device\. Free disk space and run"):
+            fetch(server, tmp_path)
     assert (tmp_path / "set.zip.part").read_bytes() == ARCHIVE[:100]
-    fetch(world, tmp_path)
-    assert world.asked[-1]["Range"] == "bytes=100-"
+    fetch(server, tmp_path)
+    assert server.asked[-1]["Range"] == "bytes=100-"
     assert files_of(tmp_path) == RIGHT
 
 
-def test_a_full_disk_while_unpacking_leaves_no_half_file(world, tmp_path, monkeypatch):
+def test_a_full_disk_while_unpacking_leaves_no_half_file(server, tmp_path, monkeypatch):
     def full(packed: object, stream: io.BufferedWriter) -> None:
         stream.write(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(datasets.shutil, "copyfileobj", full)
     with pytest.raises(UserError, match="No space left on device"):
-        fetch(world, tmp_path)
+        fetch(server, tmp_path)
     assert files_of(tmp_path) == {"set.zip": ARCHIVE}
 
 
-def test_a_folder_that_cannot_be_one(world, tmp_path):
+def test_a_folder_that_cannot_be_one(server, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"file could not be written: File exists"):
-        fetch(world, tmp_path / "file")
+        fetch(server, tmp_path / "file")
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
         (b"no archive", "set.zip could not be unpacked: File is not a zip file"),
-        (packed(set__users=USERS), r"set.zip holds no set/events: shops/tiny.yaml, fetch.unpack"),
+        (packed(set__users=USERS), r"set.zip lacks set/events: shops/tiny.yaml, fetch.unpack"),
         (ARCHIVE.replace(USERS, USERS[::-1]), "could not be unpacked: Bad CRC-32"),
     ],
 )
-def test_an_archive_that_is_not_as_declared(world, tmp_path, content, complaint):
-    world.content = content
+def test_an_archive_that_is_not_as_declared(server, tmp_path, content, complaint):
+    server.content = content
     with pytest.raises(UserError, match=complaint):
-        fetch(world, tmp_path, content=content)
+        fetch(server, tmp_path, content=content)
     assert set(files_of(tmp_path)) == {"set.zip"}
 
 
 @pytest.mark.parametrize("name", ["../out.csv", "/tmp/out.csv", "a/../../out.csv", ""])
 def test_a_shop_file_cannot_unpack_outside_its_folder(name):
-    with pytest.raises(ValueError, match="`unpack` leads to files in the folder of SOURCE"):
+    with pytest.raises(ValueError, match="`unpack` must name files in the folder SOURCE"):
         shop("http://x/set.zip", unpack={"set/users": name})
 
 
-def test_a_link_that_leads_out_of_the_folder_is_not_followed(world, tmp_path):
+def test_a_link_that_leads_out_of_the_folder_is_not_followed(server, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "out").mkdir()
     (tmp_path / "in" / "deep").symlink_to(tmp_path / "out")
     with pytest.raises(UserError, match="leads out of"):
-        fetch(world, tmp_path / "in")
+        fetch(server, tmp_path / "in")
     assert files_of(tmp_path / "out") == {}
 
 
-def test_members_with_evil_names_have_no_say_in_where_they_go(world, tmp_path):
-    world.content = packed(**{"../../evil": b"x", "set__users": USERS})
-    fetch(world, tmp_path / "a" / "b", content=world.content, unpack={"../../evil": "tame.csv"})
-    assert files_of(tmp_path) == {"a/b/set.zip": world.content, "a/b/tame.csv": b"x"}
+def test_members_with_evil_names_have_no_say_in_where_they_go(server, tmp_path):
+    server.content = packed(**{"../../evil": b"x", "set__users": USERS})
+    fetch(server, tmp_path / "a" / "b", content=server.content, unpack={"../../evil": "tame.csv"})
+    assert files_of(tmp_path) == {"a/b/set.zip": server.content, "a/b/tame.csv": b"x"}
 
 
 @pytest.fixture
@@ -384,11 +384,11 @@ def call_in(tmp_path, call, monkeypatch) -> Callable[..., tuple[int, str, str]]:
     return run
 
 
-def test_the_command_tells_terms_bytes_fates_and_the_next_step(world, tmp_path, call_in):
-    spec = shop(world.url).fetch.model_dump(exclude_none=True)
+def test_the_command_prints_terms_size_statuses_and_the_next_step(server, tmp_path, call_in):
+    spec = shop(server.url).fetch.model_dump(exclude_none=True)
     status, said, _ = call_in(spec, "shop", "fetch", "tiny")
     assert status == 0
-    assert "Tiny: what it is, and its terms: https://example.org/about" in said
+    assert "Tiny: description and terms of use: https://example.org/about" in said
     assert "set.zip: 0.0 MB came; its sha256 is right." in said
     assert "data/source/tiny/users.csv: new" in said
     assert said.endswith("Next: make repro SHOP=tiny\n")
@@ -402,7 +402,7 @@ def test_the_command_tells_what_to_do_by_hand(call_in):
     spec = {"page": "https://example.org/about", "by_hand": "ask for it."}
     status, _, complaint = call_in(spec, "shop", "fetch", "tiny")
     assert status == 1
-    assert "names no file that could be fetched. By hand: ask for it. See https://example.org/about" in complaint
+    assert "has no download URL. Manual download: ask for it. See https://example.org/about" in complaint
 
 
 def test_a_shop_without_fetch_is_a_mistake(call_in):
@@ -424,7 +424,7 @@ def test_missing_public_files_name_the_command(call_in, tmp_path, monkeypatch, w
     [
         ({}, "fetch.page: this key is required"),
         ({"page": "example.org"}, "fetch.page: String should match pattern"),
-        ({"page": "https://x"}, "fetch: give `url` and `sha256` of a file, or say in `by_hand`"),
+        ({"page": "https://x"}, "fetch: give `url` and `sha256` of a file, or explain in `by_hand`"),
         ({"page": "https://x", "url": "https://x/a.zip"}, "give `url` and `sha256`"),
         ({"page": "https://x", "url": "https://x/", "sha256": "0" * 64}, "fetch.url: String should match pattern"),
         ({"page": "https://x", "url": "https://x/a.zip", "sha256": "ABC"}, "fetch.sha256: String should match pattern"),
