@@ -1,4 +1,4 @@
-"""What is known about an item."""
+"""Features of items."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NO_PRICE = "no price is known"
     reads=(),
 )
 def attributes(past: Past) -> nw.LazyFrame:
-    """What the shop's own table says, as of today: such feeds keep no history."""
+    """Attributes from the shop's table, as of today: such feeds keep no history."""
     return past.items.select("item_id", "category", "brand")
 
 
@@ -43,7 +43,7 @@ def attributes(past: Past) -> nw.LazyFrame:
     reads=ANY,
 )
 def age(past: Past) -> nw.LazyFrame:
-    """New, or no longer there?"""
+    """New, or no longer active?"""
     times = past.events.group_by("item_id").agg(first=nw.col("time").min(), last=nw.col("time").max())
     return times.select("item_id", age_days=past.days_since("first"), days_since_last_event=past.days_since("last"))
 
@@ -54,8 +54,8 @@ def age(past: Past) -> nw.LazyFrame:
     reads=("purchase", "rating"),
 )
 def popularity(past: Past) -> nw.LazyFrame:
-    """How many people took it?"""
-    return _takers(past).group_by("item_id").agg(popularity=nw.len().cast(nw.Int64))
+    """How many users bought it?"""
+    return _buyers(past).group_by("item_id").agg(popularity=nw.len().cast(nw.Int64))
 
 
 @group(
@@ -73,9 +73,9 @@ def popularity(past: Past) -> nw.LazyFrame:
     reads=("purchase", "rating"),
 )
 def recent_popularity(past: Past) -> nw.LazyFrame:
-    """Is it in fashion? A user counts in a window by the last time."""
+    """Is it trending? A user counts in a window by the last purchase."""
     windows = {f"popularity_{n}d": past.in_last(n).cast(nw.Int64) for n in (7, 30, 90)}
-    counts = _takers(past).with_columns(**windows).group_by("item_id").agg(*(nw.col(name).sum() for name in windows))
+    counts = _buyers(past).with_columns(**windows).group_by("item_id").agg(*(nw.col(name).sum() for name in windows))
     trend = share(nw.col("popularity_30d") * 3, nw.col("popularity_90d"))
     return counts.select("item_id", *windows, popularity_trend=trend)
 
@@ -185,7 +185,7 @@ def conversion(past: Past) -> nw.LazyFrame:
     reads=ANY,
 )
 def price_in_category(past: Past) -> nw.LazyFrame:
-    """Cheap or dear among its like?"""
+    """Cheap or expensive within its category?"""
     prices = past.events.filter(~nw.col("price").is_null()).group_by("item_id").agg(price=nw.col("price").median())
     prices = prices.join(past.items.select("item_id", "category"), on="item_id", how="left")
     usual = prices.group_by("category").agg(usual=nw.col("price").median(), n=nw.len().cast(nw.Float64))
@@ -239,7 +239,7 @@ def price_now(past: Past) -> nw.LazyFrame:
     needs=("rating",),
 )
 def ratings(past: Past) -> nw.LazyFrame:
-    """Do people like it? Few ratings say little: they are drawn to the shop's mean."""
+    """Do people like it? Few ratings are shrunk towards the shop's mean."""
     rated = past.only("rating").with_columns(one=nw.lit(1), stars=whole(nw.col("rating")))
     prior = past.settings.rating_prior
     shop = rated.group_by("one").agg(all_stars=nw.col("stars").sum(), all_n=nw.col("stars").count())
@@ -264,7 +264,7 @@ def ratings(past: Past) -> nw.LazyFrame:
     needs=("return",),
 )
 def returning(past: Past) -> nw.LazyFrame:
-    """Is it sent back?"""
+    """Is it returned?"""
     return returned(past, "item_id").select("item_id", return_rate="rate")
 
 
@@ -274,12 +274,12 @@ def returning(past: Past) -> nw.LazyFrame:
     reads=POSITIVE,
 )
 def attention(past: Past) -> nw.LazyFrame:
-    """Is it looked at these days?"""
+    """Is it getting attention lately?"""
     recent = past.events.with_columns(recent=past.in_last(30).cast(nw.Int64))
     return recent.group_by("item_id").agg(events_30d=nw.col("recent").sum())
 
 
-def _takers(past: Past) -> nw.LazyFrame:
+def _buyers(past: Past) -> nw.LazyFrame:
     """One row per product and user who bought it (shops without purchases: rated it): item_id, user_id, last time."""
     kind = "purchase" if "purchase" in past.kinds else "rating"
     return past.only(kind).group_by("item_id", "user_id").agg(nw.col("time").max())

@@ -1,11 +1,11 @@
-"""What a user did since the features were computed: kept by the stream's consumer, added to them when they are read.
+"""Events since the features were computed: stored by the stream's consumer, added to the features on read.
 
     data/streaming/fresh.db    one row per event that is newer than the feature tables (SQLite; readers never wait)
 
-The online store holds features as of the last run of stage 05_features. A consumer adds each durable event here; who
-reads a user's features gets both together. Events are kept, not sums: one that is told twice counts once, and a new
-run of stage 05_features, which knows them, makes them old by its later `as_of`. What is lost is filled in again from
-the streaming zone when a consumer starts.
+The online store holds features as of the last run of stage 05_features. A consumer adds each durable event here;
+reading a user's features combines both. The file stores events, not sums: an event that is delivered twice counts once,
+and a new run of stage 05_features, which includes them, has a later `as_of`. A consumer that starts restores lost
+events from the streaming zone.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ KEPT = timedelta(days=1)
 
 
 class Fresh:
-    """The writing side: one for a consumer; several consumers may write at the same time."""
+    """The writer: one per consumer; several consumers may write at the same time."""
 
     def __init__(self, root: Path, shop: str, prepare: Prepare, has_purchases: bool) -> None:
-        # as in stage 04: where people buy, their ratings weigh nothing
+        # as in stage 04: in a shop with purchases, ratings have weight 0
         self._weights = prepare.model_copy(update={"weight_rating": 0.0}) if has_purchases else prepare
         self.known = known_until(root)  # newer events than this are fresh
         path = root / FILE
@@ -62,11 +62,11 @@ class Fresh:
         if not path.exists():
             _make(path)
         self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
-        self._db.execute("pragma synchronous = normal")  # what a power cut takes, `fill` brings back
+        self._db.execute("pragma synchronous = normal")  # `fill` restores what a power failure loses
         self._of_shop(shop)
 
     def _of_shop(self, shop: str) -> None:
-        """Another shop's events go; so do those that the feature tables know."""
+        """Delete the events of another shop, and those that the feature tables include."""
         with self._db:
             if self._db.execute("select name from shop").fetchall() != [(shop,)]:
                 self._db.execute("delete from fresh")
@@ -76,22 +76,22 @@ class Fresh:
             self._db.execute("delete from late where minute < ?", (f"{datetime.now(UTC) - KEPT:{MINUTE}}",))
 
     def fill(self, rows: Iterable[pl.DataFrame]) -> None:
-        """Add what the zone holds (`stream_log.read_since`): a consumer that was killed may have told of less."""
+        """Add what the zone holds (`stream_log.read_since`): a killed consumer may have added fewer events."""
         for part in rows:
             self.add(part)
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Add durable events (`stream_log.ROWS`) that are newer than the feature tables; known ones change nothing."""
+        """Add durable events (`stream_log.ROWS`) that are newer than the feature tables; duplicates change nothing."""
         new = rows.filter(pl.col("timestamp") > self.known)
         if not new.height:
             return
         weighed = weigh(new.with_columns(pl.col("quantity").fill_null(1)), self._weights)
-        told = weighed.select(*PLACE, *FRESH).with_columns(pl.col("timestamp").dt.epoch("us"))
-        marks = ", ".join("?" * told.width)
+        records = weighed.select(*PLACE, *FRESH).with_columns(pl.col("timestamp").dt.epoch("us"))
+        marks = ", ".join("?" * records.width)
         try:
             with self._lock:
                 with self._db:
-                    self._db.executemany(f"insert or ignore into fresh values ({marks})", told.rows())
+                    self._db.executemany(f"insert or ignore into fresh values ({marks})", records.rows())
                 with self._db:
                     self._db.executemany(COUNT_LATE, _lateness(new, datetime.now(UTC)))
         except sqlite3.OperationalError as problem:
@@ -112,7 +112,7 @@ def _lateness(rows: pl.DataFrame, now: datetime) -> list[tuple[str, str, int]]:
 
 
 def _make(path: Path) -> None:
-    """Make the database beside its place, then link it there, unless another consumer was first.
+    """Create the database in a scratch folder, then link it into place unless another consumer was first.
 
     SQLite does not wait for its turn to switch to a write-ahead log; a file that comes with one needs no switch.
     """
@@ -141,7 +141,7 @@ def exact(stamp: datetime, root: Path) -> datetime:
     """The moment of an online feature: Feast keeps its whole second, the feature tables all of it."""
     try:
         known = known_until(root)
-    except pl.exceptions.ComputeError:  # stage 05_features is writing the tables at this moment
+    except pl.exceptions.ComputeError:  # stage 05_features is writing the tables
         return stamp
     return known if known.replace(microsecond=0) == stamp else stamp
 
@@ -166,9 +166,9 @@ def events_of(user_id: str, root: Path, since: datetime | None = None) -> pl.Dat
 
 
 def user_with(known: dict[str, Any], events: pl.DataFrame) -> dict[str, Any]:
-    """A user's features (and their `as_of`) with fresh events: counts, sums and days as of the last of them.
+    """A user's features (and their `as_of`) updated by fresh events: counts, sums and days as of the last of them.
 
-    Shares, averages over orders and preferences are those of the last run of stage 05_features.
+    Shares, averages over orders and preferences stay as of the last run of stage 05_features.
     """
     if not events.height:
         return known
@@ -179,7 +179,7 @@ def user_with(known: dict[str, Any], events: pl.DataFrame) -> dict[str, Any]:
     spent = bought.select((pl.col("quantity") * pl.col("price")).sum()).item()
     last = bought.get_column("timestamp").max()
     n_ratings = known.get("rating_count") or 0
-    told = {
+    updated = {
         "activity_count": (known.get("activity_count") or 0) + events.height,
         "days_since_last_event": 0.0,
         "tenure_days": _plus(known.get("tenure_days"), passed)
@@ -195,7 +195,7 @@ def user_with(known: dict[str, Any], events: pl.DataFrame) -> dict[str, Any]:
         else _plus(known.get("days_since_last_order"), passed),
         "spend": (known.get("spend") or 0.0) + spent if bought.height else known.get("spend"),
     }
-    return known | {name: value for name, value in told.items() if name in known} | {"as_of": as_of}
+    return known | {name: value for name, value in updated.items() if name in known} | {"as_of": as_of}
 
 
 def _plus(days: float | None, passed: float) -> float | None:
@@ -214,22 +214,22 @@ def pair_with(
     as_of
         The user's last fresh event.
     """
-    told: dict[str, Any] = {"days_since_last_event": None, **known}
+    updated: dict[str, Any] = {"days_since_last_event": None, **known}
     positive = events.filter(pl.col("event_type") != "return")
     passed = (as_of - before).total_seconds() / DAY_S if before else 0.0
-    told["days_since_last_event"] = _plus(known.get("days_since_last_event"), passed)
-    told["days_since_last_order"] = _plus(known.get("days_since_last_order"), passed)
+    updated["days_since_last_event"] = _plus(known.get("days_since_last_event"), passed)
+    updated["days_since_last_order"] = _plus(known.get("days_since_last_order"), passed)
     if positive.height:
-        told["implicit_score"] = (known.get("implicit_score") or 0.0) + positive.get_column("weight").sum()
+        updated["implicit_score"] = (known.get("implicit_score") or 0.0) + positive.get_column("weight").sum()
         age = as_of - positive.get_column("timestamp")[-1]
-        told["days_since_last_event"] = age.total_seconds() / DAY_S
+        updated["days_since_last_event"] = age.total_seconds() / DAY_S
     for kind, n in events.group_by("event_type").len().iter_rows():
-        told[f"{kind}_count"] = (known.get(f"{kind}_count") or 0) + n
+        updated[f"{kind}_count"] = (known.get(f"{kind}_count") or 0) + n
     bought = events.filter(event_type="purchase")
     if bought.height:
         orders = bought.select(pl.coalesce("order_id", "event_id")).to_series().n_unique()
-        told["order_count"] = (known.get("order_count") or 0) + orders
-        told["days_since_last_order"] = (as_of - bought.get_column("timestamp")[-1]).total_seconds() / DAY_S
-    if (days := told["days_since_last_event"]) is not None:
-        told["recency_weight"] = 0.5 ** (days / half_life_days)
-    return {name: told[name] for name in known}
+        updated["order_count"] = (known.get("order_count") or 0) + orders
+        updated["days_since_last_order"] = (as_of - bought.get_column("timestamp")[-1]).total_seconds() / DAY_S
+    if (days := updated["days_since_last_event"]) is not None:
+        updated["recency_weight"] = 0.5 ** (days / half_life_days)
+    return {name: updated[name] for name in known}

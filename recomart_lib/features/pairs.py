@@ -1,7 +1,7 @@
-"""What is known about a user and an item together.
+"""Features of user-item pairs.
 
-Computed for the pairs that are asked for: by default those with a view, cart, purchase or rating; a ranker asks for its
-candidates, which may have none.
+By default they are computed for pairs with a view, cart, purchase or rating; a ranker requests them for its candidates,
+which may have no event.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def _spans(made: nw.LazyFrame, *by: str) -> nw.LazyFrame:
     reads=POSITIVE,
 )
 def content(past: Past) -> nw.LazyFrame:
-    """Is it like what the user likes? 'unknown' is like nothing."""
+    """Is it similar to what the user likes? 'unknown' is similar to nothing."""
     shares = {word: _shares(past, word) for word in ("category", "brand")}
     known = [table.filter(nw.col(word) != UNKNOWN).select("user_id", "part") for word, table in shares.items()]
     squares = nw.concat(known).with_columns(square=whole(nw.col("part") * nw.col("part"), 15))
@@ -231,9 +231,9 @@ def copurchase(past: Past) -> nw.LazyFrame:
     links = counts.join(buyers, on="item_id").join(buyers.rename({"item_id": "other", "n": "m"}), on="other")
     product = (nw.col("n") * nw.col("m")).cast(nw.Float64).sqrt()
     links = links.select("item_id", "other", link=nw.col("both").cast(nw.Float64) / product)
-    asked = past.pairs.join(others, on="user_id").filter(nw.col("item_id") != nw.col("other"))
-    found = asked.join(links, on=["item_id", "other"], how="left").with_columns(nw.col("link").fill_null(0.0))
-    return found.group_by(PAIR).agg(copurchase_similarity=nw.col("link").max())
+    requested = past.pairs.join(others, on="user_id").filter(nw.col("item_id") != nw.col("other"))
+    linked = requested.join(links, on=["item_id", "other"], how="left").with_columns(nw.col("link").fill_null(0.0))
+    return linked.group_by(PAIR).agg(copurchase_similarity=nw.col("link").max())
 
 
 GROUPS = (strength, *(_count(kind) for kind in POSITIVE), rating, cycle, content, copurchase)

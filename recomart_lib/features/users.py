@@ -1,4 +1,4 @@
-"""What is known about a user."""
+"""Features of users."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def activity(past: Past) -> nw.LazyFrame:
     reads=(),
 )
 def demographics(past: Past) -> nw.LazyFrame:
-    """What the shop's own table says, as of today: such feeds keep no history."""
+    """Attributes from the shop's table, as of today: such feeds keep no history."""
     return past.users.select("user_id", "age_group", "gender", "country")
 
 
@@ -109,7 +109,7 @@ def funnel(past: Past) -> nw.LazyFrame:
     reads=POSITIVE,
 )
 def rhythm(past: Past) -> nw.LazyFrame:
-    """Active lately? At week-ends? In how many things interested?"""
+    """Active lately? On weekends? Interested in how many products?"""
     flags = past.events.with_columns(
         recent=past.in_last(30).cast(nw.Int64), weekend=(nw.col("weekday") >= 6).cast(nw.Int64)
     )
@@ -134,7 +134,7 @@ def rhythm(past: Past) -> nw.LazyFrame:
     reads=POSITIVE,
 )
 def weekday(past: Past) -> nw.LazyFrame:
-    """The day on which the user comes."""
+    """The weekday on which the user is most active."""
     return _commonest(past, "weekday")
 
 
@@ -150,12 +150,12 @@ def weekday(past: Past) -> nw.LazyFrame:
     reads=POSITIVE,
 )
 def hour(past: Past) -> nw.LazyFrame:
-    """The hour at which the user comes."""
+    """The hour at which the user is most active."""
     return _commonest(past, "hour")
 
 
 def _commonest(past: Past, part: str) -> nw.LazyFrame:
-    """`preferred_<part>`: the weekday or hour of most of the user's events; of equal ones the earlier."""
+    """`preferred_<part>`: the weekday or hour of most of the user's events; ties go to the earlier."""
     counts = past.events.group_by("user_id", part).agg(score=nw.len().cast(nw.Int64))
     return best(counts, "user_id", part).select("user_id", nw.col(part).alias(f"preferred_{part}"))
 
@@ -283,7 +283,7 @@ def buying(past: Past) -> nw.LazyFrame:
     reads=("purchase",),
 )
 def baskets(past: Past) -> nw.LazyFrame:
-    """How many things at once?"""
+    """How many products per order?"""
     sizes = orders(past, "user_id", "item_id").group_by("user_id", "order").agg(n=nw.len())
     sums = sizes.group_by("user_id").agg(lines=nw.col("n").sum(), orders=nw.len())
     return sums.select("user_id", basket_size=share(nw.col("lines"), nw.col("orders")))
@@ -308,7 +308,7 @@ def baskets(past: Past) -> nw.LazyFrame:
     reads=("purchase",),
 )
 def spending(past: Past) -> nw.LazyFrame:
-    """How much money, and is it for the cheaper or the dearer things of a category?"""
+    """How much money, and on the cheaper or the more expensive products of a category?"""
     lines = past.events.filter(~nw.col("price").is_null())
     lines = lines.join(past.items.select("item_id", "category"), on="item_id", how="left")
     usual = lines.group_by("category").agg(usual=nw.col("price").median())
@@ -334,7 +334,7 @@ def spending(past: Past) -> nw.LazyFrame:
     needs=("return",),
 )
 def returning(past: Past) -> nw.LazyFrame:
-    """Does the user send things back?"""
+    """Does the user return products?"""
     return returned(past, "user_id").select("user_id", return_rate="rate")
 
 
