@@ -389,23 +389,23 @@ def test_the_command_prints_terms_size_statuses_and_the_next_step(server, tmp_pa
     status, said, _ = call_in(spec, "shop", "fetch", "tiny")
     assert status == 0
     assert "Tiny: description and terms of use: https://example.org/about" in said
-    assert "set.zip: 0.0 MB came; its sha256 is right." in said
+    assert "set.zip: 0.0 MB downloaded; the sha256 is correct." in said
     assert "data/source/tiny/users.csv: new" in said
     assert said.endswith("Next: make repro SHOP=tiny\n")
     assert files_of(tmp_path / "data/source/tiny") == RIGHT
     status, said, _ = call_in(spec, "shop", "fetch", "tiny", "--source", str(tmp_path / "data/source/tiny"))
-    assert "set.zip: nothing had to come" in said
+    assert "set.zip: already downloaded" in said
     assert said.endswith(f"Next: make repro SHOP=tiny SOURCE={tmp_path}/data/source/tiny\n")
 
 
-def test_the_command_tells_what_to_do_by_hand(call_in):
+def test_the_command_prints_the_manual_download(call_in):
     spec = {"page": "https://example.org/about", "by_hand": "ask for it."}
     status, _, complaint = call_in(spec, "shop", "fetch", "tiny")
     assert status == 1
     assert "has no download URL. Manual download: ask for it. See https://example.org/about" in complaint
 
 
-def test_a_shop_without_fetch_is_a_mistake(call_in):
+def test_a_shop_without_fetch_is_an_error(call_in):
     status, _, complaint = call_in(None, "shop", "fetch", "tiny")
     assert (status, "shops/tiny.yaml has no `fetch`" in complaint) == (1, True)
 
@@ -431,7 +431,7 @@ def test_missing_public_files_name_the_command(call_in, tmp_path, monkeypatch, w
         ({"page": "https://x", "by_hand": "x", "unpak": {}}, "fetch.unpak: unknown key. Did you mean 'unpack'?"),
     ],
 )
-def test_a_mistake_in_the_shop_file_is_told(tmp_path, tiny_shop, spec, complaint):
+def test_an_error_in_the_shop_file_is_reported(tmp_path, tiny_shop, spec, complaint):
     with pytest.raises(UserError) as told:
         tiny_shop(tmp_path, fetch=spec)
     assert complaint in str(told.value)
