@@ -68,6 +68,8 @@ class Fresh:
     def _of_shop(self, shop: str) -> None:
         """Delete the events of another shop, and those that the feature tables include."""
         with self._db:
+            # before the select: else another consumer's first events could come between it and the delete
+            self._db.execute("begin immediate")
             if self._db.execute("select name from shop").fetchall() != [(shop,)]:
                 self._db.execute("delete from fresh")
                 self._db.execute("delete from shop")
@@ -76,12 +78,12 @@ class Fresh:
             self._db.execute("delete from late where minute < ?", (f"{datetime.now(UTC) - KEPT:{MINUTE}}",))
 
     def fill(self, rows: Iterable[pl.DataFrame]) -> None:
-        """Add what the zone holds (`stream_log.read_since`): a killed consumer may have added fewer events."""
+        """Add what the zone holds (`commit_log.read_since`): a killed consumer may have added fewer events."""
         for part in rows:
             self.add(part)
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Add durable events (`stream_log.ROWS`) that are newer than the feature tables; duplicates change nothing."""
+        """Add durable events (`commit_log.ROWS`) that are newer than the feature tables; duplicates change nothing."""
         new = rows.filter(pl.col("timestamp") > self.known)
         if not new.height:
             return
@@ -104,7 +106,7 @@ class Fresh:
 
 
 def _lateness(rows: pl.DataFrame, now: datetime) -> list[tuple[str, str, int]]:
-    """(minute, class of milliseconds since `produced_at`, rows), see `stream_latency`; rows without it do not count."""
+    """(minute, class of milliseconds since `produced_at`, rows), see `latency`; rows without it do not count."""
     if "produced_at" not in rows.columns:  # those of the zone: their consumer has counted them, or was killed
         return []
     late = latency.histogram_since(rows.get_column("produced_at"), now)

@@ -98,6 +98,23 @@ def test_several_consumers_write_at_the_same_time(root):
     assert online_events.events_of("u", root).height == 60
 
 
+def test_a_consumer_that_starts_keeps_what_another_is_writing(root):
+    """Both find no shop yet; the second waits for the first, and must then see its shop, not delete its event."""
+    online_events.Fresh(root, "another", Prepare(), True).close()
+    with closing(sqlite3.connect(root / online_events.FILE)) as first:
+        first.execute("begin immediate")
+        second = threading.Thread(target=lambda: online_events.Fresh(root, "tiny", Prepare(), True).close())
+        second.start()
+        second.join(0.3)  # it waits for the lock now; were it slower, the test would only be easier to pass
+        assert second.is_alive()
+        first.execute("update shop set name = 'tiny'")
+        event = {"topic": "t", "partition": 0, "offset": 0, "user_id": "u", "timestamp": 2**52}
+        first.execute(f"insert into fresh ({', '.join(event)}) values (?, ?, ?, ?, ?)", tuple(event.values()))
+        first.commit()
+        second.join()
+        assert first.execute("select count(*) from fresh").fetchone() == (1,)
+
+
 def test_a_user_with_fresh_events(fresh, root):
     fresh.add(
         rows(
