@@ -35,7 +35,7 @@ def test_one_run_has_one_id_in_sidecars_and_log(project):
     mine = [line.split(" ", 4) for line in lines if line.split()[2] in runs]
     assert {words[3] for words in mine} >= set(STAGES)
     # the library speaks in the kernel: that is there, once
-    landed = [words[4] for words in mine if words[4].startswith("recomart_lib.ingest.landing events: ")]
+    landed = [words[4] for words in mine if words[4].startswith("recomart_lib.ingest.ingestion events: ")]
     assert len(landed) == 1
     assert sum("06_train: Outputs (cell" in words[4] for words in mine) == 1
 
@@ -60,7 +60,7 @@ def test_machine_readable_results(project):
 def test_everybody_gets_a_list_with_reasons(project):
     lists = pl.read_parquet(project / "data/recommendations/recommendations.parquet")
     users = pl.read_parquet(project / "data/validated/users.parquet")
-    assert lists.columns == ["user_id", "item_id", "score", "rank", "model", "reason"]
+    assert lists.columns == ["user_id", "item_id", "score", "rank", "model", "reason_kind", "reason"]
     assert set(lists["user_id"]) == set(users["user_id"])
     assert lists.group_by("user_id").len()["len"].unique().to_list() == [10]
     assert lists["reason"].null_count() == 0
