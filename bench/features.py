@@ -4,7 +4,7 @@
     python bench/features.py --millions 1     # only that, and the store
     python bench/features.py --spark 1        # also on Spark, local[2], for so many millions
 
-The shop is made up: 100,000 users and 20,000 products, both with long tails, five types of events, orders of a few
+The shop is synthetic: 100,000 users and 20,000 products, both with long tails, five types of events, orders of a few
 lines. `recomart` computes the features of `docs/features.md` with Polars, `pandas` the same ones as
 bench/pandas_features.py has them, from the same Parquet files. Each runs in a process of its own; memory is that
 process's peak (of Spark: Python and JVM together).
@@ -80,8 +80,8 @@ def run_recomart(folder: Path, engine: str = "polars") -> dict[str, float]:
     from recomart_lib.features.compute import compute
     from recomart_lib.features.settings import Features
 
-    made = compute(engines.scan(folder, "UTC", engine), AS_OF, Features())
-    return {"pairs": made["interaction"].height, "check": float(made["user"]["spend"].sum())}
+    features = compute(engines.scan(folder, "UTC", engine), AS_OF, Features())
+    return {"pairs": features["interaction"].height, "check": float(features["user"]["spend"].sum())}
 
 
 def run_spark(folder: Path) -> dict[str, float]:
@@ -103,8 +103,8 @@ def run_pandas(folder: Path) -> dict[str, float]:
     from recomart_lib.features.settings import Features
 
     tables = (pd.read_parquet(folder / f"{name}.parquet") for name in ("events", "users", "items"))
-    made = compute(*tables, AS_OF, Features())
-    return {"pairs": len(made["interaction"]), "check": float(made["user"]["spend"].sum())}
+    features = compute(*tables, AS_OF, Features())
+    return {"pairs": len(features["interaction"]), "check": float(features["user"]["spend"].sum())}
 
 
 def run_store(folder: Path) -> dict[str, float]:
@@ -117,8 +117,8 @@ def run_store(folder: Path) -> dict[str, float]:
     shutil.copy(ROOT / store_config.FILE, folder)
     prepared = engine.scan(folder, "UTC")
     cuts = [AS_OF - timedelta(days=30), AS_OF]
-    made = [compute(prepared, cut, Features()) for cut in cuts]
-    tables = {entity: pl.concat([one[entity] for one in made]) for entity in made[0]}
+    features_by_cut = [compute(prepared, cut, Features()) for cut in cuts]
+    tables = {entity: pl.concat([features[entity] for features in features_by_cut]) for entity in features_by_cut[0]}
     tables[feature_store.HISTORY] = feature_store.history_lists(tables["interaction"])
     (folder / paths.FEATURES).mkdir(parents=True)
     for name, table in tables.items():
@@ -134,13 +134,13 @@ def run_store(folder: Path) -> dict[str, float]:
     result["join_1m_s"] = time.perf_counter() - started
     reader = feature_store.ready(folder)
     for how in (feature_store.join_files, feature_store.join_feast):
-        wanted = [column for column in reader.columns(definitions.NEWEST) if column.entity == "interaction"]
+        pair_columns = reader.by_entity(definitions.NEWEST)["interaction"]
         started = time.perf_counter()
-        found = how(reader.store, spine.unique(), "interaction", wanted)
+        joined = how(reader.store, spine.unique(), "interaction", pair_columns)
         result[f"join_pairs{how.__name__}_s"] = time.perf_counter() - started
-        result[f"joined_pairs{how.__name__}"] = float(found.height)
-    users = made[-1]["user"]["user_id"].sample(N_CALLS, seed=2).to_list()
-    items = made[-1]["item"]["item_id"].sample(10, seed=3).to_list()
+        result[f"joined_pairs{how.__name__}"] = float(joined.height)
+    users = features_by_cut[-1]["user"]["user_id"].sample(N_CALLS, seed=2).to_list()
+    items = features_by_cut[-1]["item"]["item_id"].sample(10, seed=3).to_list()
     result |= _latency("user", lambda user: feature_store.online_user(user, root=folder), users)
     result |= _latency("user_and_10_items", lambda user: feature_store.online(user, items, root=folder), users)
     return result | _latency("user_and_history", lambda user: feature_store.online(user, root=folder), users)

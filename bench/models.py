@@ -187,7 +187,7 @@ def top_surprise(folder: Path) -> dict[str, float]:
         best = defaultdict(list)
         for guess in model.test(train.build_anti_testset()):
             best[guess.uid].append((guess.est, guess.iid))
-        return sum(len(heapq.nlargest(K, found)) for found in best.values())
+        return sum(len(heapq.nlargest(K, estimates)) for estimates in best.values())
 
     return added(lists)
 

@@ -21,12 +21,12 @@ def compute(events, users, items, as_of, settings, zone="UTC"):
     local = past["timestamp"].dt.tz_convert(zone)
     past["weekday"], past["hour"] = local.dt.weekday + 1, local.dt.hour
     kinds = set(past["event_type"])
-    made = {
+    features = {
         "user": user_features(past, users, as_of, kinds),
         "item": item_features(past, items, as_of, settings, kinds),
         "interaction": pair_features(past, as_of, settings, kinds),
     }
-    return made
+    return features
 
 
 def days(as_of, moments):
@@ -77,10 +77,10 @@ def user_features(past, users, as_of, kinds):
     out["category_breadth"] = named.groupby("user_id")["category"].nunique().reindex(out.index).fillna(0)
     out["preferred_brand"], out["preferred_brand_share"] = favourite(liked, "brand")
     bought = past[past["event_type"] == "purchase"]
-    made = bought.groupby(["user_id", "order"])["timestamp"].min().groupby("user_id").agg(["size", "min", "max"])
-    out["order_count"] = made["size"].reindex(out.index).fillna(0) if "purchase" in kinds else np.nan
-    out["days_since_last_order"] = days(as_of, made["max"])
-    out["order_interval_days"] = interval(made)
+    orders = bought.groupby(["user_id", "order"])["timestamp"].min().groupby("user_id").agg(["size", "min", "max"])
+    out["order_count"] = orders["size"].reindex(out.index).fillna(0) if "purchase" in kinds else np.nan
+    out["days_since_last_order"] = days(as_of, orders["max"])
+    out["order_interval_days"] = interval(orders)
     out["basket_size"] = bought.groupby(["user_id", "order"])["item_id"].nunique().groupby("user_id").mean()
     priced = bought[bought["price"].notna()]
     usual = priced.groupby("category")["price"].transform("median")
@@ -90,8 +90,8 @@ def user_features(past, users, as_of, kinds):
     return out
 
 
-def interval(made):
-    return ((made["max"] - made["min"]) / DAY / (made["size"] - 1)).where(made["size"] > 1)
+def interval(orders):
+    return ((orders["max"] - orders["min"]) / DAY / (orders["size"] - 1)).where(orders["size"] > 1)
 
 
 def return_rate(past, key, kinds):
@@ -116,13 +116,13 @@ def item_features(past, items, as_of, settings, kinds):
         out[name] = counted.reindex(out.index).fillna(0) if kind in kinds else np.nan
     out["popularity_trend"] = (out["popularity_30d"] * 3 / out["popularity_90d"]).where(out["popularity_90d"] > 0)
     bought = past[past["event_type"] == "purchase"]
-    made = bought.groupby(["item_id", "user_id", "order"])["timestamp"].min()
-    made = made.groupby(["item_id", "user_id"]).agg(["size", "min", "max"])
-    count = made["size"].groupby("item_id").sum()
+    orders = bought.groupby(["item_id", "user_id", "order"])["timestamp"].min()
+    orders = orders.groupby(["item_id", "user_id"]).agg(["size", "min", "max"])
+    count = orders["size"].groupby("item_id").sum()
     out["order_count"] = count.reindex(out.index).fillna(0) if "purchase" in kinds else np.nan
-    out["repeat_rate"] = (made["size"] > 1).groupby("item_id").mean()
-    again = (made["size"] - 1).groupby("item_id").sum()
-    out["repurchase_interval_days"] = (((made["max"] - made["min"]) / DAY).groupby("item_id").sum() / again).where(
+    out["repeat_rate"] = (orders["size"] > 1).groupby("item_id").mean()
+    again = (orders["size"] - 1).groupby("item_id").sum()
+    out["repurchase_interval_days"] = (((orders["max"] - orders["min"]) / DAY).groupby("item_id").sum() / again).where(
         again > 0
     )
     did = past.groupby(["item_id", "user_id", "event_type"]).size().unstack(fill_value=0) > 0
@@ -189,18 +189,18 @@ def add_content(out, liked):
     words = liked.drop_duplicates("item_id").set_index("item_id")[["category", "brand"]]
     user, item = out.index.get_level_values(0), out.index.get_level_values(1)
     total = liked.groupby("user_id")["weight"].sum()
-    match, known, squares = 0.0, 0, pd.Series(0.0, index=total.index)
+    match, n_known, squares = 0.0, 0, pd.Series(0.0, index=total.index)
     for word in ("category", "brand"):
         part = liked.groupby(["user_id", word])["weight"].sum()
         part = part / total.where(total > 0).reindex(part.index.get_level_values(0)).to_numpy()
-        mine = words[word].reindex(item).to_numpy()
-        value = part.reindex(pd.MultiIndex.from_arrays([user, mine])).to_numpy()
+        item_words = words[word].reindex(item).to_numpy()
+        value = part.reindex(pd.MultiIndex.from_arrays([user, item_words])).to_numpy()
         if word == "category":
-            out["affinity"] = np.where(mine != "unknown", value, np.nan)
+            out["affinity"] = np.where(item_words != "unknown", value, np.nan)
         named = part[part.index.get_level_values(1) != "unknown"]
         squares = squares.add((named**2).groupby(level=0).sum(), fill_value=0)
-        match, known = match + np.where(mine != "unknown", value, 0), known + (mine != "unknown")
-    length = np.sqrt(squares.reindex(user).to_numpy() * known)
+        match, n_known = match + np.where(item_words != "unknown", value, 0), n_known + (item_words != "unknown")
+    length = np.sqrt(squares.reindex(user).to_numpy() * n_known)
     out["content_similarity"] = np.where(length > 0, match / np.where(length > 0, length, 1), np.nan)
 
 
@@ -213,6 +213,6 @@ def add_copurchase(out, bought, n_last):
     both = both[both["item_id"] != both["other"]].groupby(["item_id", "other"]).size().reset_index(name="both")
     n = recent.groupby("item_id").size()
     both["link"] = both["both"] / np.sqrt(n.reindex(both["item_id"]).to_numpy() * n.reindex(both["other"]).to_numpy())
-    asked = out.reset_index()[PAIR].merge(other, on="user_id")
-    asked = asked[asked["item_id"] != asked["other"]].merge(both, on=["item_id", "other"], how="left")
-    out["copurchase_similarity"] = asked["link"].fillna(0).groupby([asked["user_id"], asked["item_id"]]).max()
+    pairs = out.reset_index()[PAIR].merge(other, on="user_id")
+    pairs = pairs[pairs["item_id"] != pairs["other"]].merge(both, on=["item_id", "other"], how="left")
+    out["copurchase_similarity"] = pairs["link"].fillna(0).groupby([pairs["user_id"], pairs["item_id"]]).max()

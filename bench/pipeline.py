@@ -110,11 +110,11 @@ def described(project: Path, began: float, ended: float, stages: list[dict]) -> 
     rows = [{"stage": "start of dvc", "dvc": stages[0]["began"] - began}]
     for stage, following in zip(stages, [*stages[1:], {"began": ended}], strict=True):
         sidecar = project / "reports/sidecars" / f"{stage['stage']}.json"
-        facts = json.loads(sidecar.read_text()) if sidecar.exists() else {"parts": {}, "sections": []}
-        seconds, work = stage["ended"] - stage["began"], facts["parts"].get("sections", 0.0)
-        rows.append({"stage": stage["stage"], "work": work, "start_up": seconds - work, "parts": facts["parts"]})
+        details = json.loads(sidecar.read_text()) if sidecar.exists() else {"parts": {}, "sections": []}
+        seconds, work = stage["ended"] - stage["began"], details["parts"].get("sections", 0.0)
+        rows.append({"stage": stage["stage"], "work": work, "start_up": seconds - work, "parts": details["parts"]})
         rows[-1] |= {"dvc": following["began"] - stage["ended"], "peak_mib": stage["peak"] / 2**20}
-        rows[-1] |= {"sections": facts["sections"]}
+        rows[-1] |= {"sections": details["sections"]}
     return rows
 
 
@@ -175,14 +175,19 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="run in this new folder, and keep it")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        project, facts = options.keep or Path(folder) / "clone", machine()
+        project, machine_info = options.keep or Path(folder) / "clone", machine()
         environment = clone(project, options.shop)
         began, ended, stages = watched(project, environment)
         rows = described(project, began, ended, stages)
-    now = {"shop": (options.shop or ["simulated"])[0], "machine": facts, "seconds": ended - began, "stages": rows}
+    now = {
+        "shop": (options.shop or ["simulated"])[0],
+        "machine": machine_info,
+        "seconds": ended - began,
+        "stages": rows,
+    }
     if options.json:
         options.json.write_text(json.dumps(now, indent=1))
-    lines = [f"{name}: {value}" for name, value in facts.items()]
+    lines = [f"{name}: {value}" for name, value in machine_info.items()]
     before = json.loads(options.before.read_text()) if options.before else None
     sys.stdout.write("\n".join([f"Shop {now['shop']}", *lines, "", table(now, before)]) + "\n")
 

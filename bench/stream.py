@@ -145,13 +145,13 @@ def _root(folder: Path) -> Path:
 
 
 def _probes(
-    root: Path, chosen: params.Stream, n: int | None, go_on: Callable[[], bool] = lambda: True
+    root: Path, chosen: params.Stream, n: int | None, keep_running: Callable[[], bool] = lambda: True
 ) -> Iterator[tuple[float, float]]:
     """Events of new users, one at a time: milliseconds until each appears in the features, and in the list."""
     everything, item = params.load(root / "params.yaml"), pl.read_parquet(root / paths.PREPARED / "live/items.parquet")
     producer = Producer(client.client(chosen))
     for number in range(n or sys.maxsize):
-        if not go_on():
+        if not keep_running():
             return
         user, start = f"probe-{n}-{number}", time.perf_counter()
         event = events(1).with_columns(

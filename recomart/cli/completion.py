@@ -1,7 +1,7 @@
 """Shell completion: the names that the Tab key suggests. Without any, there are no suggestions, and never an error.
 
 This module stands apart from options.py since it alone imports inside functions: the shell waits for every Tab key, and
-only the names that are asked for are worth their imports.
+it should import only what the requested names need.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def completer(names: Callable[[], Iterable[str]]) -> Completer:
     """A function for Typer's `autocompletion`: the names that start with the typed text."""
 
     def complete(incomplete: str) -> list[str]:
-        # a traceback in the prompt helps nobody: outside a project, before the first run, with an invalid file
+        # no traceback in the prompt: outside a project, before the first run, with an invalid file
         with contextlib.suppress(Exception):
             return [name for name in names() if name.startswith(incomplete)]
         return []

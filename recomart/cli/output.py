@@ -17,6 +17,7 @@ import typer
 
 if TYPE_CHECKING:
     import polars as pl
+    from rich.table import Table
 
 
 PIPE_WIDTH = 1_000_000  # characters per line when output goes to a pipe: no row is folded
@@ -47,7 +48,6 @@ def render_table(table: pl.DataFrame, width: int | None = None, numbers: Collect
         Text columns that hold formatted numbers; they are right-aligned.
     """
     from rich.cells import cell_len
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -62,9 +62,16 @@ def render_table(table: pl.DataFrame, width: int | None = None, numbers: Collect
         min_width += GAP + (widest if keep_whole else MIN_FOLD_WIDTH)
     for row in zip(*cells, strict=True):
         grid.add_row(*map(Text, row))
-    styled = {"force_terminal": True, "color_system": "standard"} if width else {"color_system": None}
+    return _draw(grid, max(width or PIPE_WIDTH, min_width), bold=bool(width))
+
+
+def _draw(grid: Table, width: int, bold: bool) -> str:
+    """The lines of a grid, without spaces at their ends."""
+    from rich.console import Console
+
+    styled = {"force_terminal": True, "color_system": "standard"} if bold else {"color_system": None}
     page = StringIO()
-    Console(file=page, width=max(width or PIPE_WIDTH, min_width), legacy_windows=False, **styled).print(grid)
+    Console(file=page, width=width, legacy_windows=False, **styled).print(grid)
     return "\n".join(line.rstrip() for line in page.getvalue().rstrip("\n").split("\n"))
 
 

@@ -9,7 +9,7 @@ import warnings
 def use_text_progress_bars() -> None:
     """Let tqdm draw its bars as text on stderr, in a kernel that no browser is connected to.
 
-    `tqdm.auto` uses ipywidgets in every IPython kernel if it can import them; nobody sees a widget of a headless run.
+    `tqdm.auto` uses ipywidgets in every IPython kernel if it can import them; a headless run displays no widgets.
     Without ipywidgets tqdm falls back to text and warns "IProgress not found", which is expected here.
 
     Upstream: https://github.com/tqdm/tqdm/issues/1225 (no setting for text bars in a kernel).

@@ -38,12 +38,12 @@ def build(root: Path) -> str:
         log.warning(sentence)
     runs = history.of(archive.shop_of(root))
     if len(runs) > 1:
-        facts = compared(runs[-2], runs[-1])
+        content = compared(runs[-2], runs[-1])
     else:
-        facts = {"now": runs[-1] if runs else None, "headline": "There is no earlier run to compare with yet."}
+        content = {"now": runs[-1] if runs else None, "headline": "There is no earlier run to compare with yet."}
     note = f"The last run is not archived: {problem}." if problem else ""
-    _write(root, NAME, {**facts, "problem": note, "damaged": history.damaged, "runs": runs})
-    return note or facts["headline"]
+    _write(root, NAME, {**content, "problem": note, "damaged": history.damaged, "runs": runs})
+    return note or content["headline"]
 
 
 def build_pair(root: Path, before: Run, now: Run) -> Path:
@@ -69,7 +69,7 @@ def compared(before: Run, now: Run) -> Metadata:
         "models": _rows(models.filter(~pl.col("same"))),
         "which_models": compare.which_models(models),
         "stages": compare.stages(before, now),
-        "facts": _facts(before, now),
+        "other_numbers": _other_numbers(before, now),
     }
 
 
@@ -90,7 +90,7 @@ def _place(value: float | None, top: float) -> float | None:
     return round(WIDTH / 2 * (1 + min(max(value / top, -1), 1)), 1)
 
 
-def _facts(before: Run, now: Run) -> list[tuple[str, Any, Any]]:
+def _other_numbers(before: Run, now: Run) -> list[tuple[str, Any, Any]]:
     """(name, before, now): numbers without a statistical test."""
     metrics = [
         (run.metrics.get("quality", {}), run.metrics["data"], run.metrics.get("evaluation", {}).get("users") or {})
@@ -109,19 +109,19 @@ def _facts(before: Run, now: Run) -> list[tuple[str, Any, Any]]:
         }
         for quality, data, users in metrics
     ]
-    seconds = [sum(facts.get("seconds") or 0 for facts in run.sidecars.values()) for run in (before, now)]
+    seconds = [sum(sidecar.get("seconds") or 0 for sidecar in run.sidecars.values()) for run in (before, now)]
     return [
         *((name, was, shown[1][name]) for name, was in shown[0].items()),
         ("duration of all stages", *map(formats.duration, seconds)),
     ]
 
 
-def _write(root: Path, name: str, facts: Metadata) -> Path:
+def _write(root: Path, name: str, content: Metadata) -> Path:
     environment = rendering.templates()
     environment.globals |= {"chips": CHIPS, "width": WIDTH, "max_runs": archive.MAX_RUNS}
     environment.filters |= {"signed": signed, "p_value": compare.p_value}
     index = (root / paths.REPORTS / "index.html").exists()
-    return rendering.write(root, name, environment.get_template("changes.html.j2").render({**facts, "index": index}))
+    return rendering.write(root, name, environment.get_template("changes.html.j2").render({**content, "index": index}))
 
 
 def signed(value: float | None) -> str:

@@ -54,9 +54,9 @@ def gather(root: Path) -> Metadata:
     return {**metrics, "params": everything, "revision": git.revision(root)}
 
 
-def render(facts: Metadata) -> str:
-    """The card as Markdown. `facts`: see `gather`; text from data is escaped."""
-    evaluation = facts["evaluation"]
+def render(content: Metadata) -> str:
+    """The card as Markdown. `content`: see `gather`; text from data is escaped."""
+    evaluation = content["evaluation"]
     chosen = evaluation.get("chosen") or {}
     shown = {
         "scores": {protocol: scores(evaluation, protocol, model) for protocol, model in chosen.items()},
@@ -69,7 +69,7 @@ def render(facts: Metadata) -> str:
         "meaning": MEANING,
         "chosen": chosen,
     }
-    return _environment(autoescape=False).get_template("model_card.md.j2").render({**facts, **shown})
+    return _environment(autoescape=False).get_template("model_card.md.j2").render({**content, **shown})
 
 
 def scores(evaluation: Metadata, protocol: str, model: str) -> list[Metadata]:

@@ -86,21 +86,33 @@ def problem(root: Path) -> str:
     If a stage failed or did not run, or a notebook was run by hand, dvc.lock does not describe the inputs of the files,
     so they cannot be compared with other runs.
     """
-    for name in dvc_graph.notebooks(dvc_graph.read(root)):
-        facts = read(root / paths.SIDECARS / f"{name}.json")
-        if facts.get("state") != "ok":
-            outcome = "failed" if facts.get("state") == "failed" else "has not run"
-            return f"{facts.get('title') or name} {outcome}"
+    if unfinished := _unfinished_stage(root):
+        return unfinished
     try:
-        outs = [out for stage in _stages(root).values() for out in stage.get("outs", []) if _is_result(out["path"])]
+        hashes = _result_hashes(root)
     except (OSError, ValueError) as reason:
         return f"{dvc_graph.LOCK}, which dvc repro writes, cannot be read ({reason})"
-    hashes = {out["path"]: out["md5"] for out in outs}
     if SCORES.as_posix() not in hashes:
         return f"{dvc_graph.LOCK} does not list {SCORES.as_posix()}: stage 07_evaluate was not run by dvc repro"
     if different := [path for path, md5 in hashes.items() if _md5(root / path) != md5]:
         return f"{', '.join(different)}: differs from {dvc_graph.LOCK}, so not written by dvc repro, which fixes it"
     return "" if shop_of(root) else "reports/metrics/data.json names no shop"
+
+
+def _unfinished_stage(root: Path) -> str:
+    """Which notebook failed or did not run, the first one; empty if there is none."""
+    for name in dvc_graph.notebooks(dvc_graph.read(root)):
+        facts = read(root / paths.SIDECARS / f"{name}.json")
+        if facts.get("state") != "ok":
+            outcome = "failed" if facts.get("state") == "failed" else "has not run"
+            return f"{facts.get('title') or name} {outcome}"
+    return ""
+
+
+def _result_hashes(root: Path) -> dict[str, str]:
+    """Path -> hash in dvc.lock, for the metrics and the scores."""
+    outs = [out for stage in _stages(root).values() for out in stage.get("outs", [])]
+    return {out["path"]: out["md5"] for out in outs if _is_result(out["path"])}
 
 
 def save(root: Path) -> Run | None:
@@ -127,8 +139,8 @@ def save(root: Path) -> Run | None:
 
 def current(root: Path) -> Run:
     """The project's current state as a run; it must be complete (see `problem`)."""
-    facts = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "revision": git.revision(root)}
-    return _read(root, 0, {**facts, "packages": packages()})
+    metadata = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "revision": git.revision(root)}
+    return _read(root, 0, {**metadata, "packages": packages()})
 
 
 def history(root: Path) -> History:
@@ -136,10 +148,10 @@ def history(root: Path) -> History:
     runs, damaged = [], []
     for folder in _folders(root):
         try:
-            facts = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-            if changed := [name for name, md5 in facts["files"].items() if _md5(folder / name) != md5]:
+            metadata = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+            if changed := [name for name, md5 in metadata["files"].items() if _md5(folder / name) != md5]:
                 raise ValueError(f"{changed[0]} is missing or was changed")
-            run = _read(folder, int(folder.name), facts)
+            run = _read(folder, int(folder.name), metadata)
             if not run.shop:
                 raise ValueError("reports/metrics/data.json names no shop")
             runs.append(run)
@@ -166,8 +178,8 @@ def packages() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
 
 
-def _read(folder: Path, number: int, facts: Metadata) -> Run:
-    fields = {name: facts[name] for name in ("when", "revision", "packages")}
+def _read(folder: Path, number: int, metadata: Metadata) -> Run:
+    fields = {name: metadata[name] for name in ("when", "revision", "packages")}
     metrics = {path.stem: read_metrics(folder, path.stem) for path in sorted((folder / paths.METRICS).glob("*.json"))}
     sidecars = {path.stem: read(path) for path in sorted((folder / paths.SIDECARS).glob("*.json"))}
     return Run(number, folder, **fields, metrics=metrics, sidecars=sidecars)
@@ -183,10 +195,10 @@ def _write(root: Path, run: Run, number: int) -> Run:
     for name in names:
         (new / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / name, new / name)
-    facts = {"when": run.when, "revision": run.revision, "packages": run.packages, "files": names}
-    (new / RUN_FILE).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    metadata = {"when": run.when, "revision": run.revision, "packages": run.packages, "files": names}
+    (new / RUN_FILE).write_text(json.dumps(metadata, indent=1), encoding="utf-8")
     new.rename(root / paths.RUNS / str(number))
-    return _read(root / paths.RUNS / str(number), number, facts)
+    return _read(root / paths.RUNS / str(number), number, metadata)
 
 
 def _folders(root: Path) -> list[Path]:

@@ -64,13 +64,12 @@ def inputs(before: Run, now: Run) -> pl.DataFrame:
     Old runs recorded each code file (`recomart_lib/metrics.py`), newer ones folders (`recomart_lib/metrics`). If the
     runs have no code path of the packages in common, one row stands for all of them (see `layout_changed`).
     """
-    produced = {out for stage in _touched(before, now) for run in (before, now) for out in _hashes(run, stage, "outs")}
+    produced = _produced(before, now)
     values = {kind: [_inputs(run, kind, produced) for run in (before, now)] for kind in ("data", "parameter", "code")}
     if layout_changed(before, now):
         values["code"] = [_as_one(files) for files in values["code"]]
-    parts = [_differing(kind, *both) for kind, both in values.items()]
-    versions = [{name: (version, []) for name, version in run.packages.items()} for run in (before, now)]
-    rows = [row for part in [*parts, _differing("package", *versions)] for row in part]
+    values["package"] = [{name: (version, []) for name, version in run.packages.items()} for run in (before, now)]
+    rows = [row for kind, both in values.items() for row in _differing(kind, *both)]
     return pl.DataFrame(rows, schema=INPUTS, orient="row")
 
 
@@ -196,7 +195,7 @@ def caveat(before: Run, now: Run) -> str:
     """What limits the comparison: other test windows, other data; empty if nothing does."""
     old, new = before.metrics["data"], now.metrics["data"]
     if [old.get(name) for name in ("cut", "end")] != [new.get(name) for name in ("cut", "end")]:
-        was, is_ = (f"{_day(facts.get('cut'))} to {_day(facts.get('end'))}" for facts in (old, new))
+        was, is_ = (f"{_day(metadata.get('cut'))} to {_day(metadata.get('end'))}" for metadata in (old, new))
         return (
             f"The test windows differ (before: {was}; now: {is_}). The same users are compared, but in different "
             "periods: a difference reflects models and seasons together."
@@ -233,11 +232,12 @@ def layout_changed(before: Run, now: Run) -> bool:
     return bool(old and new) and not old & new
 
 
-def _touched(before: Run, now: Run) -> list[str]:
-    """The stages whose deps or parameters are not the same in both runs."""
-    sides = ("deps", "params")
-    used = [{name: [stage.get(side) for side in sides] for name, stage in run.stages.items()} for run in (before, now)]
-    return [name for name, *_ in _differences(*used)]
+def _produced(before: Run, now: Run) -> set[str]:
+    """The outs of all stages whose deps or parameters differ between the runs."""
+    kinds = ("deps", "params")
+    used = [{name: [stage.get(kind) for kind in kinds] for name, stage in run.stages.items()} for run in (before, now)]
+    changed = [name for name, *_ in _differences(*used)]
+    return {out for stage in changed for run in (before, now) for out in _hashes(run, stage, "outs")}
 
 
 def _inputs(run: Run, kind: str, produced: set[str]) -> dict[str, tuple[Any, list[str]]]:
@@ -264,8 +264,8 @@ def _differing(kind: str, old: dict, new: dict) -> Iterator[tuple]:
     """Rows of `INPUTS`; if both values are mappings, one row per key that differs."""
     for what in sorted(old.keys() | new.keys()):
         (was, readers_before), (is_, readers) = old.get(what, (ABSENT, [])), new.get(what, (ABSENT, []))
-        for name, *sides in _split(what, was, is_):
-            yield kind, name, *(_text(kind, side) for side in sides), readers or readers_before
+        for name, *values in _split(what, was, is_):
+            yield kind, name, *(_text(kind, value) for value in values), readers or readers_before
 
 
 def _parameters(stage: dict[str, Any]) -> dict[str, Any]:
@@ -324,7 +324,7 @@ def _reasons(before: Run, now: Run, stage: str, changed: pl.DataFrame, producers
 
 def _how_it_ran(before: Run, old: dict[str, Any], new: dict[str, Any]) -> str:
     """DVC may restore the results of an earlier run with the same inputs; the sidecar is then that run's."""
-    started = [datetime.fromisoformat(facts["started"]) for facts in (old, new) if facts.get("started")]
+    started = [datetime.fromisoformat(sidecar["started"]) for sidecar in (old, new) if sidecar.get("started")]
     if len(started) == 2 and started[0] == started[1]:
         return "not run again"
     return "executed" if started and started[-1] >= datetime.fromisoformat(before.when) else "from DVC's cache"
@@ -353,17 +353,17 @@ def _values(scores: pl.DataFrame, protocol: str, model: str, metric: str) -> pl.
 
 def _sentence(row: dict[str, Any]) -> str:
     was, is_ = row["model_before"], row["model_now"]
-    who = f"{row['metric']} in {row['protocol']} ({is_ if was == is_ else f'{was} before, {is_} now'})"
+    subject = f"{row['metric']} in {row['protocol']} ({is_ if was == is_ else f'{was} before, {is_} now'})"
     word = verdict(row)
     if word == TOO_FEW:
-        return f"{who}: {plural(row['n'], 'user')} evaluated in both runs, too few to compare."
+        return f"{subject}: {plural(row['n'], 'user')} evaluated in both runs, too few to compare."
     if row["same"]:
-        return f"{who} is unchanged for all {plural(row['n'], 'user')}: {row['now']:.3f}."
+        return f"{subject} is unchanged for all {plural(row['n'], 'user')}: {row['now']:.3f}."
     change = f"{row['before']:.3f} before, {row['now']:.3f} now, difference {row['difference']:+.4f}"
     p = p_value(row["p_holm"])
     evidence = [f"95 % interval {row['low']:+.4f} to {row['high']:+.4f}", f"p {p if p.startswith('<') else f'= {p}'}"]
     statement = "has no significant difference" if word == NO_DIFFERENCE else f"is {word}"
-    return f"{who} {statement}: {change} ({', '.join([*evidence, plural(row['n'], 'user')])})."
+    return f"{subject} {statement}: {change} ({', '.join([*evidence, plural(row['n'], 'user')])})."
 
 
 def _counted(kind: str, names: list[str]) -> str:

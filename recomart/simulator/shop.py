@@ -730,17 +730,17 @@ def _damaged(
     n_damaged = round(rate * table.height)
     n_resent = round(n_damaged / 3)
     shares = np.diff(np.linspace(0, n_damaged - n_resent, len(faults) + 1).astype(int))
-    taken = np.zeros(table.height, dtype=bool)
+    changed = np.zeros(table.height, dtype=bool)
     table = table.with_row_index("line")
     damaged, counts = [], {}
     for (kind, fault), share in zip(faults.items(), shares, strict=True):
-        eligible = np.flatnonzero(table.select(fault.eligible).to_series().to_numpy() & ~taken)
+        eligible = np.flatnonzero(table.select(fault.eligible).to_series().to_numpy() & ~changed)
         lines = np.sort(rng.permutation(eligible)[:share])
         erroneous = fault.values(table[lines], rng).cast(table.schema[fault.column]).alias(fault.column)
         damaged.append(table[lines].with_columns(erroneous))
-        taken[lines] = True
+        changed[lines] = True
         counts[kind] = len(lines)
-    intact = np.flatnonzero(~taken)
+    intact = np.flatnonzero(~changed)
     resent = np.sort(rng.permutation(intact)[:n_resent])
     states = {"intact": [table[intact]], "damaged": damaged, "resent": [table[resent]]}
     parts = [part.with_columns(state=pl.lit(state)) for state, tables in states.items() for part in tables]

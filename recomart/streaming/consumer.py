@@ -253,7 +253,7 @@ class Session:
         is_dead = rows.get_column("reason").is_not_null()
         good, dead = rows.filter(~is_dead), rows.filter(is_dead).select(list(commit_log.DEAD))
         new_events = good.filter(owned.is_new(good.get_column("event_id")))
-        facts = {"n_messages": rows.height, "n_duplicates": good.height - new_events.height, "sent": owned.sent}
+        counts = {"n_messages": rows.height, "n_duplicates": good.height - new_events.height, "sent": owned.sent}
         end = rows.get_column("offset")[-1] + 1
         commit_log.commit(
             self._zone,
@@ -263,7 +263,7 @@ class Session:
             new_events.select(list(commit_log.ROWS)),
             dead,
             lambda: (
-                facts | {"latency": latency.histogram_since(new_events.get_column("produced_at"), datetime.now(UTC))}
+                counts | {"latency": latency.histogram_since(new_events.get_column("produced_at"), datetime.now(UTC))}
             ),
         )
         owned.remember(end, new_events.get_column("event_id"))

@@ -99,10 +99,10 @@ def user_groups(users: pl.DataFrame, evaluated: pl.DataFrame, top_n: int = 5) ->
 
 def _thirds(values: pl.Series, unit: str) -> pl.Series:
     """Name each value's third by its range; the names sort like the thirds."""
-    known = values.drop_nulls()
-    if not len(known):
+    non_null = values.drop_nulls()
+    if not len(non_null):
         return pl.Series([None] * len(values), dtype=pl.String)
-    low, high = known.quantile(1 / 3, "lower"), known.quantile(2 / 3, "lower")
+    low, high = non_null.quantile(1 / 3, "lower"), non_null.quantile(2 / 3, "lower")
     value = pl.lit(values)
     ranges = (f"up to {low:,.0f}", f"up to {high:,.0f}", f"over {high:,.0f}")
     first, second, third = (f"{n}: {text} {unit}" for n, text in enumerate(ranges, 1))

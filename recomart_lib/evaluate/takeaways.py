@@ -110,24 +110,29 @@ def learning_curve(table: pl.DataFrame, model: str, baseline: str, metric: str =
 
     Groups of fewer than MIN_USERS users are left out: their intervals are unreliable.
     """
-    rows = table.filter(pl.col("metric") == metric, pl.col("n") >= MIN_USERS)
-    own = {row["history"]: row for row in rows.filter(pl.col("model") == model).sort("history").to_dicts()}
-    baseline_rows = rows.filter(pl.col("model") == baseline).to_dicts()
-    theirs = {row["history"]: row for row in baseline_rows if row["history"] in own}
-    if not theirs or model == baseline:
+    rows = table.filter(pl.col("metric") == metric, pl.col("n") >= MIN_USERS).sort("history")
+    own, theirs = ({row["history"]: row for row in rows.filter(model=name).to_dicts()} for name in (model, baseline))
+    both = [history for history in own if history in theirs]
+    if not both or model == baseline:
         return (
             f"{model} and {baseline} cannot be compared: they are the same model, or no users were evaluated with both."
         )
-    better = [name for name, row in theirs.items() if own[name]["low"] > row["high"]]
-    worse = [name for name, row in theirs.items() if own[name]["high"] < row["low"]]
-    alike = [name for name in theirs if name not in better + worse]
-    groups = {"clearly above": better, "not clearly different from": alike, "clearly below": worse}
+    groups: dict[str, list[str]] = {"clearly above": [], "not clearly different from": [], "clearly below": []}
+    for history in both:
+        groups[_position(own[history], theirs[history])].append(history)
     verdict = "; ".join(f"{word} {baseline} for {', '.join(names)}" for word, names in groups.items() if names)
-    names = list(own)
-    shown = ", ".join(f"{_interval(row)} for {name}" for name, row in own.items() if name in (names[0], names[-1]))
+    shortest_and_longest = dict.fromkeys([next(iter(own)), next(reversed(own))])  # may be the same
+    shown = ", ".join(f"{_interval(own[history])} for {history}" for history in shortest_and_longest)
     return (
         f"**By number of distinct products in the purchase history, {metric} of {model} is {shown}.** It is {verdict}."
     )
+
+
+def _position(own: dict[str, Any], other: dict[str, Any]) -> str:
+    """Where an interval is relative to another one."""
+    if not _disjoint(own, other):
+        return "not clearly different from"
+    return "clearly above" if own["low"] > other["high"] else "clearly below"
 
 
 def stability(table: pl.DataFrame, model: str, protocol: str, metric: str = "ndcg@10") -> str:
@@ -170,9 +175,9 @@ def catalogue(table: pl.DataFrame, model: str, protocol: str, k: int = 10) -> st
     rows = {row["model"]: row for row in table.iter_rows(named=True)}
     if model not in rows or rows[HOLDOUT][f"popularity@{k}"] is None:
         return f"Protocol *{protocol}*: no users to evaluate, so the use of the catalogue is unknown."
-    own, theirs = rows[model], rows[HOLDOUT]
+    own, holdout = rows[model], rows[HOLDOUT]
     low, high = own[f"popularity@{k}_ci"]
-    reference = theirs[f"popularity@{k}"]
+    reference = holdout[f"popularity@{k}"]
     verdict = (
         "favours popular products"
         if low > reference
@@ -183,7 +188,7 @@ def catalogue(table: pl.DataFrame, model: str, protocol: str, k: int = 10) -> st
     return (
         f"Protocol *{protocol}*: **{model} {verdict}**: the mean popularity percentile of its products is {percent(own[f'popularity@{k}'])}, "
         f"that of the holdout {percent(reference)}. It shows {percent(own[f'shown@{k}'])} of the catalogue (holdout: "
-        f"{percent(theirs[f'shown@{k}'])}), Gini {own[f'gini@{k}']:.2f} (holdout: {theirs[f'gini@{k}']:.2f})."
+        f"{percent(holdout[f'shown@{k}'])}), Gini {own[f'gini@{k}']:.2f} (holdout: {holdout[f'gini@{k}']:.2f})."
     )
 
 

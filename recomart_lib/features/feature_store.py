@@ -79,6 +79,11 @@ class Reader(NamedTuple):
             raise UserError(f"{service} is defined, but not registered yet. Run: dvc repro 05_features")
         raise UserError(f"There is no feature service '{service}'. {suggestion(service, list(self.services))}")
 
+    def by_entity(self, service: str) -> dict[str, list[Column]]:
+        """`columns` of each entity, in the order of `KEYS`."""
+        columns = self.columns(service)
+        return {entity: [column for column in columns if column.entity == entity] for entity in KEYS}
+
 
 def open_store(root: Path | None = None) -> FeatureStore:
     """The store of feature_store.yaml. Relative paths start at the project root, not the working directory."""
@@ -205,8 +210,8 @@ def training_frame(spine: pl.DataFrame, service: str = NEWEST, root: Path | None
     _require_spine(spine)
     reader = ready(root)
     frame = spine.with_columns(pl.col("as_of").cast(TIMESTAMP))
-    for entity, keys in KEYS.items():
-        columns = [column for column in reader.columns(service) if column.entity == entity]
+    for entity, columns in reader.by_entity(service).items():
+        keys = KEYS[entity]
         if columns and set(keys) <= set(spine.columns):
             _require_features(root / paths.FEATURES / f"{entity}.parquet")
             distinct = frame.select(*keys, "as_of").unique(maintain_order=True)
@@ -226,7 +231,7 @@ def online_user(user_id: str, service: str = NEWEST, root: Path | None = None) -
     _require_text("user_id", user_id)
     root = root or paths.root()
     reader = _live(root)
-    columns = [column for column in reader.columns(service) if column.entity == "user"]
+    columns = reader.by_entity(service)["user"]
     values = _read_online(root, reader, [f"user:{c.name}" for c in columns], [{"user_id": user_id}], stamps=True)
     stored = {c.name: values[c.title][0] for c in columns} | {"as_of": values["as_of"][0]}
     return online_events.user_with(stored, online_events.events_of(user_id, root, stored["as_of"]))
@@ -261,23 +266,28 @@ def online(
     _require_items(item_ids)
     root = root or paths.root()
     reader = _live(root)
-    columns = {entity: [c for c in reader.columns(service) if c.entity == entity] for entity in KEYS}
-    lists = ("item_id", *(c.name for c in columns["interaction"]))
-    refs = [*(f"user:{c.name}" for c in columns["user"]), *(f"{HISTORY}:{name}" for name in lists)]
-    user = _read_online(root, reader, refs, [{"user_id": user_id}], stamps=True)
-    before = user["as_of"][0]
+    columns = reader.by_entity(service)
+    user = _user_and_history(root, reader, columns, user_id)
+    before, history = user["as_of"][0], user[f"{HISTORY}__item_id"][0] or []
     fresh = online_events.events_of(user_id, root, before) if streamed else pl.DataFrame(schema=online_events.FRESH)
-    history = {item: place for place, item in enumerate(user[f"{HISTORY}__item_id"][0] or [])}
     items = list(dict.fromkeys([*history, *fresh.get_column("item_id")])) if item_ids is None else list(item_ids)
     values = {"user_id": [user_id] * len(items), "item_id": items}
     values |= {c.title: user[c.title] * len(items) for c in columns["user"]}
     values |= _item_values(root, reader, columns["item"], items)
-    places = [history.get(item) for item in items]
-    values |= {c.title: _placed(user[f"{HISTORY}__{c.name}"][0], places, c.dtype) for c in columns["interaction"]}
+    values |= _pair_values(user, history, columns["interaction"], items)
     if fresh.height:
         _add_fresh(values, fresh, before, columns, made_of(root)["settings"]["half_life_days"])
     types = dict.fromkeys(("user_id", "item_id"), pl.String) | {c.title: c.dtype for e in columns.values() for c in e}
     return pl.DataFrame(list(zip(*values.values(), strict=True)), schema=types, orient="row")  # three times faster
+
+
+def _user_and_history(
+    root: Path, reader: Reader, columns: dict[str, list[Column]], user_id: str
+) -> dict[str, list[Any]]:
+    """A user's features and lists of pairs (`user__x`, `user_history__x`) and `as_of`: lists of one value."""
+    lists = ("item_id", *(c.name for c in columns["interaction"]))
+    refs = [*(f"user:{c.name}" for c in columns["user"]), *(f"{HISTORY}:{name}" for name in lists)]
+    return _read_online(root, reader, refs, [{"user_id": user_id}], stamps=True)
 
 
 def _require_items(item_ids: Sequence[str] | None) -> None:
@@ -293,6 +303,15 @@ def _item_values(root: Path, reader: Reader, columns: list[Column], items: list[
         return {c.title: [] for c in columns}
     values = _read_online(root, reader, [f"item:{c.name}" for c in columns], [{"item_id": item} for item in items])
     return {c.title: values.get(c.title, []) for c in columns}
+
+
+def _pair_values(
+    user: dict[str, list[Any]], history: list[str], columns: list[Column], items: list[str]
+) -> dict[str, list[Any]]:
+    """The pair columns of `online`: one value per item, None for items that are not in the user's history."""
+    place_of = {item: place for place, item in enumerate(history)}
+    places = [place_of.get(item) for item in items]
+    return {c.title: _placed(user[f"{HISTORY}__{c.name}"][0], places, c.dtype) for c in columns}
 
 
 def _add_fresh(

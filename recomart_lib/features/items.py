@@ -239,14 +239,14 @@ def price_now(past: Past) -> nw.LazyFrame:
     needs=("rating",),
 )
 def ratings(past: Past) -> nw.LazyFrame:
-    """Do people like it? Few ratings are shrunk towards the shop's mean."""
+    """The product's ratings. Few ratings are shrunk towards the shop's mean."""
     rated = past.only("rating").with_columns(one=nw.lit(1), stars=whole(nw.col("rating")))
     prior = past.settings.rating_prior
     shop = rated.group_by("one").agg(all_stars=nw.col("stars").sum(), all_n=nw.col("stars").count())
     shop = shop.select("one", shop_mean=share(decimal(nw.col("all_stars")), nw.col("all_n")))
     sums = rated.group_by("item_id").agg(nw.col("stars").sum(), n=nw.col("stars").count().cast(nw.Int64))
-    known = past.events.select("item_id").unique().with_columns(one=nw.lit(1)).join(shop, on="one")
-    joined = known.join(sums, on="item_id", how="left").with_columns(nw.col("stars", "n").fill_null(0))
+    item_ids = past.events.select("item_id").unique().with_columns(one=nw.lit(1)).join(shop, on="one")
+    joined = item_ids.join(sums, on="item_id", how="left").with_columns(nw.col("stars", "n").fill_null(0))
     shrunk = share(decimal(nw.col("stars")) + prior * nw.col("shop_mean"), nw.col("n") + prior)
     return joined.select("item_id", average_rating=shrunk, rating_count="n")
 

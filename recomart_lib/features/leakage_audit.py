@@ -34,7 +34,7 @@ def audit(
     features: dict[str, pl.DataFrame],
     groups: tuple[Group, ...] = GROUPS,
 ) -> pl.DataFrame:
-    """Judge every feature of `made`, which `compute` made of this prepared.
+    """Check every feature of `features`, which `compute` returned for these prepared tables.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def changed_future(prepared: PreparedTables, as_of: datetime) -> nw.LazyFrame:
         price=nw.lit(12345.0),
         rating=nw.lit(1.0),
         weight=nw.col("weight") + 99.0,
-        order_id=nw.lit("an order to come"),
+        order_id=nw.lit("a future order"),
     )
     return nw.concat([past, future.select(past.collect_schema().names())])
 
@@ -147,7 +147,7 @@ def _not_before(latest: int | None, as_of: datetime) -> bool:
 
 
 def _n_changed(before: pl.DataFrame, after: pl.DataFrame, keys: list[str], features: list[str]) -> dict[str, int]:
-    """Per feature, the rows whose value differs, or which one table has and the other lacks."""
+    """Per feature, the number of rows that differ or are in only one of the tables."""
     both = (before.select(*keys, *features), after.select(*keys, *features))
     if both[0].select(keys).equals(both[1].select(keys)):  # the usual case: no join is needed
         joined = pl.concat([both[0], both[1].select(pl.all().name.suffix("_after"))], how="horizontal")

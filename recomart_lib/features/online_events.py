@@ -142,10 +142,10 @@ def _last(path: Path, _: int) -> datetime:
 def exact(stamp: datetime, root: Path) -> datetime:
     """The moment of an online feature: Feast keeps its whole second, the feature tables all of it."""
     try:
-        known = known_until(root)
+        computed_at = known_until(root)
     except pl.exceptions.ComputeError:  # stage 05_features is writing the tables
         return stamp
-    return known if known.replace(microsecond=0) == stamp else stamp
+    return computed_at if computed_at.replace(microsecond=0) == stamp else stamp
 
 
 def _micro(moment: datetime) -> int:
@@ -153,51 +153,61 @@ def _micro(moment: datetime) -> int:
 
 
 def events_of(user_id: str, root: Path, since: datetime | None = None) -> pl.DataFrame:
-    """The user's events after `since` (None: all that are kept): `FRESH`, in the order of time."""
+    """The user's events after `since` (None: all stored events): `FRESH`, in order of time."""
     path = root / FILE
     if not path.exists():
         return pl.DataFrame(schema=FRESH)
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
-        wanted = (
-            f"select {', '.join(FRESH)} from fresh where user_id = ? and timestamp > ? order by timestamp, event_id"
-        )
-        found = db.execute(wanted, (user_id, _micro(since) if since else -(2**63))).fetchall()
+        query = f"select {', '.join(FRESH)} from fresh where user_id = ? and timestamp > ? order by timestamp, event_id"
+        records = db.execute(query, (user_id, _micro(since) if since else -(2**63))).fetchall()
     kinds = {name: pl.Int64 if name == "timestamp" else kind for name, kind in FRESH.items()}
-    rows = pl.DataFrame(found, schema=kinds, orient="row").unique("event_id", keep="first", maintain_order=True)
+    rows = pl.DataFrame(records, schema=kinds, orient="row").unique("event_id", keep="first", maintain_order=True)
     return rows.with_columns(pl.from_epoch("timestamp", "us").dt.replace_time_zone("UTC").cast(TIMESTAMP))
 
 
-def user_with(known: dict[str, Any], events: pl.DataFrame) -> dict[str, Any]:
+def user_with(stored: dict[str, Any], events: pl.DataFrame) -> dict[str, Any]:
     """A user's features (and their `as_of`) updated by fresh events: counts, sums and days as of the last of them.
 
     Shares, averages over orders and preferences stay as of the last run of stage 05_features.
     """
     if not events.height:
-        return known
-    as_of, before = events.get_column("timestamp")[-1], known["as_of"]
-    bought, stars = events.filter(event_type="purchase"), events.get_column("rating").drop_nulls()
-    orders = bought.select(pl.coalesce("order_id", "event_id")).to_series().n_unique()
-    passed = (as_of - before).total_seconds() / DAY_S if before else 0.0
-    spent = bought.select((pl.col("quantity") * pl.col("price")).sum()).item()
-    last = bought.get_column("timestamp").max()
-    n_ratings = known.get("rating_count") or 0
+        return stored
+    first, as_of, before = events.get_column("timestamp")[0], events.get_column("timestamp")[-1], stored["as_of"]
+    passed = _days(as_of - before) if before else 0.0
     updated = {
-        "activity_count": (known.get("activity_count") or 0) + events.height,
+        "activity_count": (stored.get("activity_count") or 0) + events.height,
         "days_since_last_event": 0.0,
-        "tenure_days": _plus(known.get("tenure_days"), passed)
-        if before
-        else (as_of - events.get_column("timestamp")[0]).total_seconds() / DAY_S,
-        "rating_count": n_ratings + stars.len() if stars.len() else known.get("rating_count"),
-        "average_rating": ((known.get("average_rating") or 0.0) * n_ratings + stars.sum()) / (n_ratings + stars.len())
-        if stars.len()
-        else known.get("average_rating"),
-        "order_count": (known.get("order_count") or 0) + orders if orders else known.get("order_count"),
-        "days_since_last_order": (as_of - last).total_seconds() / DAY_S
-        if last
-        else _plus(known.get("days_since_last_order"), passed),
-        "spend": (known.get("spend") or 0.0) + spent if bought.height else known.get("spend"),
+        "tenure_days": _plus(stored.get("tenure_days"), passed) if before else _days(as_of - first),
+        **_ratings_with(stored, events.get_column("rating").drop_nulls()),
+        **_orders_with(stored, events.filter(event_type="purchase"), as_of, passed),
     }
-    return known | {name: value for name, value in updated.items() if name in known} | {"as_of": as_of}
+    return stored | {name: value for name, value in updated.items() if name in stored} | {"as_of": as_of}
+
+
+def _ratings_with(stored: dict[str, Any], stars: pl.Series) -> dict[str, Any]:
+    """The number and the average of a user's ratings with fresh ones; empty without fresh ones."""
+    if stars.is_empty():
+        return {}
+    before = stored.get("rating_count") or 0
+    total = (stored.get("average_rating") or 0.0) * before + stars.sum()
+    return {"rating_count": before + stars.len(), "average_rating": total / (before + stars.len())}
+
+
+def _orders_with(stored: dict[str, Any], purchases: pl.DataFrame, as_of: datetime, passed: float) -> dict[str, Any]:
+    """The orders of a user or of a pair with fresh purchases, in the order of time; `passed`: days since stage 05."""
+    if not purchases.height:
+        return {"days_since_last_order": _plus(stored.get("days_since_last_order"), passed)}
+    n_orders = purchases.select(pl.coalesce("order_id", "event_id")).to_series().n_unique()
+    spent = purchases.select((pl.col("quantity") * pl.col("price")).sum()).item()
+    return {
+        "order_count": (stored.get("order_count") or 0) + n_orders,
+        "days_since_last_order": _days(as_of - purchases.get_column("timestamp")[-1]),
+        "spend": (stored.get("spend") or 0.0) + spent,
+    }
+
+
+def _days(duration: timedelta) -> float:
+    return duration.total_seconds() / DAY_S
 
 
 def _plus(days: float | None, passed: float) -> float | None:
@@ -205,33 +215,27 @@ def _plus(days: float | None, passed: float) -> float | None:
 
 
 def pair_with(
-    known: dict[str, Any], events: pl.DataFrame, as_of: datetime, before: datetime | None, half_life_days: float
+    stored: dict[str, Any], events: pl.DataFrame, as_of: datetime, before: datetime | None, half_life_days: float
 ) -> dict[str, Any]:
     """The features of a user-item pair with the pair's fresh events: implicit score, counts, and how long ago.
 
     Parameters
     ----------
-    known
+    stored
         The pair's features as of `before`, None where the pair had none.
     as_of
         The user's last fresh event.
     """
-    updated: dict[str, Any] = {"days_since_last_event": None, **known}
+    updated: dict[str, Any] = {"days_since_last_event": None, **stored}
     positive = events.filter(pl.col("event_type") != "return")
-    passed = (as_of - before).total_seconds() / DAY_S if before else 0.0
-    updated["days_since_last_event"] = _plus(known.get("days_since_last_event"), passed)
-    updated["days_since_last_order"] = _plus(known.get("days_since_last_order"), passed)
+    passed = _days(as_of - before) if before else 0.0
+    updated["days_since_last_event"] = _plus(stored.get("days_since_last_event"), passed)
+    updated |= _orders_with(stored, events.filter(event_type="purchase"), as_of, passed)
     if positive.height:
-        updated["implicit_score"] = (known.get("implicit_score") or 0.0) + positive.get_column("weight").sum()
-        age = as_of - positive.get_column("timestamp")[-1]
-        updated["days_since_last_event"] = age.total_seconds() / DAY_S
+        updated["implicit_score"] = (stored.get("implicit_score") or 0.0) + positive.get_column("weight").sum()
+        updated["days_since_last_event"] = _days(as_of - positive.get_column("timestamp")[-1])
     for kind, n in events.group_by("event_type").len().iter_rows():
-        updated[f"{kind}_count"] = (known.get(f"{kind}_count") or 0) + n
-    bought = events.filter(event_type="purchase")
-    if bought.height:
-        orders = bought.select(pl.coalesce("order_id", "event_id")).to_series().n_unique()
-        updated["order_count"] = (known.get("order_count") or 0) + orders
-        updated["days_since_last_order"] = (as_of - bought.get_column("timestamp")[-1]).total_seconds() / DAY_S
+        updated[f"{kind}_count"] = (stored.get(f"{kind}_count") or 0) + n
     if (days := updated["days_since_last_event"]) is not None:
         updated["recency_weight"] = 0.5 ** (days / half_life_days)
-    return {name: updated[name] for name in known}
+    return {name: updated[name] for name in stored}

@@ -155,9 +155,9 @@ def cycle(past: Past) -> nw.LazyFrame:
     )
 
 
-def _spans(made: nw.LazyFrame, *by: str) -> nw.LazyFrame:
+def _spans(orders: nw.LazyFrame, *by: str) -> nw.LazyFrame:
     """Per `by`: n (orders), last (time of the last), interval (days; null for one order)."""
-    spans = made.group_by(*by).agg(n=nw.len().cast(nw.Int64), first=nw.col("time").min(), last=nw.col("time").max())
+    spans = orders.group_by(*by).agg(n=nw.len().cast(nw.Int64), first=nw.col("time").min(), last=nw.col("time").max())
     return spans.with_columns(interval=share(days(nw.col("last") - nw.col("first")), nw.col("n") - 1))
 
 
@@ -181,10 +181,10 @@ def _spans(made: nw.LazyFrame, *by: str) -> nw.LazyFrame:
     reads=POSITIVE,
 )
 def content(past: Past) -> nw.LazyFrame:
-    """Is it similar to what the user likes? 'unknown' is similar to nothing."""
+    """How similar is the product to the user's category and brand preferences? 'unknown' is similar to nothing."""
     shares = {word: _shares(past, word) for word in ("category", "brand")}
-    known = [table.filter(nw.col(word) != UNKNOWN).select("user_id", "part") for word, table in shares.items()]
-    squares = nw.concat(known).with_columns(square=whole(nw.col("part") * nw.col("part"), 15))
+    known_parts = [table.filter(nw.col(word) != UNKNOWN).select("user_id", "part") for word, table in shares.items()]
+    squares = nw.concat(known_parts).with_columns(square=whole(nw.col("part") * nw.col("part"), 15))
     norms = squares.group_by("user_id").agg(norm=nw.col("square").sum())
     likers = scores(past, "user_id").select("user_id", total="score")
     pairs = past.pairs.join(past.items.select("item_id", "category", "brand"), on="item_id", how="left")

@@ -67,7 +67,7 @@ def demographics(past: Past) -> nw.LazyFrame:
     reads=("rating",),
 )
 def ratings(past: Past) -> nw.LazyFrame:
-    """How much the user likes things."""
+    """The user's ratings."""
     stars = past.events.with_columns(stars=whole(nw.col("rating"))).group_by("user_id")
     sums = stars.agg(nw.col("stars").sum(), rating_count=nw.col("stars").count().cast(nw.Int64))
     return sums.select(
@@ -195,8 +195,8 @@ def _commonest(past: Past, part: str) -> nw.LazyFrame:
     reads=POSITIVE,
 )
 def categories(past: Past) -> nw.LazyFrame:
-    """What the user likes, and how strongly."""
-    table, totals = _known(past, "category")
+    """The user's preferred categories, and how strong the preference is."""
+    table, totals = _known_scores(past, "category")
     breadth = table.group_by("user_id").agg(category_breadth=nw.len().cast(nw.Int64))
     second = best(table, "user_id", "category", 2).rename({"category": "second_category", "score": "second"})
     joined = best(table, "user_id", "category").join(totals, on="user_id").join(breadth, on="user_id")
@@ -230,15 +230,15 @@ def categories(past: Past) -> nw.LazyFrame:
     reads=POSITIVE,
 )
 def brands(past: Past) -> nw.LazyFrame:
-    """The brand that the user likes."""
-    table, totals = _known(past, "brand")
+    """The user's preferred brand, and how strong the preference is."""
+    table, totals = _known_scores(past, "brand")
     joined = best(table, "user_id", "brand").join(totals, on="user_id")
     return joined.select(
         "user_id", preferred_brand="brand", preferred_brand_share=share(nw.col("score"), nw.col("total"))
     )
 
 
-def _known(past: Past, word: str) -> tuple[nw.LazyFrame, nw.LazyFrame]:
+def _known_scores(past: Past, word: str) -> tuple[nw.LazyFrame, nw.LazyFrame]:
     """The user's score by category or brand, where it is known; and `total`, the user's score with the unknown."""
     table = scores(past, "user_id", word)
     return table.filter(nw.col(word) != UNKNOWN), table.group_by("user_id").agg(total=nw.col("score").sum())
@@ -339,12 +339,12 @@ def returning(past: Past) -> nw.LazyFrame:
 
 
 def returned(past: Past, key: str) -> nw.LazyFrame:
-    """`rate`: pieces returned / pieces bought, per user or per product."""
-    pieces = past.events.with_columns(
-        came_back=is_kind("return") * nw.col("quantity"), bought=is_kind("purchase") * nw.col("quantity")
+    """`rate`: units returned / units bought, per user or per product."""
+    quantities = past.events.with_columns(
+        returned=is_kind("return") * nw.col("quantity"), bought=is_kind("purchase") * nw.col("quantity")
     )
-    sums = pieces.group_by(key).agg(nw.col("came_back").sum(), nw.col("bought").sum())
-    return sums.select(key, rate=share(nw.col("came_back"), nw.col("bought")))
+    sums = quantities.group_by(key).agg(nw.col("returned").sum(), nw.col("bought").sum())
+    return sums.select(key, rate=share(nw.col("returned"), nw.col("bought")))
 
 
 GROUPS = (

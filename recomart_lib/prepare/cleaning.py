@@ -14,7 +14,7 @@ AGE_GROUPS = ((0, "under 18"), (18, "18-24"), (25, "25-34"), (35, "35-44"), (45,
 def weigh(events: pl.DataFrame, settings: Prepare) -> pl.DataFrame:
     """Add `weight`, the implicit score of an event: the weight of its type times 1 + log(quantity); 0 for returns.
 
-    The logarithm damps quantities: twelve pieces show more interest than one, but not twelve times as much.
+    The logarithm damps quantities: twelve units show more interest than one, but not twelve times as much.
     """
     weights = {
         "view": settings.weight_view,

@@ -11,7 +11,7 @@ A file is valid only if a commit, or the newest compaction, names it. Commits an
 complete file to its name, which fails if the name exists: if two processes hold the same partition, or compact at the
 same time, one wins and the other discards its work. A commit starts where the previous one ended, and readers follow
 this chain from the end of the newest compaction. A process that missed a compaction therefore either commits outside
-the chain, where nobody reads it, or adds a part of the chain that nobody else has committed. So the log, not the
+the chain, where no reader sees it, or adds a part of the chain that no other process has committed. So the log, not the
 broker, decides where a partition continues, and a process may be killed at any moment.
 """
 
@@ -139,13 +139,11 @@ def dead_letters(zone: Zone, partition: str | None = None, since: int = 0) -> pl
     state = latest_compaction(zone)
     names = partitions(zone) if partition is None else [partition]
     files = [state["dead"], *(record["dead"] for name in names for record in commits(zone, name, state))]
-    letters = load_files(zone, files, DEAD)
+    rows = load_files(zone, files, DEAD)
     if partition is not None:
         topic, _, number = partition.rpartition("-")
-        letters = letters.filter(
-            pl.col("topic") == topic, pl.col("partition") == int(number), pl.col("offset") >= since
-        )
-    return letters.sort("topic", "partition", "offset")
+        rows = rows.filter(pl.col("topic") == topic, pl.col("partition") == int(number), pl.col("offset") >= since)
+    return rows.sort("topic", "partition", "offset")
 
 
 def last_ids(zone: Zone, partition: str, n: int) -> list[str]:

@@ -15,6 +15,7 @@ from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
 
 WHERE = "params.yaml: train.models"
+RANGE_KEYS = ("low", "high", "log", "step")
 
 
 @dataclass(frozen=True)
@@ -133,28 +134,36 @@ def _choice(key: str, model: str, name: str, values: list[Any]) -> list[Any]:
 
 
 def _range(key: str, model: str, name: str, declared: dict[str, Any], default: Any) -> Range:
-    keys = ("low", "high", "log", "step")
-    if unknown := [name for name in declared if name not in keys]:
-        raise UserError(f"{key}.{unknown[0]}: not a key of a range. {suggestion(unknown[0], list(keys))}")
-    if missing := [end for end in ("low", "high") if end not in declared]:
-        raise UserError(f"{key}: a range needs low and high; {' and '.join(missing)} is missing.")
+    _check_keys(key, declared)
     if isinstance(default, str):
         raise UserError(
             f"{key}: {name} is a string, and strings have no range. List the alternatives: [{default}, ...]."
         )
     for end in ("low", "high"):
         _check_value(f"{key}.{end}", model, name, declared[end])
-    low, high, log, step = (declared.get(option) for option in keys)
+    low, high, log, step = (declared.get(option) for option in RANGE_KEYS)
+    _check_bounds(key, low, high, log)
+    kind = int if isinstance(default, int) else float
+    if step is not None:
+        _check_step(key, log, step, high - low, kind is int)
+        step = kind(step)
+    return Range(kind(low), kind(high), bool(log), step)
+
+
+def _check_keys(key: str, declared: dict[str, Any]) -> None:
+    if unknown := [name for name in declared if name not in RANGE_KEYS]:
+        raise UserError(f"{key}.{unknown[0]}: not a key of a range. {suggestion(unknown[0], list(RANGE_KEYS))}")
+    if missing := [end for end in ("low", "high") if end not in declared]:
+        raise UserError(f"{key}: a range needs low and high; {' and '.join(missing)} is missing.")
+
+
+def _check_bounds(key: str, low: float, high: float, log: Any) -> None:
     if low > high:
         raise UserError(f"{key}: low = {low} is above high = {high}. Swap them.")
     if not isinstance(log, bool | None):
         raise UserError(f"{key}.log is {log!r}; expected true or false.")
     if log and low <= 0:
         raise UserError(f"{key}: a log range cannot start at {low}: low must be above 0, or leave log out.")
-    if step is not None:
-        _check_step(key, log, step, high - low, isinstance(default, int))
-    kind = int if isinstance(default, int) else float
-    return Range(kind(low), kind(high), bool(log), None if step is None else kind(step))
 
 
 def _check_step(key: str, log: bool | None, step: Any, width: float, is_integer: bool) -> None:

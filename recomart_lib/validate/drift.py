@@ -9,7 +9,7 @@ its usual variation counts as well.
 
 A flagged delivery stays among the deliveries that later ones are compared with. A lasting change is therefore flagged
 at first and then becomes the new normal (for the volume after half a window, because it is compared with a median), and
-nobody has to confirm it by hand. A single bad day is one of many: it hides little, and the good days after it do not
+no one has to confirm it manually. A single bad day is one of many: it hides little, and the good days after it do not
 look unusual.
 """
 

@@ -28,19 +28,27 @@ def cast(cells: pl.DataFrame, mapping: dict[str, str], spec: Table, zone: str) -
     written = cells.select(pl.col(theirs).alias(ours) for ours, theirs in mapping.items())
     bare = _stripped(written, spec.nulls)
     moments = {ours: timestamps.moments(bare[ours], spec, zone) for ours in bare.columns if _dtype(ours) == TIMESTAMP}
-    days = {ours: timestamps.days(bare[ours], spec, zone) for ours in bare.columns if _dtype(ours) == pl.Date}
-    others = [ours for ours in bare.columns if not _dtype(ours).is_temporal()]
-    # one expression for all columns: a shop delivers hundreds of small files, and every evaluation costs time
-    rows = bare.with_columns(
-        *(_parsed(ours, bare.schema[ours], spec).alias(ours) for ours in others),
-        *(times["moment"].alias(ours) for ours, times in moments.items()),
-        *(day.alias(ours) for ours, day in days.items()),
-    )
+    rows = _converted(bare, moments, spec, zone)
     ambiguous = pl.repeat(False, rows.height, eager=True)
     for times in moments.values():
         ambiguous |= times["twice"]
     clocks = {ours: times["problem"] for ours, times in moments.items()}
     return Typed(rows, _reasons(written, bare, rows, clocks, spec), ambiguous)
+
+
+def _converted(bare: pl.DataFrame, moments: dict[str, pl.DataFrame], spec: Table, zone: str) -> pl.DataFrame:
+    """The records in our types; what cannot be converted becomes null."""
+    columns: list[pl.Expr | pl.Series] = []
+    for ours, delivered in bare.schema.items():
+        if ours in moments:
+            column = moments[ours]["moment"]
+        elif _dtype(ours) == pl.Date:
+            column = timestamps.days(bare[ours], spec, zone)
+        else:
+            column = _parsed(ours, delivered, spec)
+        columns.append(column.alias(ours))
+    # one evaluation for all columns: a shop delivers hundreds of small files, and every evaluation costs time
+    return bare.with_columns(columns)
 
 
 def _stripped(written: pl.DataFrame, nulls: list[str]) -> pl.DataFrame:
