@@ -174,13 +174,17 @@ def user_with(stored: dict[str, Any], events: pl.DataFrame) -> dict[str, Any]:
         return stored
     first, as_of, before = events.get_column("timestamp")[0], events.get_column("timestamp")[-1], stored["as_of"]
     passed = _days(as_of - before) if before else 0.0
+    purchases = events.filter(event_type="purchase")
     updated = {
         "activity_count": (stored.get("activity_count") or 0) + events.height,
         "days_since_last_event": 0.0,
         "tenure_days": _plus(stored.get("tenure_days"), passed) if before else _days(as_of - first),
         **_ratings_with(stored, events.get_column("rating").drop_nulls()),
-        **_orders_with(stored, events.filter(event_type="purchase"), as_of, passed),
+        **_orders_with(stored, purchases, as_of, passed),
     }
+    if purchases.height:
+        spent = purchases.select((pl.col("quantity") * pl.col("price")).sum()).item()
+        updated["spend"] = (stored.get("spend") or 0.0) + spent
     return stored | {name: value for name, value in updated.items() if name in stored} | {"as_of": as_of}
 
 
@@ -198,11 +202,9 @@ def _orders_with(stored: dict[str, Any], purchases: pl.DataFrame, as_of: datetim
     if not purchases.height:
         return {"days_since_last_order": _plus(stored.get("days_since_last_order"), passed)}
     n_orders = purchases.select(pl.coalesce("order_id", "event_id")).to_series().n_unique()
-    spent = purchases.select((pl.col("quantity") * pl.col("price")).sum()).item()
     return {
         "order_count": (stored.get("order_count") or 0) + n_orders,
         "days_since_last_order": _days(as_of - purchases.get_column("timestamp")[-1]),
-        "spend": (stored.get("spend") or 0.0) + spent,
     }
 
 
