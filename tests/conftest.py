@@ -15,7 +15,7 @@ import pytest
 import yaml
 from brokers import embedded_broker, kafka  # noqa: F401
 from hypothesis import settings
-from projects import project  # noqa: F401
+from projects import finished_project, project  # noqa: F401
 from recommend_data import finished  # noqa: F401
 
 from recomart.cli import app
