@@ -2,7 +2,7 @@
 
     python bench/features.py                  # 1, 5 and 20 million events; then the store
     python bench/features.py --millions 1     # only that, and the store
-    python bench/features.py --spark 1        # also on Spark, local[2], for so many millions
+    python bench/features.py --spark 1        # also on Spark, local[2], with 1 million events
 
 The shop is synthetic: 100,000 users and 20,000 products, both with long tails, five types of events, orders of a few
 lines. `recomart` computes the features of `docs/features.md` with Polars, `pandas` the same ones as
@@ -173,7 +173,9 @@ def write(text: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--millions", type=float, nargs="*", default=[1, 5, 20])
-    parser.add_argument("--spark", type=float, nargs="*", default=[], help="also on Spark, for so many millions")
+    parser.add_argument(
+        "--spark", type=float, nargs="*", default=[], help="also on Spark, with these millions of events"
+    )
     parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:

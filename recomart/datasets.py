@@ -219,10 +219,10 @@ def _nothing_left(response: httpx.Response, request: _Request, n_present: int) -
 def _check_status(response: httpx.Response, request: _Request) -> None:
     status = response.status_code
     if status in RETRIED or status >= 500:
-        raise TransientError(f"the server answers {status_of(response)}", retry_after(response))
+        raise TransientError(f"the server returned {status_of(response)}", retry_after(response))
     if not response.is_success:
         raise UserError(
-            f"{request.url} answers {status_of(response)}: the file is missing or not public. Find its address on "
+            f"{request.url} returned {status_of(response)}: the file is missing or not public. Find its address on "
             f"{request.page} and write it into shops/{request.shop}.yaml: fetch.url."
         )
 

@@ -272,7 +272,7 @@ def test_a_server_in_trouble_is_asked_again_when_it_says(server, tmp_path, pause
 
 def test_no_longer_than_the_budget(server, tmp_path, pauses):
     server.statuses = [(503, {"Retry-After": "60"})] * 3
-    with pytest.raises(UserError, match=r"given up after 2 attempt\(s\)\. Last error: the server answers 503"):
+    with pytest.raises(UserError, match=r"given up after 2 attempt\(s\)\. Last error: the server returned 503"):
         fetch(server, tmp_path)
     assert pauses == [60]
 
@@ -280,7 +280,9 @@ def test_no_longer_than_the_budget(server, tmp_path, pauses):
 @pytest.mark.parametrize("status", [403, 404, 410])
 def test_a_file_that_is_not_there_names_the_page_and_the_key(server, tmp_path, status):
     server.statuses = [(status, {})]
-    with pytest.raises(UserError, match=rf"answers {status} .*https://example.org/about .* shops/tiny.yaml: fetch.url"):
+    with pytest.raises(
+        UserError, match=rf"returned {status} .*https://example.org/about .* shops/tiny.yaml: fetch.url"
+    ):
         fetch(server, tmp_path)
     assert len(server.asked) == 1
 

@@ -1,7 +1,7 @@
 """Shell completion: the names that the Tab key suggests. Without any, there are no suggestions, and never an error.
 
-This module stands apart from options.py since it alone imports inside functions: the shell waits for every Tab key, and
-it should import only what the requested names need.
+This module is separate from options.py because only it imports inside functions: the shell waits for every Tab key, so
+each completion imports only what its names need.
 """
 
 from __future__ import annotations

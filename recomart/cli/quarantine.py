@@ -74,6 +74,6 @@ def quarantine_replay(
     raw, quarantined, inbox = (paths.place(place) for place in (paths.RAW, paths.QUARANTINE, paths.REPLAY))
     repaired = None if unchanged else paths.place(folder)
     for table, (n_rows, n_blank) in quarantine.replay(shop, raw, quarantined, inbox, repaired).items():
-        left = f"; {n_blank:,} unreadable lines were not filled in and stay in quarantine" if n_blank else ""
-        echo(f"{table}: {n_rows:,} rows are queued in {paths.REPLAY}{left}")
+        skipped = f"; {n_blank:,} unreadable lines were not filled in and stay in quarantine" if n_blank else ""
+        echo(f"{table}: {n_rows:,} rows are queued in {paths.REPLAY}{skipped}")
     echo("Ingest and validate them with: dvc repro")

@@ -73,7 +73,7 @@ def _explain(shown: pl.DataFrame, items: pl.DataFrame) -> None:
     live = tables.read_all(paths.PREPARED / "live", "users", "items", "interactions")
     pairs = explain.with_indices(shown, live)
     if not pairs.height:
-        echo("The user has no purchase history yet: the list holds the bestsellers.")
+        echo("The user has no purchase history yet: the list contains the bestsellers.")
         return
     user = pairs.get_column("user_id")[0]
     purchases = purchase_history(user, live, items)

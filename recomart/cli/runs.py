@@ -91,8 +91,8 @@ def _find(history: History, number: int) -> Run:
     for run in history.runs:
         if run.number == number:
             return run
-    known = ", ".join(str(run.number) for run in history.runs)
-    raise UserError(f"There is no run {number}. {f'Known: {known}.' if known else NO_RUNS}")
+    numbers = ", ".join(str(run.number) for run in history.runs)
+    raise UserError(f"There is no run {number}. {f'Archived: {numbers}.' if numbers else NO_RUNS}")
 
 
 def _row(run: Run) -> dict[str, object]:

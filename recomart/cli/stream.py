@@ -116,7 +116,7 @@ def stream_consume(
     idle: Annotated[
         float | None,
         typer.Option(
-            metavar="SECONDS", help="Stop after so many seconds without a message.", min=0.1, show_default="never"
+            metavar="SECONDS", help="Stop after this many seconds without a message.", min=0.1, show_default="never"
         ),
     ] = None,
 ) -> None:

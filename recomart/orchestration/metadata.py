@@ -21,7 +21,7 @@ from recomart_lib.ingest import lake
 CHECKS = {
     "02_validate": {
         "quality_gate": "The quality score is at least validate.min_quality, and every table has good rows.",
-        "reconciliation": "delivered = landed + rejected; landed = good + quarantined + duplicates + excluded.",
+        "reconciliation": "delivered = ingested + rejected; ingested = good + quarantined + duplicates + excluded.",
     },
     "05_features": {"leakage_audit": "No feature uses events at or after its as_of time; a planted leak is detected."},
     "07_evaluate": {"targets": "Precision, recall and ndcg at 10 reach their targets (a warning if they do not)."},
@@ -87,15 +87,15 @@ def _gate(root: Path) -> AssetCheckResult:
 def _reconciliation(root: Path) -> AssetCheckResult:
     tables = _metrics(root, "quality").get("tables", {})
     parts = ("good", "quarantined", "duplicates", "excluded")
-    lost = {
+    differences_by_table = {
         name: [t["delivered"] - t["landed"] - t["rejected"], t["landed"] - sum(t[part] for part in parts)]
         for name, t in tables.items()
     }
     rows = [
         (name, *(f"{t[key]:,}" for key in ("delivered", "rejected", "landed", *parts))) for name, t in tables.items()
     ]
-    shown = _table(("table", "delivered", "rejected", "landed", *parts), rows)
-    passed = bool(tables) and not any(any(differences) for differences in lost.values())
+    shown = _table(("table", "delivered", "rejected", "ingested", *parts), rows)
+    passed = bool(tables) and not any(any(differences) for differences in differences_by_table.values())
     return AssetCheckResult(check_name="reconciliation", passed=passed, metadata={"rows": MetadataValue.md(shown)})
 
 

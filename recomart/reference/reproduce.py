@@ -66,11 +66,11 @@ def compare(folder: Path, sections: Sequence[str] = published.SECTIONS) -> pl.Da
         _check(folder, section)
     results = [result for result in published.RESULTS if result.section in sections]
     datasets, tables = {}, []
-    for known in (bar := tqdm(results, unit="model", disable=None)):
-        bar.set_description(f"published figures: {known.section} {known.model}")
-        if known.section not in datasets:
-            datasets[known.section] = read(folder, known.section)
-        tables.append(compare_figures(known, reproduce(known, datasets[known.section])))
+    for expected in (bar := tqdm(results, unit="model", disable=None)):
+        bar.set_description(f"published figures: {expected.section} {expected.model}")
+        if expected.section not in datasets:
+            datasets[expected.section] = read(folder, expected.section)
+        tables.append(compare_figures(expected, reproduce(expected, datasets[expected.section])))
     return pl.concat(tables)
 
 
@@ -90,27 +90,27 @@ def read(folder: Path, section: str) -> Any:
     return {"A": movielens, "B": surprise_ratings, "C": online_retail}[section](folder / FILES[section])
 
 
-def reproduce(known: PublishedResult, dataset: Any) -> dict[str, float]:
+def reproduce(expected: PublishedResult, dataset: Any) -> dict[str, float]:
     """Our figures of a model: metric -> value; there may be more than were published."""
-    if known.section == "B":
-        return cross_validated(known, dataset)
-    if known.model == published.SPLIT:
+    if expected.section == "B":
+        return cross_validated(expected, dataset)
+    if expected.model == published.SPLIT:
         return dataset.sizes
-    return evaluate(models.create(known.model, **known.hyper).fit(dataset.data), dataset)
+    return evaluate(models.create(expected.model, **expected.hyper).fit(dataset.data), dataset)
 
 
-def compare_figures(known: PublishedResult, ours: dict[str, float]) -> pl.DataFrame:
+def compare_figures(expected: PublishedResult, ours: dict[str, float]) -> pl.DataFrame:
     """One row per published figure of the model; see `compare`."""
     rows = [
         (
-            known.section,
-            known.model,
+            expected.section,
+            expected.model,
             metric,
             float(value),
             float(ours[metric]),
-            published.RATING_TOLERANCE if metric in ("rmse", "mae") else known.ranking_tolerance,
+            published.RATING_TOLERANCE if metric in ("rmse", "mae") else expected.ranking_tolerance,
         )
-        for metric, value in known.figures.items()
+        for metric, value in expected.figures.items()
     ]
     table = pl.DataFrame(rows, ["section", "model", "metric", "published", "ours", "tolerance"], orient="row")
     difference = pl.col("ours") - pl.col("published")
@@ -171,14 +171,14 @@ def surprise_ratings(path: Path) -> Any:
     return Dataset.load_from_file(str(path), Reader(line_format="user item rating timestamp", sep="\t"))
 
 
-def cross_validated(known: PublishedResult, ratings: Any) -> dict[str, float]:
-    """RMSE and MAE, means over five folds, of one of Surprise's own algorithms: `known.model` names its class."""
+def cross_validated(expected: PublishedResult, ratings: Any) -> dict[str, float]:
+    """RMSE and MAE, means over five folds, of one of Surprise's own algorithms: `expected.model` names its class."""
     import surprise
     from surprise.model_selection import KFold
 
     folds, tables = KFold(n_splits=5, random_state=0).split(ratings), []
-    for fold, (train, test) in enumerate(tqdm(folds, known.model, total=5, unit="fold", leave=False, disable=None)):
-        estimates = getattr(surprise, known.model)(**known.hyper).fit(train).test(test)
+    for fold, (train, test) in enumerate(tqdm(folds, expected.model, total=5, unit="fold", leave=False, disable=None)):
+        estimates = getattr(surprise, expected.model)(**expected.hyper).fit(train).test(test)
         rows = [(rating.uid, rating.iid, rating.r_ui, rating.est, str(fold)) for rating in estimates]
         tables.append(pl.DataFrame(rows, ["user_id", "item_id", "rating", "estimate", "model"], orient="row"))
     errors = rating_errors(pl.concat(tables)).values()
@@ -242,9 +242,9 @@ def _with_index(rows: pl.DataFrame, users: pl.Series, items: pl.Series) -> pl.Da
 
 def _check(folder: Path, section: str) -> None:
     if section not in FILES:
-        raise UserError(f"There is no section {section!r} of known answers; choose from {', '.join(FILES)}.")
+        raise UserError(f"There is no section {section!r} of the published results; choose from {', '.join(FILES)}.")
     if not any(folder.glob(str(FILES[section]))):
         raise UserError(
-            f"{folder} has no {FILES[section]}, which section {section} of the known answers needs: "
+            f"{folder} has no {FILES[section]}, which section {section} of the published results needs: "
             "pass the folder of the data sets with --data, or set RECOMART_DATA."
         )

@@ -19,7 +19,7 @@ from recomart_lib.metrics.by_model import lists_of, per_user
 from recomart_lib.metrics.intervals import bootstrap_ci
 
 WITH_INTERVAL = ("ndcg", "precision", "recall")
-LEADERBOARD = [f"{name}@10" for name in (*ranking.NAMES, "coverage", "novelty", "diversity")]  # columns shown to people
+LEADERBOARD = [f"{name}@10" for name in (*ranking.NAMES, "coverage", "novelty", "diversity")]  # columns to display
 
 
 def evaluate(

@@ -112,10 +112,10 @@ def category_structure(table: pl.DataFrame, currency: str) -> str:
 
 def prices(items: pl.DataFrame, currency: str) -> str:
     """The spread of prices."""
-    known_prices = items.get_column("price").drop_nulls()
-    if not len(known_prices):
+    non_null_prices = items.get_column("price").drop_nulls()
+    if not len(non_null_prices):
         return "This shop has no prices."
-    low, mid, high = (known_prices.quantile(q, "linear") for q in (0.1, 0.5, 0.9))
+    low, mid, high = (non_null_prices.quantile(q, "linear") for q in (0.1, 0.5, 0.9))
     return (
         f"**Half of the products cost less than {mid:,.2f} {safe(currency)}**; the middle 80 % are between {low:,.2f} and {high:,.2f}, "
         f"a factor of {high / max(low, 0.01):,.1f}. {percent(items.get_column('price').null_count() / items.height)} have no price."

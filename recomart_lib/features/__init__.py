@@ -1,1 +1,1 @@
-"""Features as of a moment: definitions next to the functions that make them."""
+"""Features as of a moment: definitions next to the functions that compute them."""

@@ -147,7 +147,7 @@ def repeats(past: Past) -> nw.LazyFrame:
     reads=("view", "cart", "purchase"),
 )
 def conversion(past: Past) -> nw.LazyFrame:
-    """Where do people stop?"""
+    """How many viewers go on to the cart and to a purchase?"""
     flags = {kind: is_kind(kind) for kind in ("view", "cart", "purchase")}
     did = past.events.with_columns(**flags).group_by("user_id", "item_id").agg(*(nw.col(kind).max() for kind in flags))
     did = did.with_columns(

@@ -1,4 +1,4 @@
-"""Patches of other people's packages that the feature store needs."""
+"""Patches of third-party packages that the feature store needs."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ FETCHED = {
 
 
 def check(shop: Shop, source: Path) -> None:
-    """Check what can be checked before reading: the files exist and their headers hold the mapped columns.
+    """Check what can be checked before reading: the files exist and their headers contain the mapped columns.
 
     For tables behind an API, this only checks that the API's secret is set.
 
@@ -143,7 +143,7 @@ def per_day(files: pl.DataFrame) -> pl.DataFrame:
 
 
 def no_longer_delivered(shop: Shop, source: Path, raw: Path) -> list[str]:
-    """Ingested files (`<table>/<file>`) that the source folder no longer holds: the lake keeps and reads them."""
+    """Ingested files (`<table>/<file>`) that the source folder no longer contains, but the lake does."""
     missing = []
     for table in shop.delivered:
         delivered = {_name(file, source) for file in shops.files(shop, table, source)}

@@ -29,7 +29,7 @@ def no_longer_delivered(names: list[str]) -> str:
         return "Every file in the lake is still in the source folder."
     shown = ", ".join(safe(name) for name in names[:5]) + (", ..." if names[5:] else "")
     return (
-        f"**The source folder no longer holds {plural(len(names), 'file')} of the lake** ({shown}): the ingested data "
+        f"**The source folder no longer contains {plural(len(names), 'file')} of the lake** ({shown}): the ingested data "
         "stays in the lake and is still read. If these files belong to an older data set (an earlier simulation, for "
         "example), delete the shop's folder in data/raw and run the stage again."
     )

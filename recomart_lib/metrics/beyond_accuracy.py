@@ -13,14 +13,14 @@ def coverage(recommendations: pl.DataFrame, n_items: int) -> float:
 
 
 def gini(times: np.ndarray, n: int) -> float:
-    """How unevenly n things are used: 0 if all equally often, (n - 1) / n if only one is; NaN if none is.
+    """How unevenly n items are used: 0 if all equally often, (n - 1) / n if only one is; NaN if none is.
 
     With the numbers of uses sorted, x_1 <= ... <= x_n: sum (2 i - n - 1) x_i / (n sum x_i).
 
     Parameters
     ----------
     times
-        How often each thing is used; the remaining ones, up to n, are never used.
+        How often each item is used; the remaining ones, up to n, are never used.
 
     Examples
     --------

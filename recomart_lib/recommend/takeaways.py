@@ -30,7 +30,7 @@ def pages(shown: Mapping[str, pl.DataFrame]) -> str:
         repeats = page.filter(pl.col("reason_kind") == CHOSEN_BEFORE).height
         n_history = page.get_column("history").count()
         parts.append(
-            f"The **{kind}** user has {plural(n_history, 'product')} next to the list. {repeats} of {page.height} "
+            f"The **{kind}** user's list is shown next to {plural(n_history, 'recent product')}. {repeats} of {page.height} "
             f"recommendations are in the user's history; the list covers {plural(page.get_column('category').n_unique(), 'category', 'categories')}."
         )
     return bullets(*parts)

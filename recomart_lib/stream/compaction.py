@@ -22,7 +22,7 @@ from recomart_lib.stream.commit_log import DEAD, EMPTY, ROWS, Commit, Zone
 log = logging.getLogger(__name__)
 
 ABANDONED_S = 600  # an unnamed file that is older than this was left by a killed process
-KEPT_MINUTES = 24 * 60  # minutes with statistics of their own; total counts and latencies are kept for ever
+KEPT_MINUTES = 24 * 60  # minutes with statistics of their own; total counts and latencies are kept forever
 
 
 def run_periodically(zone: Zone, every_s: float, stop: threading.Event) -> None:

@@ -38,7 +38,7 @@ def search_gain(table: pl.DataFrame) -> str:
     gains = searched.filter(pl.col("best") > pl.col("defaults")).with_columns(gain=pl.col("best") - pl.col("defaults"))
     effort = f"{plural(searched['trials'].sum(), 'trial')} of {plural(searched.height, 'model')}"
     if not gains.height:
-        return f"**The search found nothing better than the defaults** in {effort}: they stay."
+        return f"**The search found nothing better than the defaults** in {effort}: they are kept."
     top = gains.sort("gain", "model", descending=[True, False]).row(0, named=True)
     return (
         f"**The search beat the defaults in {gains.height} of {plural(searched.height, 'model')}** ({effort}), most of all in "

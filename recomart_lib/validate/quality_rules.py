@@ -30,7 +30,7 @@ DIMENSIONS: dict[Dimension, str] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: its name, its sentence for people, and when a row passes.
+    """One rule: its name, its sentence for the report, and when a row passes.
 
     `blames` is the one cell that is wrong when a row fails the rule; None: the row as a whole cannot be used.
     """

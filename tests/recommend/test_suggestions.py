@@ -122,9 +122,10 @@ def test_takeaway_counts_repeat_recommendations():
         }
     )
     assert (
-        "The **heavy** user has 3 products next to the list. 3 of 3 recommendations are in the user's history" in text
+        "The **heavy** user's list is shown next to 3 recent products. 3 of 3 recommendations are in the user's history"
+        in text
     )
-    assert "The **cold** user has 0 products next to the list. 0 of 3" in text
+    assert "The **cold** user's list is shown next to 0 recent products. 0 of 3" in text
     assert takeaways.pages({"cold": suggestions.list_with_history("u", named, tables, ITEMS)}).endswith(
         "the light user is shown instead."
     )

@@ -162,4 +162,4 @@ def test_the_default_folder_is_beside_the_project(tmp_path, call, monkeypatch):
 
 def test_an_unknown_section_is_a_mistake(tmp_path, call):
     status, _, error = call("known-answers", "--data", str(tmp_path), "--section", "D")
-    assert (status, "There is no section 'D' of known answers; choose from A, B, C." in error) == (1, True)
+    assert (status, "There is no section 'D' of the published results; choose from A, B, C." in error) == (1, True)

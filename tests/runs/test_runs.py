@@ -596,7 +596,7 @@ class TestCommands:
     def test_mistakes(self, run_command, archived):
         archived()
         archived(shop="other")
-        assert "There is no run 7. Known: 1, 2." in run_command("diff", "1", "7")[2]
+        assert "There is no run 7. Archived: 1, 2." in run_command("diff", "1", "7")[2]
         assert "There is no run 7" in run_command("show", "7")[2]
         assert "give two runs" in run_command("diff", "1")[2]
         assert "not comparable" in run_command("diff", "1", "2")[2]

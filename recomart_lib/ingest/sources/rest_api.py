@@ -200,7 +200,7 @@ class _Session:
         redirect = f"it redirects to {where}; if that is right, set api.url in {shop} to it."
         hint = redirect if status < 400 else hints.get(status, f"are api.url and api.pagination right in {shop}?")
         raise UserError(
-            f"{self.redacted(url)} answers {status_of(response)}: {hint} Nothing of '{self.table}' was ingested."
+            f"{self.redacted(url)} returned {status_of(response)}: {hint} Nothing of '{self.table}' was ingested."
         )
 
     def _wait(self, state: RetryCallState) -> float:
