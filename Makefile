@@ -41,7 +41,7 @@ ui: setup .venv/.orchestration ## start Dagster: runs, logs, retries and schedul
 	@touch $@
 
 test-slow: setup .venv/.spark .venv/.orchestration .venv/.browser ## run the slow tests (installs PySpark, half a gigabyte)
-	@pytest -m slow
+	@pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder
 .venv/.browser: .venv/.installed requirements-browser.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-browser.lock
 	@touch $@
