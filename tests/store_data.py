@@ -48,8 +48,8 @@ def write(root: Path, seed: int = 0, n_users: int = 12) -> dict[str, pl.DataFram
     for name, frame in made.items():
         (root / paths.FEATURES).mkdir(parents=True, exist_ok=True)
         frame.write_parquet(root / paths.FEATURES / f"{name}.parquet")
-    made_of = json.dumps({"data_version": "data1", "settings": SETTINGS})
-    (root / paths.FEATURES / feature_store.MADE_OF).write_text(made_of)
+    provenance = json.dumps({"data_version": "data1", "settings": SETTINGS})
+    (root / paths.FEATURES / feature_store.PROVENANCE).write_text(provenance)
     return made
 
 

@@ -128,8 +128,8 @@ def apply(
     replace: Annotated[bool, typer.Option("--replace", help="Allow changes to registered versions.")] = False,
 ) -> None:
     """Register entities, views and versions as stage 05_features does, without computing."""
-    made_of = feature_store.made_of()
-    registered = feature_store.apply(**made_of, replace=replace)
+    provenance = feature_store.provenance()
+    registered = feature_store.apply(**provenance, replace=replace)
     views = registered.group_by("view", maintain_order=True).len()
     echo(", ".join(f"{view}: {count:,} features" for view, count in views.iter_rows()))
-    echo(f"Versions: {', '.join(definitions.SERVICES)}. Data: {made_of['data_version']}")
+    echo(f"Versions: {', '.join(definitions.SERVICES)}. Data: {provenance['data_version']}")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
 
 
-MADE_OF = "made_of.json"  # beside the feature tables: the data and settings they were computed from
+PROVENANCE = "made_of.json"  # beside the feature tables: the data and settings they were computed from
 FILES = ("file", "dask")  # types of an offline store of local files in feature_store.yaml
 HISTORY = "user_history"  # a user's pairs as parallel lists: one key lookup instead of one per pair
 VIEW_KEYS = {**KEYS, HISTORY: ["user_id"]}
@@ -135,7 +135,7 @@ def _state(root: Path, data_version: str, settings: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def made_of(root: Path | None = None) -> dict[str, Any]:
+def provenance(root: Path | None = None) -> dict[str, Any]:
     """data_version and settings of the stored feature tables, which `apply` registers.
 
     Raises
@@ -143,7 +143,7 @@ def made_of(root: Path | None = None) -> dict[str, Any]:
     UserError
         If no features have been computed yet.
     """
-    path = (root or paths.root()) / paths.FEATURES / MADE_OF
+    path = (root or paths.root()) / paths.FEATURES / PROVENANCE
     _require_features(path)
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -276,7 +276,7 @@ def online(
     values |= _item_values(root, reader, columns["item"], items)
     values |= _pair_values(user, history, columns["interaction"], items)
     if fresh.height:
-        _add_fresh(values, fresh, before, columns, made_of(root)["settings"]["half_life_days"])
+        _add_fresh(values, fresh, before, columns, provenance(root)["settings"]["half_life_days"])
     types = dict.fromkeys(("user_id", "item_id"), pl.String) | {c.title: c.dtype for e in columns.values() for c in e}
     return pl.DataFrame(list(zip(*values.values(), strict=True)), schema=types, orient="row")  # three times faster
 

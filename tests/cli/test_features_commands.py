@@ -13,7 +13,7 @@ def root(tmp_path_factory):
     folder = new_root(tmp_path_factory.mktemp("cli"))
     (folder / "params.yaml").write_text("base: {shop: simulated}\n")
     write(folder)
-    feature_store.apply(**feature_store.made_of(folder), root=folder)
+    feature_store.apply(**feature_store.provenance(folder), root=folder)
     feature_store.materialise(root=folder)
     return folder
 
