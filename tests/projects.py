@@ -111,7 +111,7 @@ def results(project: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def finished_project(tmp_path_factory) -> Path:
-    """The small shop after `dvc repro`: built once for all tests and workers. Nobody writes to it; see `project`."""
+    """The small shop after `dvc repro`: built once for all tests and workers. No test writes to it; see `project`."""
     shared = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         shared = shared.parent  # the workers' common folder

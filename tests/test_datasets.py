@@ -143,7 +143,7 @@ def test_a_file_is_fetched_checked_and_unpacked(server, tmp_path):
     assert server.asked == [{"Range": None, "If-Range": None}]
 
 
-def test_what_is_there_and_right_is_left_alone_and_nothing_is_asked(server, tmp_path):
+def test_correct_files_are_kept_without_any_request(server, tmp_path):
     fetch(server, tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     got = fetch(server, tmp_path)
@@ -220,7 +220,7 @@ def test_versions_without_a_strong_etag(server, tmp_path, etag, modified, kept):
     assert files_of(tmp_path) == RIGHT
 
 
-def test_a_part_of_another_file_that_the_server_cannot_tell_is_found_by_its_hash(server, tmp_path):
+def test_a_part_of_another_file_is_detected_by_its_hash(server, tmp_path):
     server.etag = None
     (tmp_path / "set.zip.part").write_bytes(OTHER[:1_000])
     got = fetch(server, tmp_path)
@@ -240,16 +240,16 @@ def test_a_part_that_is_longer_than_the_file_starts_again(server, tmp_path):
     assert files_of(tmp_path) == RIGHT
 
 
-def test_another_part_than_was_asked_for_is_not_taken(server, tmp_path):
+def test_another_range_than_requested_is_rejected(server, tmp_path):
     (tmp_path / "set.zip.part").write_bytes(ARCHIVE[:10])
     server.statuses = [(206, {"Content-Range": f"bytes 0-9/{len(ARCHIVE)}"})]
     fetch(server, tmp_path)
     assert files_of(tmp_path) == RIGHT
 
 
-def test_a_wrong_file_is_told_and_nothing_is_unpacked_or_kept(server, tmp_path):
+def test_a_wrong_file_is_reported_and_neither_unpacked_nor_kept(server, tmp_path):
     server.content = OTHER
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as raised:
         fetch(server, tmp_path)
     for word in (
         hashlib.sha256(OTHER).hexdigest(),
@@ -257,12 +257,12 @@ def test_a_wrong_file_is_told_and_nothing_is_unpacked_or_kept(server, tmp_path):
         "Nothing was unpacked",
         "https://example.org/about",
     ):
-        assert word in str(told.value)
+        assert word in str(raised.value)
     assert files_of(tmp_path) == {}
     assert len(server.asked) == 1
 
 
-def test_a_server_in_trouble_is_asked_again_when_it_says(server, tmp_path, pauses):
+def test_a_failed_request_is_repeated_after_the_time_in_retry_after(server, tmp_path, pauses):
     server.statuses = [(503, {"Retry-After": "7"}), (429, {})]
     fetch(server, tmp_path)
     assert pauses[0] == 7
@@ -388,16 +388,16 @@ def call_in(tmp_path, call, monkeypatch) -> Callable[..., tuple[int, str, str]]:
 
 def test_the_command_prints_terms_size_statuses_and_the_next_step(server, tmp_path, call_in):
     spec = shop(server.url).fetch.model_dump(exclude_none=True)
-    status, said, _ = call_in(spec, "shop", "fetch", "tiny")
+    status, output, _ = call_in(spec, "shop", "fetch", "tiny")
     assert status == 0
-    assert "Tiny: description and terms of use: https://example.org/about" in said
-    assert "set.zip: 0.0 MB downloaded; the sha256 is correct." in said
-    assert "data/source/tiny/users.csv: new" in said
-    assert said.endswith("Next: make repro SHOP=tiny\n")
+    assert "Tiny: description and terms of use: https://example.org/about" in output
+    assert "set.zip: 0.0 MB downloaded; the sha256 is correct." in output
+    assert "data/source/tiny/users.csv: new" in output
+    assert output.endswith("Next: make repro SHOP=tiny\n")
     assert files_of(tmp_path / "data/source/tiny") == RIGHT
-    status, said, _ = call_in(spec, "shop", "fetch", "tiny", "--source", str(tmp_path / "data/source/tiny"))
-    assert "set.zip: already downloaded" in said
-    assert said.endswith(f"Next: make repro SHOP=tiny SOURCE={tmp_path}/data/source/tiny\n")
+    status, output, _ = call_in(spec, "shop", "fetch", "tiny", "--source", str(tmp_path / "data/source/tiny"))
+    assert "set.zip: already downloaded" in output
+    assert output.endswith(f"Next: make repro SHOP=tiny SOURCE={tmp_path}/data/source/tiny\n")
 
 
 def test_the_command_prints_the_manual_download(call_in):
@@ -434,9 +434,9 @@ def test_missing_public_files_name_the_command(call_in, tmp_path, monkeypatch, w
     ],
 )
 def test_an_error_in_the_shop_file_is_reported(tmp_path, tiny_shop, spec, complaint):
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as raised:
         tiny_shop(tmp_path, fetch=spec)
-    assert complaint in str(told.value)
+    assert complaint in str(raised.value)
 
 
 def test_movielens_is_fetched_as_tensorflow_datasets_checks_it():

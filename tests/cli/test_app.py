@@ -38,8 +38,8 @@ def project(tmp_path, monkeypatch) -> Path:
 def test_shop_use_updates_params_and_keeps_comments(project, call):
     feed = project / "feed"
     feed.mkdir()
-    status, said, _ = call("shop", "use", "online_retail", "--source", str(feed))
-    assert (status, "online_retail" in said) == (0, True)
+    status, printed, _ = call("shop", "use", "online_retail", "--source", str(feed))
+    assert (status, "online_retail" in printed) == (0, True)
     base = params.load(project / "params.yaml").base
     assert (base.shop, base.source) == ("online_retail", feed.as_posix())
     comments = [line.split("#")[1] for line in (ROOT / "params.yaml").read_text().splitlines() if "#" in line]
@@ -109,26 +109,26 @@ def test_shop_check_shows_mapped_rows(project, call):
     header = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
     row = "1,85123A,HEART,-6,2010-12-01 08:26:00,2.55,17850.0,United Kingdom"
     (project / "feed/a.csv").write_text(f"{header}\n{row}\n{row.replace('2.55', 'expensive')}\n")
-    status, said, _ = call(
+    status, printed, _ = call(
         "shop", "check", str(project / "shops/online_retail.yaml"), "--source", str(project / "feed")
     )
     assert status == 0
-    assert "1 row readable, 1 rejected" in said
-    assert "return" in said
-    assert "price: 'expensive' is not a number" in said
+    assert "1 row readable, 1 rejected" in printed
+    assert "return" in printed
+    assert "price: 'expensive' is not a number" in printed
 
 
 def test_simulate_does_nothing_for_a_real_shop(project, call):
     (project / "feed").mkdir()
     call("shop", "use", "online_retail", "--source", str(project / "feed"))
-    status, said, _ = call("simulate")
-    assert (status, "nothing to do" in said) == (0, True)
+    status, printed, _ = call("simulate")
+    assert (status, "nothing to do" in printed) == (0, True)
     assert not list((project / "data/source/simulated").iterdir())
 
 
 def test_the_version_is_that_of_the_package(call):
-    status, said, _ = call("--version")
-    assert (status, bool(re.fullmatch(r"recomart \d+\.\d+\.\d+\n", said))) == (0, True)
+    status, printed, _ = call("--version")
+    assert (status, bool(re.fullmatch(r"recomart \d+\.\d+\.\d+\n", printed))) == (0, True)
 
 
 def test_stages_are_listed_in_order_with_question_state_and_time(project, call):
@@ -138,8 +138,8 @@ def test_stages_are_listed_in_order_with_question_state_and_time(project, call):
     (sidecars / "01_ingest.json").write_text(json.dumps({**ran, "state": "ok"}))
     (sidecars / "02_validate.json").write_text(json.dumps({**ran, "state": "failed"}))
     (sidecars / "03_explore.json").write_text(json.dumps({**ran, "state": "ok"}))
-    status, said, _ = call("stage")
-    rows = [re.split(r"\s{2,}", line) for line in said.splitlines()]
+    status, printed, _ = call("stage")
+    rows = [re.split(r"\s{2,}", line) for line in printed.splitlines()]
     assert (status, rows[0]) == (0, ["stage", "question", "state", "last run", "seconds"])
     assert rows[1] == ["01_ingest", "Really?", "ok", "2026-11-24 16:10:28", "1,234.5"]
     assert (rows[2][2], rows[3][2]) == ("failed", "stale")
@@ -160,8 +160,8 @@ def test_stages_are_listed_in_order_with_question_state_and_time(project, call):
     ],
 )
 def test_an_invalid_call_has_status_2(call, words, complaint):
-    status, said, err = call(*words)
-    assert (status, said) == (2, "")
+    status, printed, err = call(*words)
+    assert (status, printed) == (2, "")
     assert complaint in err
     assert "Traceback" not in err
 
@@ -173,8 +173,8 @@ NEEDS_PROJECT = [line for words, line in EXAMPLES if words not in ("recomart fea
 def test_outside_a_project_the_error_says_what_to_do(tmp_path, monkeypatch, call, line):
     monkeypatch.delenv("RECOMART_ROOT", raising=False)
     monkeypatch.chdir(tmp_path)
-    status, said, err = call(*shlex.split(line)[1:])
-    assert (status, said) == (1, "")
+    status, printed, err = call(*shlex.split(line)[1:])
+    assert (status, printed) == (1, "")
     assert err == (
         f"Error: No RecoMart project at or above {tmp_path}: go to the folder with params.yaml, or set RECOMART_ROOT.\n"
     )

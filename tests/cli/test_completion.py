@@ -19,9 +19,9 @@ def suggested(call, monkeypatch):
         monkeypatch.setenv("_RECOMART_COMPLETE", "complete_bash")
         monkeypatch.setenv("COMP_WORDS", line)
         monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
-        status, said, complaint = call()
+        status, output, complaint = call()
         assert (status, complaint) == (0, "")
-        return said.split()
+        return output.split()
 
     return run
 

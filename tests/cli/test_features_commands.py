@@ -24,8 +24,8 @@ def here(root, monkeypatch):
 
 
 @pytest.fixture
-def said(call):
-    """said("show") -> what `recomart features show` printed."""
+def output_of(call):
+    """output_of("show") -> what `recomart features show` printed."""
 
     def run(*words: str) -> str:
         status, out, complaint = call("features", *words)
@@ -35,44 +35,44 @@ def said(call):
     return run
 
 
-def test_show_lists_all_features_or_describes_one(said):
-    everything = said("show")
+def test_show_lists_all_features_or_describes_one(output_of):
+    everything = output_of("show")
     assert all(d.name in everything for d in definitions.DEFINITIONS)
-    one = said("show", "user.order_interval_days")
+    one = output_of("show", "user.order_interval_days")
     assert "(last order - first order) / (orders - 1)" in one
     assert "recommender_v2" in one
     assert "recommender_v1" not in one
 
 
-def test_get_shows_a_user_and_the_purchase_history(said):
-    text = said("get", "--user", "u4")
+def test_get_shows_a_user_and_the_purchase_history(output_of):
+    text = output_of("get", "--user", "u4")
     assert "2024-02-01" in text
     assert "i4" in text
-    one = said("get", "--user", "u4", "--item", "i2")
+    one = output_of("get", "--user", "u4", "--item", "i2")
     assert "i2" in one
     assert "i4" not in one
-    assert said("get", "--user", "u4", "--item", "i2", "--item", "i2") == one
-    assert "Unknown user 'ghost'" in said("get", "--user", "ghost")
+    assert output_of("get", "--user", "u4", "--item", "i2", "--item", "i2") == one
+    assert "Unknown user 'ghost'" in output_of("get", "--user", "ghost")
 
 
-def test_history_and_diff(said):
-    assert "data1" in said("history")
-    text = said("diff", "recommender_v1", "recommender_v2")
+def test_history_and_diff(output_of):
+    assert "data1" in output_of("history")
+    text = output_of("diff", "recommender_v1", "recommender_v2")
     assert "added" in text
-    assert "have the same" in said("diff", "recommender_v1", "recommender_v1")
+    assert "have the same" in output_of("diff", "recommender_v1", "recommender_v1")
 
 
-def test_apply_prints_what_is_registered(said):
-    text = said("apply")
+def test_apply_prints_what_is_registered(output_of):
+    text = output_of("apply")
     assert "user: 28 features" in text
     assert "recommender_v1, recommender_v2" in text
     assert "data1" in text
 
 
-def test_applying_again_changes_nothing(said, root):
+def test_applying_again_changes_nothing(output_of, root):
     registry = root / "data/feature_store/feature_store.db"
     before = registry.read_bytes()
-    said("apply")
+    output_of("apply")
     assert registry.read_bytes() == before
 
 

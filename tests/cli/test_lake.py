@@ -26,26 +26,28 @@ def project(tmp_path, tiny_shop, monkeypatch) -> Path:
     monkeypatch.setenv("RECOMART_ROOT", str(tmp_path))
     raw, data = tmp_path / "data" / "raw", tmp_path / "data"
     ingestion.ingest(tiny.shop, tiny.source, raw, Ingest(max_rejected=1))
-    landed = {table: lake.table(raw, "tiny", table) for table in tiny.shop.delivered}
-    row_checks.check_tables(tiny.shop, landed, Validate(), utc(2025, 1, 1), data / "validated", data / "quarantine")
+    lake_tables = {table: lake.table(raw, "tiny", table) for table in tiny.shop.delivered}
+    row_checks.check_tables(
+        tiny.shop, lake_tables, Validate(), utc(2025, 1, 1), data / "validated", data / "quarantine"
+    )
     return tmp_path
 
 
 def test_lake_show_lists_tables_then_files_then_one_manifest(project, call):
-    status, said, _ = call("lake", "show")
-    assert (status, [word in said for word in ("users", "items", "events")]) == (0, [True] * 3)
+    status, output, _ = call("lake", "show")
+    assert (status, [word in output for word in ("users", "items", "events")]) == (0, [True] * 3)
     (project / "source" / "events.csv").write_text(EVENTS)
     ingestion.ingest(
         shops.read(project / "shops" / "tiny.yaml"), project / "source", project / "data" / "raw", Ingest()
     )
-    _, said, _ = call("lake", "show", "events")
-    assert said.count("events.csv") == 2
-    assert [line.split()[-1] for line in said.splitlines()] == ["read", "no", "yes"]
-    assert f"  {lake.newest(project / 'data/raw', 'tiny', 'events')['events.csv']['sha256'][:10]}  " in said
+    _, output, _ = call("lake", "show", "events")
+    assert output.count("events.csv") == 2
+    assert [line.split()[-1] for line in output.splitlines()] == ["read", "no", "yes"]
+    assert f"  {lake.newest(project / 'data/raw', 'tiny', 'events')['events.csv']['sha256'][:10]}  " in output
     for name in ("users.csv", "users"):
-        _, said, _ = call("lake", "show", name)
-        assert json.loads(said)["rows_landed"] == 3
-    version = json.loads(said)["sha256"][:10]
+        _, output, _ = call("lake", "show", name)
+        assert json.loads(output)["rows_landed"] == 3
+    version = json.loads(output)["sha256"][:10]
     assert json.loads(call("lake", "show", version)[1])["file"] == "users.csv"
 
 
@@ -67,25 +69,26 @@ def test_lake_verify_names_what_changed(project, call):
 
 
 def test_quarantine_show_counts_and_then_shows_rows(project, call):
-    _, said, _ = call("quarantine", "show")
-    assert "event_user_known" in said
-    _, said, _ = call("quarantine", "show", "events", "--rule", "quantity")
-    assert "events.csv" in said
-    assert "e6" in said
-    assert "e7" not in said
+    _, output, _ = call("quarantine", "show")
+    assert "event_user_known" in output
+    _, output, _ = call("quarantine", "show", "events", "--rule", "quantity")
+    assert "events.csv" in output
+    assert "e6" in output
+    assert "e7" not in output
     assert "Did you mean 'events'?" in call("quarantine", "show", "event")[2]
 
 
 def test_quarantine_export_and_replay_print_the_next_step(project, call):
-    _, said, _ = call("quarantine", "export")
-    assert "data/repair/events.csv: 3 rows" in said
-    assert "recomart quarantine replay data/repair" in said
-    status, said, _ = call("quarantine", "replay")
+    _, output, _ = call("quarantine", "export")
+    assert "data/repair/events.csv: 3 rows" in output
+    assert "recomart quarantine replay data/repair" in output
+    status, output, _ = call("quarantine", "replay")
     assert status == 0
     assert (
-        "events: 2 rows are queued in data/replay; 1 unreadable lines were not filled in and stay in quarantine" in said
+        "events: 2 rows are queued in data/replay; 1 unreadable lines were not filled in and stay in quarantine"
+        in output
     )
-    assert "dvc repro" in said
+    assert "dvc repro" in output
     assert len(list((project / "data/replay/tiny").iterdir())) == 1
     status, _, complaint = call("quarantine", "replay", "elsewhere")
     assert (status, "recomart quarantine export" in complaint) == (1, True)

@@ -24,8 +24,8 @@ def project(tmp_path, tiny_shop, monkeypatch) -> Path:
 
 
 def test_the_list_has_title_tables_files_and_the_active_shop(project, call):
-    status, said, _ = call("shop", "show")
-    head, *rows = said.splitlines()
+    status, output, _ = call("shop", "show")
+    head, *rows = output.splitlines()
     assert (status, head.split()) == (0, ["shop", "title", "tables", "files", "active"])
     named = {row.split()[0]: row for row in rows}
     assert list(named) == ["amazon_beauty", "movielens_100k", "online_retail", "simulated", "simulated_api", "tiny"]
@@ -44,31 +44,31 @@ def test_an_invalid_shop_file_is_listed_and_hides_no_other(project, call):
     wrong = yaml.safe_load((project / "shops/tiny.yaml").read_text()) | {"currncy": "EUR"}
     (project / "shops/other.yaml").write_text(yaml.safe_dump(wrong))
     (project / "shops/torn.yaml").write_text("a: [")
-    status, said, _ = call("shop", "show")
+    status, output, _ = call("shop", "show")
     assert status == 0
-    assert "invalid: currncy: unknown key. Did you mean 'currency'?" in said
-    assert "torn" in said
-    assert "complete" in said.splitlines()[-2]
+    assert "invalid: currncy: unknown key. Did you mean 'currency'?" in output
+    assert "torn" in output
+    assert "complete" in output.splitlines()[-2]
 
 
 def test_show_one_shop(project, call):
-    status, said, _ = call("shop", "show", "tiny")
+    status, output, _ = call("shop", "show", "tiny")
     assert status == 0
     for fact in ("title:            Tiny", f"files in:         {project / 'source'}", "active:           yes", "EUR"):
-        assert fact in said
-    rows = {line.split()[0]: line.split() for line in said.splitlines()[-3:]}
+        assert fact in output
+    rows = {line.split()[0]: line.split() for line in output.splitlines()[-3:]}
     assert rows["events"][:4] == ["events", "csv", "events*.csv", "1"]
-    _, said, _ = call("shop", "show", "online_retail")
-    assert "users   derived  -" in said
+    _, output, _ = call("shop", "show", "online_retail")
+    assert "users   derived  -" in output
     assert "Did you mean 'tiny'?" in call("shop", "show", "tinny")[2]
 
 
 def test_a_shop_is_checked_by_name_or_path(project, call):
     for name in ("tiny", str(project / "shops/tiny.yaml")):
-        status, said, complaint = call("shop", "check", name, "--rows", "1")
+        status, output, complaint = call("shop", "check", name, "--rows", "1")
         assert (status, complaint) == (0, "")
-        assert "users: 1 file; users.csv (the first part of a large file): 3 rows readable, 0 rejected." in said
-        assert ("u1" in said, "u2" in said) == (True, False)
+        assert "users: 1 file; users.csv (the first part of a large file): 3 rows readable, 0 rejected." in output
+        assert ("u1" in output, "u2" in output) == (True, False)
     assert "Did you mean 'tiny'?" in call("shop", "check", "tinny")[2]
 
 
@@ -76,9 +76,9 @@ def test_control_characters_in_a_shop_file_are_escaped(project, call):
     wrong = yaml.safe_load((project / "shops/tiny.yaml").read_text()) | {"title": "[red]T[/red]\x1b[2J"}
     (project / "shops/tiny.yaml").write_text(yaml.safe_dump(wrong))
     for words in (["show"], ["show", "tiny"], ["check", "tiny"]):
-        _, said, _ = call("shop", *words)
-        assert "[red]T[/red]\\u001b[2J" in said
-        assert "\x1b" not in said
+        _, output, _ = call("shop", *words)
+        assert "[red]T[/red]\\u001b[2J" in output
+        assert "\x1b" not in output
 
 
 def test_characters_that_the_terminal_cannot_encode_are_escaped(project):

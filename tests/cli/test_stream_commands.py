@@ -75,13 +75,13 @@ def test_status_without_events(root, call):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("produce", "--rate", "5", "--speed-up", "2"), "exclude each other"),
         (("produce", "--file", "no.parquet"), "no.parquet is missing"),
     ],
 )
-def test_a_user_error_is_one_sentence(root, call, words, said):
+def test_a_user_error_is_one_sentence(root, call, words, message):
     status, _, complaint = call("stream", *words)
     assert status == 1
-    assert said in complaint
+    assert message in complaint

@@ -249,8 +249,8 @@ def test_unknown_is_no_category_and_no_brand():
 
 
 def test_todays_price_of_a_product_is_not_known_at_an_earlier_moment():
-    told = {5: None, 9: 3.0, 12: None}
-    sold = [("u", "a", "purchase", utc(2024, 1, day), {"price": price}) for day, price in told.items()]
+    price_by_day = {5: None, 9: 3.0, 12: None}
+    sold = [("u", "a", "purchase", utc(2024, 1, day), {"price": price}) for day, price in price_by_day.items()]
     made = compute(sold, items=[{"item_id": "a", "price": 99.0}], as_of=utc(2024, 1, 9))
     assert row(made, "item", "a")["price"] is None
     made = compute(sold, items=[{"item_id": "a", "price": 99.0}])
@@ -470,7 +470,7 @@ def test_what_is_between_a_user_and_an_item(bought, user, item, expected):
     assert {name: found[name] for name in expected} == pytest.approx(expected)
 
 
-def test_pairs_can_be_asked_for_that_have_no_event_yet():
+def test_pairs_without_an_event_can_be_requested():
     asked = pl.DataFrame({"user_id": ["u1", "u1", "ghost"], "item_id": ["c", "a", "a"]})
     made = compute(BOUGHT, items=SHOP, pairs=asked)["interaction"]
     assert made.select("user_id", "item_id").rows() == [("ghost", "a"), ("u1", "a"), ("u1", "c")]
@@ -584,5 +584,5 @@ def test_unknown_names_suggest_the_near_ones():
         definitions.definitions("recommender1")
 
 
-def test_the_document_is_made_of_the_definitions():
+def test_the_document_is_generated_from_the_definitions():
     assert (ROOT / docs_features.FILE).read_text(encoding="utf-8") == docs_features.markdown(), "run: make docs"

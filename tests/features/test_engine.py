@@ -15,7 +15,7 @@ from recomart_lib.features.settings import Features
 from recomart_lib.prepare import cleaning, settings
 
 
-def test_the_world_has_integer_times_and_local_hours():
+def test_prepared_tables_have_integer_times_and_local_hours():
     event = {
         "event_id": "e",
         "user_id": "u",
@@ -35,13 +35,13 @@ def test_the_world_has_integer_times_and_local_hours():
     assert engine.collect(prepared.users)["signup"].to_list() == [86_400_000_000]
 
 
-def test_a_missing_table_is_told(tmp_path):
+def test_a_missing_table_is_reported(tmp_path):
     pl.DataFrame().write_parquet(tmp_path / "users.parquet")
     with pytest.raises(UserError, match=r"lacks events.parquet, items.parquet. Run: dvc repro 04_prepare"):
         engine.scan(tmp_path, "UTC")
 
 
-def test_spark_that_is_not_installed_is_told_with_the_way_to_get_it(monkeypatch):
+def test_missing_spark_is_reported_with_the_command_to_install_it(monkeypatch):
     monkeypatch.setattr(engine, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"base.engine is spark.*pip install -e '.\[spark\]'"):
         engine.check("spark")

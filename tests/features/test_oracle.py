@@ -1,4 +1,4 @@
-"""The library against plain pandas, written anew from docs/features.md (bench/pandas_features.py)."""
+"""The library against plain pandas, written independently from docs/features.md (bench/pandas_features.py)."""
 
 from __future__ import annotations
 

@@ -422,7 +422,7 @@ def test_a_file_without_records_has_no_rows_and_is_no_error(read, name, kind, co
         ("f.parquet", "parquet", parquet(whom=[1], what=[1], at=[1], price=[1], n=[1])),
     ],
 )
-def test_a_missing_column_is_told_with_file_column_and_the_nearest_name(read, name, kind, content):
+def test_a_missing_column_is_reported_with_file_column_and_the_nearest_name(read, name, kind, content):
     with pytest.raises(UserError) as caught:
         read(content, name, kind=kind)
     assert str(caught.value) == (

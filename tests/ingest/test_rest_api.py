@@ -347,7 +347,7 @@ def test_an_empty_page_before_the_total_is_not_the_end(tmp_path, slept):
     assert len(slept) == 1
 
 
-def test_an_api_that_does_not_know_the_parameter_is_told(tmp_path):
+def test_an_api_that_does_not_know_the_parameter_is_reported(tmp_path):
     with scripted(page(1, 2)) as (url, _), pytest.raises(UserError, match=r"the same records as .*api.pagination"):
         fetch(tmp_path, shop(url, {"style": "offset", "parameter": "skip"}, total=None))
 

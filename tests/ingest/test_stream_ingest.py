@@ -86,9 +86,9 @@ def test_events_from_file_and_stream_count_once(tiny, zone, tmp_path):
     raw = tmp_path / "raw"
     put(zone, 0, AGAIN, NEW, LATE)
     ingest(tiny, zone, raw)
-    landed = {table: lake.table(raw, "tiny", table) for table in tiny.shop.delivered}
+    lake_tables = {table: lake.table(raw, "tiny", table) for table in tiny.shop.delivered}
     counts, _ = row_checks.check_tables(
-        tiny.shop, landed, Validate(), utc(2024, 4, 1), tmp_path / "good", tmp_path / "held"
+        tiny.shop, lake_tables, Validate(), utc(2024, 4, 1), tmp_path / "good", tmp_path / "quarantine"
     )
     assert counts["events"]["duplicates"] == 1
     good = pl.read_parquet(tmp_path / "good" / "events.parquet")

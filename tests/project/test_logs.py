@@ -114,7 +114,7 @@ def test_a_bug_s_traceback_is_in_the_file(project, monkeypatch, capsys):
 
 def test_secrets_are_masked(project, monkeypatch, capsys):
     monkeypatch.setenv("SHOP_API_TOKEN", "open-sesame")
-    monkeypatch.setenv("DB_PASSWORD", "abc")  # too short to be told from a word
+    monkeypatch.setenv("DB_PASSWORD", "abc")  # too short to distinguish from a word
     logs.start()
     log.info("asked https://me:hidden@shop/api with open-sesame, not abc")
     try:

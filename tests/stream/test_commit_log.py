@@ -182,7 +182,7 @@ def test_a_killed_compaction_changes_nothing(zone, monkeypatch):
 
 
 def test_a_batch_that_may_still_be_committed_is_not_deleted(zone):
-    """A consumer was suspended between writing and committing, and nobody took over its partition."""
+    """A consumer was suspended between writing and committing, and no other consumer took over its partition."""
     put(zone, 0, 0, 2)
     waiting = zone.root / "segments/t-0/00000000000000000002-sleeping.parquet"
     rows(0, 2, 1).write_parquet(waiting)

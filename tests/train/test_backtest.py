@@ -94,7 +94,7 @@ def test_candidate_models_are_the_baselines_the_chosen_and_the_best_of_validatio
 
 def test_lists_are_evaluated_in_both_protocols_and_cold_ones_are_not():
     evaluated = selection.evaluate_lists(lists_of(TEST, "popularity", "own_history"), window(TEST))
-    assert evaluated["protocol"].unique().to_list() == ["all"]  # nobody took anything new
+    assert evaluated["protocol"].unique().to_list() == ["all"]  # nobody bought anything new
     own = evaluated.filter(pl.col("model") == "own_history").sort("user_id")
     assert own["user_id"].to_list() == ["u", "v"]
     # u had a twice: it comes first; v had a, b and c once each, in the order of popularity (ties: the smaller index)
