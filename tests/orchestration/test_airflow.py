@@ -113,7 +113,7 @@ def test_no_word_breaks_out_of_its_literal(tmp_path_factory, words, folder):
     assert sum(a != b for a, b in zip(tree, same, strict=True)) <= 2  # PROGRAMS and STAGES
 
 
-def test_schedule_retries_and_name_are_as_asked(tmp_path):
+def test_schedule_retries_and_name_are_as_requested(tmp_path):
     project(tmp_path, SIMPLE)
     usual = keywords(write(tmp_path, BIN))
     assert (usual["schedule"], usual["dag_id"], usual["catchup"]) == ("@daily", "recomart", False)
@@ -128,22 +128,22 @@ def test_schedule_retries_and_name_are_as_asked(tmp_path):
     "schedule", ["", "daily", "@fortnightly", "0 3 * *", "0 3 * * * *", "0 3 * * ')", "0\n3 * * *"]
 )
 def test_a_wrong_schedule_is_refused(tmp_path, schedule):
-    with pytest.raises(UserError, match="write off, one of @hourly, @daily"):
+    with pytest.raises(UserError, match="use off, one of @hourly, @daily"):
         write(project(tmp_path, SIMPLE), BIN, schedule=schedule)
 
 
 @pytest.mark.parametrize("name", ["two words", "a;b", "-x", "{{ds}}", "a.sh", ""])
 def test_names_that_airflow_or_a_shell_would_misread_are_refused(tmp_path, name):
-    with pytest.raises(UserError, match="cannot name a DAG"):
+    with pytest.raises(UserError, match="is not a valid DAG id"):
         write(project(tmp_path, SIMPLE), BIN, dag_id=name)
-    with pytest.raises(UserError, match="cannot name a task"):
+    with pytest.raises(UserError, match="is not a valid task id"):
         write(project(tmp_path, {name: {"cmd": "x"}}), BIN)
 
 
 def test_a_project_without_stages_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"dvc\.yaml is missing or holds no stages"):
+    with pytest.raises(UserError, match=r"dvc\.yaml is missing or has no stages"):
         write(tmp_path, BIN)
-    with pytest.raises(UserError, match="holds no stages"):
+    with pytest.raises(UserError, match="has no stages"):
         write(project(tmp_path, {}), BIN)
     with pytest.raises(UserError, match=r"Stage 'many' .* foreach"):
         write(project(tmp_path, {"many": {"foreach": ["a"], "do": {"cmd": "x"}}}), BIN)
@@ -154,13 +154,13 @@ def test_a_project_without_stages_is_refused(tmp_path):
 
 def test_the_command_prints_the_file(call, tmp_path, monkeypatch):
     project(tmp_path / "shop", SIMPLE)
-    status, said, _ = call("airflow-dag", "--root", str(tmp_path / "shop"), "--retries", "1")
-    assert (status, said) == (0, write((tmp_path / "shop").resolve(), BIN, retries=1))
+    status, output, _ = call("airflow-dag", "--root", str(tmp_path / "shop"), "--retries", "1")
+    assert (status, output) == (0, write((tmp_path / "shop").resolve(), BIN, retries=1))
     monkeypatch.chdir(tmp_path / "shop")
     monkeypatch.delenv("RECOMART_ROOT", raising=False)
-    assert call("airflow-dag", "--retries", "1")[1] == said
-    status, said, complaint = call("airflow-dag", "--root", str(tmp_path))
-    assert (status, said) == (1, "")
+    assert call("airflow-dag", "--retries", "1")[1] == output
+    status, output, complaint = call("airflow-dag", "--root", str(tmp_path))
+    assert (status, output) == (1, "")
     assert complaint.startswith("Error: ")
     assert "dvc.yaml is missing" in complaint
 

@@ -123,9 +123,9 @@ class TestDefinitions:
 class TestLaunchpad:
     def refused(self, config: dict) -> str:
         job = definitions.definitions.resolve_job_def("validation_only_job")
-        with pytest.raises(dagster.DagsterError) as told:
+        with pytest.raises(dagster.DagsterError) as raised:
             dagster.validate_run_config(job, {"resources": {"params": {"config": config}}})
-        return f"{told.value} {told.value.__cause__}"
+        return f"{raised.value} {raised.value.__cause__}"
 
     def test_defaults_are_those_of_params_yaml(self):
         job = definitions.definitions.resolve_job_def("validation_only_job")
@@ -211,7 +211,7 @@ class TestRuns:
         process.follow([sys.executable, "-c", ask], make(), heard.append, "0a1b-dagster")
         assert heard == ["named 0a1b-dagster"]
 
-    def test_a_closed_gate_is_told_and_not_tried_again(self, make, instance):
+    def test_a_failed_gate_is_reported_and_not_retried(self, make, instance):
         sentence = "The quality score is 80.00 %, below 95.0 %; most failures: events.price_known (12 rows)."
         folder = make(s02_validate={"error": sentence})
         done = run("validation_only_job", instance)
@@ -226,13 +226,13 @@ class TestRuns:
         assert run("ingestion_only_job", instance).success
         assert fake_project.tries(folder, "01_ingest") == 3
 
-    def test_what_lies_behind_an_api_is_asked_for_every_time(self, make, instance):
+    def test_an_api_is_queried_in_every_run(self, make, instance):
         folder = make()
         for _ in range(2):
             assert run("ingestion_only_job", instance, {"base": {"shop": "simulated_api"}}).success
         assert (fake_project.tries(folder, "simulate"), fake_project.tries(folder, "01_ingest")) == (1, 2)
 
-    def test_a_failure_before_the_notebook_is_told_too(self, make):
+    def test_a_failure_before_the_notebook_is_reported_too(self, make):
         folder = make()
         with pytest.raises(process.StageFailedError, match=r"made/simulate\.txt"):
             process.run_stage(folder, "01_ingest", "01_ingest", lambda line: None)
@@ -314,8 +314,8 @@ class TestMetadata:
             monkeypatch.setenv("RECOMART_REPORTS_URL", served) if served else monkeypatch.delenv(
                 "RECOMART_REPORTS_URL", raising=False
             )
-            told = metadata.metadata(results, "02_validate", "02_validate", [], ran)
-            assert told["report"].value == link
+            entries = metadata.metadata(results, "02_validate", "02_validate", [], ran)
+            assert entries["report"].value == link
 
     def test_the_first_small_figure_is_the_preview(self, tmp_path):
         cells = [{"outputs": [{"data": {"image/png": "a" * 200}}]}, {}, {"outputs": [{"data": {"image/png": "bb\n"}}]}]
@@ -357,13 +357,13 @@ class TestSensors:
         assert "in progress" in answer.skip_message
         assert cursor == "old"
 
-    def test_what_a_run_has_landed_starts_none(self, make, instance):
+    def test_files_that_a_run_has_ingested_start_no_run(self, make, instance):
         make()
         assert run("ingestion_only_job", instance).success
         answer, _ = self.tick(instance, "old")
         assert answer.skip_message == "A run has already ingested the new data."
 
-    def test_a_missing_folder_is_told(self, make, instance):
+    def test_a_missing_folder_is_reported(self, make, instance):
         shutil.rmtree(make() / "data/source/simulated")
         assert "there is no folder" in self.tick(instance, "old")[0].skip_message
 
@@ -393,9 +393,9 @@ class TestSensors:
             monkeypatch.setenv("RECOMART_WEBHOOK", f"http://127.0.0.1:{server.server_port}/hook")
             sensor(context)
             server.shutdown()
-        (told,) = received
-        assert (told["job"], told["run_id"], told["shop"]) == ("ingestion_only_job", done.run_id, "simulated")
-        assert "users.csv lacks the column 'id'" in told["stages"]["01_ingest"]
+        (payload,) = received
+        assert (payload["job"], payload["run_id"], payload["shop"]) == ("ingestion_only_job", done.run_id, "simulated")
+        assert "users.csv lacks the column 'id'" in payload["stages"]["01_ingest"]
 
 
 def test_params_file_keeps_comments(tmp_path):

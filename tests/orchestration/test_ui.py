@@ -50,8 +50,8 @@ def execute(project: Path, job: str) -> str:
     process = start(
         project, "job", "execute", "-m", MODULE, "-j", job, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    said, _ = process.communicate()
-    return f"{said}\nstatus {process.returncode}"
+    output, _ = process.communicate()
+    return f"{output}\nstatus {process.returncode}"
 
 
 def test_the_jobs_succeed_one_after_the_other(project):
@@ -62,20 +62,20 @@ def test_the_jobs_succeed_one_after_the_other(project):
         "model_training_job",
         "automated_pipeline_job",
     ):
-        said = execute(project, job)
-        assert said.endswith("status 0"), said[-3_000:]
-    assert "Asset check 'leakage_audit' on '05_features' passed" in said
+        output = execute(project, job)
+        assert output.endswith("status 0"), output[-3_000:]
+    assert "Asset check 'leakage_audit' on '05_features' passed" in output
     assert run(project, "dvc", "status").stdout.startswith("Data and pipelines are up to date")
 
 
 def test_a_dirty_shop_fails_at_the_gate_with_the_rules_named(project):
     change(project, validate={"min_quality": 0.999})
-    said = execute(project, "validation_only_job")
+    output = execute(project, "validation_only_job")
     change(project, validate={"min_quality": 0.95})
-    assert said.endswith("status 1")
-    assert "below validate.min_quality = 99.9 %; most failures: " in said
-    assert "Asset check 'quality_gate' on '02_validate' did not pass" in said
-    assert said.count("> recomart stage 02_validate") == 1
+    assert output.endswith("status 1")
+    assert "below validate.min_quality = 99.9 %; most failures: " in output
+    assert "Asset check 'quality_gate' on '02_validate' did not pass" in output
+    assert output.count("> recomart stage 02_validate") == 1
     assert execute(project, "validation_only_job").endswith("status 0")
 
 
@@ -200,13 +200,13 @@ def test_new_files_start_a_run_whose_failure_is_sent_to_the_webhook(project, ui,
     while cursor(project, "new_data_sensor") is None:
         assert time.monotonic() < deadline, "the sensor was never looked at"
         time.sleep(1)
-    drops = project / "data/source/simulated/transactions"
-    shutil.copy(max(drops.iterdir()), drops / "transactions_2031-01-01.csv")
-    told = webhook[1].get(timeout=300)
+    deliveries = project / "data/source/simulated/transactions"
+    shutil.copy(max(deliveries.iterdir()), deliveries / "transactions_2031-01-01.csv")
+    payload = webhook[1].get(timeout=300)
     change(project, validate={"min_quality": 0.95})
     assert start(project, "sensor", "stop", "new_data_sensor", "-m", MODULE).wait() == 0
-    assert (told["job"], told["shop"]) == ("automated_pipeline_job", "simulated")
-    assert "below validate.min_quality = 99.9 %" in told["stages"].get("02_validate", ""), told
+    assert (payload["job"], payload["shop"]) == ("automated_pipeline_job", "simulated")
+    assert "below validate.min_quality = 99.9 %" in payload["stages"].get("02_validate", ""), payload
     with dagster.DagsterInstance.from_config(str(project / ".dagster")) as instance:
         started = [run for run in instance.get_runs() if run.tags.get("dagster/sensor_name") == "new_data_sensor"]
-    assert [run.run_id for run in started] == [told["run_id"]]
+    assert [run.run_id for run in started] == [payload["run_id"]]
