@@ -243,9 +243,7 @@ class TestNotebookAnatomy:
         assert cell.metadata.tags == ["parameters"]
         tree = ast.parse(cell.source)
         assert all(isinstance(node, ast.Assign) for node in tree.body)
-        lines = [
-            line for line in cell.source.splitlines() if line[0].isalpha() and not line.startswith("weight_")
-        ]
+        lines = [line for line in cell.source.splitlines() if line[0].isalpha() and not line.startswith("weight_")]
         assert all("#" in line for line in lines)
 
     def test_has_its_sections(self, name, notebook):

@@ -244,7 +244,12 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             "1 feature leak**",
         ),
         (audited(False, True), audited(False, False), "the canary was caught", "the canary was not caught"),
-        (same(), same(-0.97), "no two features are redundant", "1 pair of features are nearly redundant**: a and b (-0"),
+        (
+            same(),
+            same(-0.97),
+            "no two features are redundant",
+            "1 pair of features are nearly redundant**: a and b (-0",
+        ),
         (
             features_takeaways.freshness("2024-01-01T00:00:00+00:00", utc(2024, 1, 1)),
             features_takeaways.freshness("2024-01-01T00:00:00+00:00", utc(2024, 1, 1, 5)),
@@ -254,8 +259,10 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
         (
             train_takeaways.feature_importance(aucs((0.7, 0.6, 0.8)), "v1"),
             train_takeaways.feature_importance(aucs((0.3, 0.2, 0.6)), "v1"),
-            "the larger value in 70.0 % of comparisons (AUC 0.700, 0.600 to 0.800). The interval of 1 feature excludes 0.5",
-            "the smaller value in 70.0 % of comparisons (AUC 0.300, 0.200 to 0.600). The interval of 0 features excludes 0.5",
+            "the larger value in 70.0 % of comparisons (AUC 0.700, 0.600 to 0.800). The interval of 1 feature "
+            "excludes 0.5",
+            "the smaller value in 70.0 % of comparisons (AUC 0.300, 0.200 to 0.600). The interval of 0 features "
+            "excludes 0.5",
         ),
         (
             train_takeaways.feature_importance(aucs((0.7, 0.6, 0.8)), "v1"),
