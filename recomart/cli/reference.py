@@ -60,7 +60,7 @@ def known_answers(
     )
     show_table(formatted, numbers=("published", "ours", "difference"))
     reproduce.require(table)
-    echo(f"All {table.height} published results are reproduced.")
+    echo(f"All {table.height} published figures are reproduced.")
 
 
 def _format_number(value: float) -> str:
