@@ -81,7 +81,7 @@ def start_in_kernel(stage: str, run: str, level: str, terminal: bool) -> None:
 def kernel_line(stage: str) -> str:
     """The line of Python that sets up the logging of a kernel like that of this process."""
     arguments = (stage, run_id(), configured_level(), sys.stderr.isatty())
-    return f"__import__('recomart.project.logs').logs.start_in_kernel{arguments!r}"
+    return f"__import__('recomart.project.logs', fromlist=['*']).start_in_kernel{arguments!r}"
 
 
 def configured_level() -> str:

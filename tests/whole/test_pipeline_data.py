@@ -28,7 +28,7 @@ def test_a_file_landed_between_runs_survives(project):
     drop = project / "data/source/simulated/transactions/transactions_2025-06-15.csv"
     last = sorted(drop.parent.glob("*.csv"))[-1].read_text().splitlines()
     drop.write_text("\n".join([last[0], last[1].replace(last[1].split(",")[0], "T99999999")]) + "\n")
-    assert ran(run(project, "dvc", "repro", "01_ingest")) == ["01_ingest"]
+    assert "01_ingest" in ran(run(project, "dvc", "repro", "02_validate"))
     assert extra.exists()
     assert drop.exists()
     extra.unlink()  # it has no manifest

@@ -47,7 +47,7 @@ def test_a_changed_parameter_runs_only_what_follows(project):
     assert ran(run(project, "dvc", "repro")) == ["08_recommend", "index"]
     page = (project / "reports/changes.html").read_text()
     assert "One thing changed: parameter recommend.k, from 10 to 5." in page
-    assert "is the same for every one of" in page
+    assert "is unchanged for all" in page
     change(project, recommend={"k": 10})
     # DVC may put back what a stage left in this state, but never the pages: the run before is another one now
     assert ran(run(project, "dvc", "repro"))[-1] == "index"
@@ -124,7 +124,7 @@ def test_a_dirty_shop_stops_at_the_gate_and_leaves_its_report(project):
     index = (project / "reports/index.html").read_text()
     assert "failed" in index
     assert "stale" in index
-    told = "The last run is not kept to compare with: 02 Validate failed."
+    told = "The last run is not archived: 02 Validate failed."
     assert told in index
     assert told in (project / "reports/changes.html").read_text()
     change(project, validate={"min_quality": 0.95})
