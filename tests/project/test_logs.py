@@ -204,3 +204,11 @@ class TestRunId:
             file.write_text(f"import subprocess; raise SystemExit(subprocess.call({what!r}))")
         with subprocess.Popen([sys.executable, outer], stdout=subprocess.PIPE, text=True) as started:
             assert started.stdout.read().strip().endswith(f"-{started.pid}")
+
+
+def test_a_kernel_logs_after_its_first_line(project):
+    """IPython runs `kernel_line` at the start of a kernel and would ignore an error in it."""
+    message = "import logging; logging.getLogger('recomart_lib.test').info('in the kernel')"
+    code = f"{logs.kernel_line('03_explore')}\n{message}"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=project, capture_output=True)
+    assert lines(project)[-1].endswith("03_explore recomart_lib.test in the kernel")
