@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import polars as pl
 import pytest
 import yaml
@@ -128,6 +129,13 @@ def full_shop(zone: str = "UTC", mapped: bool = True, **tables: Table) -> Shop:
         declared[name] = tables.get(name) or Table(kind="csv", path="*", columns=kept)
     keys = {"name": "x", "title": "X", "currency": "EUR", "time_zone": zone, "simulated": False, "cut": "auto"}
     return Shop(**keys, horizon_days="auto", relevant_events=["purchase"], tables=declared)
+
+
+@pytest.fixture
+def close_figures() -> Iterator[None]:
+    """Close all figures after a test that draws."""
+    yield
+    plt.close("all")
 
 
 @pytest.fixture

@@ -10,20 +10,10 @@ from pathlib import Path
 
 import yaml
 
+from recomart.runner import stage
+
 ROOT = Path(__file__).resolve().parents[1]
-STAGES = [
-    "simulate",
-    "01_ingest",
-    "02_validate",
-    "03_explore",
-    "04_prepare",
-    "05_features",
-    "06_train",
-    "07_evaluate",
-    "08_recommend",
-    "09_stream",
-    "index",
-]
+STAGES = ["simulate", *stage.STAGES, "index"]
 WORK = """
 import json, os, pathlib, subprocess, sys, time
 from datetime import UTC, datetime
@@ -49,7 +39,7 @@ pathlib.Path(f"made/{name}.txt").write_text("done")
 
 
 def project(folder: Path, **moods: dict) -> Path:
-    """Stages in a row, each of them `work.py`; `moods` tells which fail (error, times) and which sleep."""
+    """Stages in a row, each of them `work.py`; `moods` says which fail (error, times) and which sleep."""
     stages = {
         name: {
             "desc": f"What does {name} do?",

@@ -85,7 +85,7 @@ HISTORY = [
 
 
 def prepared_tables(history, users=USERS, items=ITEMS, zone="UTC") -> engine.PreparedTables:
-    """The world of (user, item, type, time, more) events, prepared as 04_prepare does; each tells the item's price."""
+    """The prepared tables of (user, item, type, time, more) events, as 04_prepare writes them; events have prices."""
     price = {item["item_id"]: item.get("price") for item in items}
     records = [
         {

@@ -13,20 +13,12 @@ import pytest
 import yaml
 from filelock import FileLock
 
+from recomart.runner import stage
+
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 SMALL = {"n_users": 300, "n_items": 120, "n_orders": 1_500, "n_days": 150}
-STAGES = [
-    "01_ingest",
-    "02_validate",
-    "03_explore",
-    "04_prepare",
-    "05_features",
-    "06_train",
-    "07_evaluate",
-    "08_recommend",
-    "09_stream",
-]
+STAGES = list(stage.STAGES)
 
 
 def run(project: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess:

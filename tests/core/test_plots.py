@@ -8,11 +8,7 @@ import pytest
 
 from recomart_lib.core import plots
 
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 def test_the_style_equals_seaborns_without_importing_it():

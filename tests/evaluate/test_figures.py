@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import polars as pl
 import pytest
 
 from recomart_lib.core.colours import colour
 from recomart_lib.evaluate import figures
 
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 def means(*rows: tuple[str, str, float]) -> pl.DataFrame:

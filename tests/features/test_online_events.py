@@ -37,10 +37,10 @@ BASE = {
 
 def rows(*events: dict) -> pl.DataFrame:
     """Durable events; each at an offset of its own."""
-    told = [
+    records = [
         dict.fromkeys(commit_log.ROWS) | BASE | {"event_id": f"e{n}", "offset": n} | one for n, one in enumerate(events)
     ]
-    return pl.DataFrame(told, schema=commit_log.ROWS)
+    return pl.DataFrame(records, schema=commit_log.ROWS)
 
 
 @pytest.fixture
@@ -248,9 +248,11 @@ def test_the_moment_of_the_online_features_is_exact_though_feast_keeps_seconds(r
 def test_how_late_events_were_is_kept_for_a_day(fresh, root):
     now = datetime.now(UTC)
     sent = [now - timedelta(seconds=seconds) for seconds in (1, 2, 3)]
-    told = rows(*[{"timestamp": now}] * 3).with_columns(produced_at=pl.Series(sent, dtype=commit_log.ROWS["timestamp"]))
+    records = rows(*[{"timestamp": now}] * 3).with_columns(
+        produced_at=pl.Series(sent, dtype=commit_log.ROWS["timestamp"])
+    )
     assert feature_latency.quantiles(root, now)["p99"] is None
-    fresh.add(told)
+    fresh.add(records)
     found = feature_latency.quantiles(root, now)
     assert 2_000 <= found["p50"] <= 2_500 * latency.STEP
     assert 3_000 <= found["max"] <= 3_500 * latency.STEP

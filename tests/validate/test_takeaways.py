@@ -6,21 +6,10 @@ from datetime import date
 
 import polars as pl
 import pytest
+from takeaway_data import report
 
 from recomart_lib.validate import quality_report, takeaways
 from recomart_lib.validate.drift import DRIFT, MIN_PRECEDING
-from recomart_lib.validate.row_counts import PLACES
-
-
-def report(score: float, **table: int) -> dict:
-    places = dict.fromkeys(["delivered", "rejected", "landed", "repaired", *PLACES], 0)
-    rule = {"table": "users", "rule": "age_possible", "severity": "error", "n_failed": table.get("quarantined", 0)}
-    return {
-        "score": score,
-        "min_score": 95.0,
-        "tables": {"users": places | table | {"score": score}},
-        "rules": [rule],
-    }
 
 
 def drift_table(*comparisons: tuple[int, str, float, float, str]) -> pl.DataFrame:

@@ -35,8 +35,8 @@ def test_one_run_has_one_id_in_sidecars_and_log(project):
     mine = [line.split(" ", 4) for line in lines if line.split()[2] in runs]
     assert {words[3] for words in mine} >= set(STAGES)
     # the library speaks in the kernel: that is there, once
-    landed = [words[4] for words in mine if words[4].startswith("recomart_lib.ingest.ingestion events: ")]
-    assert len(landed) == 1
+    ingested = [words[4] for words in mine if words[4].startswith("recomart_lib.ingest.ingestion events: ")]
+    assert len(ingested) == 1
     assert sum("06_train: Outputs (cell" in words[4] for words in mine) == 1
 
 

@@ -1,4 +1,4 @@
-"""What arrives, through the whole pipeline: files between runs, mended rows, streams; other shops (slow)."""
+"""Deliveries through the whole pipeline: files between runs, repaired rows, streams; other shops (slow)."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ from recomart_lib.features import feature_store, online_events
 from recomart_lib.stream import commit_log
 
 
-def test_a_file_landed_between_runs_survives(project):
-    landed = next((project / "data/raw").rglob("type=events/**/*.parquet"))
-    extra = landed.with_name("0123456789abcdef.parquet")
-    shutil.copy(landed, extra)
-    drop = project / "data/source/simulated/transactions/transactions_2025-06-15.csv"
-    last = sorted(drop.parent.glob("*.csv"))[-1].read_text().splitlines()
-    drop.write_text("\n".join([last[0], last[1].replace(last[1].split(",")[0], "T99999999")]) + "\n")
+def test_a_file_added_between_runs_survives(project):
+    ingested = next((project / "data/raw").rglob("type=events/**/*.parquet"))
+    extra = ingested.with_name("0123456789abcdef.parquet")
+    shutil.copy(ingested, extra)
+    delivery = project / "data/source/simulated/transactions/transactions_2025-06-15.csv"
+    last = sorted(delivery.parent.glob("*.csv"))[-1].read_text().splitlines()
+    delivery.write_text("\n".join([last[0], last[1].replace(last[1].split(",")[0], "T99999999")]) + "\n")
     assert "01_ingest" in ran(run(project, "dvc", "repro", "02_validate"))
     assert extra.exists()
-    assert drop.exists()
+    assert delivery.exists()
     extra.unlink()  # it has no manifest
 
 
-def test_a_quarantined_row_is_mended_and_lands(project):
+def test_a_quarantined_row_is_repaired_and_ingested(project):
     before = json.loads((project / "reports/metrics/quality.json").read_text())["tables"]["events"]
     run(project, "recomart", "quarantine", "export")
     path = project / "data/repair/events.csv"
-    held = pl.read_csv(path, infer_schema=False)
-    held.filter(pl.col("reasons") == "quantity_possible").with_columns(quantity=pl.lit("1")).write_csv(path)
+    quarantined = pl.read_csv(path, infer_schema=False)
+    quarantined.filter(pl.col("reasons") == "quantity_possible").with_columns(quantity=pl.lit("1")).write_csv(path)
     for table in ("users", "items"):
         (project / f"data/repair/{table}.csv").unlink()
     run(project, "recomart", "quarantine", "replay")
     assert ran(run(project, "dvc", "repro", "02_validate")) == ["01_ingest", "02_validate"]
     after = json.loads((project / "reports/metrics/quality.json").read_text())["tables"]["events"]
-    n_mended = after["repaired"]
-    assert n_mended > 0
-    assert (after["good"] - before["good"], before["quarantined"] - after["quarantined"]) == (n_mended, n_mended)
+    n_repaired = after["repaired"]
+    assert n_repaired > 0
+    assert (after["good"] - before["good"], before["quarantined"] - after["quarantined"]) == (n_repaired, n_repaired)
     assert after["landed"] == before["landed"]
     run(project, "recomart", "lake", "verify")
     states = (project / "data/history/quality.jsonl").read_text().splitlines()
     assert len(states) == len(set(states)) >= 2
 
 
-def test_what_was_streamed_is_landed_and_reported_while_features_follow(project):
+def test_streamed_events_are_ingested_and_reported_while_features_follow(project):
     """Stored features are checked against what they were made of, not against what came since."""
     known = pl.read_parquet(project / "data/validated/events.parquet").sort("timestamp").tail(20)
     moment = known["timestamp"][-1] + timedelta(milliseconds=900)
@@ -74,10 +74,14 @@ def test_what_was_streamed_is_landed_and_reported_while_features_follow(project)
     fresh.close()
     executed = ran(run(project, "dvc", "repro", "05_features", "09_stream"))
     assert {"01_ingest", "05_features", "09_stream"} <= set(executed)
-    landed = pl.read_parquet(project / "data/validated/events.parquet")
-    assert landed.filter(pl.col("event_id").str.starts_with("streamed-")).height == 20
-    told = json.loads((project / "reports/metrics/stream.json").read_text())
-    assert (told["n_events"], told["to_disk_ms"]["p99"] > 0, told["to_features_ms"]["p99"] > 0) == (20, True, True)
+    validated = pl.read_parquet(project / "data/validated/events.parquet")
+    assert validated.filter(pl.col("event_id").str.starts_with("streamed-")).height == 20
+    metrics = json.loads((project / "reports/metrics/stream.json").read_text())
+    assert (metrics["n_events"], metrics["to_disk_ms"]["p99"] > 0, metrics["to_features_ms"]["p99"] > 0) == (
+        20,
+        True,
+        True,
+    )
     user = rows["user_id"][0]
     n = feature_store.online_user(user, root=project)["activity_count"]
     stored = pl.read_parquet(project / "data/features/user.parquet").filter(user_id=user).sort("event_timestamp")
@@ -155,9 +159,9 @@ def test_rating_shops_run_to_the_end_with_the_kept_headline(tmp_path, real_data,
     run(project, "dvc", "repro")
     assert_headline_is_kept(project, shop)
     explored = (project / "reports/03_explore.html").read_text()
-    told = " ".join(re.findall(r"<p>(.*?)</p>", explored, re.DOTALL))
-    assert "relevant events" in told
-    assert not re.search(r"\b(bought|purchases|sells|revenue)\b", told)
+    text = " ".join(re.findall(r"<p>(.*?)</p>", explored, re.DOTALL))
+    assert "relevant events" in text
+    assert not re.search(r"\b(bought|purchases|sells|revenue)\b", text)
 
 
 @pytest.mark.slow

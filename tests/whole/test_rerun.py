@@ -76,12 +76,12 @@ def test_a_forced_rerun_gives_equal_results(project):
     run(project, "dvc", "repro", "--force")
     after = results(project)
     assert before.keys() == after.keys()
-    # 01 tells how many files were new since the last run
+    # 01 reports how many files were new since the last run
     different = [name for name in before if before[name] != after[name] and name != "reports/01_ingest.ipynb"]
     assert not different
 
 
-def test_a_typo_is_told_before_any_kernel(project):
+def test_a_typo_is_reported_before_any_kernel(project):
     good = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(good.replace("  ease:", "  eese:").replace("horizon_days:", "horizn_days:"))
     done = run(project, "recomart", "stage", "04_prepare", check=False)
@@ -108,9 +108,9 @@ def test_a_kernel_that_dies_leaves_its_report(project):
     assert (facts["state"], facts["section"]) == ("failed", "Inputs")
     assert facts["sections"][-1]["title"] == "Inputs"
     assert "Error: 03_explore, section 'Inputs': " in done.stderr
-    told = (project / "logs/recomart.log").read_text().splitlines()[-1]
-    assert "ERROR" in told
-    assert "recomart.cli.app 03_explore, section 'Inputs': the notebook's kernel died" in told
+    last = (project / "logs/recomart.log").read_text().splitlines()[-1]
+    assert "ERROR" in last
+    assert "recomart.cli.app 03_explore, section 'Inputs': the notebook's kernel died" in last
 
 
 def test_a_dirty_shop_stops_at_the_gate_and_leaves_its_report(project):
@@ -124,10 +124,10 @@ def test_a_dirty_shop_stops_at_the_gate_and_leaves_its_report(project):
     index = (project / "reports/index.html").read_text()
     assert "failed" in index
     assert "stale" in index
-    told = "The last run is not archived: 02 Validate failed."
-    assert told in index
-    assert told in (project / "reports/changes.html").read_text()
+    note = "The last run is not archived: 02 Validate failed."
+    assert note in index
+    assert note in (project / "reports/changes.html").read_text()
     change(project, validate={"min_quality": 0.95})
     run(project, "dvc", "repro")
     assert "stale" not in (project / "reports/index.html").read_text()
-    assert told not in (project / "reports/changes.html").read_text()
+    assert note not in (project / "reports/changes.html").read_text()

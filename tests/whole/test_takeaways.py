@@ -7,6 +7,7 @@ from datetime import date
 import polars as pl
 import pytest
 from conftest import rows, utc
+from takeaway_data import report
 
 from recomart_lib.core import text
 from recomart_lib.evaluate import takeaways as evaluate_takeaways
@@ -18,7 +19,6 @@ from recomart_lib.prepare import takeaways as prepare_takeaways
 from recomart_lib.recommend import takeaways as recommend_takeaways
 from recomart_lib.train import takeaways as train_takeaways
 from recomart_lib.validate import takeaways as validate_takeaways
-from recomart_lib.validate.row_counts import PLACES
 
 NO_EVENTS = rows("events")
 
@@ -27,17 +27,6 @@ def files(*counts: tuple[int, int, str]) -> pl.DataFrame:
     return pl.DataFrame(
         list(counts), schema={"rows_delivered": pl.Int64, "rows_ingested": pl.Int64, "state": pl.String}, orient="row"
     )
-
-
-def report(score: float, **table: int) -> dict:
-    places = dict.fromkeys(["delivered", "rejected", "landed", "repaired", *PLACES], 0)
-    rule = {"table": "users", "rule": "age_possible", "severity": "error", "n_failed": table.get("quarantined", 0)}
-    return {
-        "score": score,
-        "min_score": 95.0,
-        "tables": {"users": places | table | {"score": score}},
-        "rules": [rule],
-    }
 
 
 def pairs(n_days: list[int]) -> pl.DataFrame:

@@ -1,0 +1,17 @@
+"""Small inputs of takeaways, for tests."""
+
+from __future__ import annotations
+
+from recomart_lib.validate.row_counts import PLACES
+
+
+def report(score: float, **table: int) -> dict:
+    """A quality report of one table, users; `table`: its counts."""
+    places = dict.fromkeys(["delivered", "rejected", "landed", "repaired", *PLACES], 0)
+    rule = {"table": "users", "rule": "age_possible", "severity": "error", "n_failed": table.get("quarantined", 0)}
+    return {
+        "score": score,
+        "min_score": 95.0,
+        "tables": {"users": places | table | {"score": score}},
+        "rules": [rule],
+    }
