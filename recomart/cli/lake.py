@@ -90,7 +90,6 @@ def _versions(raw: Path, shop: str) -> pl.DataFrame:
 
 
 def _by_table(versions: pl.DataFrame) -> pl.DataFrame:
-
     return versions.group_by("table", maintain_order=True).agg(
         files=pl.col("file").n_unique(),
         versions=pl.len(),

@@ -69,7 +69,6 @@ def _show_live_list(user: str, k: int) -> bool:
 
 
 def _explain(shown: pl.DataFrame, items: pl.DataFrame) -> None:
-
     live = tables.read_all(paths.PREPARED / "live", "users", "items", "interactions")
     pairs = explain.with_indices(shown, live)
     if not pairs.height:
@@ -91,7 +90,6 @@ def _explain(shown: pl.DataFrame, items: pl.DataFrame) -> None:
 
 
 def _read(name: str) -> pl.DataFrame:
-
     if not paths.place(paths.RECOMMENDATIONS, name).exists():
         raise UserError("There are no recommendations yet. Run: dvc repro")
     return tables.read(paths.RECOMMENDATIONS, name)

@@ -73,7 +73,6 @@ def diff(
 
 
 def _history(root: Path) -> History:
-
     history = archive.history(root)
     for sentence in history.damaged:
         warn(sentence)

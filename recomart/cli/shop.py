@@ -116,7 +116,6 @@ def shop_check(
 
 
 def _first_rows(shop: Shop, table: str, folder: Path, rows: int) -> None:
-
     files = shops.files(shop, table, folder)
     delivered = next(reader.chunks(files[0], shop, table))
     echo(

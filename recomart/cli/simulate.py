@@ -59,7 +59,6 @@ def simulate(
 
 
 def _write_simulated(parameters: params.Params, folder: Path) -> None:
-
     counts = shop.simulate(parameters.simulate, parameters.base.seed, folder)
     sizes = [f"{counts[name]:,} {name}" for name in ("users", "products", "transactions")]
     damaged = sum(count for name, count in counts.items() if "." in name and not name.endswith(".late"))

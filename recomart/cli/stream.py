@@ -171,7 +171,6 @@ def stream_status(
 
 
 def _sentence(totals: dict[str, float]) -> str:
-
     counts = f"{totals['n_messages']:,} messages = {totals['n_events']:,} events + {totals['n_dead']:,} dead letters + "
     latencies = [f"{name} {totals[name]:,.0f} ms" for name in latency.NAMES if totals[name] is not None]
     return counts + "; ".join([f"{totals['n_duplicates']:,} duplicates", *latencies])
@@ -187,7 +186,6 @@ def stream_compact() -> None:
 
 
 def _events(file: Path | None, limit: int | None) -> pl.DataFrame:
-
     path = file or paths.place(paths.VALIDATED, "events.parquet")
     if not path.exists():
         raise UserError(f"{path} is missing: nothing to replay. Run: dvc repro 02_validate")

@@ -110,8 +110,7 @@ def with_reasons(ranked: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit(reasons.SIMILAR))
         .otherwise(pl.lit(reasons.POPULAR))
     )
-    because_name = pl.coalesce("because_name", "because")  # a product may have no name
-    rows = reasons.add_reason(rows.with_columns(because_name, reason_kind=kind))
+    rows = reasons.add_reason(rows.with_columns(reason_kind=kind))
     return rows.select(*RANKED, "name", "reason_kind", "reason")
 
 

@@ -26,6 +26,7 @@ EVIDENCE = {
     "n_orders": pl.Int64,
     "last_relevant_timestamp": TIMESTAMP,
     "n_together": pl.Int64,
+    "because": pl.String,  # a product's id; the sentence has it where the product has no name
     "because_name": pl.String,
     "event_type": pl.String,
     "timestamp": TIMESTAMP,
@@ -65,11 +66,12 @@ def add_reason(rows: pl.DataFrame) -> pl.DataFrame:
     last = pl.col("last_relevant_timestamp").dt.strftime("%Y-%m-%d")
     times = pl.when(pl.col("n_orders") == 1).then(pl.lit("once")).otherwise(pl.format("{} times", "n_orders"))
     moment = pl.col("timestamp").dt.strftime("%Y-%m-%d %H:%M:%S")
+    because = pl.coalesce("because_name", "because")
     sentences = {
         CHOSEN_BEFORE: pl.format("You chose this {} before, last on {}.", times, last),
-        CHOSEN_TOGETHER: pl.format("{} customers who chose {} chose this too.", "n_together", "because_name"),
-        RECENT_EVENT: pl.format("Your recent {} of {}, {} (UTC).", "event_type", "because_name", moment),
-        SIMILAR: pl.format("You chose {} before.", "because_name"),
+        CHOSEN_TOGETHER: pl.format("{} customers who chose {} chose this too.", "n_together", because),
+        RECENT_EVENT: pl.format("Your recent {} of {}, {} (UTC).", "event_type", because, moment),
+        SIMILAR: pl.format("You chose {} before.", because),
         POPULAR: pl.coalesce(
             pl.format("Popular in the shop: {} customers chose it.", "buyers"), pl.lit("Popular in the shop.")
         ),
