@@ -21,7 +21,8 @@ from recommend_data import finished  # noqa: F401
 
 from recomart.cli import app
 from recomart_lib.core import schemas, shops
-from recomart_lib.core.shops import Shop, Table
+from recomart_lib.core.shop_tables import Table
+from recomart_lib.core.shops import Shop
 from recomart_lib.ingest import lake
 from recomart_lib.ingest.sources import records
 

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from recomart_lib.core.shops import Exclusion, Shop
+from recomart_lib.core.shop_tables import Exclusion
+from recomart_lib.core.shops import Shop
 
 
 def exclusion(shop: Shop, table: str) -> pl.Expr:

@@ -14,7 +14,8 @@ import polars as pl
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TABLES
-from recomart_lib.core.shops import Shop, Table
+from recomart_lib.core.shop_tables import Table
+from recomart_lib.core.shops import Shop
 from recomart_lib.ingest import lake
 from recomart_lib.ingest.lake import PLACE, VERSION
 from recomart_lib.ingest.sources import reader

@@ -8,7 +8,7 @@ from typing import Self
 
 import polars as pl
 
-from recomart_lib.core.shops import Group
+from recomart_lib.core.shop_tables import Group
 from recomart_lib.validate.quality_rules import Rule
 
 PLACES = ("good", "quarantined", "duplicates", "excluded")

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import EVENTS, PROVENANCE, USERS
-from recomart_lib.core.shops import Shop, Table
+from recomart_lib.core.shop_tables import Table
+from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.sources import csv_reader, json_reader, parquet_reader
 from recomart_lib.ingest.sources import reader as sources_reader
 from recomart_lib.ingest.sources.records import Chunk

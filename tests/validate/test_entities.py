@@ -9,7 +9,7 @@ from check_data import EVENT, check, good_tables
 from conftest import full_shop, rows
 
 from recomart_lib.core import schemas
-from recomart_lib.core.shops import Table
+from recomart_lib.core.shop_tables import Table
 
 
 def test_tables_that_are_not_delivered_are_derived_from_good_events():

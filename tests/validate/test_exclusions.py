@@ -7,7 +7,7 @@ from check_data import EVENT, check, good_tables
 from conftest import full_shop, utc
 
 from recomart_lib.core import schemas
-from recomart_lib.core.shops import Exclusion, Table
+from recomart_lib.core.shop_tables import Exclusion, Table
 from recomart_lib.validate import quality_report
 from recomart_lib.validate.settings import Validate
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recomart_lib.core import schemas
-from recomart_lib.core.shops import Exclusion, Group, Table
+from recomart_lib.core.shop_tables import Exclusion, Group, Table
 from recomart_lib.ingest import lake
 from recomart_lib.validate import quality_report, quality_rules, row_checks
 from recomart_lib.validate.settings import Validate

@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 from projects import BIN, ROOT, new_project
 
-from recomart_lib.core import shops
+from recomart_lib.core import shop_tables, shops
 
 PAGE = ROOT / "docs/your_shop.md"
 BLOCK = re.compile(r"^```(python|text|yaml|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -98,7 +98,7 @@ def test_the_page_is_correct_to_the_end(project_at_the_gate):
     assert "Gartenmarkt" in (project_at_the_gate / "reports/index.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("part", [shops.Table, shops.Shop])
+@pytest.mark.parametrize("part", [shop_tables.Table, shops.Shop])
 def test_every_key_is_explained(part):
     explained = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", PAGE.read_text(), re.MULTILINE))))
     assert set(part.model_fields) - {"name"} <= explained

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from recomart_lib.core.schemas import TABLES, TIMESTAMP
-from recomart_lib.core.shops import Table
+from recomart_lib.core.shop_tables import Table
 from recomart_lib.ingest.sources import timestamps
 
 ID_COLUMNS = ("user_id", "item_id", "event_id", "order_id")

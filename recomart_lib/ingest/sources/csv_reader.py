@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.shops import Table
+from recomart_lib.core.shop_tables import Table
 from recomart_lib.ingest.sources.records import Records, open_text, printable, undecodable
 
 BLOCK = 8_000_000  # characters per block

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.shops import Table
+from recomart_lib.core.shop_tables import Table
 from recomart_lib.ingest.sources.records import Records, open_bytes
 
 if TYPE_CHECKING:

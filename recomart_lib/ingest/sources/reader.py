@@ -20,7 +20,8 @@ import polars as pl
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES
-from recomart_lib.core.shops import Shop, Table
+from recomart_lib.core.shop_tables import Table
+from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.sources import csv_reader, json_reader, parquet_reader
 from recomart_lib.ingest.sources.casting import Typed, cast
 from recomart_lib.ingest.sources.records import Chunk, Records

@@ -27,7 +27,8 @@ from tenacity import RetryCallState, RetryError, Retrying, retry_if_exception_ty
 from tqdm.auto import tqdm
 
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.shops import Api, Pagination, Shop
+from recomart_lib.core.shop_api import Api, Pagination
+from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.settings import Ingest
 
 log = logging.getLogger(__name__)

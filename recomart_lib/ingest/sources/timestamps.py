@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from recomart_lib.core.schemas import TIMESTAMP
-from recomart_lib.core.shops import Table
+from recomart_lib.core.shop_tables import Table
 
 ISO_USUAL = "%Y-%m-%dT%H:%M:%S"
 ISO_WITH_ZONE = "%+"

@@ -1,0 +1,160 @@
+"""The section `tables` of a shop file: where each table comes from, and how its columns map to ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+import polars as pl
+from pydantic import Field, field_validator, model_validator
+
+from recomart_lib.core.config import Strict, suggestion
+from recomart_lib.core.schemas import EVENT_TYPES, REQUIRED, TABLES
+
+EventType = Literal[EVENT_TYPES]
+
+
+class Exclusion(Strict):
+    """Valid rows that are left out on purpose: those in which the column `missing` is null, or events since a day.
+
+    `since` is a day in the shop's time zone, for feeds whose last days are incomplete.
+    """
+
+    missing: str | None = None
+    since: str | None = None
+    reason: str
+
+    @field_validator("since")
+    @classmethod
+    def is_date(cls, value: str | None) -> str | None:
+        try:
+            _ = value is None or date.fromisoformat(value)
+        except ValueError:
+            raise ValueError('write a day in quotes, like "2011-11-01"') from None
+        return value
+
+    @model_validator(mode="after")
+    def has_one_condition(self) -> Exclusion:
+        if (self.missing is None) == (self.since is None):
+            raise ValueError("say which rows: either `missing` (a column without a value) or `since` (a day)")
+        return self
+
+
+class Group(Strict):
+    """Rows in which `column` starts with `starts_with`; they are only counted, for the report."""
+
+    column: str
+    starts_with: str
+    meaning: str
+
+
+class Table(Strict):
+    """Where one table comes from. `columns` maps our name to the delivered one.
+
+    A `derived` table has no files: its rows are the distinct ids of the events, and its columns hold the first value in
+    the events' files. A `rest` table is fetched from the shop's `api` into one JSON Lines file.
+
+    `nulls` are the words that mean null. `thousands` groups the digits before the `decimal` mark (default with a
+    decimal comma: a point).
+    `flags` combines several delivered columns into one: the name of the first of them that is 1 or true.
+    `values` translates words: our column -> the delivered word -> ours; other words stay as they are.
+    """
+
+    kind: Literal["csv", "json", "jsonl", "parquet", "rest", "derived"]
+    path: str | None = None
+    columns: dict[str, str] = Field({})
+    separator: str = Field(",", min_length=1, max_length=1)
+    encoding: str = "utf-8"
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[".", ",", "'", "\u2019", " ", "\u00a0", "\u202f"] | None = None
+    nulls: list[str] = Field([])
+    timestamp_format: str | None = None
+    ambiguous_times: Literal["first", "second", "reject"] = "first"
+    header: list[str] | None = None
+    flags: dict[str, Annotated[list[str], Field(min_length=1)]] = Field({})
+    values: dict[str, dict[str, str]] = Field({})
+    event_type: EventType | None = None
+    event_values: dict[str, EventType] = Field({})
+    negative_quantity: Literal["return"] | None = None
+    exclude: dict[str, Exclusion] = Field({})
+    groups: dict[str, Group] = Field({})
+
+    @field_validator("encoding")
+    @classmethod
+    def is_encoding(cls, value: str) -> str:
+        try:
+            "".encode(value)
+        except LookupError:
+            raise ValueError("Python does not support this encoding (try utf-8, utf-8-sig, latin-1)") from None
+        return value
+
+    @model_validator(mode="after")
+    def keys_are_consistent(self) -> Table:
+        if (self.path is None) != (self.kind == "derived"):
+            raise ValueError("`path` names the files of a table; a derived table has none, every other kind needs one")
+        if self.thousands == self.decimal:
+            raise ValueError(f"`thousands` and `decimal` cannot both be '{self.decimal}'")
+        if self.path is not None and (not self.path or Path(self.path).is_absolute()):
+            raise ValueError(f"`path` must be relative to the folder SOURCE; '{self.path}' is not")
+        return self
+
+
+def mapping_problems(name: str, table: Table) -> list[str]:
+    """The mistakes in a table's column mapping, as sentences."""
+    return [
+        f"tables.{name}.{problem}"
+        for check in (_column_problems, _cell_problems, _exclusion_problems, _group_problems)
+        for problem in check(name, table)
+    ]
+
+
+def _column_problems(name: str, table: Table) -> Iterator[str]:
+    columns = list(TABLES[name])
+    for column in table.columns:
+        if column not in columns:
+            yield f"columns.{column}: not a column of {name}. {suggestion(column, columns)}"
+    if table.kind == "derived":
+        return
+    available = {*table.columns, "event_id"} | ({"event_type"} if table.event_type else set())
+    for column in REQUIRED[name]:
+        if column not in available:
+            yield f"columns.{column}: required; name the delivered column that contains it"
+
+
+def _cell_problems(name: str, table: Table) -> Iterator[str]:
+    """Mistakes in `flags` and `values`."""
+    delivered, texts = list(table.columns.values()), _text_columns(name, table)
+    for flag in table.flags:
+        if flag not in delivered:
+            yield f"flags.{flag}: no entry of `columns` uses it. {suggestion(flag, delivered)}"
+    for column in table.values:
+        if column not in texts:
+            yield f"values.{column}: not a mapped text column. {suggestion(column, texts)}"
+
+
+def _exclusion_problems(name: str, table: Table) -> Iterator[str]:
+    mapped = list(table.columns)
+    for label, exclusion in table.exclude.items():
+        if exclusion.missing and exclusion.missing not in mapped:
+            yield (
+                f"exclude.{label}.missing: '{exclusion.missing}' is not a mapped column. "
+                f"{suggestion(exclusion.missing, mapped)}"
+            )
+        if exclusion.since and name != "events":
+            yield f"exclude.{label}.since: only events have a time"
+
+
+def _group_problems(name: str, table: Table) -> Iterator[str]:
+    texts = _text_columns(name, table)
+    for label, group in table.groups.items():
+        if group.column not in texts:
+            yield (
+                f"groups.{label}.column: '{group.column}' is not a mapped text column. "
+                f"{suggestion(group.column, texts)}"
+            )
+
+
+def _text_columns(name: str, table: Table) -> list[str]:
+    return [column for column in table.columns if TABLES[name].get(column) == pl.String]
