@@ -1,0 +1,51 @@
+"""Which statement about a user or a product held at a moment?
+
+A shop may deliver its users or items table again and again. Each delivery states what holds from then on. A *history*
+(items_history.parquet, users_history.parquet) has one row per id and statement that differs from the one before it: the
+columns of the table and `valid_from` (UTC), sorted by id and `valid_from`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import polars as pl
+
+from recomart_lib.core.schemas import TIMESTAMP
+
+# `valid_from` of rows that no delivery states, such as products that occur only in events: they have always held.
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def always(table: pl.DataFrame) -> pl.DataFrame:
+    """The history of a table that was stated once: its rows hold at every moment."""
+    return table.with_columns(valid_from=pl.lit(ALWAYS).cast(TIMESTAMP))
+
+
+def as_of(history: pl.DataFrame, key: str, moment: datetime | None) -> pl.DataFrame:
+    """The table as it stood at a moment: one row per id, sorted by id, without `valid_from`.
+
+    Parameters
+    ----------
+    history
+        Sorted by `key` and `valid_from`.
+    key
+        user_id or item_id.
+    moment
+        With a time zone. Each id has its newest statement with `valid_from` <= moment, and before its first statement
+        the first: nothing else is known about it. None: the newest statement of each id.
+    """
+    if moment is not None:
+        history = history.filter((pl.col("valid_from") <= moment) | is_first(key))
+    return history.unique(key, keep="last", maintain_order=True).drop("valid_from")
+
+
+def is_first(key: str) -> pl.Expr:
+    """True for the first statement of each id, in the order of the rows."""
+    return pl.int_range(pl.len()).over(key) == 0
+
+
+def used_before(history: pl.DataFrame, key: str, ids: pl.Series, moment: datetime) -> int:
+    """How many of these ids have no statement yet at a moment, so that `as_of` uses their first, a later one."""
+    later = history.filter(is_first(key) & (pl.col("valid_from") > moment))
+    return later.filter(pl.col(key).is_in(ids.unique().implode())).height
