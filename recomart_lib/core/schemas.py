@@ -6,13 +6,15 @@ the delivered line of each row until validation.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 
 if TYPE_CHECKING:
     import pandera.polars as pa
 
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 UNKNOWN = "unknown"
 
@@ -42,7 +44,7 @@ EVENTS = {
     "item_id": pl.String,
     "event_type": pl.String,
     "timestamp": TIMESTAMP,
-    "quantity": pl.Int64,
+    "quantity": pl.Float64,
     "price": pl.Float64,
     "rating": pl.Float64,
     "order_id": pl.String,
@@ -55,6 +57,9 @@ REQUIRED = {
     "events": ("event_id", "user_id", "item_id", "event_type", "timestamp"),
 }
 PROVENANCE = {"source_file": pl.String, "source_line": pl.Int64}
+# A row of users or items is a statement: it holds from this moment on. `ALWAYS`: of rows that no delivery states.
+VALID_FROM = "valid_from"
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 # One row: an unreadable record. `source_line` is the 1-based line (JSON, Parquet: record) of the file.
 REJECTS = {**PROVENANCE, "raw": pl.String, "reason": pl.String}
@@ -90,6 +95,13 @@ PREDICTIONS = {
     "estimate": pl.Float64,
     "model": pl.String,
 }
+
+
+def as_declared(rows: Frame) -> Frame:
+    """The rows with the types above: files that an earlier version wrote hold quantities as whole numbers."""
+    stored = rows.collect_schema()
+    types = {name: dtype for table in TABLES.values() for name, dtype in table.items()}
+    return rows.cast({name: dtype for name, dtype in types.items() if stored.get(name, dtype) != dtype})
 
 
 def contract(table: str) -> pa.DataFrameSchema:

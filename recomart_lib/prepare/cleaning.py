@@ -5,7 +5,7 @@ from __future__ import annotations
 import narwhals as nw
 import polars as pl
 
-from recomart_lib.core.schemas import UNKNOWN
+from recomart_lib.core.schemas import KEYS, UNKNOWN, VALID_FROM
 from recomart_lib.prepare.settings import Prepare
 
 AGE_GROUPS = ((0, "under 18"), (18, "18-24"), (25, "25-34"), (35, "35-44"), (45, "45-54"), (55, "55-64"), (65, "65+"))
@@ -14,7 +14,8 @@ AGE_GROUPS = ((0, "under 18"), (18, "18-24"), (25, "25-34"), (35, "35-44"), (45,
 def weigh(events: pl.DataFrame, settings: Prepare) -> pl.DataFrame:
     """Add `weight`, the implicit score of an event: the weight of its type times 1 + log(quantity); 0 for returns.
 
-    The logarithm damps quantities: twelve units show more interest than one, but not twelve times as much.
+    The logarithm damps quantities: twelve units show more interest than one, but not twelve times as much. A quantity
+    below 1 counts as 1: 0.53 kg of apples are one purchase of apples.
     """
     weights = {
         "view": settings.weight_view,
@@ -25,7 +26,6 @@ def weigh(events: pl.DataFrame, settings: Prepare) -> pl.DataFrame:
     type_weight = nw.lit(0.0)
     for name, weight in weights.items():
         type_weight = nw.when(nw.col("event_type") == name).then(nw.lit(float(weight))).otherwise(type_weight)
-    # a quantity below 1 is possible only if its rule was relaxed
     damped = nw.col("quantity").clip(1).cast(nw.Float64).log() + 1.0
     return nw.from_native(events).with_columns(weight=type_weight * damped).to_native()
 
@@ -40,7 +40,7 @@ def clean_events(events: pl.DataFrame, settings: Prepare) -> pl.DataFrame:
     twice. In a rating shop their weight is `prepare.weight_rating`.
     """
     last_price = nw.col("price").fill_null(strategy="forward").over("item_id", order_by=["timestamp", "event_id"])
-    complete = nw.from_native(events).with_columns(quantity=nw.col("quantity").fill_null(1), price=last_price)
+    complete = nw.from_native(events).with_columns(quantity=nw.col("quantity").fill_null(1.0), price=last_price)
     has_purchases = (complete.get_column("event_type") == "purchase").any()
     weights = settings.model_copy(update={"weight_rating": 0.0}) if has_purchases else settings
     return weigh(complete.to_native(), weights).sort("timestamp", "event_id")
@@ -72,6 +72,15 @@ def clean_items(items: pl.DataFrame) -> pl.DataFrame:
         .sort("item_id")
         .to_native()
     )
+
+
+def clean_history(table: str, history: pl.DataFrame) -> pl.DataFrame:
+    """The statements about users or items (see `versions`), cleaned like the table itself, sorted by id and valid_from.
+
+    Items have no `price_z`: it depends on the catalogue as of a moment.
+    """
+    rows = clean_users(history) if table == "users" else clean_items(history).drop("price_z")
+    return rows.sort(KEYS[table], VALID_FROM)
 
 
 def filled(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:

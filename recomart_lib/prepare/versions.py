@@ -7,14 +7,11 @@ columns of the table and `valid_from` (UTC), sorted by id and `valid_from`.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import polars as pl
 
-from recomart_lib.core.schemas import TIMESTAMP
-
-# `valid_from` of rows that no delivery states, such as products that occur only in events: they have always held.
-ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+from recomart_lib.core.schemas import ALWAYS, TIMESTAMP
 
 
 def always(table: pl.DataFrame) -> pl.DataFrame:

@@ -27,7 +27,7 @@ from recomart_lib.core.parquet import Buckets, Writer, scratch_folder
 from recomart_lib.core.schemas import KEYS, TABLES, contract
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.lake import BATCH_ROWS, PLACE, VERSION, LakeTable
-from recomart_lib.validate import drift, entities, quality_rules
+from recomart_lib.validate import drift, entities, quality_rules, snapshots
 from recomart_lib.validate.exclusions import exclusion
 from recomart_lib.validate.lookups import Lookups
 from recomart_lib.validate.quality_rules import Rule
@@ -165,7 +165,9 @@ def check_tables(
     for table, rows in events.derived.items():
         if table in checked:
             rows = entities.complete(table, checked[table].good, checked[table].quarantined, rows)
-        contract(table).validate(rows.sort(KEYS[table])).write_parquet(validated / f"{table}.parquet")
+        current = contract(table).validate(rows.sort(KEYS[table]))
+        current.write_parquet(validated / f"{table}.parquet")
+        snapshots.history(table, current).write_parquet(validated / f"{table}_history.parquet")
     for table, result in checked.items():
         _with_versions(result.quarantined, lake_tables[table]).write_parquet(quarantine / f"{table}.parquet")
     _rejected(lake_tables).write_parquet(quarantine / "rejected.parquet")
