@@ -28,6 +28,7 @@ USERS = {
     "signup_date": pl.Date,
     "gender": pl.String,
     "age": pl.Int64,
+    "age_group": pl.String,  # delivered instead of the age, or beside it
     "country": pl.String,
     "city": pl.String,
 }

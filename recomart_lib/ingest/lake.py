@@ -22,25 +22,29 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from recomart_lib import __version__
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.parquet import Writer, scratch_folder
-from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES
+from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, as_declared
+from recomart_lib.ingest import deliveries
 from recomart_lib.ingest.sources.records import Chunk
 
 Manifest = dict[str, Any]
 
 BATCH_ROWS = 250_000  # rows of a large table that a reader holds in memory
 PLACE = list(PROVENANCE)  # identifies the delivered line of a row
+DELIVERY = "delivery"  # the day from which a file holds; users and items of one day are one delivery
 VERSION = "source_version"  # first 16 digits of the hash of the file that a row came from
 FILES = {
     "source_file": pl.String,
     VERSION: pl.String,
     "day": pl.Date,
     "daily": pl.Boolean,
+    DELIVERY: pl.Date,
     "n_rows": pl.Int64,
     "n_rejected": pl.Int64,
 }
@@ -101,8 +105,21 @@ def staging(raw: Path, chunks: Iterable[Chunk], time_zone: str = "UTC") -> Itera
         yield staged
 
 
-def commit(staged: StagedFile, raw: Path, shop: str, table: str, file: Path, name: str, sha256: str) -> Manifest:
+def commit(
+    staged: StagedFile,
+    raw: Path,
+    shop: str,
+    table: str,
+    file: Path,
+    name: str,
+    sha256: str,
+    previous: Manifest | None = None,
+) -> Manifest:
     """Move a staged file into the lake, the manifest last: without a manifest, no reader sees the file.
+
+    `previous` is the manifest of the newest version of this file (None: it is new). The versions of a file are ordered
+    by their `sequence`, as clocks may go backwards. They share the day from which the file holds (`valid_from`): the
+    day in its name, else the local day on which its first version was ingested.
 
     Returns
     -------
@@ -117,6 +134,8 @@ def commit(staged: StagedFile, raw: Path, shop: str, table: str, file: Path, nam
         "source": shop,
         "table": table,
         "file": name,
+        "sequence": (previous or {}).get("sequence", 0) + 1,
+        "valid_from": holds_from(previous, name, now.astimezone(ZoneInfo(staged.time_zone)).date()).isoformat(),
         "sha256": sha256,
         "bytes": file.stat().st_size,
         "rows_delivered": staged.n_rows + staged.n_rejects,
@@ -156,6 +175,17 @@ def version_of(manifest: Manifest) -> str:
     return manifest["sha256"][:16]
 
 
+def holds_from(manifest: Manifest | None, name: str, today: date) -> date:
+    """The day from which a file holds, by the manifest of an earlier version, or of the file itself (None: it is new).
+
+    Manifests of versions of RecoMart that stored no such day have the day of the ingestion instead.
+    """
+    if manifest and "valid_from" in manifest:
+        return date.fromisoformat(manifest["valid_from"])
+    landed = datetime.fromisoformat(manifest["landed_at"]).date() if manifest else today
+    return deliveries.day_in_name(name, landed) or landed
+
+
 def manifests(raw: Path, shop: str, table: str) -> list[Manifest]:
     """All versions of all files of a table, in the order of their ingestion."""
     paths = (raw / f"source={shop}" / f"type={table}").glob("date=*/*.json")
@@ -174,7 +204,9 @@ def read_manifest(path: Path) -> Manifest:
 
 def newest(raw: Path, shop: str, table: str) -> dict[str, Manifest]:
     """File name -> manifest of its newest version, sorted by file name."""
-    latest = {manifest["file"]: manifest for manifest in manifests(raw, shop, table)}
+    # manifests without a sequence number are older than those with one; `sorted` keeps their order
+    versions = sorted(manifests(raw, shop, table), key=lambda manifest: manifest.get("sequence", 0))
+    latest = {manifest["file"]: manifest for manifest in versions}
     return dict(sorted(latest.items()))
 
 
@@ -193,15 +225,17 @@ def fingerprint(raw: Path, shop: str, tables: list[str]) -> str:
 class LakeTable:
     """One table as readers see it: the newest version of every file, with repaired rows in their places.
 
-    `files` has one row per file: source_file, source_version, day (of its partition), daily (at least half of its rows
-    are of that day), n_rows, n_rejected; `paths` and `columns` have one entry per file, too. `repairs` are rows of the
-    table; `repaired_rejects` counts the repairs of unreadable lines. `unreadable` are the lines without a repair (see
-    `schemas.REJECTS`).
+    `declared` are the columns of the data contract, which files of earlier versions may lack. `files` has one row per
+    file: source_file, source_version, day (of its partition), daily (at least half of its rows are of that day),
+    delivery (the day from which the file holds), n_rows, n_rejected; `paths` and `columns` (name -> type) have one
+    entry per file, too. `repairs` are rows of the table; `repaired_rejects` counts the repairs of unreadable lines.
+    `unreadable` are the lines without a repair (see `schemas.REJECTS`).
     """
 
+    declared: dict[str, pl.DataType]
     files: pl.DataFrame
     paths: list[Path]
-    columns: list[list[str]]
+    columns: list[dict[str, str]]
     repairs: pl.DataFrame
     repaired_rejects: int
     unreadable: pl.DataFrame
@@ -219,10 +253,10 @@ class LakeTable:
     def batches(self, columns: list[str] | None = None, size: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
         """All rows by file name and line (repairs last), in batches of at most `size` rows; at least one batch.
 
-        All batches have the same columns: those of any file (only those in `columns`, if given), and `PLACE`.
+        All batches have the same columns: those declared or in any file (only those in `columns`, if given), and `PLACE`.
         """
         repaired = self.repairs.lazy().select(PLACE)
-        all_columns = dict.fromkeys(name for names in self.columns for name in names)
+        all_columns = dict.fromkeys([*self.declared, *(name for names in self.columns for name in names)])
         names = [name for name in all_columns if columns is None or name in {*columns, *PLACE}]
         for paths, n_rows in self._groups(size):
             rows = _select_or_null(pl.scan_parquet(paths, hive_partitioning=False), names)
@@ -236,7 +270,7 @@ class LakeTable:
         return pl.concat(self.batches())
 
     def _groups(self, size: int) -> Iterator[tuple[list[Path], int]]:
-        """(files, rows) of groups with equal columns and at most `size` rows together, or of one larger file."""
+        """(files, rows) of groups with equal columns and types and at most `size` rows together, or of one larger file."""
         group: list[Path] = []
         n_rows, columns = 0, self.columns[0]
         for path, n, names in zip(self.paths, self.files.get_column("n_rows"), self.columns, strict=True):
@@ -248,11 +282,18 @@ class LakeTable:
 
 
 def _select_or_null(rows: pl.LazyFrame, names: list[str]) -> pl.LazyFrame:
-    """These columns, null where a file lacks one: files may differ in the columns of derived tables."""
+    """These columns in today's types, null where a file lacks one: files may differ in those of derived tables."""
     existing = rows.collect_schema().names()
-    absent = {name: name.split(".") for name in names if name not in existing}
-    nulls = [pl.lit(None, TABLES[table][column]).alias(name) for name, (table, column) in absent.items()]
-    return rows.with_columns(nulls).select(names)
+    nulls = [pl.lit(None, _declared_type(name)).alias(name) for name in names if name not in existing]
+    return as_declared(rows.with_columns(nulls).select(names))
+
+
+def _declared_type(name: str) -> pl.DataType:
+    """The type of a column; `users.country` is a column of a derived table, delivered in the events."""
+    if name == VALID_FROM:
+        return TIMESTAMP
+    table, _, column = name.rpartition(".")
+    return next(columns[column] for key, columns in TABLES.items() if table in ("", key) and column in columns)
 
 
 def table(raw: Path, shop: str, table: str) -> LakeTable:
@@ -276,9 +317,10 @@ def table(raw: Path, shop: str, table: str) -> LakeTable:
     unreadable = _all_rejects(raw, files)
     unrepaired = unreadable.join(repairs, on=PLACE, how="anti", maintain_order="left")
     return LakeTable(
+        declared=TABLES[table],
         files=pl.DataFrame([_file_row(manifest) for manifest in files.values()], schema=FILES, orient="row"),
         paths=[raw / manifest["path"] for manifest in files.values()],
-        columns=[list(manifest["columns"]) for manifest in files.values()],
+        columns=[manifest["columns"] for manifest in files.values()],
         repairs=repairs,
         repaired_rejects=unreadable.height - unrepaired.height,
         unreadable=unrepaired,
@@ -288,7 +330,11 @@ def table(raw: Path, shop: str, table: str) -> LakeTable:
 def _file_row(manifest: Manifest) -> tuple[object, ...]:
     counts = manifest["rows_landed"], manifest["rows_rejected"]
     daily = 2 * manifest.get("rows_of_day", 0) >= manifest["rows_landed"]
-    return manifest["file"], version_of(manifest), day_of(manifest), daily, *counts
+    return manifest["file"], version_of(manifest), day_of(manifest), daily, _delivery(manifest), *counts
+
+
+def _delivery(manifest: Manifest) -> date:
+    return holds_from(manifest, manifest["file"], day_of(manifest))
 
 
 def day_of(manifest: Manifest) -> date:
@@ -320,7 +366,8 @@ def _repairs(raw: Path, manifests: list[Manifest], files: dict[str, Manifest]) -
     if not manifests:
         return pl.DataFrame(schema=PROVENANCE)
     current = pl.DataFrame({"source_file": list(files), VERSION: list(map(version_of, files.values()))})
-    rows = pl.concat([pl.read_parquet(raw / m["path"], hive_partitioning=False) for m in manifests], how="diagonal")
+    files_of_rows = [as_declared(pl.read_parquet(raw / m["path"], hive_partitioning=False)) for m in manifests]
+    rows = pl.concat(files_of_rows, how="diagonal")
     rows = rows.join(current, on=["source_file", VERSION], how="semi", maintain_order="left")
     return rows.unique(PLACE, keep="last", maintain_order=True).sort(PLACE).drop(VERSION)
 

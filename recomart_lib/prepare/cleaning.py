@@ -47,14 +47,14 @@ def clean_events(events: pl.DataFrame, settings: Prepare) -> pl.DataFrame:
 
 
 def clean_users(users: pl.DataFrame) -> pl.DataFrame:
-    """Users with normalised words (gender in lower case; missing: `unknown`) and an age group beside the age."""
+    """Users with normalised words (gender in lower case; missing: `unknown`) and an age group: of the age, or delivered."""
     words = [nw.col(name).str.strip_chars().fill_null(UNKNOWN) for name in ("country", "city")]
     gender = nw.col("gender").str.strip_chars().str.to_lowercase().fill_null(UNKNOWN)
     return nw.from_native(users).with_columns(*words, gender, age_group=_age_group()).sort("user_id").to_native()
 
 
 def _age_group() -> nw.Expr:
-    group = nw.lit(UNKNOWN)
+    group = nw.col("age_group").str.strip_chars().fill_null(UNKNOWN)
     for lower, name in AGE_GROUPS:
         group = nw.when(nw.col("age") >= lower).then(nw.lit(name)).otherwise(group)
     return group

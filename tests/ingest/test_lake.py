@@ -90,6 +90,14 @@ def test_versions_may_differ_in_what_derived_tables_need(ingest_file, raw):
     assert lake.read(raw, "s", "events")["users.country"].to_list() == [None, "DE"]
 
 
+def test_columns_that_earlier_versions_did_not_write_are_null(tmp_path, raw):
+    earlier = Chunk(rows("users", {"user_id": "u1", "age": 30}).drop("age_group"), unreadable("f", 0))
+    ingest_chunks(raw, "users", earlier, name="f", shop="s", text="x")
+    users = lake.read(raw, "s", "users")
+    assert users.columns == [*schemas.USERS, *schemas.PROVENANCE]
+    assert users.row(0, named=True)["age_group"] is None
+
+
 def test_a_file_without_a_manifest_is_not_read(ingest_file, raw):
     (raw / ingest_file("f", "x", event(1))["path"]).with_suffix(".json").unlink()
     with pytest.raises(UserError, match=r"nothing was ingested for s/events. Run stage 01_ingest first"):
@@ -162,6 +170,15 @@ def test_batches_hold_all_rows_in_order_of_limited_size(ingest_file, raw, size):
     assert table.height == 6
     narrow = pl.concat(table.batches(["user_id", "absent"], size))
     assert narrow.columns == ["user_id", "source_file", "source_line"]
+
+
+def test_whole_quantities_of_an_earlier_version_are_read_with_fractions(tmp_path, ingest_file, raw):
+    earlier = rows("events", event(1, quantity=2)).cast({"quantity": pl.Int64})
+    ingest_chunks(raw, "events", Chunk(earlier, unreadable("a", 0)), name="a", shop="s", text="a")
+    ingest_file("b", "b", event(2, quantity=0.53))
+    table = lake.table(raw, "s", "events")
+    assert table.read()["quantity"].to_list() == [2.0, 0.53]
+    assert [batch.schema["quantity"] for batch in table.batches(["quantity"], 1)] == [pl.Float64, pl.Float64]
 
 
 def test_a_table_without_rows_has_one_empty_batch(ingest_file, raw):

@@ -21,7 +21,15 @@ def cleaned(*events: dict, **weights: float) -> pl.DataFrame:
 
 @pytest.mark.parametrize(
     ("kind", "quantity", "weight"),
-    [("view", None, 1), ("cart", 1, 3), ("purchase", 1, 5), ("purchase", 12, 5 * (1 + log(12))), ("return", 3, 0)],
+    [
+        ("view", None, 1),
+        ("cart", 1, 3),
+        ("purchase", 1, 5),
+        ("purchase", 12, 5 * (1 + log(12))),
+        ("purchase", 1.5, 5 * (1 + log(1.5))),
+        ("purchase", 0.53, 5),  # a part of a kilogram is one purchase
+        ("return", 3, 0),
+    ],
 )
 def test_a_weight_is_that_of_the_type_times_a_damped_quantity(kind, quantity, weight):
     assert cleaned({"event_type": kind, "quantity": quantity})["weight"].to_list() == pytest.approx([weight])
@@ -65,6 +73,14 @@ def test_events_are_sorted_by_time_and_id():
 )
 def test_age_groups_begin_at_their_first_year(age, group):
     assert cleaning.clean_users(rows("users", {"user_id": "u", "age": age}))["age_group"].to_list() == [group]
+
+
+@pytest.mark.parametrize(
+    ("age", "delivered", "group"), [(None, " 35-49 ", "35-49"), (30, "35-49", "25-34"), (None, None, "unknown")]
+)
+def test_a_delivered_age_group_counts_where_there_is_no_age(age, delivered, group):
+    users = rows("users", {"user_id": "u", "age": age, "age_group": delivered})
+    assert cleaning.clean_users(users)["age_group"].to_list() == [group]
 
 
 def test_words_of_users_are_normalised_or_unknown():
