@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import Field, field_validator, model_validator
 
 from recomart_lib.core.config import Strict, suggestion
-from recomart_lib.core.schemas import EVENT_TYPES, REQUIRED, TABLES
+from recomart_lib.core.schemas import EVENT_TYPES, REQUIRED, TABLES, VALID_FROM
 
 EventType = Literal[EVENT_TYPES]
 
@@ -60,6 +60,9 @@ class Table(Strict):
     decimal comma: a point).
     `flags` combines several delivered columns into one: the name of the first of them that is 1 or true.
     `values` translates words: our column -> the delivered word -> ours; other words stay as they are.
+    `equal_lines` says what events without an id are that equal each other: different `sales` (the default: a line is a
+    repeat only if another file has it, too; it counts as often as in the file that has it most often) or `repeats`.
+    `complete`: users and items only; false if the events may name ids that the table does not have.
     """
 
     kind: Literal["csv", "json", "jsonl", "parquet", "rest", "derived"]
@@ -80,6 +83,8 @@ class Table(Strict):
     negative_quantity: Literal["return"] | None = None
     exclude: dict[str, Exclusion] = Field({})
     groups: dict[str, Group] = Field({})
+    equal_lines: Literal["sales", "repeats"] | None = None
+    complete: bool = True
 
     @field_validator("encoding")
     @classmethod
@@ -105,13 +110,15 @@ def mapping_problems(name: str, table: Table) -> list[str]:
     """The mistakes in a table's column mapping, as sentences."""
     return [
         f"tables.{name}.{problem}"
-        for check in (_column_problems, _cell_problems, _exclusion_problems, _group_problems)
+        for check in (_column_problems, _cell_problems, _exclusion_problems, _group_problems, _scope_problems)
         for problem in check(name, table)
     ]
 
 
 def _column_problems(name: str, table: Table) -> Iterator[str]:
     columns = list(TABLES[name])
+    if name != "events" and table.kind != "derived":
+        columns.append(VALID_FROM)
     for column in table.columns:
         if column not in columns:
             yield f"columns.{column}: not a column of {name}. {suggestion(column, columns)}"
@@ -144,6 +151,16 @@ def _exclusion_problems(name: str, table: Table) -> Iterator[str]:
             )
         if exclusion.since and name != "events":
             yield f"exclude.{label}.since: only events have a time"
+
+
+def _scope_problems(name: str, table: Table) -> Iterator[str]:
+    """Keys that say nothing about this table."""
+    if table.equal_lines and name != "events":
+        yield "equal_lines: only events have it; equal rows of users and items are always repeats"
+    elif table.equal_lines and "event_id" in table.columns:
+        yield "equal_lines: `columns` maps an event_id, which says which events are different; leave one of them out"
+    if not table.complete and (name == "events" or table.kind == "derived"):
+        yield "complete: only for users and items that are delivered, as other tables have all ids of the events"
 
 
 def _group_problems(name: str, table: Table) -> Iterator[str]:

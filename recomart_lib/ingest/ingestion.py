@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from recomart_lib.core import shops
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES
+from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, as_declared
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest import lake, replay
 from recomart_lib.ingest.settings import Ingest
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 STREAM = "stream/"  # prefix of the file names of streamed events in the lake
 COUNTS = ("rows_delivered", "rows_ingested", "rows_rejected", "times_ambiguous")
+NOT_READING = {"exclude", "groups", "equal_lines", "complete"}  # keys of a table that only later stages use
 FETCHED = {
     "table": pl.String,
     "url": pl.String,
@@ -37,6 +38,7 @@ FETCHED = {
     "retries": pl.Int64,
     "waited_s": pl.Float64,
     "seconds": pl.Float64,
+    "end": pl.String,
 }
 
 
@@ -65,7 +67,8 @@ def fetch(shop: Shop, source: Path, settings: Ingest) -> pl.DataFrame:
     Returns
     -------
     DataFrame
-        One row per table of kind `rest`: table, url, records, pages, requests, retries, waited_s, seconds.
+        One row per table of kind `rest`: table, url, records, pages, requests, retries, waited_s, seconds, end
+        (how the last page was recognised).
     """
     tables = [table for table in shop.delivered if shop.table(table).kind == "rest"]
     results = [rest_api.download(shop, table, source, settings) for table in tables]
@@ -173,7 +176,7 @@ def _jobs(shop: Shop, table: str, source: Path, replay_folder: Path | None, stre
 
 def _stream_chunks(file: Path, shop: Shop, table: str, name: str) -> Iterator[Chunk]:
     """A day of streamed events in chunks; the consumer has already read and typed them."""
-    rows = pl.scan_parquet(file, hive_partitioning=False).select(list(TABLES[table]))
+    rows = as_declared(pl.scan_parquet(file, hive_partitioning=False).select(list(TABLES[table])))
     for start in range(0, max(1, rows.select(pl.len()).collect().item()), lake.BATCH_ROWS):
         batch = rows.slice(start, lake.BATCH_ROWS).collect().with_row_index("source_line", start + 1)
         provenance = pl.lit(name).alias("source_file"), pl.col("source_line").cast(pl.Int64)
@@ -195,14 +198,14 @@ def _ingest_file(
         return {"times_ambiguous": 0, **previous, "state": "unchanged"}
     with lake.staging(raw, job.read(job.file, shop, table, job.name), shop.time_zone) as staged:
         _check_rejected_share(job.name, staged, max_rejected)
-        manifest = lake.commit(staged, raw, shop.name, table, job.file, job.name, sha256)
+        manifest = lake.commit(staged, raw, shop.name, table, job.file, job.name, sha256, previous)
     log.debug("%s: %s rows ingested, %s rejected", job.name, manifest["rows_landed"], manifest["rows_rejected"])
     return {**manifest, "state": "new version" if previous else "new"}
 
 
 def _declaration(shop: Shop, table: str) -> str:
     """Everything in the shop file that decides how this table is read; keys with default values do not count."""
-    spec = shop.table(table).model_dump_json(exclude={"exclude", "groups"}, exclude_defaults=True)
+    spec = shop.table(table).model_dump_json(exclude=NOT_READING, exclude_defaults=True)
     return f"{shop.time_zone} {spec} {reader.mapped_columns(shop, table)}"
 
 

@@ -29,7 +29,7 @@ import polars as pl
 from recomart_lib import __version__
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.parquet import Writer, scratch_folder
-from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, as_declared
+from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, TIMESTAMP, VALID_FROM, as_declared
 from recomart_lib.ingest import deliveries
 from recomart_lib.ingest.sources.records import Chunk
 
@@ -253,7 +253,8 @@ class LakeTable:
     def batches(self, columns: list[str] | None = None, size: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
         """All rows by file name and line (repairs last), in batches of at most `size` rows; at least one batch.
 
-        All batches have the same columns: those declared or in any file (only those in `columns`, if given), and `PLACE`.
+        All batches have the same columns: the declared ones and those of any file (only those in `columns`, if given),
+        and `PLACE`.
         """
         repaired = self.repairs.lazy().select(PLACE)
         all_columns = dict.fromkeys([*self.declared, *(name for names in self.columns for name in names)])
