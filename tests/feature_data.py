@@ -10,7 +10,7 @@ from conftest import rows, utc
 
 from recomart_lib.features import engine
 from recomart_lib.features.settings import Features
-from recomart_lib.prepare import cleaning
+from recomart_lib.prepare import cleaning, versions
 from recomart_lib.prepare.settings import Prepare
 
 
@@ -48,6 +48,7 @@ def write_prepared(folder: Path) -> None:
         "users": cleaning.clean_users(users),
         "items": cleaning.clean_items(items),
     }
+    tables |= {f"{name}_history": versions.always(tables[name]) for name in ("users", "items")}
     for name, table in tables.items():
         table.write_parquet(folder / f"{name}.parquet")
 
@@ -99,10 +100,10 @@ def prepared_tables(history, users=USERS, items=ITEMS, zone="UTC") -> engine.Pre
         | more
         for n, (user, item, kind, moment, more) in enumerate(history)
     ]
-    products = rows("items", *items)
     events = cleaning.clean_events(rows("events", *records), Prepare())
-    people = cleaning.clean_users(rows("users", *users))
-    return engine.prepared_tables(events.lazy(), people.lazy(), cleaning.clean_items(products).lazy(), zone)
+    people = versions.always(cleaning.clean_users(rows("users", *users)))
+    products = versions.always(cleaning.clean_items(rows("items", *items)))
+    return engine.prepared_tables(events.lazy(), people.lazy(), products.lazy(), zone)
 
 
 SHOP = [

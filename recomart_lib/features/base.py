@@ -22,7 +22,7 @@ KEYS: dict[str, list[str]] = {"user": ["user_id"], "item": ["item_id"], "interac
 WHOLE, NUMBER, WORD = pl.Int64, pl.Float64, pl.String
 MICROSECONDS_PER_DAY = 86_400_000_000
 OWNER = "recommender team"
-DECIMALS, MONEY = 9, 4  # see `whole`: amounts are large and have few decimals
+DECIMALS, MONEY, QUANTITY = 9, 4, 6  # see `whole`: amounts are large and have few decimals
 ANY = EVENT_TYPES
 # Events that show interest; a return shows the opposite.
 POSITIVE = ("view", "cart", "purchase", "rating")
@@ -48,9 +48,10 @@ class Feature:
 
 @dataclass(frozen=True)
 class Past:
-    """The input of a feature function: the events that it reads, all before `as_of`, and the other tables.
+    """The input of a feature function: the events that it reads, all before `as_of`, and users and items as of it.
 
-    The tables are those of `engine.PreparedTables`: times are microseconds since 1970 (`time`, `signup`).
+    The tables are those of `engine.PreparedTables`: times are microseconds since 1970 (`time`, `signup`). Users and
+    items have one row per id: what the newest statement until `as_of` says (before the first statement: the first).
     """
 
     events: nw.LazyFrame
@@ -150,12 +151,12 @@ def days(microseconds: nw.Expr) -> nw.Expr:
 
 
 def whole(value: nw.Expr, decimals: int = DECIMALS) -> nw.Expr:
-    """A number as an integer count of 10^-decimals.
+    """A number as an integer count of 10^-decimals; halves are rounded up.
 
     Sums of integers do not depend on the order of addition. Features are therefore equal to the last bit on any number
-    of cores, and for any events after `as_of`.
+    of cores, and for any events after `as_of`. `round` would not do: Polars rounds halves to even, Spark away from 0.
     """
-    return (value * 10.0**decimals).round().cast(nw.Int64)
+    return (value * 10.0**decimals + 0.5).floor().cast(nw.Int64)
 
 
 def decimal(value: nw.Expr, decimals: int = DECIMALS) -> nw.Expr:

@@ -1,4 +1,7 @@
-"""The three feature tables as of a moment: one row per user, item and pair with an event before it."""
+"""The three feature tables as of a moment: one row per user, item and pair with an event before it.
+
+What the users and items tables state is as of the same moment (see `prepare.versions`).
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ def compute(
     pairs: pl.DataFrame | None = None,
     groups: tuple[Group, ...] = GROUPS,
 ) -> dict[str, pl.DataFrame]:
-    """All feature tables as of a moment, from events strictly before it.
+    """All feature tables as of a moment, from events strictly before it, and the statements that held at it.
 
     Parameters
     ----------
@@ -51,7 +54,7 @@ def compute(
 
 
 def past_of(prepared: PreparedTables, as_of: datetime, settings: Features, pairs: pl.DataFrame | None = None) -> Past:
-    """The data before `as_of`: the only place where later events are cut off."""
+    """The data before `as_of`: the only place where later events and later statements are cut off."""
     moment = microseconds(as_of)
     events = prepared.events.filter(nw.col("time") < moment)
     kinds = engine.collect(events.select("event_type").unique()).get_column("event_type")
@@ -60,7 +63,8 @@ def past_of(prepared: PreparedTables, as_of: datetime, settings: Features, pairs
         pair_table = engine.cached(interacted)
     else:
         pair_table = engine.on_same_engine(prepared, pairs.select("user_id", "item_id").unique())
-    return Past(events, prepared.users, prepared.items, pair_table, moment, frozenset(kinds), settings)
+    users, items = (prepared.as_of(table, as_of) for table in ("users", "items"))
+    return Past(events, users, items, pair_table, moment, frozenset(kinds), settings)
 
 
 def with_group(table: pl.DataFrame, group: Group, past: Past) -> pl.DataFrame:

@@ -1,12 +1,14 @@
 """The engines of feature functions: Polars on one machine, or PySpark.
 
-Only this module contains what Narwhals cannot express for both. `PreparedTables` is the same on both: lazy tables with
-times as integers, because Spark's times have no zone.
+Only this module contains what Narwhals cannot express for both. The events of `PreparedTables` are the same on both: a
+lazy table with times as integers, because Spark's times have no zone. The histories of users and products are always
+Polars tables: which statement held at a moment is chosen before the engine computes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +18,7 @@ import narwhals as nw
 import polars as pl
 
 from recomart_lib.core.errors import UserError
+from recomart_lib.prepare import splits, versions
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame as SparkFrame
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 
 Engine = Literal["polars", "spark"]
+FILES = ("events", "users_history", "items_history")
 
 
 @dataclass
@@ -30,36 +34,44 @@ class PreparedTables:
     """The prepared tables on an engine. Only the leakage audit modifies them, and restores them (see `leakage_audit`).
 
     events: as 04_prepare writes them, but instead of `timestamp` with `time` (microseconds since 1970, UTC), `weekday`
-    (1 = Monday .. 7) and `hour` (0-23), both in the shop's time zone. users: with `signup` (microseconds since 1970,
-    midnight UTC; null: unknown). items: as they are.
+    (1 = Monday .. 7) and `hour` (0-23), both in the shop's time zone. users, items: the histories (see
+    `prepare.versions`) in Polars; users with `signup` (microseconds since 1970, midnight UTC; null: unknown). A
+    statement that the shop made after the last event is valid from right after that event on, the live moment: live
+    features use the newest statements.
     """
 
     events: nw.LazyFrame
-    users: nw.LazyFrame
-    items: nw.LazyFrame
+    users: pl.DataFrame
+    items: pl.DataFrame
+
+    def as_of(self, table: Literal["users", "items"], moment: datetime) -> nw.LazyFrame:
+        """The users or items as they stood at a moment (see `versions.as_of`), on the engine of the events."""
+        history, key = (self.users, "user_id") if table == "users" else (self.items, "item_id")
+        return on_same_engine(self, versions.as_of(history, key, moment))
 
 
 def scan(folder: Path, zone: str, engine: Engine = "polars") -> PreparedTables:
-    """The tables of a folder with events.parquet, users.parquet and items.parquet.
+    """The tables of a folder with events.parquet, users_history.parquet and items_history.parquet.
 
     Raises
     ------
     UserError
         If a file is missing, or the engine is spark and PySpark or Java is missing.
     """
-    files = [folder / f"{name}.parquet" for name in ("events", "users", "items")]
+    files = [folder / f"{name}.parquet" for name in FILES]
     if missing := [path.name for path in files if not path.exists()]:
         raise UserError(f"{folder} lacks {', '.join(missing)}. Run: dvc repro 04_prepare")
+    prepared = prepared_tables(*(pl.scan_parquet(path) for path in files), zone)
     if engine == "spark":
-        read = session().read
-        return _spark_tables(*(read.parquet(str(path)) for path in files), zone)
-    return prepared_tables(*(pl.scan_parquet(path) for path in files), zone)
+        prepared.events = _spark_events(session().read.parquet(str(files[0])), zone)
+    return prepared
 
 
 def prepared_tables(
     events: pl.LazyFrame, users: pl.LazyFrame, items: pl.LazyFrame, zone: str = "UTC"
 ) -> PreparedTables:
-    """The tables on Polars."""
+    """The tables on Polars. `users` and `items`: histories."""
+    last = events.lazy().select(pl.col("timestamp").max()).collect().item()
     local = pl.col("timestamp").dt.convert_time_zone(zone)
     events = (
         events.lazy()
@@ -71,22 +83,30 @@ def prepared_tables(
         .drop("timestamp")
     )
     users = users.lazy().with_columns(signup=pl.col("signup_date").cast(pl.Datetime("us")).dt.epoch("us"))
-    return PreparedTables(nw.from_native(events), nw.from_native(users), nw.from_native(items.lazy()))
+    return PreparedTables(nw.from_native(events), _until_live(users, last), _until_live(items.lazy(), last))
 
 
-def _spark_tables(events: SparkFrame, users: SparkFrame, items: SparkFrame, zone: str) -> PreparedTables:
+def _until_live(history: pl.LazyFrame, last: datetime | None) -> pl.DataFrame:
+    """The history; statements later than the last event are valid from the live moment on."""
+    if last is None:
+        return history.collect()
+    live = splits.after(last).start
+    return history.with_columns(pl.min_horizontal("valid_from", pl.lit(live))).collect()
+
+
+def _spark_events(events: SparkFrame, zone: str) -> nw.LazyFrame:
     from pyspark.sql import functions as f
 
     local = f.from_utc_timestamp(f.col("timestamp"), zone)  # the session's zone is UTC
-    events = events.withColumns(
-        {
-            "time": f.unix_micros("timestamp"),
-            "weekday": (f.weekday(local) + 1).cast("long"),
-            "hour": f.hour(local).cast("long"),
-        }
-    ).drop("timestamp")
-    users = users.withColumn("signup", f.unix_date("signup_date").cast("long") * 86_400_000_000)
-    return PreparedTables(*(nw.from_native(table) for table in (events, users, items)))
+    return nw.from_native(
+        events.withColumns(
+            {
+                "time": f.unix_micros("timestamp"),
+                "weekday": (f.weekday(local) + 1).cast("long"),
+                "hour": f.hour(local).cast("long"),
+            }
+        ).drop("timestamp")
+    )
 
 
 def collect(frame: nw.LazyFrame) -> pl.DataFrame:

@@ -32,7 +32,7 @@ NO_PRICE = "no price is known"
     reads=(),
 )
 def attributes(past: Past) -> nw.LazyFrame:
-    """Attributes from the shop's table, as of today: such feeds keep no history."""
+    """Attributes from the shop's table: its newest statement until the cut, before the first statement the first."""
     return past.items.select("item_id", "category", "brand")
 
 

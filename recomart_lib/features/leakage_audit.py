@@ -1,9 +1,9 @@
-"""Does any feature use later events? Every feature function is checked before its values are used.
+"""Does any feature use the future? Every feature function is checked before its values are used.
 
 Two checks per feature: is the latest event that its function received before `as_of`? And does a value change if every
-event from `as_of` on is replaced? The second check replaces events in the prepared tables themselves, so it also
-finds a function that bypasses its input. A planted feature that does so (the canary) must be caught, or the audit does
-not work.
+event from `as_of` on, and every later statement about users and products, is replaced? The second check replaces them
+in the prepared tables themselves, so it also finds a function that bypasses its input. Planted features that do so (the
+canaries: one reads all events, two read the newest statements) must be caught, or the audit does not work.
 """
 
 from __future__ import annotations
@@ -18,13 +18,17 @@ import polars as pl
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TIMESTAMP
 from recomart_lib.features import engine
-from recomart_lib.features.base import KEYS, WHOLE, Feature, Group, Past, group, microseconds
+from recomart_lib.features.base import KEYS, WHOLE, WORD, Entity, Feature, Group, Past, group, microseconds, whole
 from recomart_lib.features.compute import compute, past_of
 from recomart_lib.features.definitions import GROUPS
 from recomart_lib.features.engine import PreparedTables
 from recomart_lib.features.settings import Features
+from recomart_lib.prepare import versions
 
 CANARY = "canary_pieces_ever"
+# Canaries that read the newest statement: entity -> the column of its table.
+STATED: dict[Entity, str] = {"user": "country", "item": "category"}
+CANARIES = (CANARY, *(f"canary_newest_{column}" for column in STATED.values()))
 
 
 def audit(
@@ -39,18 +43,18 @@ def audit(
     Returns
     -------
     DataFrame
-        One row per feature and one for the canary: entity, feature, latest_event (that its function received;
-        null: none), n_changed (rows whose value changes when later events are replaced), leaks.
+        One row per feature and one per canary: entity, feature, latest_event (that its function received; null: none),
+        n_changed (rows whose value changes when later events and statements are replaced), leaks.
     """
-    planted = canary(prepared)
-    canary_tables = compute(prepared, as_of, settings, groups=(planted,))
+    planted = canaries(prepared)
+    canary_tables = compute(prepared, as_of, settings, groups=planted)
     with replaced_future(prepared, as_of):
-        changed_tables = compute(prepared, as_of, settings, groups=(*groups, planted))
+        changed_tables = compute(prepared, as_of, settings, groups=(*groups, *planted))
     latest = _latest_received(prepared, as_of, settings)
     rows = []
-    for checked in (*groups, planted):
+    for checked in (*groups, *planted):
         received = max((latest[kind] for kind in checked.reads if kind in latest), default=None)
-        before = (canary_tables if checked is planted else features)[checked.entity]
+        before = (canary_tables if checked in planted else features)[checked.entity]
         names = [feature.name for feature in checked.features]
         changed = _n_changed(before, changed_tables[checked.entity], KEYS[checked.entity], names)
         for name, n_changed in changed.items():
@@ -66,26 +70,50 @@ def audit(
 
 
 def require_no_leak(audited: pl.DataFrame) -> None:
-    """Raise if a feature leaks, or if the canary was not caught.
+    """Raise if a feature leaks, or if a canary was not caught.
 
     Raises
     ------
     UserError
         With the features and the evidence.
     """
-    canaries = audited.filter(feature=CANARY)
-    if not canaries.get_column("leaks").all():
+    is_canary = pl.col("feature").is_in(CANARIES)
+    missed = audited.filter(is_canary, ~pl.col("leaks")).get_column("feature")
+    if len(missed):
         raise UserError(
-            f"The leakage audit does not work: it did not catch {CANARY}, which uses all events. Check "
-            "recomart_lib/features/leakage_audit.py."
+            f"The leakage audit does not work: it did not catch {', '.join(missed)}, which uses all events or "
+            "statements. Check recomart_lib/features/leakage_audit.py."
         )
-    if (leaking := audited.filter("leaks", pl.col("feature") != CANARY)).height:
+    if (leaking := audited.filter("leaks", ~is_canary)).height:
         lines = [
-            f"  {row['entity']}.{row['feature']}: its function received an event of {row['latest_event']}; "
-            f"{row['n_changed']:,} values change with later events"
+            f"  {row['entity']}.{row['feature']}: its function received {_event(row['latest_event'])}; "
+            f"{row['n_changed']:,} values change with later events or statements"
             for row in leaking.iter_rows(named=True)
         ]
-        raise UserError("\n".join([f"{leaking.height} feature(s) use later events:", *lines]))
+        raise UserError("\n".join([f"{leaking.height} feature(s) use later events or statements:", *lines]))
+
+
+def _event(latest: datetime | None) -> str:
+    return f"an event of {latest}" if latest else "no event"
+
+
+def canaries(prepared: PreparedTables) -> tuple[Group, ...]:
+    """The planted leaks, in the order of `CANARIES`."""
+    return (canary(prepared), *(newest_statement(prepared, entity) for entity in STATED))
+
+
+def newest_statement(prepared: PreparedTables, entity: Entity) -> Group:
+    """A planted leak: what the newest statement about a user or product says, instead of the one that held."""
+    column, (key,) = STATED[entity], KEYS[entity]
+    feature = Feature(f"canary_newest_{column}", WORD, f"the newest {column}: a planted leak", "word")
+
+    @group(entity, feature, reads=())
+    def peek(past: Past) -> nw.LazyFrame:
+        history = prepared.users if entity == "user" else prepared.items
+        newest = versions.as_of(history, key, None).select(key, pl.col(column).alias(feature.name))
+        return engine.on_same_engine(prepared, newest)
+
+    return peek
 
 
 def canary(prepared: PreparedTables) -> Group:
@@ -95,20 +123,25 @@ def canary(prepared: PreparedTables) -> Group:
     @group("item", feature, reads=("purchase",), needs=())
     def peek(past: Past) -> nw.LazyFrame:
         bought = prepared.events.filter(nw.col("event_type") == "purchase")
-        return bought.group_by("item_id").agg(**{CANARY: nw.col("quantity").sum().cast(nw.Int64)})
+        return bought.group_by("item_id").agg(**{CANARY: whole(nw.col("quantity"), 0).sum()})
 
     return peek
 
 
 @contextlib.contextmanager
 def replaced_future(prepared: PreparedTables, as_of: datetime) -> Iterator[None]:
-    """Inside the context, the events from `as_of` on are replaced (see `changed_future`)."""
-    events = prepared.events
+    """Inside the context, the events from `as_of` on and the statements after it are replaced.
+
+    See `changed_future` and `changed_statements`.
+    """
+    events, users, items = prepared.events, prepared.users, prepared.items
     prepared.events = changed_future(prepared, as_of)
+    prepared.users = changed_statements(users, "user_id", as_of)
+    prepared.items = changed_statements(items, "item_id", as_of)
     try:
         yield
     finally:
-        prepared.events = events
+        prepared.events, prepared.users, prepared.items = events, users, items
 
 
 def changed_future(prepared: PreparedTables, as_of: datetime) -> nw.LazyFrame:
@@ -134,6 +167,22 @@ def changed_future(prepared: PreparedTables, as_of: datetime) -> nw.LazyFrame:
         order_id=nw.lit("a future order"),
     )
     return nw.concat([past, future.select(past.collect_schema().names())])
+
+
+def changed_statements(history: pl.DataFrame, key: str, as_of: datetime) -> pl.DataFrame:
+    """The history, with one false statement about each id instead of all that are later than `as_of`.
+
+    An id's first statement stays, however late: it counts before its own moment, too (see `versions.as_of`).
+    """
+    held = history.filter((pl.col("valid_from") <= as_of) | versions.is_first(key))
+    newest = history.unique(key, keep="last", maintain_order=True)
+    columns = {name: dtype for name, dtype in history.schema.items() if name != key}
+    false = newest.with_columns(
+        *(pl.lit("a future word").alias(name) for name, dtype in columns.items() if dtype == pl.String),
+        *(pl.lit(12345, dtype).alias(name) for name, dtype in columns.items() if dtype.is_numeric()),
+        valid_from=pl.max_horizontal("valid_from", pl.lit(as_of)) + pl.duration(microseconds=1),
+    )
+    return pl.concat([held, false]).sort(key, "valid_from", maintain_order=True)
 
 
 def _latest_received(prepared: PreparedTables, as_of: datetime, settings: Features) -> dict[str, int]:

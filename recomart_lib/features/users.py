@@ -10,6 +10,7 @@ from recomart_lib.features.base import (
     MONEY,
     NUMBER,
     POSITIVE,
+    QUANTITY,
     WHOLE,
     WORD,
     Feature,
@@ -56,7 +57,7 @@ def activity(past: Past) -> nw.LazyFrame:
     reads=(),
 )
 def demographics(past: Past) -> nw.LazyFrame:
-    """Attributes from the shop's table, as of today: such feeds keep no history."""
+    """Attributes from the shop's table: its newest statement until the cut, before the first statement the first."""
     return past.users.select("user_id", "age_group", "gender", "country")
 
 
@@ -340,9 +341,8 @@ def returning(past: Past) -> nw.LazyFrame:
 
 def returned(past: Past, key: str) -> nw.LazyFrame:
     """`rate`: units returned / units bought, per user or per product."""
-    quantities = past.events.with_columns(
-        returned=is_kind("return") * nw.col("quantity"), bought=is_kind("purchase") * nw.col("quantity")
-    )
+    quantity = whole(nw.col("quantity"), QUANTITY)
+    quantities = past.events.with_columns(returned=is_kind("return") * quantity, bought=is_kind("purchase") * quantity)
     sums = quantities.group_by(key).agg(nw.col("returned").sum(), nw.col("bought").sum())
     return sums.select(key, rate=share(nw.col("returned"), nw.col("bought")))
 

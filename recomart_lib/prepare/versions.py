@@ -25,13 +25,14 @@ def as_of(history: pl.DataFrame, key: str, moment: datetime | None) -> pl.DataFr
     Parameters
     ----------
     history
-        Sorted by `key` and `valid_from`.
+        In any order; of equal `valid_from`, the later row is the newer statement.
     key
         user_id or item_id.
     moment
         With a time zone. Each id has its newest statement with `valid_from` <= moment, and before its first statement
         the first: nothing else is known about it. None: the newest statement of each id.
     """
+    history = history.sort(key, "valid_from", maintain_order=True)
     if moment is not None:
         history = history.filter((pl.col("valid_from") <= moment) | is_first(key))
     return history.unique(key, keep="last", maintain_order=True).drop("valid_from")

@@ -6,13 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import rows, utc
-from feature_data import write_prepared
+from feature_data import prepared_tables, write_prepared
 
 from recomart_lib.core.errors import UserError
+from recomart_lib.core.schemas import TIMESTAMP
 from recomart_lib.features import engine
 from recomart_lib.features.compute import compute
 from recomart_lib.features.settings import Features
-from recomart_lib.prepare import cleaning, settings
+from recomart_lib.prepare import cleaning, settings, splits, versions
 
 
 def test_prepared_tables_have_integer_times_and_local_hours():
@@ -24,20 +25,32 @@ def test_prepared_tables_have_integer_times_and_local_hours():
         "timestamp": utc(2024, 3, 31, 1, 30),
     }
     events = cleaning.clean_events(rows("events", event), settings.Prepare())
-    users = cleaning.clean_users(rows("users", {"user_id": "u", "signup_date": utc(1970, 1, 2).date()}))
-    prepared = engine.prepared_tables(
-        events.lazy(), users.lazy(), cleaning.clean_items(rows("items")).lazy(), "Europe/Berlin"
-    )
+    user = {"user_id": "u", "signup_date": utc(1970, 1, 2).date()}
+    users = versions.always(cleaning.clean_users(rows("users", user)))
+    items = versions.always(cleaning.clean_items(rows("items")))
+    prepared = engine.prepared_tables(events.lazy(), users.lazy(), items.lazy(), "Europe/Berlin")
     found = engine.collect(prepared.events).row(0, named=True)
     assert found["time"] == 1_711_848_600_000_000
     assert (found["weekday"], found["hour"]) == (7, 3)  # the hour from 2 to 3 was left out that night
     assert "timestamp" not in found
-    assert engine.collect(prepared.users)["signup"].to_list() == [86_400_000_000]
+    assert prepared.users["signup"].to_list() == [86_400_000_000]
+
+
+def test_live_features_use_statements_later_than_the_last_event():
+    stated = [("a", "food", utc(2024, 1, 1)), ("a", "tools", utc(2024, 3, 1)), ("a", "garden", utc(2024, 4, 1))]
+    prepared = prepared_tables([("u1", "a", "view", utc(2024, 2, 10), {})])
+    events = prepared.events.to_native().with_columns(timestamp=pl.from_epoch("time", "us").cast(TIMESTAMP))
+    columns = {"item_id": pl.String, "category": pl.String, "valid_from": TIMESTAMP}
+    items = pl.DataFrame(stated, schema=columns, orient="row")
+    prepared = engine.prepared_tables(events, prepared.users.lazy(), items.lazy())
+    live = splits.after(utc(2024, 2, 10)).start
+    for moment, category in ((utc(2024, 2, 10), "food"), (live, "garden")):
+        assert engine.collect(prepared.as_of("items", moment)).rows() == [("a", category)]
 
 
 def test_a_missing_table_is_reported(tmp_path):
-    pl.DataFrame().write_parquet(tmp_path / "users.parquet")
-    with pytest.raises(UserError, match=r"lacks events.parquet, items.parquet. Run: dvc repro 04_prepare"):
+    pl.DataFrame().write_parquet(tmp_path / "users_history.parquet")
+    with pytest.raises(UserError, match=r"lacks events.parquet, items_history.parquet. Run: dvc repro 04_prepare"):
         engine.scan(tmp_path, "UTC")
 
 

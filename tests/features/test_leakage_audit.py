@@ -9,9 +9,11 @@ from conftest import utc
 from feature_data import AS_OF, BOUGHT, HISTORY, PARAMS, SHOP, prepared_tables
 
 from recomart_lib.core.errors import UserError
+from recomart_lib.core.schemas import TIMESTAMP
 from recomart_lib.features import compute, definitions, engine, leakage_audit
 from recomart_lib.features import compute as features_compute
 from recomart_lib.features.base import WHOLE, Feature, group
+from recomart_lib.prepare import versions
 
 LATER = [("u1", "c", "purchase", AS_OF, {}), ("u9", "a", "view", utc(2024, 3, 1), {})]
 
@@ -26,8 +28,8 @@ def audited(events, groups=definitions.GROUPS, as_of=AS_OF) -> pl.DataFrame:
 def test_our_features_do_not_leak_and_the_canary_is_caught(events):
     table = audited(events)
     leakage_audit.require_no_leak(table)
-    assert table.filter("leaks")["feature"].to_list() == [leakage_audit.CANARY]
-    assert table.height == len(definitions.DEFINITIONS) + 1
+    assert table.filter("leaks")["feature"].to_list() == list(leakage_audit.CANARIES)
+    assert table.height == len(definitions.DEFINITIONS) + len(leakage_audit.CANARIES)
 
 
 def test_each_feature_reports_the_latest_event_that_it_received():
@@ -43,10 +45,8 @@ def test_each_feature_reports_the_latest_event_that_it_received():
 
 
 def test_a_feature_that_changes_with_the_future_stops_the_pipeline():
-    table = audited(BOUGHT).with_columns(
-        leaks=(pl.col("feature") == leakage_audit.CANARY) | (pl.col("feature") == "spend")
-    )
-    with pytest.raises(UserError, match=r"1 feature\(s\) use later events:\n  user.spend: .* 0 values change"):
+    table = audited(BOUGHT).with_columns(leaks=pl.col("feature").is_in([*leakage_audit.CANARIES, "spend"]))
+    with pytest.raises(UserError, match=r"1 feature\(s\) use later events or .*:\n  user.spend: .* 0 values change"):
         leakage_audit.require_no_leak(table)
 
 
@@ -73,8 +73,8 @@ def test_a_feature_that_bypasses_its_input_is_caught():
     groups = (*definitions.GROUPS, leaking)
     made = compute.compute(shop, AS_OF, PARAMS, groups=groups)
     table = leakage_audit.audit(shop, AS_OF, PARAMS, made, groups)
-    assert table.filter("leaks")["feature"].to_list() == ["ever", leakage_audit.CANARY]
-    with pytest.raises(UserError, match=r"1 feature\(s\) use later events:\n  user.ever: "):
+    assert table.filter("leaks")["feature"].to_list() == ["ever", *leakage_audit.CANARIES]
+    with pytest.raises(UserError, match=r"1 feature\(s\) use later events or statements:\n  user.ever: "):
         leakage_audit.require_no_leak(table)
     assert engine.collect(shop.events).height == len([*BOUGHT, *LATER]), "the events are restored"
 
@@ -83,6 +83,53 @@ def test_an_audit_that_cannot_see_says_so(monkeypatch):
     monkeypatch.setattr(leakage_audit, "changed_future", lambda prepared, as_of: prepared.events)
     with pytest.raises(UserError, match="The leakage audit does not work"):
         leakage_audit.require_no_leak(audited([*BOUGHT, *LATER]))
+
+
+def test_features_as_of_a_cut_do_not_use_later_statements():
+    shop = prepared_tables(BOUGHT, items=SHOP)
+    shop.items = items_stated(("a", "tools", utc(2024, 1, 1)), ("a", "garden", utc(2024, 1, 20)))
+    shop.items = shop.items.with_columns(brand=pl.lit("Acme"))
+    for as_of in (utc(2024, 1, 15), AS_OF):
+        table = leakage_audit.audit(shop, as_of, PARAMS, compute.compute(shop, as_of, PARAMS))
+        leakage_audit.require_no_leak(table)
+        changed = dict(table.filter("leaks").select("feature", "n_changed").iter_rows())
+        assert changed["canary_newest_category"] > 0
+    assert shop.items["category"].to_list() == ["tools", "garden"], "the statements are restored"
+
+
+def test_a_feature_that_reads_the_newest_statement_is_caught(monkeypatch):
+    def newest(prepared, table, moment):
+        return engine.on_same_engine(prepared, versions.as_of(getattr(prepared, table), f"{table[:-1]}_id", None))
+
+    monkeypatch.setattr(engine.PreparedTables, "as_of", newest)
+    with pytest.raises(UserError, match="use later events or statements") as error:
+        leakage_audit.require_no_leak(audited(BOUGHT))
+    assert "item.category: its function received no event; " in str(error.value)
+    assert "user.country: its function received no event; " in str(error.value)
+
+
+def test_the_false_statements_leave_those_that_held_alone():
+    stated = items_stated(
+        ("a", "tools", utc(2024, 1, 1)), ("a", "garden", utc(2024, 3, 1)), ("b", "food", utc(2024, 4, 1))
+    )
+    changed = leakage_audit.changed_statements(stated, "item_id", AS_OF)
+    assert changed.rows() == [
+        ("a", "tools", utc(2024, 1, 1)),
+        ("a", "a future word", utc(2024, 3, 1, 0, 0, 0, 1)),
+        ("b", "food", utc(2024, 4, 1)),  # the first statement about b: it counts before its moment, too
+        ("b", "a future word", utc(2024, 4, 1, 0, 0, 0, 1)),
+    ]
+
+
+def test_an_audit_that_cannot_see_statements_says_so(monkeypatch):
+    monkeypatch.setattr(leakage_audit, "changed_statements", lambda history, key, as_of: history)
+    with pytest.raises(UserError, match="did not catch canary_newest_country, canary_newest_category"):
+        leakage_audit.require_no_leak(audited(BOUGHT))
+
+
+def items_stated(*statements: tuple) -> pl.DataFrame:
+    columns = {"item_id": pl.String, "category": pl.String, "valid_from": TIMESTAMP}
+    return pl.DataFrame(statements, schema=columns, orient="row")
 
 
 def test_before_the_first_event_there_is_nothing_to_audit():
