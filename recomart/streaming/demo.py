@@ -47,7 +47,7 @@ def generate(items: pl.DataFrame, users: pl.Series, watched: str, n: int, rate: 
         event_id=pl.format("demo-{}-{}", pl.lit(int(start.timestamp())), pl.int_range(pl.len())),
         event_type=pl.Series(rng.choice(list(KINDS), n, p=list(KINDS.values()))),
         timestamp=pl.Series([start + timedelta(seconds=number / rate) for number in range(n)], dtype=TIMESTAMP),
-        quantity=pl.lit(1, pl.Int64),
+        quantity=pl.lit(1.0),
         rating=pl.lit(None, pl.Float64),
         order_id=pl.lit(None, pl.String),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+AMOUNT_UNITS = 10_000  # amounts are exact to this part of the currency
 
 
 def relevant(events: pl.DataFrame, relevant_events: list[str]) -> pl.DataFrame:
@@ -89,7 +90,9 @@ def categories(events: pl.DataFrame, items: pl.DataFrame, top_n: int) -> pl.Data
     """
     categorised = items.filter(pl.col("category").is_not_null())
     by_category = events.join(categorised.select("item_id", "category"), on="item_id").group_by("category")
-    totals = by_category.agg(revenue=(pl.col("price") * pl.col("quantity").fill_null(1)).sum(), n=pl.len())
+    # summed as integers, so that the result does not depend on the order of rows
+    amount = (pl.col("price") * pl.col("quantity").fill_null(1.0) * AMOUNT_UNITS).round().cast(pl.Int64)
+    totals = by_category.agg(revenue=amount.sum() / AMOUNT_UNITS, n=pl.len())
     structure = categorised.group_by("category").agg(items=pl.len(), median_price=pl.col("price").median())
     order = ["revenue", "n", "category"]
     return totals.join(structure, on="category").sort(order, descending=[True, True, False]).head(top_n)

@@ -21,11 +21,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import polars as pl
 
 from recomart_lib.core import paths
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import EVENTS, TIMESTAMP
+from recomart_lib.features.base import DECIMALS, MONEY, whole
 from recomart_lib.prepare.cleaning import weigh
 from recomart_lib.prepare.settings import Prepare
 from recomart_lib.stream import latency
@@ -38,7 +40,7 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 FRESH = {**EVENTS, "weight": pl.Float64}
 TABLE = """
 create table fresh (topic text, partition integer, offset integer, event_id text, user_id text,
-    item_id text, event_type text, timestamp integer, quantity integer, price real, rating real, order_id text,
+    item_id text, event_type text, timestamp integer, quantity real, price real, rating real, order_id text,
     weight real, primary key (topic, partition, offset)) without rowid;
 create index of_user on fresh (user_id);
 create table shop (name text);
@@ -87,7 +89,7 @@ class Fresh:
         new = rows.filter(pl.col("timestamp") > self.known)
         if not new.height:
             return
-        weighed = weigh(new.with_columns(pl.col("quantity").fill_null(1)), self._weights)
+        weighed = weigh(new.with_columns(pl.col("quantity").fill_null(1.0)), self._weights)
         records = weighed.select(*PLACE, *FRESH).with_columns(pl.col("timestamp").dt.epoch("us"))
         marks = ", ".join("?" * records.width)
         try:
@@ -179,22 +181,27 @@ def user_with(stored: dict[str, Any], events: pl.DataFrame) -> dict[str, Any]:
         "activity_count": (stored.get("activity_count") or 0) + events.height,
         "days_since_last_event": 0.0,
         "tenure_days": _plus(stored.get("tenure_days"), passed) if before else _days(as_of - first),
-        **_ratings_with(stored, events.get_column("rating").drop_nulls()),
+        **_ratings_with(stored, events.drop_nulls("rating")),
         **_orders_with(stored, purchases, as_of, passed),
     }
     if purchases.height:
-        spent = purchases.select((pl.col("quantity") * pl.col("price")).sum()).item()
-        updated["spend"] = (stored.get("spend") or 0.0) + spent
+        updated["spend"] = _sum_with(stored.get("spend"), purchases, nw.col("price") * nw.col("quantity"), MONEY)
     return stored | {name: value for name, value in updated.items() if name in stored} | {"as_of": as_of}
 
 
-def _ratings_with(stored: dict[str, Any], stars: pl.Series) -> dict[str, Any]:
+def _sum_with(stored: float | None, events: pl.DataFrame, value: nw.Expr, decimals: int = DECIMALS) -> float:
+    """A stored sum with that of fresh events, to the last bit what stage 05_features computes from all of them."""
+    fresh = nw.from_native(events).select(sum=whole(value, decimals).sum()).item()
+    return (round((stored or 0.0) * 10.0**decimals) + fresh) / 10.0**decimals
+
+
+def _ratings_with(stored: dict[str, Any], rated: pl.DataFrame) -> dict[str, Any]:
     """The number and the average of a user's ratings with fresh ones; empty without fresh ones."""
-    if stars.is_empty():
+    if not rated.height:
         return {}
     before = stored.get("rating_count") or 0
-    total = (stored.get("average_rating") or 0.0) * before + stars.sum()
-    return {"rating_count": before + stars.len(), "average_rating": total / (before + stars.len())}
+    total = _sum_with((stored.get("average_rating") or 0.0) * before, rated, nw.col("rating"))
+    return {"rating_count": before + rated.height, "average_rating": total / (before + rated.height)}
 
 
 def _orders_with(stored: dict[str, Any], purchases: pl.DataFrame, as_of: datetime, passed: float) -> dict[str, Any]:
@@ -234,7 +241,7 @@ def pair_with(
     updated["days_since_last_event"] = _plus(stored.get("days_since_last_event"), passed)
     updated |= _orders_with(stored, events.filter(event_type="purchase"), as_of, passed)
     if positive.height:
-        updated["implicit_score"] = (stored.get("implicit_score") or 0.0) + positive.get_column("weight").sum()
+        updated["implicit_score"] = _sum_with(stored.get("implicit_score"), positive, nw.col("weight"))
         updated["days_since_last_event"] = _days(as_of - positive.get_column("timestamp")[-1])
     for kind, n in events.group_by("event_type").len().iter_rows():
         updated[f"{kind}_count"] = (stored.get(f"{kind}_count") or 0) + n

@@ -271,7 +271,7 @@ class LakeTable:
         return pl.concat(self.batches())
 
     def _groups(self, size: int) -> Iterator[tuple[list[Path], int]]:
-        """(files, rows) of groups with equal columns and types and at most `size` rows together, or of one larger file."""
+        """(files, rows) of groups with equal columns and types, and at most `size` rows together, or of one file."""
         group: list[Path] = []
         n_rows, columns = 0, self.columns[0]
         for path, n, names in zip(self.paths, self.files.get_column("n_rows"), self.columns, strict=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
 from typing import Literal
 
 import narwhals as nw
@@ -15,6 +16,7 @@ import narwhals as nw
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import EVENT_TYPES
+from recomart_lib.core.shops import Shop
 from recomart_lib.validate.settings import Validate
 
 Dimension = Literal["completeness", "validity", "uniqueness", "consistency", "timeliness"]
@@ -48,6 +50,11 @@ def _present(column: str) -> Callable[[Validate], nw.Expr]:
     return lambda _: ~nw.col(column).is_null()
 
 
+def _moment(day: str) -> datetime:
+    """The first moment of a day in UTC."""
+    return datetime.combine(date.fromisoformat(day), time(), UTC)
+
+
 def _first_of_key(_: Validate) -> nw.Expr:
     return nw.col("first_of_key")
 
@@ -62,6 +69,14 @@ RULES = (
         "An age is between 0 and validate.max_age years.",
         lambda p: (nw.col("age") >= 0) & (nw.col("age") <= p.max_age),
         blames="age",
+    ),
+    Rule(
+        "signup_plausible",
+        "users",
+        "validity",
+        "A sign-up date is not before validate.first_signup_day.",
+        lambda p: nw.col("signup_date") >= nw.lit(date.fromisoformat(p.first_signup_day)),
+        blames="signup_date",
     ),
     Rule(
         "signup_not_in_future",
@@ -95,6 +110,13 @@ RULES = (
     ),
     Rule("timestamp_present", "events", "completeness", "An event has a time.", _present("timestamp")),
     Rule(
+        "timestamp_plausible",
+        "events",
+        "validity",
+        "An event is not before validate.first_day.",
+        lambda p: nw.col("timestamp") >= nw.lit(_moment(p.first_day)),
+    ),
+    Rule(
         "timestamp_not_in_future",
         "events",
         "timeliness",
@@ -126,8 +148,8 @@ RULES = (
         "quantity_possible",
         "events",
         "validity",
-        "A quantity is between 1 and validate.max_quantity.",
-        lambda p: (nw.col("quantity") >= 1) & (nw.col("quantity") <= p.max_quantity),
+        "A quantity is above 0 and at most validate.max_quantity.",
+        lambda p: (nw.col("quantity") > 0) & (nw.col("quantity") <= p.max_quantity),
     ),
     Rule(
         "price_possible",
@@ -187,22 +209,38 @@ REQUIRED = {rule.name for rule in RULES if rule.name.endswith(("_present", "_uni
 }
 
 
+def of_shop(settings: Validate, shop: Shop) -> Validate:
+    """The settings with the rules of the shop file, which win over those of params.yaml.
+
+    Raises
+    ------
+    UserError
+        As `rules`, with the shop file's name.
+    """
+    _check(shop.rules, f"shops/{shop.name}.yaml: rules")
+    return settings.model_copy(update={"rules": {**settings.rules, **shop.rules}})
+
+
 def rules(settings: Validate, table: str | None = None) -> list[Rule]:
-    """The rules of one table or of all, with the severities from params.yaml; rules that are off are left out.
+    """The rules of one table or of all, with the severities from the settings; rules that are off are left out.
 
     Raises
     ------
     UserError
         If validate.rules names a rule that does not exist, or relaxes a rule that later stages depend on.
     """
-    names = [rule.name for rule in RULES]
-    for name, severity in settings.rules.items():
-        if name not in names:
-            raise UserError(f"params.yaml: validate.rules.{name}: no such rule. {suggestion(name, names)}")
-        if name in REQUIRED and severity != "error":
-            raise UserError(f"params.yaml: validate.rules.{name} must be error: later stages cannot process such rows.")
+    _check(settings.rules, "params.yaml: validate.rules")
     configured = [replace(rule, severity=settings.rules.get(rule.name, rule.severity)) for rule in RULES]
     return [rule for rule in configured if rule.severity != "off" and table in (None, rule.table)]
+
+
+def _check(severities: dict[str, str], where: str) -> None:
+    names = [rule.name for rule in RULES]
+    for name, severity in severities.items():
+        if name not in names:
+            raise UserError(f"{where}.{name}: no such rule. {suggestion(name, names)}")
+        if name in REQUIRED and severity != "error":
+            raise UserError(f"{where}.{name} must be error: later stages cannot process such rows.")
 
 
 def failures(rows: nw.typing.IntoFrame, rules: list[Rule], settings: Validate) -> nw.typing.IntoFrame:

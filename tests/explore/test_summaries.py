@@ -122,6 +122,12 @@ def test_categories_are_ranked_by_revenue():
     assert summaries.amounts(by_category, "EUR") == ([7.0], "revenue, EUR")
 
 
+def test_revenue_of_fractions_does_not_depend_on_the_order_of_rows():
+    sold = [("u", "a", "purchase", DAY, {"price": 1.99, "quantity": q / 10}) for q in range(1, 31)]
+    first, second = (summaries.categories(events(*table), ITEMS, 5) for table in (sold, sold[::-1]))
+    assert first["revenue"].to_list() == second["revenue"].to_list() == [92.535]
+
+
 def test_without_categories_there_is_no_structure():
     items = ITEMS.with_columns(category=None).cast(ITEMS.schema)
     assert summaries.categories(events(*SOLD), items, 5).is_empty()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from recomart_lib.core.errors import UserError
 from recomart_lib.features import compute as computing
 from recomart_lib.features import definitions, engine, registry_history
-from recomart_lib.features.base import KEYS
+from recomart_lib.features.base import KEYS, whole
 from recomart_lib.features.settings import Features
 from tools import docs_features
 
@@ -535,9 +535,14 @@ def test_the_order_of_rows_does_not_matter_to_the_last_bit():
         (
             f"u{n % 7}",
             "abc"[n % 3],
-            ("purchase", "view", "rating")[n % 5 % 3],
+            ("purchase", "view", "rating", "return")[n % 5 % 4],
             utc(2024, 1, 1 + n % 28, n % 24),
-            {"price": 0.1 * n + 0.07, "quantity": 1 + n % 3, "rating": 1 + n % 41 / 10, "order_id": f"o{n // 2}"},
+            {
+                "price": 0.1 * n + 0.07,
+                "quantity": 0.1 + n % 30 / 10,
+                "rating": 1 + n % 41 / 10,
+                "order_id": f"o{n // 2}",
+            },
         )
         for n in range(300)
     ]
@@ -546,6 +551,17 @@ def test_the_order_of_rows_does_not_matter_to_the_last_bit():
     again = engine.PreparedTables(nw.from_native(shuffled.lazy()), first.users, first.items)
     made, other = (computing.compute(one, AS_OF, PARAMS) for one in (first, again))
     assert all(made[entity].equals(other[entity]) for entity in made)
+
+
+def test_halves_are_rounded_up_on_every_engine():
+    amounts = pl.DataFrame({"amount": [0.5, 1.5, 2.5, 2.4, 0.0]})
+    assert nw.from_native(amounts).select(whole(nw.col("amount"), 0))["amount"].to_list() == [1, 2, 3, 2, 0]
+
+
+def test_returned_fractions_are_exact():
+    weights = [("u1", "a", kind, utc(2024, 1, 1), {"quantity": 0.1}) for kind in ["purchase"] * 3 + ["return"] * 3]
+    made = compute(weights)
+    assert made["user"]["return_rate"].to_list() == made["item"]["return_rate"].to_list() == [1.0]
 
 
 # the catalogue -------------------------------------------------------------------------------------------------------

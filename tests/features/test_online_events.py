@@ -67,6 +67,30 @@ def test_an_event_is_there_once_however_often_it_is_told(fresh, root):
     assert online_events.events_of("v", root).is_empty()
 
 
+def test_a_file_of_an_earlier_version_with_whole_quantities_is_read_and_written(root):
+    (root / online_events.FILE).parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(root / online_events.FILE)) as db:
+        db.executescript(online_events.TABLE.replace("quantity real", "quantity integer"))
+    fresh = online_events.Fresh(root, "tiny", Prepare(), has_purchases=True)
+    fresh.add(rows({"quantity": 2}, {"quantity": 0.53}))
+    fresh.close()
+    assert online_events.events_of("u", root).get_column("quantity").to_list() == [2.0, 0.53]
+
+
+def test_fresh_sums_are_those_of_the_next_run_to_the_last_bit(fresh, root):
+    """One after the other, 0.1 + 0.2 + ... ends in a different last digit than in another order."""
+    lines = [{"event_type": "purchase", "quantity": n / 10, "price": 0.1, "order_id": "o"} for n in range(1, 40)]
+    fresh.add(rows(*lines))
+    events = online_events.events_of("u", root)
+    known = {"spend": 0.3, "rating_count": 0, "average_rating": None, "implicit_score": 0.1, "as_of": AS_OF}
+    for order in (events, events.reverse()):
+        assert online_events.user_with(known, order)["spend"] == (0.3 * 1e4 + 78_000) / 1e4
+    scores = [
+        online_events.pair_with({"implicit_score": 0.1}, order, AS_OF, AS_OF, 30.0) for order in (events, events[::-1])
+    ]
+    assert scores[0] == scores[1]
+
+
 def test_what_the_tables_know_is_not_fresh(fresh, root):
     fresh.add(rows({"timestamp": AS_OF}, {"timestamp": AS_OF + timedelta(microseconds=1)}))
     assert online_events.events_of("u", root).get_column("event_id").to_list() == ["e1"]

@@ -21,7 +21,7 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import EVENTS, PROVENANCE, USERS
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.core.shops import Shop
-from recomart_lib.ingest.sources import csv_reader, json_reader, parquet_reader
+from recomart_lib.ingest.sources import csv_reader, formats, headers, json_reader, parquet_reader
 from recomart_lib.ingest.sources import reader as sources_reader
 from recomart_lib.ingest.sources.records import Chunk
 
@@ -219,8 +219,8 @@ def test_two_stray_quotes_do_not_swallow_the_lines_between_them(read):
         ("u1,a,2024-01-01,ten,1", "price: 'ten' is not a number"),
         ("u1,a,2024-01-01,inf,1", "price: 'inf' is not a number"),
         ("u1,a,2024-01-01,nan,1", "price: 'nan' is not a number"),
-        ("u1,a,2024-01-01,1,1.5", "quantity: '1.5' is not a whole number"),
-        ("u1,a,2024-01-01,1,1e20", "quantity: '1e20' is not a whole number"),
+        ("u1,a,2024-01-01,1,1.5 kg", "quantity: '1.5 kg' is not a number"),
+        ("u1,a,2024-01-01,1,1e999", "quantity: '1e999' is not a number"),
         ("u1,a,never,ten,1", "timestamp: 'never' is not a time"),
     ],
 )
@@ -323,6 +323,11 @@ def test_numeric_ids_of_parquet_are_text_without_decimals(read):
     delivered = read(content, "f.parquet", kind="parquet")
     assert values(delivered, "user_id") == ["17850", None]
     assert values(delivered, "item_id") == ["1", "2"]
+
+
+def test_a_quantity_may_be_a_fraction(read):
+    delivered = read(lines("u1,a,2024-01-01,1,0.53", "u1,a,2024-01-01,1,2"))
+    assert values(delivered, "quantity") == [0.53, 2]
 
 
 def test_a_negative_quantity_is_a_return(read):
@@ -440,7 +445,6 @@ BROKEN_GZIP[15] ^= 0x55
     ("name", "kind", "content"),
     [
         ("f.csv", "csv", "who,who,what,at,price,n\n"),
-        ("f.csv.gz", "csv", AS_CSV),
         ("f.csv.gz", "csv", gzip.compress(AS_CSV.encode() * 50, mtime=0)[:-20]),
         ("f.csv.gz", "csv", bytes(BROKEN_GZIP)),
         ("f.json", "json", '[{"who": 1'),
@@ -453,7 +457,6 @@ BROKEN_GZIP[15] ^= 0x55
     ],
     ids=[
         "same name twice",
-        "not gzip",
         "cut gzip",
         "damaged gzip",
         "cut JSON",
@@ -471,8 +474,8 @@ def test_a_file_that_cannot_be_read_at_all_is_one_sentence_with_its_name(read, n
 
 
 def test_a_damaged_file_is_reported_when_only_its_header_is_read(tmp_path):
-    (tmp_path / "f.csv.gz").write_bytes(b"no gzip")
-    with pytest.raises(UserError, match=r"f.csv.gz could not be read as csv"):
+    (tmp_path / "f.csv.gz").write_bytes(gzip.compress(AS_CSV.encode())[:15])
+    with pytest.raises(UserError, match=r"f.csv.gz is damaged, perhaps cut short"):
         sources_reader.header(tmp_path / "f.csv.gz", shop().table("events"))
 
 
@@ -596,7 +599,7 @@ def test_reading_does_not_wait_for_the_end_of_the_file(tmp_path, monkeypatch):
     (tmp_path / "f.csv.gz").write_bytes(gzip.compress(lines(*rows).encode(), mtime=0)[:-20])
     chunks = sources_reader.chunks(tmp_path / "f.csv.gz", shop(), "events")
     assert 0 < next(chunks).rows.height < 5_000
-    with pytest.raises(UserError, match=r"f.csv.gz could not be read as csv"):
+    with pytest.raises(UserError, match=r"f.csv.gz is damaged, perhaps cut short"):
         list(chunks)
 
 
@@ -697,22 +700,31 @@ def test_no_line_of_bytes_is_ever_lost(body):
 
 def line_by_line(text: str, separator: str) -> tuple[list, list]:
     """What CSV means here: (line, cells) of the records and (line, text, reason) of the rejects; header included."""
-    every, first, width, good, bad = list(io.StringIO(text, newline="")), 0, None, [], []
+    every, first, good, bad = list(io.StringIO(text, newline="")), 0, [], []
+    width, n_named = None, 0
     while first < len(every):
         reader, cells, problem = csv.reader(every[first:], delimiter=separator, strict=True), [], None
         try:
             cells = next(reader)
         except csv.Error as error:
             problem = f"not a CSV record: {error}"
-        n = reader.line_num
+        n, n_written = reader.line_num, len(cells)
+        if width and not problem:
+            cells = cells[:width] if not any(map(str.strip, cells[width:])) else cells
+            cells += [""] * (width - len(cells) if len(cells) >= n_named else 0)
         if n > 1 and not problem and width and len(cells) != width:
-            problem = f"{len(cells)} cells over {n} lines where the header has {width}"
+            problem = f"{n_written} cells over {n} lines where the header has {width}"
         if problem:
             cells, n = [every[first].rstrip("\r\n")], 1
         wrong = problem or (
             f"{len(cells)} cells where the header has {width}" if len(cells) != (width or len(cells)) else None
         )
-        width = width or len(cells)
+        if cells and not width:
+            width, n_named = len(cells), max((n for n, cell in enumerate(cells, 1) if headers.plain(cell)), default=0)
+        if good and cells == good[0][1]:
+            wrong = wrong or "the header again, as where several files were put together"
+        if "\0" in "".join(cells) and good:
+            wrong = wrong or "a NUL byte"
         if cells and wrong and good:
             bad.append((first + 1, separator.join(cells), wrong))
         elif cells:
@@ -755,14 +767,12 @@ def test_blocks_are_split_as_reading_line_by_line_does(head, body, separator, bl
     text = (head + body).replace("|", separator).lstrip("\ufeff")  # a first one is a mark of the encoding, and no text
     spec = Table(kind="csv", path="*", separator=separator)
     good, bad = line_by_line(text, separator)
-    names = good[0][1] if good else []
-    with TemporaryDirectory() as folder, patch.object(csv_reader, "BLOCK", block):
+    names = headers.unique(good[0][1]) if good else []
+    # a few letters with NUL bytes among them look like UTF-16
+    bytewise = patch.object(formats, "_wide_encoding", return_value=None)
+    with TemporaryDirectory() as folder, patch.object(csv_reader, "BLOCK", block), bytewise:
         path = Path(folder) / "f.csv"
         path.write_bytes(text.encode())
-        if len(set(names)) < len(names):
-            with pytest.raises(UserError, match="two columns of the same name"):
-                list(csv_reader.read(path, spec))
-            return
         found = list(csv_reader.read(path, spec))
         assert csv_reader.header(path, spec) == names
     rows = [(line, list(cells)) for r in found for line, cells in zip(r.lines, r.cells.iter_rows(), strict=True)]

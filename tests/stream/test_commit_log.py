@@ -63,8 +63,8 @@ def ids(zone) -> Counter:
 def test_a_commit_stores_its_rows_and_end_offset(zone):
     put(zone, 0, 0, 3)
     put(zone, 0, 3, 2)
-    assert commit_log.position(zone, "t-0") == (5, 0)
-    assert commit_log.position(zone, "t-1") == (0, 0)
+    assert commit_log.position(zone, "t-0") == (5, 0, None)
+    assert commit_log.position(zone, "t-1") == (0, 0, None)
     assert ids(zone) == Counter({f"0-{n}": 1 for n in range(5)})
 
 
@@ -242,3 +242,17 @@ def test_periodic_compaction_survives_errors_until_it_is_stopped(zone, monkeypat
     compaction.run_periodically(zone, 0.05, stop)
     assert "no space left" in caplog.text
     assert sum(file["rows"] for file in commit_log.latest_compaction(zone)["days"].values()) == 5
+
+
+def test_whole_quantities_of_an_earlier_version_are_read_with_fractions(zone):
+    empty, stats = pl.DataFrame(schema=commit_log.DEAD), {"n_messages": 1, "n_duplicates": 0, "latency": {}, "sent": 0}
+    earlier = rows(0, 0, 1).with_columns(quantity=pl.lit(2, pl.Int64))
+    commit_log.commit(zone, "t-0", 0, 1, earlier, empty, lambda: stats)
+    compaction.compact(zone)
+    for offset, quantity in ((1, pl.lit(3, pl.Int64)), (2, pl.lit(0.53))):
+        new = rows(0, offset, 1).with_columns(quantity=quantity)
+        commit_log.commit(zone, "t-0", offset, offset + 1, new, empty, lambda: stats)
+    for _ in range(2):
+        assert commit_log.read(zone).sort("offset")["quantity"].to_list() == [2.0, 3.0, 0.53]
+        assert commit_log.last_ids(zone, "t-0", 9) == ["0-0", "0-1", "0-2"]
+        compaction.compact(zone)

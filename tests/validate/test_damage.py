@@ -59,9 +59,10 @@ class Damage:
 
 
 DAMAGES = [
-    Damage({"n": "three"}, "rejected", "quantity: 'three' is not a whole number"),
-    Damage({"n": "1.5"}, "rejected", "quantity: '1.5' is not a whole number"),
-    Damage({"n": str(2**63)}, "rejected", "is not a whole number"),
+    Damage({"n": "three"}, "rejected", "quantity: 'three' is not a number"),
+    Damage({"n": "0.53"}, "good"),
+    Damage({"n": "-0.53"}, reasons="quantity_possible"),
+    Damage({"n": str(2**63)}, reasons="quantity_possible"),
     Damage({"price": "1e999"}, "rejected", "price: '1e999' is not a number"),
     Damage({"price": "<b>10</b>"}, "rejected", "price: '<b>10</b>' is not a number"),
     Damage({"at": "2024-02-30 10:00:00"}, "rejected", "timestamp: '2024-02-30 10:00:00' is not"),
@@ -69,7 +70,7 @@ DAMAGES = [
     Damage({"at": "9999-12-31 23:59:59"}, "rejected", "timestamp: '9999-12-31 23:59:59' is not"),
     Damage({"at": "9999-06-01 00:00:00"}, reasons="timestamp_not_in_future"),
     Damage({"at": ""}, reasons="timestamp_present"),
-    Damage({"at": "0001-06-01 00:00:00"}, reasons="event_after_signup"),
+    Damage({"at": "0001-06-01 00:00:00"}, reasons="event_after_signup; timestamp_plausible"),
     Damage({"at": "2023-12-31 23:59:59"}, reasons="event_after_signup"),
     Damage({"who": ""}, reasons="event_user_present"),
     Damage({"who": "   "}, reasons="event_user_present"),

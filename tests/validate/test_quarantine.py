@@ -166,7 +166,7 @@ def test_columns_of_derived_tables_are_exported_and_replayed(tmp_path, tiny_shop
 
 def test_mistakes_are_reported_and_nothing_is_replayed(project):
     project.repair("events", quantity_possible={"quantity": "three"})
-    with pytest.raises(UserError, match=r"events.csv: 1 row.*the first in record 1: quantity: 'three' is not a whole"):
+    with pytest.raises(UserError, match=r"events.csv: 1 row.*the first in record 1: quantity: 'three' is not a number"):
         project.replay()
     project.repair("events", quantity_possible={"source_line": "77"})
     with pytest.raises(UserError, match=r"1 row\(s\) are not in quarantine.*record 1: events.csv, line 77"):
