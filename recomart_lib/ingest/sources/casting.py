@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from recomart_lib.core.schemas import TABLES, TIMESTAMP
+from recomart_lib.core.schemas import TABLES, TIMESTAMP, VALID_FROM
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.ingest.sources import timestamps
 
@@ -65,6 +65,8 @@ def _dtype(ours: str) -> pl.DataType:
     """The type of one of our columns; `users.country` is a column of a derived table, delivered in the events."""
     table, _, column = ours.rpartition(".")
     tables = [table] if table else list(TABLES)
+    if ours == VALID_FROM:
+        return TIMESTAMP
     return next(TABLES[name][column] for name in tables if column in TABLES[name])
 
 
