@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import date
 
 import pytest
 import yaml
@@ -57,6 +58,8 @@ def test_a_section_by_its_name_in_the_file():
         ({"base__seed": True}, "base.seed: Input should be a valid integer; found True."),
         ({"validate__min_quality": 95}, "validate.min_quality: Input should be less than or equal to 1; found 95."),
         ({"validate__min_quality": float("nan")}, "validate.min_quality: "),
+        ({"validate__first_day": date(1990, 1, 1)}, 'validate.first_day: write a day in quotes, like "1990-01-01"'),
+        ({"validate__first_signup_day": "soon"}, "validate.first_signup_day: write a day in quotes"),
         ({"prepare__horizon_days": 0}, "prepare.horizon_days: Input should be greater than or equal to 1; found 0."),
         ({"simulate__start": "2025-13-01"}, "simulate.start: "),
         ({"recommend__protocol": "new"}, "recommend.protocol: Input should be 'all' or 'novel'; found 'new'."),

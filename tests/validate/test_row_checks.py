@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from check_data import EVENT, ITEM, NOW, USER, check, failed_rules, good_tables
@@ -21,6 +21,7 @@ VIOLATIONS = [
     ("user_id_unique", "users", {"age": 31}),
     ("age_possible", "users", {"user_id": "u2", "age": -1}),
     ("age_possible", "users", {"user_id": "u2", "age": 121}),
+    ("signup_plausible", "users", {"user_id": "u2", "signup_date": date(1949, 12, 31)}),
     ("signup_not_in_future", "users", {"user_id": "u2", "signup_date": (NOW + timedelta(days=2)).date()}),
     ("item_id_present", "items", {"item_id": None}),
     ("item_id_unique", "items", {"price": 11.0}),
@@ -34,11 +35,14 @@ VIOLATIONS = [
     ("event_type_known", "events", {"event_type": "steal"}),
     ("event_type_known", "events", {"event_type": None}),
     ("timestamp_present", "events", {"timestamp": None}),
+    ("timestamp_plausible", "events", {"user_id": "u9", "timestamp": utc(1989, 12, 31, 23, 59)}),
+    ("timestamp_plausible", "events", {"user_id": "u9", "timestamp": utc(1, 1, 1)}),
     ("timestamp_not_in_future", "events", {"timestamp": NOW + timedelta(days=1)}),
     ("event_user_known", "events", {"user_id": "nobody"}),
     ("event_item_known", "events", {"item_id": "nothing"}),
     ("event_after_signup", "events", {"timestamp": utc(2023, 12, 31, 23, 59)}),
     ("quantity_possible", "events", {"quantity": 0}),
+    ("quantity_possible", "events", {"quantity": -0.001}),
     ("quantity_possible", "events", {"quantity": 100_001}),
     ("price_possible", "events", {"price": 0.0}),
     ("price_possible", "events", {"event_type": "view", "price": -0.01}),
@@ -49,6 +53,21 @@ VIOLATIONS = [
     ("return_after_purchase", "events", {"event_type": "return", "timestamp": utc(2024, 1, 31)}),
     ("return_after_purchase", "events", {"event_type": "return", "user_id": "u9"}),
 ]
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "keys"),
+    [
+        ("events", {"user_id": "u9", "timestamp": utc(1985, 6, 1)}, {"first_day": "1985-06-01"}),
+        ("users", {"signup_date": date(1920, 6, 1)}, {"first_signup_day": "1920-06-01"}),
+    ],
+)
+def test_the_first_plausible_day_is_a_setting(table, row, keys):
+    whole = {"users": USER, "events": EVENT}[table]
+    others = {"event_id": "e2", "user_id": "u9"} if table == "events" else {"user_id": "u2"}
+    tables = good_tables(**{"users": [{"user_id": "u9"}], table: [whole | others | row]})
+    assert sum(failed_rules(tables).values()) == 1
+    assert not failed_rules(tables, **keys)
 
 
 @pytest.mark.parametrize(("rule", "table", "damage"), VIOLATIONS)
@@ -76,6 +95,7 @@ def test_every_rule_has_a_violation_above():
         ("items", {"item_id": "b", "name": "Bolt", "price": 100_000.0}),
         ("events", EVENT | {"event_id": "e2", "timestamp": utc(2024, 1, 1)}),
         ("events", EVENT | {"event_id": "e2", "price": None, "quantity": None}),
+        ("events", EVENT | {"event_id": "e2", "quantity": 0.001}),
         ("events", EVENT | {"event_id": "e2", "event_type": "view", "price": 0.0}),
         ("events", EVENT | {"event_id": "e2", "event_type": "rating", "rating": 1.0}),
         ("events", EVENT | {"event_id": "e2", "event_type": "return"}),
