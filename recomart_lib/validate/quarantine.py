@@ -71,7 +71,10 @@ def export(quarantine: Path, folder: Path) -> dict[str, int]:
     for table in TABLES:
         rows = read(quarantine, table)
         if rows.height:
-            escaped = rows.with_columns(pl.col(pl.String).str.replace(FORMULA, "'$1"))
+            escaped = rows.with_columns(
+                pl.col(pl.String).str.replace(FORMULA, "'$1"),
+                pl.col(pl.Float64).cast(pl.String).str.strip_suffix(".0"),  # 2 pieces, as delivered, not 2.0
+            )
             escaped.write_csv(folder / f"{table}.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
             n_rows[table] = rows.height
     return n_rows

@@ -123,7 +123,7 @@ def test_a_row_that_is_still_bad_is_quarantined_again_once(project):
     assert places(project.run()) == (8, 1, 7, 2, 5, 2)
     rows = quarantine.read(project.quarantine, "events").filter(pl.col("source_line") == 7)
     assert rows.select("quantity", "reasons").rows() == [(-3, "quantity_possible")]
-    project.repair("events", quantity_possible={"quantity": "4"})
+    project.repair("events", quantity_possible={"quantity": "0.53"})
     project.replay()
     assert places(project.run()) == (8, 1, 7, 2, 6, 1)
 
@@ -138,6 +138,16 @@ def test_a_repair_belongs_to_the_version_that_it_was_made_for(project):
     project.replay()
     (project.source / "events.csv").write_text(EVENTS)
     assert places(project.run()) == (5, 0, 5, 0, 5, 0)
+
+
+def test_whole_numbers_are_exported_as_they_were_delivered(project):
+    quarantine.export(project.quarantine, project.repaired)
+    (row,) = (
+        pl.read_csv(project.repaired / "events.csv", infer_schema=False)
+        .filter(reasons="quantity_possible")
+        .rows(named=True)
+    )
+    assert (row["quantity"], row["price"]) == ("0", "10")
 
 
 def test_formulas_are_escaped_for_spreadsheets_and_restored(project):
