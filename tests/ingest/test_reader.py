@@ -709,7 +709,7 @@ def line_by_line(text: str, separator: str) -> tuple[list, list]:
         except csv.Error as error:
             problem = f"not a CSV record: {error}"
         n, n_written = reader.line_num, len(cells)
-        if width and not problem:
+        if cells and width and not problem:
             cells = cells[:width] if not any(map(str.strip, cells[width:])) else cells
             cells += [""] * (width - len(cells) if len(cells) >= n_named else 0)
         if n > 1 and not problem and width and len(cells) != width:

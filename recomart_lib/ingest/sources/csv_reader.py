@@ -12,17 +12,43 @@ import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import numpy as np
 import polars as pl
 
-from recomart_lib.core.errors import UserError
 from recomart_lib.core.shop_tables import Table
+from recomart_lib.ingest.sources import headers
 from recomart_lib.ingest.sources.records import Records, open_text, printable, undecodable
 
 BLOCK = 8_000_000  # characters per block
 MAX_RECORD_LINES = 1_000  # a quote that stays open for longer is a mistake
+SEPARATOR_LINE = re.compile(r"sep=(.)[\r\n]*", re.IGNORECASE)  # Excel's own first line: the separator of this file
+FIRST_LINES = 20  # where a header is looked for
+SEPARATORS = {",": "','", ";": "';'", "\t": '"\\t"', "|": "'|'"}  # and how YAML writes them
+
+
+class Layout(NamedTuple):
+    """How the records of a file are written; `cells` are those of its header, `names` those of its columns, unique."""
+
+    cells: list[str]
+    names: list[str]
+    separator: str
+    encoding: str
+
+    @property
+    def n_named(self) -> int:
+        """The number of columns up to the last one that has a name: shorter records lack a cell."""
+        return max((place for place, cell in enumerate(self.cells, start=1) if headers.plain(cell)), default=0)
+
+    def fitted(self, cells: list[str]) -> list[str]:
+        """A record without the blank cells beyond the header, and with those that only nameless columns lack."""
+        width = len(self.names)
+        if len(cells) > width and not any(map(str.strip, cells[width:])):
+            return cells[:width]
+        if self.n_named <= len(cells) < width:
+            return cells + [""] * (width - len(cells))
+        return cells
 
 
 class Lines:
@@ -50,32 +76,70 @@ class Lines:
 
 
 def header(path: Path, spec: Table) -> list[str]:
-    """The column names of a file; empty if it has no record."""
+    """The column names of a file, each once (see `headers.unique`); empty if it has no record."""
     with open_text(path, spec.encoding, newline="") as text:
-        return spec.header or _names(Lines(text, size=1), spec.separator)
+        return _layout(Lines(text, size=1), spec).names
 
 
 def read(path: Path, spec: Table) -> Iterator[Records]:
     """The records of a file; yields at least once if the file has a header. Blank lines are not records."""
     with open_text(path, spec.encoding, newline="") as text:
         lines = Lines(text, BLOCK)
-        names = spec.header or _names(lines, spec.separator)
-        if len(set(names)) < len(names):
-            raise UserError(f"{path.name} has two columns of the same name: {', '.join(names)}")
-        while names:
-            records, n_lines = _split(lines, names, spec)
+        layout = _layout(lines, spec)
+        while layout.names:
+            records, n_lines = _split(lines, layout)
             yield records
             lines.skip(n_lines)
             if not lines.block:
                 return
 
 
-def _names(lines: Lines, separator: str) -> list[str]:
+def hint(path: Path, spec: Table, wanted: list[str]) -> str:
+    """Where the wanted names may be, if not in the header: behind another separator, or some lines below."""
+    with open_text(path, spec.encoding, newline="") as text:
+        first = text.readlines(FIRST_LINES * 1_000)[:FIRST_LINES]
+    found = {}
+    for separator in (spec.separator, *SEPARATORS):
+        for number, line in enumerate(first, start=1):
+            cells = {headers.plain(cell.strip('"')) for cell in line.rstrip("\r\n").split(separator)}
+            found[separator, number] = len(cells.intersection(map(headers.plain, wanted)))
+    (separator, number), n_names = max(found.items(), key=lambda entry: entry[1], default=((spec.separator, 1), 0))
+    if n_names <= found.get((spec.separator, 1), 0) or spec.header:
+        return (
+            ""
+            if n_names or spec.header or not _is_data(first, spec.separator)
+            else (
+                " The first line looks like data: if the file has no header, list the names of its columns in `header`."
+            )
+        )
+    where = "" if number == 1 else f" Line {number} looks like the header: delete the lines above it."
+    if separator == spec.separator:
+        return where
+    return where + f" The separator looks like {SEPARATORS[separator]}: set the table's `separator`."
+
+
+def _is_data(lines: list[str], separator: str) -> bool:
+    """Whether the first line holds a number or a day, which are no names."""
+    cells = lines[0].rstrip("\r\n").split(separator) if lines else []
+    return any(re.fullmatch(r"[\d\s.,:/TZ+-]*\d[\d\s.,:/TZ+-]*", cell.strip(' "')) for cell in cells)
+
+
+def _layout(lines: Lines, spec: Table) -> Layout:
+    """The layout of a file; drops the lines before its first record."""
+    mark = SEPARATOR_LINE.fullmatch(lines.block[0]) if lines.block else None
+    separator = mark[1] if mark else spec.separator
+    if mark:
+        lines.skip(1)
+    cells = spec.header or _header_cells(lines, separator)
+    return Layout(cells, headers.unique(cells), separator, spec.encoding)
+
+
+def _header_cells(lines: Lines, separator: str) -> list[str]:
     """The cells of the first record, which is then dropped."""
     while lines.block:
         first = next((place for place, line in enumerate(lines.block) if line.strip("\r\n")), len(lines.block))
         if first < len(lines.block):
-            after, cells, _ = _record(lines, first, separator, None)
+            after, cells, _ = _record(lines, first, separator)
             lines.skip(after)
             return [printable(cell) for cell in cells]
         lines.skip(first)
@@ -85,34 +149,35 @@ def _names(lines: Lines, separator: str) -> list[str]:
 class _ParsedRecords:
     """Records parsed by Python's csv: their places, all their cells in one list, and rejected lines."""
 
-    def __init__(self, names: list[str], spec: Table) -> None:
-        self.names, self.spec = names, spec
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
         # not one list per record: Python's garbage collector would visit each of them repeatedly
         self.places, self.cells, self.rejects = [], [], []
 
     def add(self, place: int, cells: list[str], problem: str | None = None) -> None:
-        if problem := problem or _problem(cells, self.names, self.spec.encoding):
-            self.rejects.append((place, printable(self.spec.separator.join(cells)), problem))
+        cells = cells if problem else self.layout.fitted(cells)
+        if problem := problem or _problem(cells, self.layout):
+            self.rejects.append((place, printable(self.layout.separator.join(cells)), problem))
         else:
             self.places.append(place)
             self.cells += cells
 
     def table(self) -> pl.DataFrame:
-        width = len(self.names)
-        return pl.DataFrame({name: self.cells[n::width] for n, name in enumerate(self.names)})
+        names = self.layout.names
+        return pl.DataFrame({name: self.cells[n :: len(names)] for n, name in enumerate(names)})
 
 
-def _split(lines: Lines, names: list[str], spec: Table) -> tuple[Records, int]:
+def _split(lines: Lines, layout: Layout) -> tuple[Records, int]:
     """The records that start in the block, and the number of their lines."""
-    block, parsed, next_place = _described(lines.block, spec.separator, len(names)), _ParsedRecords(names, spec), 0
+    block, parsed, next_place = _described(lines.block, layout), _ParsedRecords(layout), 0
     alone, simple = (block.get_column(name).to_numpy(writable=True) for name in ("alone", "simple"))
     for place in block.get_column("odd").arg_true().to_list():
         if place >= next_place:  # otherwise it belongs to the previous record
-            next_place, cells, problem = _record(lines, place, spec.separator, len(names))
+            next_place, cells, problem = _record(lines, place, layout.separator, layout)
             alone[place + 1 : next_place] = False
             parsed.add(place, cells, problem)
     quoted = np.flatnonzero(alone & ~simple).tolist()
-    reader = csv.reader(map(lines.block.__getitem__, quoted), delimiter=spec.separator, strict=True)
+    reader = csv.reader(map(lines.block.__getitem__, quoted), delimiter=layout.separator, strict=True)
     for place, cells in zip(quoted, reader, strict=True):
         parsed.add(place, cells)
     cells, places = _in_order(block.get_column("bare"), alone & simple, parsed)
@@ -121,18 +186,20 @@ def _split(lines: Lines, names: list[str], spec: Table) -> tuple[Records, int]:
     return Records(cells, places + first, rejects), max(block.height, next_place)
 
 
-def _described(lines: list[str], separator: str, width: int) -> pl.DataFrame:
+def _described(lines: list[str], layout: Layout) -> pl.DataFrame:
     """One row per line: bare (without its end and its quotes), alone (a record by itself), simple, odd (not alone)."""
     try:
         text = pl.Series("line", lines, dtype=pl.String)
     except UnicodeEncodeError:
         # replaced by a lone quote, which is never a valid record
         text = pl.Series("line", ['"' if undecodable(line) else line for line in lines], dtype=pl.String)
-    line, mark = pl.col("line"), re.escape(separator)
+    line, mark = pl.col("line"), re.escape(layout.separator)
     plain, enclosed, escaped = f'[^"{mark}]*', f'"[^"{mark}]*"', '"([^"]|"")*"'
     quoted = pl.when(line.str.contains('"', literal=True)).then(line)
     simple = quoted.str.contains(f"^({enclosed}|{plain})({mark}({enclosed}|{plain}))*$").fill_null(True)
-    simple &= line.str.count_matches(separator, literal=True) == width - 1
+    simple &= line.str.count_matches(layout.separator, literal=True) == len(layout.names) - 1
+    # NUL bytes and a repeated header are rejected where records are parsed one by one
+    simple &= ~line.str.contains("\0", literal=True) & (pl.col("bare") != layout.separator.join(layout.cells))
     not_simple = pl.when(~pl.col("simple")).then("quoted")
     alone = not_simple.str.contains(f"^({escaped}|{plain})({mark}({escaped}|{plain}))*$").fill_null(True)
     alone &= line.str.len_bytes() <= csv.field_size_limit()  # csv rejects longer cells
@@ -140,9 +207,10 @@ def _described(lines: list[str], separator: str, width: int) -> pl.DataFrame:
     return (
         text.to_frame()
         .select(line.str.strip_chars_end("\r\n"))
-        .with_columns(quoted.alias("quoted"), simple.alias("simple"))
+        .with_columns(line.str.replace_all('"', "", literal=True).alias("bare"), quoted.alias("quoted"))
+        .with_columns(simple.alias("simple"))
         .select(
-            line.str.replace_all('"', "", literal=True).alias("bare"),
+            "bare",
             "simple",
             (alone & not_blank).alias("alone"),
             (~alone & not_blank).alias("odd"),
@@ -152,8 +220,8 @@ def _described(lines: list[str], separator: str, width: int) -> pl.DataFrame:
 
 def _in_order(bare: pl.Series, simple: np.ndarray, parsed: _ParsedRecords) -> tuple[pl.DataFrame, pl.Series]:
     """The cells of all records as one table, in the order of the file, and their places."""
-    names = parsed.names
-    split = bare.filter(pl.Series(simple)).str.split_exact(parsed.spec.separator, len(names) - 1)
+    names = parsed.layout.names
+    split = bare.filter(pl.Series(simple)).str.split_exact(parsed.layout.separator, len(names) - 1)
     cells = split.struct.rename_fields(names).struct.unnest()
     places = pl.Series("line", np.flatnonzero(simple), dtype=pl.Int64)
     if not parsed.places:
@@ -164,7 +232,9 @@ def _in_order(bare: pl.Series, simple: np.ndarray, parsed: _ParsedRecords) -> tu
     return cells[order], places[order]
 
 
-def _record(lines: Lines, place: int, separator: str, width: int | None) -> tuple[int, list[str], str | None]:
+def _record(
+    lines: Lines, place: int, separator: str, layout: Layout | None = None
+) -> tuple[int, list[str], str | None]:
     """(place after it, cells, problem) of the record that starts at `place`; a quoted cell may contain line breaks.
 
     A quote opened by mistake swallows the following lines up to the next quote. Therefore, if the record is invalid,
@@ -179,14 +249,17 @@ def _record(lines: Lines, place: int, separator: str, width: int | None) -> tupl
         if reader.line_num == MAX_RECORD_LINES and "end of data" in problem:
             problem = f"not a CSV record: a quote that is not closed within {MAX_RECORD_LINES:,} lines"
     n_lines = reader.line_num
-    if n_lines > 1 and not problem and width and len(cells) != width:
-        problem = f"{len(cells)} cells over {n_lines} lines where the header has {width}"
+    if n_lines > 1 and not problem and layout and len(layout.fitted(cells)) != len(layout.names):
+        problem = f"{len(cells)} cells over {n_lines} lines where the header has {len(layout.names)}"
     if problem:
         return place + 1, [lines.block[place].rstrip("\r\n")], problem
     return place + n_lines, cells, None
 
 
-def _problem(cells: list[str], names: list[str], encoding: str) -> str | None:
-    if len(cells) != len(names):
-        return f"{len(cells)} cells where the header has {len(names)}"
-    return f"bytes that are not {encoding}" if undecodable("".join(cells)) else None
+def _problem(cells: list[str], layout: Layout) -> str | None:
+    if cells == layout.cells:
+        return "the header again, as where several files were put together"
+    if len(cells) != len(layout.names):
+        return f"{len(cells)} cells where the header has {len(layout.names)}"
+    text = "".join(cells)
+    return f"bytes that are not {layout.encoding}" if undecodable(text) else "a NUL byte" if "\0" in text else None

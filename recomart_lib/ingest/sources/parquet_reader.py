@@ -13,9 +13,11 @@ import polars as pl
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shop_tables import Table
-from recomart_lib.ingest.sources.records import Records, open_bytes
+from recomart_lib.ingest.sources import formats, headers
+from recomart_lib.ingest.sources.records import Records
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
 
@@ -26,7 +28,7 @@ BUFFER_BYTES = 1_000_000  # read buffer per column
 def header(path: Path, spec: Table) -> list[str]:
     """The column names of a file."""
     with _opened(path) as file:
-        return file.schema_arrow.names
+        return headers.unique(file.schema_arrow.names)
 
 
 def read(path: Path, spec: Table) -> Iterator[Records]:
@@ -34,13 +36,14 @@ def read(path: Path, spec: Table) -> Iterator[Records]:
     with _opened(path) as file:
         n_before = 0
         if not file.metadata.num_rows:
-            yield _records(pl.from_arrow(file.schema_arrow.empty_table()), n_before)
+            yield _records(file.schema_arrow.empty_table(), n_before)
         for batch in file.iter_batches(ROWS):
-            yield _records(pl.from_arrow(batch), n_before)
+            yield _records(batch, n_before)
             n_before += batch.num_rows
 
 
-def _records(cells: pl.DataFrame, n_before: int) -> Records:
+def _records(batch: pa.Table | pa.RecordBatch, n_before: int) -> Records:
+    cells = pl.from_arrow(batch.rename_columns(headers.unique(batch.schema.names)))
     return Records(cells, pl.int_range(n_before + 1, n_before + cells.height + 1, eager=True), [])
 
 
@@ -50,11 +53,13 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     import pyarrow.parquet as pq
 
     try:
-        with open_bytes(path) as packed, tempfile.TemporaryFile() as unpacked:
-            if path.suffix == ".gz":
+        with formats.open_data(path) as stream, tempfile.TemporaryFile() as unpacked:
+            formats.check_parquet(path, stream)
+            is_packed = formats.is_packed(path)
+            if is_packed:
                 # Parquet needs random access
-                shutil.copyfileobj(packed, unpacked)
-            file = unpacked if path.suffix == ".gz" else packed
+                shutil.copyfileobj(stream, unpacked)
+            file = unpacked if is_packed else stream
             yield pq.ParquetFile(file, buffer_size=BUFFER_BYTES, pre_buffer=False)
     except pa.ArrowException as problem:
         raise UserError(f"{path} could not be read as parquet: {problem}") from None

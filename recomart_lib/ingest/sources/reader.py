@@ -17,12 +17,11 @@ from pathlib import Path
 
 import polars as pl
 
-from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES
+from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, VALID_FROM
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.core.shops import Shop
-from recomart_lib.ingest.sources import csv_reader, json_reader, parquet_reader
+from recomart_lib.ingest.sources import csv_reader, headers, json_reader, parquet_reader
 from recomart_lib.ingest.sources.casting import Typed, cast
 from recomart_lib.ingest.sources.records import Chunk, Records
 
@@ -43,7 +42,10 @@ def chunks(path: Path, shop: Shop, table: str, name: str | None = None) -> Itera
         If the file cannot be read, or lacks a column that the shop file maps.
     """
     spec, columns, n_records = shop.table(table), {}, 0
+    wanted = [theirs for _, theirs in _required(shop, table)]
     for records in _records(path, spec):
+        names = headers.aliases(records.cells.columns, wanted)
+        records = replace(records, cells=records.cells.rename(names))
         if spec.kind in KINDS_WITH_HEADER and records.cells.width:
             check_columns(path, shop, table, records.cells.columns)
         columns |= dict.fromkeys(records.cells.columns)
@@ -63,7 +65,7 @@ def read(path: Path, shop: Shop, table: str, name: str | None = None) -> Chunk:
 def header(path: Path, spec: Table) -> list[str]:
     """The delivered column names of a file; empty if they are known only after reading all of it."""
     with _read_errors(path, spec):
-        return spec.header or READERS[spec.kind].header(path, spec)
+        return headers.unique(spec.header) if spec.header else READERS[spec.kind].header(path, spec)
 
 
 def mapped_columns(shop: Shop, table: str) -> dict[str, str]:
@@ -78,14 +80,24 @@ def mapped_columns(shop: Shop, table: str) -> dict[str, str]:
 
 def check_columns(path: Path, shop: Shop, table: str, columns: list[str]) -> None:
     """Raise a `UserError` if the file lacks a mapped column, or one that `flags` combines into a mapped column."""
-    flags, mapping = shop.table(table).flags, mapped_columns(shop, table)
-    required = [(ours, name) for ours, theirs in mapping.items() for name in flags.get(theirs, [theirs])]
-    missing = [(ours, theirs) for ours, theirs in required if theirs not in columns]
-    if missing:
-        details = "; ".join(f"'{theirs}' (for {ours}). {suggestion(theirs, columns)}" for ours, theirs in missing)
+    spec, required = shop.table(table), _required(shop, table)
+    wanted = [theirs for _, theirs in required]
+    present = {*columns, *headers.aliases(columns, wanted).values()}
+    if missing := [(ours, theirs) for ours, theirs in required if theirs not in present]:
+        details = headers.explain_missing(missing, columns)
+        with _read_errors(path, spec):
+            hint = csv_reader.hint(path, spec, wanted) if spec.kind == "csv" else ""
         raise UserError(
-            f"{path.name} lacks {len(missing)} column(s) that shops/{shop.name}.yaml maps in tables.{table}: {details}"
+            f"{path.name} lacks {len(missing)} column(s) that shops/{shop.name}.yaml maps in tables.{table}: "
+            f"{details}{hint}"
         )
+
+
+def _required(shop: Shop, table: str) -> list[tuple[str, str]]:
+    """(our column, delivered column) for each delivered one that the shop file names, also in `flags`."""
+    flags = shop.table(table).flags
+    mapping = mapped_columns(shop, table)
+    return [(ours, name) for ours, theirs in mapping.items() for name in flags.get(theirs, [theirs])]
 
 
 @contextmanager
@@ -162,9 +174,9 @@ def _with_event_columns(rows: pl.DataFrame, spec: Table) -> pl.DataFrame:
 
 
 def _complete(rows: pl.DataFrame, table: str) -> pl.DataFrame:
-    """All columns of the table in its order, absent ones null; the columns of derived tables follow."""
+    """All columns of the table in its order, absent ones null; `valid_from` or those of derived tables follow."""
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in TABLES[table].items() if name not in rows.columns]
-    extra = [name for name in rows.columns if "." in name]
+    extra = [name for name in rows.columns if "." in name or name == VALID_FROM]
     return rows.with_columns(absent).select(*TABLES[table], *extra, *PROVENANCE)
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 import polars as pl
+
+from recomart_lib.ingest.sources import formats
 
 UNDECODABLE = re.compile("[\udc80-\udcff]")
 
@@ -40,17 +41,11 @@ class Chunk:
     n_ambiguous: int = 0
 
 
-def open_bytes(path: Path) -> BinaryIO:
-    """The file's bytes, unpacked if its name ends in .gz."""
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-
-
 @contextmanager
 def open_text(path: Path, encoding: str, newline: str) -> Iterator[TextIO]:
     """The file as text; bytes that are invalid in its encoding become lone surrogates, see `undecodable`."""
-    # UTF-8 files may start with a byte order mark, which is not part of the first column's name
-    codec = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
-    with open_bytes(path) as stream:
+    with formats.open_data(path) as stream:
+        codec = formats.codec(path, formats.check_text(path, stream), encoding)
         yield io.TextIOWrapper(stream, encoding=codec, errors="surrogateescape", newline=newline)
 
 

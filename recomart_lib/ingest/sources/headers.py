@@ -1,0 +1,67 @@
+"""The names of delivered columns: made unique, and compared with the names that a shop file maps."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+
+MAX_NAMES, MAX_LENGTH = 30, 60  # what a message shows of a header that may be anything
+# byte order marks, zero-width characters and soft hyphens come with copied or converted text, and nobody sees them
+MARGIN = "[\\s\ufeff\u200b-\u200f\u2060\u00ad]+"
+AROUND = re.compile(f"^{MARGIN}|{MARGIN}$")
+
+
+def plain(name: str) -> str:
+    """A name without white space and invisible characters around it."""
+    return AROUND.sub("", name)
+
+
+def unique(names: list[str]) -> list[str]:
+    """The names of columns, each once: blank and repeated ones get their number, as in `price (column 3)`.
+
+    >>> unique(["id", "price", "", "price"])
+    ['id', 'price (column 2)', '(column 3)', 'price (column 4)']
+    """
+    while True:
+        count = Counter(names)
+        numbered = [
+            f"{plain(name)} (column {number})".strip() if count[name] > 1 or not plain(name) else name
+            for number, name in enumerate(names, start=1)
+        ]
+        if numbered == names:
+            return names
+        names = numbered
+
+
+def aliases(columns: list[str], wanted: list[str]) -> dict[str, str]:
+    """Delivered name -> wanted name, where they differ only in what surrounds them and no second column is like it."""
+    found = {}
+    for name in wanted:
+        similar = [column for column in columns if plain(column) == plain(name) and column not in wanted]
+        if name not in columns and len(similar) == 1:
+            found[similar[0]] = name
+    return found
+
+
+def explain_missing(wanted: list[tuple[str, str]], columns: list[str]) -> str:
+    """Why each wanted (our name, delivered name) is not among the columns, and which names are there instead."""
+    reasons = [(f"'{theirs}' (for {ours})", _explanation(theirs, columns)) for ours, theirs in wanted]
+    sentences = "; ".join(f"{name}{reason or ''}" for name, reason in reasons)
+    if all(reason for _, reason in reasons):
+        return sentences
+    known = [name if len(name) <= MAX_LENGTH else f"{name[:MAX_LENGTH]}..." for name in columns[:MAX_NAMES]]
+    return f"{sentences}{'' if sentences.endswith(('?', '.')) else '.'} Known: {', '.join(known)}" + (
+        f", and {len(columns) - MAX_NAMES} more." if len(columns) > MAX_NAMES else "."
+    )
+
+
+def _explanation(theirs: str, columns: list[str]) -> str | None:
+    """The rest of the sentence about a name that is not among the columns; None without a near one."""
+    numbered = re.compile(re.escape(plain(theirs)) + r" \(column (\d+)\)")
+    if repeated := [match for match in map(numbered.fullmatch, columns) if match]:
+        numbers = ", ".join(match[1] for match in repeated)
+        return f": columns {numbers} all have this name. Map one of them, for example as '{repeated[0][0]}'."
+    same_letters = [column for column in columns if plain(column).casefold() == plain(theirs).casefold()]
+    near = same_letters or difflib.get_close_matches(theirs, columns, n=1)
+    return f". Did you mean '{near[0]}'?" if near else None
