@@ -29,7 +29,7 @@ from tqdm.auto import tqdm
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.settings import Ingest
-from recomart_lib.ingest.sources.rest_api import BACKOFF, RETRIED, TransientError, retry_after, status_of
+from recomart_lib.ingest.sources.http_retries import BACKOFF, RETRIED, TransientError, retry_after, status_of
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ class Pagination(Strict):
     """How an API splits a table into pages.
 
     page: `parameter` counts pages from `first`. offset: `parameter` counts records. cursor: `next` is the key of the
-    response with the next value of `parameter`. link: the header `Link` names the next page. none: one response.
+    response with the next value of `parameter`, or with the URL of the next page. link: the header `Link` names the
+    next page. none: one response.
     """
 
     style: Literal["page", "offset", "cursor", "link", "none"] = "none"
@@ -35,8 +36,9 @@ class Auth(Strict):
 class Api(Strict):
     """The REST API behind tables of `kind: rest`; a table's `path` is appended to `url`.
 
-    `records` and `total` are the response's keys for its records and for the number of all records. Without `records`,
-    the response itself is the list; without `total`, only the pages show whether the table is complete.
+    `records` and `total` are the response's keys for its records and for the number of all records, at any depth, such
+    as `meta.pagination.total`. Without `records`, the response itself is the list; without `total`, only the pages
+    show whether the table is complete.
     """
 
     url: str = Field(pattern=r"^https?://")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from recomart_lib.core.text import number, percent, plural, safe
+from recomart_lib.ingest.sources.rest_paging import CERTAIN_ENDS
 
 
 def ingested(files: pl.DataFrame) -> str:
@@ -60,7 +61,9 @@ def fetched(tables: pl.DataFrame) -> str:
             f"{plural(retries, 'request')} had to be repeated, after waiting "
             f"{number(tables.get_column('waited_s').sum())} s in total."
         )
-    return f"**The API returned {plural(records, 'record')} in {plural(pages, 'page')}.** {outcome}"
+    ends = tables.filter(~pl.col("end").is_in(CERTAIN_ENDS)).select("table", "end").rows()
+    unsure = "".join(f" The end of {safe(table)} was recognised by this: {safe(end)}." for table, end in ends)
+    return f"**The API returned {plural(records, 'record')} in {plural(pages, 'page')}.** {outcome}{unsure}"
 
 
 def ambiguous_times(files: pl.DataFrame, time_zone: str) -> str:

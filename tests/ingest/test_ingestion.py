@@ -15,7 +15,7 @@ from recomart_lib.core import shops
 from recomart_lib.core.errors import UserError
 from recomart_lib.ingest import ingestion, lake
 from recomart_lib.ingest.settings import Ingest
-from recomart_lib.ingest.sources import rest_api
+from recomart_lib.ingest.sources import rest_api, rest_session
 
 HEAD = EVENTS.splitlines()[0] + "\n"
 
@@ -184,7 +184,7 @@ def test_an_api_gives_the_same_tables_as_the_files(tmp_path, monkeypatch):
     ingestion.ingest(shops.load("simulated"), tmp_path / "files", raw, Ingest())
     server = api.serve(tmp_path / "files", "127.0.0.1", 0, "secret", {"busy": 0.1, "drop": 0.1}, 1)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(rest_api, "_sleep", lambda seconds: None)
+    monkeypatch.setattr(rest_session, "_sleep", lambda seconds: None)
     shop = shops.load("simulated_api")
     shop = shop.model_copy(
         update={"api": shop.api.model_copy(update={"url": f"http://127.0.0.1:{server.server_port}"})}

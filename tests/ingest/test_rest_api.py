@@ -13,6 +13,7 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -22,7 +23,7 @@ from recomart.simulator.api import FAULTS
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.settings import Ingest
-from recomart_lib.ingest.sources import rest_api
+from recomart_lib.ingest.sources import rest_api, rest_session
 from recomart_lib.ingest.sources.reader import read
 
 SECRET = "s3cret/word+42"
@@ -81,11 +82,8 @@ def running(server: ThreadingHTTPServer) -> Iterator[str]:
 
 
 @contextmanager
-def scripted(*answers: Any) -> Iterator[tuple[str, list[str]]]:
-    """A server that gives these answers in order, the last for ever, and the list of what it was requests.
-
-    An answer is what its JSON shall be, or (status, headers, body).
-    """
+def computed(answer: Callable[[dict[str, str]], Any]) -> Iterator[tuple[str, list[str]]]:
+    """A server whose answers depend on the query; an answer is as in `scripted`. And the list of requests."""
     requests: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -94,8 +92,10 @@ def scripted(*answers: Any) -> Iterator[tuple[str, list[str]]]:
 
         def do_GET(self) -> None:
             requests.append(self.path)
-            answer = answers[min(len(requests), len(answers)) - 1]
-            status, headers, body = answer if isinstance(answer, tuple) else (200, {}, json.dumps(answer))
+            self.respond(answer(dict(parse_qsl(urlsplit(self.path).query))))
+
+        def respond(self, content: Any) -> None:
+            status, headers, body = content if isinstance(content, tuple) else (200, {}, json.dumps(content))
             self.send_response(status)
             for name, value in {"Content-Length": str(len(body.encode())), **headers}.items():
                 self.send_header(name, value)
@@ -109,6 +109,16 @@ def scripted(*answers: Any) -> Iterator[tuple[str, list[str]]]:
         yield url, requests
 
 
+@contextmanager
+def scripted(*answers: Any) -> Iterator[tuple[str, list[str]]]:
+    """A server that gives these answers in order, the last for ever, and the list of what it was requests.
+
+    An answer is what its JSON shall be, or (status, headers, body).
+    """
+    with computed(lambda _: answers[min(len(requests), len(answers)) - 1]) as (url, requests):
+        yield url, requests
+
+
 def page(*numbers: int, total: int | None = None, **more: Any) -> dict:
     return {"data": [{"n": number} for number in numbers], **({} if total is None else {"total": total}), **more}
 
@@ -117,7 +127,7 @@ def page(*numbers: int, total: int | None = None, **more: Any) -> dict:
 def slept(monkeypatch) -> list[float]:
     """The requested pauses; none of them is made."""
     pauses: list[float] = []
-    monkeypatch.setattr(rest_api, "_sleep", pauses.append)
+    monkeypatch.setattr(rest_session, "_sleep", pauses.append)
     monkeypatch.setattr(simulator_api, "SLOW_S", 0.002)
     return pauses
 
@@ -163,7 +173,8 @@ def test_the_result_counts_requests_and_retries(tmp_path, serve, caplog):
     caplog.set_level(logging.INFO)
     with serve() as url:
         fetched = rest_api.download(shop(url), "users", tmp_path, SETTINGS)
-    expected = rest_api.FetchResult("users", f"{url}/users?per_page=10", 57, 6, 7, 0, 0.0, fetched.seconds)
+    end = "the declared total has come"
+    expected = rest_api.FetchResult("users", f"{url}/users?per_page=10", 57, 6, 6, 0, 0.0, fetched.seconds, end)
     assert fetched == expected
     assert [record.levelname for record in caplog.records if record.name.startswith("recomart")] == ["INFO"]
     assert "users: 57 records in 6 pages, 0 retries" in caplog.text
@@ -219,7 +230,9 @@ def test_the_secret_is_sent_and_never_shown(tmp_path, serve, monkeypatch, caplog
         guarded = shop(url, auth={"env": "KEY"})
         assert fetch(tmp_path, guarded) == text(USERS)
         monkeypatch.setenv("KEY", f"{SECRET}!")
-        with pytest.raises(UserError, match=r"401 Unauthorized: is the secret in KEY right") as refused:
+        with pytest.raises(
+            UserError, match=r"401 Unauthorized \(a bearer token is needed\): is the secret in KEY right"
+        ) as refused:
             fetch(tmp_path, guarded)
     assert SECRET not in caplog.text + str(refused.value)
 
@@ -333,12 +346,16 @@ def test_pages_that_grow_are_refused(tmp_path):
         fetch(tmp_path, shop(url, {"style": "page"}, total=None))
 
 
-def test_an_api_that_caps_its_pages_is_reported(tmp_path):
-    with (
-        scripted(page(1, 2, total=9)) as (url, _),
-        pytest.raises(UserError, match=r"it has 2 records instead of 9 \(is api.pagination.size right"),
-    ):
-        fetch(tmp_path, shop(url))
+@pytest.mark.parametrize("total", ["total", None])
+@pytest.mark.parametrize("style", ["page", "offset"])
+def test_an_api_may_cap_its_pages(tmp_path, style, total):
+    def answer(query: dict[str, str]) -> Any:
+        start = int(query["offset"]) if style == "offset" else 4 * (int(query["page"]) - 1)
+        return page(*range(start, min(start + 4, 11)), total=11)
+
+    with computed(answer) as (url, _):
+        fetched = fetch(tmp_path, shop(url, STYLES[style], total=total))
+    assert fetched == text([{"n": n} for n in range(11)])
 
 
 def test_an_empty_page_before_the_total_is_not_the_end(tmp_path, slept):
@@ -358,18 +375,33 @@ def test_an_api_that_does_not_know_the_parameter_is_reported(tmp_path):
         ('{"data": [{"n": 1}', "not valid JSON"),
         ("", "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
+    ],
+)
+def test_a_response_that_is_not_json_is_requested_again_and_reported(tmp_path, slept, body, complaint):
+    with scripted((200, {}, body)) as (url, requests), pytest.raises(UserError, match=complaint):
+        fetch(tmp_path, shop(url))
+    assert (len(requests), len(slept)) == (8, 7)
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
         ('{"data": [{"n": 1}, 2], "total": 2}', "not JSON objects"),
         ('{"data": {"n": 1}, "total": 1}', "its 'data' is not a list"),
         ('{"rows": []}', "no key 'data' .api.records.; found: 'rows'"),
         ('{"data": []}', "no key 'total'"),
-        ('{"data": [], "total": "3"}', "'total' .api.total. is not a number"),
+        ('{"data": [], "total": "three"}', "'total' .api.total. is not a number"),
+        ('{"data": [], "total": true}', "'total' .api.total. is not a number"),
+        ('{"data": [], "total": -1}', "'total' .api.total. is not a number"),
+        ('{"meta": {"count": 1}}', "found: 'meta', 'meta.count'"),
+        ('{"error": {"message": "the key is\\nexpired"}}', "The response says: the key is expired"),
         ("[]", "found: no object"),
     ],
 )
-def test_a_response_of_another_form_is_requested_again_and_reported(tmp_path, slept, body, complaint):
+def test_a_response_of_another_form_is_reported_once_the_server_insists_on_it(tmp_path, slept, body, complaint):
     with scripted((200, {}, body)) as (url, requests), pytest.raises(UserError, match=complaint):
         fetch(tmp_path, shop(url))
-    assert (len(requests), len(slept)) == (8, 7)
+    assert (len(requests), len(slept)) == (3, 2)
 
 
 def test_pauses_grow(tmp_path, slept):
@@ -379,6 +411,159 @@ def test_pauses_grow(tmp_path, slept):
     assert slept[0] < 1.1 < 15 < slept[-1] <= 30
 
 
+# --- The end ---------------------------------------------------------------------------------------------------------
+
+
+REFUSALS = {
+    "drf": (404, {}, '{"detail": "Invalid page."}'),
+    "wordpress": (400, {}, '{"code": "rest_post_invalid_page_number", "message": "The page number is invalid."}'),
+    "range": (416, {}, ""),
+}
+
+
+def numbered(n: int, beyond: Any, size: int = 10) -> Callable[[dict[str, str]], Any]:
+    """An API of `n` records in pages; `beyond` answers after the last page ("last": with the last page)."""
+
+    def answer(query: dict[str, str]) -> Any:
+        number, last = int(query["page"]), -(-n // size)
+        if number > last and beyond != "last":
+            return beyond
+        start = (min(number, last) - 1) * size
+        return page(*range(start, min(start + size, n)), total=n)
+
+    return answer
+
+
+@pytest.mark.parametrize("n", [20, 25])
+@pytest.mark.parametrize("beyond", [*REFUSALS.values(), page(), "last"], ids=[*REFUSALS, "empty", "last"])
+def test_a_numbered_table_ends_at_its_total_or_beyond_its_last_page(tmp_path, n, beyond):
+    with computed(numbered(n, beyond)) as (url, requests):
+        assert fetch(tmp_path, shop(url)) == text([{"n": number} for number in range(n)])
+        assert len(requests) == -(-n // 10)  # the total has come: nothing more is asked for
+        assert fetch(tmp_path, shop(url, total=None)) == text([{"n": number} for number in range(n)])
+
+
+def test_the_end_by_a_refused_page_is_reported(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    with computed(numbered(20, REFUSALS["drf"])) as (url, _):
+        fetched = rest_api.download(shop(url, total=None), "users", tmp_path, SETTINGS)
+    assert fetched.end == "page refused: 404 Not Found (Invalid page.)"
+    assert fetched.end in caplog.text
+
+
+@pytest.mark.parametrize("beyond", [*REFUSALS.values(), "last"])
+def test_a_refused_or_repeated_page_before_the_total_is_an_error(tmp_path, beyond):
+    answer = numbered(20, beyond)
+    with (
+        computed(lambda query: (lambda r: {**r, "total": 30} if isinstance(r, dict) else r)(answer(query))) as (url, _),
+        pytest.raises(UserError, match=r"4\d\d |same records"),
+    ):
+        fetch(tmp_path, shop(url))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_first_page_that_is_refused_is_an_error_with_its_body(tmp_path):
+    with (
+        scripted(REFUSALS["wordpress"]) as (url, requests),
+        pytest.raises(UserError, match=r"400 Bad Request \(The page number is invalid\.\): are api.url"),
+    ):
+        fetch(tmp_path, shop(url, total=None))
+    assert len(requests) == 1
+
+
+def test_one_short_page_that_is_repeated_is_the_whole_table(tmp_path):
+    with scripted(page(1, 2)) as (url, _):
+        assert fetch(tmp_path, shop(url, total=None)) == text([{"n": 1}, {"n": 2}])
+
+
+def test_a_total_that_is_the_size_of_a_page_is_not_believed(tmp_path):
+    def answer(query: dict[str, str]) -> Any:
+        return {**numbered(25, page())(query), "total": 10}
+
+    with computed(answer) as (url, _), pytest.raises(UserError, match=r"20 records.*says 10.*the size of a page"):
+        fetch(tmp_path, shop(url))
+
+
+@pytest.mark.parametrize("beyond", [*REFUSALS.values(), page(), "last"])
+def test_a_table_of_exactly_one_full_page_is_complete(tmp_path, beyond):
+    with computed(numbered(10, beyond)) as (url, _):
+        assert fetch(tmp_path, shop(url)) == text([{"n": number} for number in range(10)])
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["{url}/users?page={page}&limit=10", "/users?page={page}&limit=10", "?page={page}&limit=10", "{page}"],
+)
+@pytest.mark.parametrize("key", ["next", "links.next", "meta.links.next.href"])
+def test_a_cursor_is_a_value_or_a_whole_url_at_any_depth(tmp_path, form, key):
+    def answer(query: dict[str, str]) -> Any:
+        number = int(query.get("page", 1))
+        content: dict[str, Any] = numbered(25, page())({"page": str(number)})
+        link = form.format(url=url, page=number + 1) if number < 3 else None
+        total = {"pagination": {"total": str(content.pop("total"))}}
+        for name in reversed(key.split(".")):
+            link = {name: link}
+        return {"payload": content, **link, "page": total}
+
+    with computed(answer) as (url, requests):
+        paging = {"style": "cursor", "parameter": "page", "next": key, "size_parameter": "limit", "size": 10}
+        keys = {"records": "payload.data", "total": "page.pagination.total"}
+        assert fetch(tmp_path, shop(url, paging, **keys)) == text([{"n": number} for number in range(25)])
+    assert len(requests) == 3
+
+
+def test_a_key_with_a_dot_comes_before_a_path(tmp_path):
+    answer = {"data.rows": [{"n": 1}], "data": {"rows": [{"n": 2}]}}
+    with scripted(answer) as (url, _):
+        assert fetch(tmp_path, shop(url, STYLES["none"], records="data.rows", total=None)) == text([{"n": 1}])
+
+
+def test_a_cursor_that_starts_with_a_slash_is_a_value(tmp_path):
+    with scripted(page(1, next="/9j/4AAQ=="), page(2, next=None)) as (url, requests):
+        fetch(tmp_path, shop(url, STYLES["cursor"], total=None))
+    assert requests[1] == "/users?limit=10&cursor=%2F9j%2F4AAQ%3D%3D"
+
+
+def test_a_cursor_that_leads_to_another_server_is_not_followed(tmp_path):
+    with (
+        scripted(page(1, next="http://elsewhere/users?page=2")) as (url, requests),
+        pytest.raises(UserError, match="leads to another server, http://elsewhere"),
+    ):
+        fetch(tmp_path, shop(url, STYLES["cursor"], total=None))
+    assert len(requests) == 1
+
+
+@pytest.mark.parametrize("last", [page(total=2, next="c"), page(2, total=2, next="b"), REFUSALS["drf"]])
+def test_a_next_page_named_after_the_total_has_come_does_no_harm(tmp_path, last):
+    with scripted(page(1, total=2, next="a"), page(2, total=2, next="b"), last) as (url, _):
+        assert fetch(tmp_path, shop(url, STYLES["cursor"])) == text([{"n": 1}, {"n": 2}])
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('{"errors": [{"code": 7}]}', r'\(\{"errors": \[\{"code": 7\}\]\}\)'),
+        ("<html><head><title>Sign in</title>", r"\(a web page, 'Sign in'\)"),
+        ("no\x1b[31m such\ntable " + "x" * 500, r"\(no \[31m such table x+\.\.\.\)"),
+        ("", "404 Not Found: are"),
+    ],
+)
+def test_the_body_of_an_error_is_shown_on_one_line(tmp_path, body, words):
+    with scripted((404, {}, body)) as (url, _), pytest.raises(UserError, match=words) as problem:
+        fetch(tmp_path, shop(url))
+    assert len(str(problem.value)) < 600
+
+
+def test_a_secret_in_the_body_of_an_error_is_hidden(tmp_path, monkeypatch):
+    monkeypatch.setenv("KEY", SECRET)
+    with (
+        scripted((403, {}, f"not allowed: {SECRET}")) as (url, _),
+        pytest.raises(UserError, match=r"\*\*\*") as problem,
+    ):
+        fetch(tmp_path, shop(url, auth={"env": "KEY"}))
+    assert SECRET not in str(problem.value)
+
+
 # --- Limits ----------------------------------------------------------------------------------------------------------
 
 
@@ -386,7 +571,7 @@ def test_retry_after_in_seconds_is_obeyed(tmp_path, slept):
     with scripted((429, {"Retry-After": "17"}, ""), page(1, total=1), page(total=1)) as (url, _):
         fetched = rest_api.download(shop(url), "users", tmp_path, SETTINGS)
     assert slept == [17]
-    assert (fetched.waited_s, fetched.requests, fetched.retries) == (17, 3, 1)
+    assert (fetched.waited_s, fetched.requests, fetched.retries) == (17, 2, 1)
 
 
 @pytest.mark.parametrize(("seconds", "low", "high"), [(40, 35, 40), (-40, 0, 0)])

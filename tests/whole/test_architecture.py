@@ -168,6 +168,9 @@ def test_feature_functions_reach_nothing_but_the_past_that_they_are_given(entity
     }
 
 
+REST_PARTS = ("rest_session", "rest_response", "rest_paging")
+
+
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [
@@ -188,9 +191,14 @@ def test_feature_functions_reach_nothing_but_the_past_that_they_are_given(entity
         ("dagster", {name for name in modules() if name.startswith("recomart.orchestration")}),
         (
             "httpx",
-            {"recomart_lib.ingest.sources.rest_api", "recomart.datasets", "recomart.orchestration.triggers"},
+            {f"recomart_lib.ingest.sources.{name}" for name in ("rest_api", *REST_PARTS, "http_retries")}
+            | {"recomart.datasets", "recomart.orchestration.triggers"},
         ),
-        ("tenacity", {"recomart_lib.ingest.sources.rest_api", "recomart.datasets"}),
+        (
+            "tenacity",
+            {f"recomart_lib.ingest.sources.{name}" for name in ("rest_session", "http_retries")}
+            | {"recomart.datasets"},
+        ),
         ("confluent_kafka", {name for name in modules() if name.startswith("recomart.streaming")}),
     ],
 )
