@@ -19,6 +19,7 @@ repro: setup ## run all stages that are out of date; another shop: make repro SH
 	@dvc repro
 
 fetch: setup ## query a shop's API again (DVC cannot see into it), then run all stages that are out of date
+	@dvc repro shop
 	@dvc repro --single-item --force 01_ingest
 	@dvc repro
 
@@ -81,7 +82,7 @@ lock: ## regenerate the lock files (needs uv)
 	uv pip compile --group browser --universal --python-version 3.11 --no-header --no-annotate --quiet --constraints requirements.lock --output-file requirements-browser.lock
 
 clean: ## delete data and reports that the pipeline wrote; source files and the DVC cache stay
-	@rm -rf data/raw data/.scratch data/validated data/quarantine data/history data/prepared data/features data/feature_store data/models data/evaluation data/recommendations
+	@rm -rf data/shop.json data/raw data/.scratch data/validated data/quarantine data/history data/prepared data/features data/feature_store data/models data/evaluation data/recommendations
 	@rm -rf reports/*.html reports/*.ipynb reports/profiles reports/sidecars
 
 .PHONY: help setup repro fetch reports lab ui test test-slow kafka docs results picture hooks lint lock clean

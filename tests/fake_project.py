@@ -13,7 +13,7 @@ import yaml
 from recomart.runner import stage
 
 ROOT = Path(__file__).resolve().parents[1]
-STAGES = ["simulate", *stage.STAGES, "index"]
+STAGES = ["shop", "simulate", *stage.STAGES, "index"]
 WORK = """
 import json, os, pathlib, subprocess, sys, time
 from datetime import UTC, datetime
@@ -39,7 +39,10 @@ pathlib.Path(f"made/{name}.txt").write_text("done")
 
 
 def project(folder: Path, **moods: dict) -> Path:
-    """Stages in a row, each of them `work.py`; `moods` says which fail (error, times) and which sleep."""
+    """Stages in a row after `shop`, which stands alone, each of them `work.py`.
+
+    `moods` says which fail (error, times) and which sleep.
+    """
     stages = {
         name: {
             "desc": f"What does {name} do?",
@@ -47,7 +50,7 @@ def project(folder: Path, **moods: dict) -> Path:
             "deps": [f"made/{before}.txt"] if before else ["work.py"],
             "outs": [f"made/{name}.txt"],
         }
-        for before, name in zip([None, *STAGES], STAGES, strict=False)
+        for before, name in zip([None, None, *STAGES[1:]], STAGES, strict=False)
     }
     folder.mkdir(exist_ok=True)
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))

@@ -37,7 +37,7 @@ def filled(text: str, root: Path) -> str:
 def graph(stages: dvc_graph.Stages) -> str:
     """Draw dvc.yaml as a Mermaid flowchart: stages, the data folders between them, and what the index page reads."""
     written_by = {path: name for name, stage in stages.items() for path in _folders(stage, "outs")}
-    inputs = {name: _folders(stage, "deps") for name, stage in stages.items()}
+    inputs = {name: [*_folders(stage, "deps"), *_folders(stage, "params")] for name, stage in stages.items()}
     upstream = dvc_graph.upstream(stages)
     folders = sorted({*written_by, *(path for read in inputs.values() for path in read)})
     lines = [f'{node_id(name)}["<b>{name}</b><br/>{stage.get("desc", "")}"]' for name, stage in stages.items()]
@@ -55,7 +55,7 @@ def graph(stages: dvc_graph.Stages) -> str:
 
 
 def _folders(stage: dict[str, Any], key: str) -> list[str]:
-    """Return the data folders that a stage names; small files appear as dotted lines."""
+    """Return the data folders, and the files directly in data/, that a stage names; others appear as dotted lines."""
     entries = [next(iter(entry)) if isinstance(entry, dict) else entry for entry in stage.get(key) or []]
     return [entry for entry in entries if entry.startswith("data/")]
 

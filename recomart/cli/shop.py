@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import polars as pl
 import typer
 
 from recomart import datasets
-from recomart.cli import completion
+from recomart.cli import completion, shop_details
 from recomart.cli.options import Rows, Source, examples
 from recomart.cli.output import echo, show_fields, show_table
 from recomart.project import params, params_writer
@@ -19,6 +20,7 @@ from recomart_lib.core.shops import Shop
 from recomart_lib.core.text import plural
 from recomart_lib.ingest import ingestion
 from recomart_lib.ingest.sources import reader
+from recomart_lib.validate import quality_rules
 
 app = typer.Typer(help="Show the shops and select the active one.", no_args_is_help=True)
 
@@ -31,8 +33,9 @@ def _name(description: str, default: str | None = None) -> typer.models.Argument
 
 @app.command("show", epilog=examples("recomart shop show", "recomart shop show online_retail"))
 def shop_show(name: Annotated[str | None, _name("A shop in shops/.", "list all shops")] = None) -> None:
-    """List the shops, or show one."""
-    base = params.load().base
+    """List the shops, or show one: its tables, its keys with all defaults, and the quality rules that hold for it."""
+    parameters = params.load()
+    base = parameters.base
     if name is None:
         names = sorted(file.stem for file in paths.place(paths.SHOPS).glob("*.yaml"))
         show_table(pl.DataFrame([{"shop": name, **_summary(name), "active": name == base.shop} for name in names]))
@@ -52,8 +55,24 @@ def shop_show(name: Annotated[str | None, _name("A shop in shops/.", "list all s
             "relevant events": shop.relevant_events,
         }
     )
-    echo("")
-    show_table(pl.DataFrame([_table(shop, table, folder) for table in ("users", "items", "events")]))
+    tables = pl.DataFrame([_table(shop, table, folder) for table in ("users", "items", "events")])
+    for table in (tables, shop_details.keys(shop), shop_details.rules(parameters.validate_, shop)):
+        echo("")
+        show_table(table)
+
+
+@app.command("resolve", epilog=examples("recomart shop resolve"))
+def shop_resolve() -> None:
+    """Write the active shop's file with all defaults to data/shop.json, in which DVC looks for changes.
+
+    Stages read the shop file itself; `dvc repro` runs this command first.
+    """
+    parameters = params.load()
+    shop = shops.load(parameters.base.shop)
+    quality_rules.rules(quality_rules.of_shop(parameters.validate_, shop))
+    text = json.dumps(shops.resolved(shop), indent=1, ensure_ascii=False, sort_keys=True)
+    paths.output(paths.RESOLVED_SHOP).write_text(text + "\n", encoding="utf-8")
+    echo(f"{paths.RESOLVED_SHOP}: shops/{shop.name}.yaml, with all defaults")
 
 
 def _summary(name: str) -> dict[str, str]:
@@ -104,6 +123,7 @@ def shop_check(
     path = Path(shop) if shop.endswith((".yaml", ".yml")) else paths.place(paths.SHOPS, f"{shop}.yaml")
     declared = shops.read(path) if Path(shop) == path else shops.load(shop)
     folder = source or _folder(declared.name)
+    quality_rules.of_shop(params.load().validate_, declared)
     echo(f"{path} is valid: {declared.title}.")
     ingestion.check(declared, folder)
     for table in declared.delivered:

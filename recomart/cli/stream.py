@@ -25,6 +25,7 @@ from recomart_lib.recommend import live_lists
 from recomart_lib.stream import commit_log, compaction, latency
 from recomart_lib.stream.commit_log import Zone
 from recomart_lib.stream_report import sessions
+from recomart_lib.validate import quality_rules
 
 app = typer.Typer(help="Stream events through Kafka into the lake.", no_args_is_help=True)
 
@@ -127,6 +128,7 @@ def stream_consume(
     """
     parameters = params.load()
     shop, zone = shops.load(parameters.base.shop), zone_of(parameters)
+    rules = quality_rules.of_shop(parameters.validate_, shop)
     fresh = online_events.Fresh(paths.root(), shop.name, parameters.prepare, "purchase" in shop.relevant_events)
     fresh.fill(commit_log.read_since(zone, fresh.known))
     stopped = threading.Event()
@@ -135,7 +137,7 @@ def stream_consume(
     )
     compactor.start()
     try:
-        n = consumer.run(zone, parameters.stream, parameters.validate_, _stop_signal(), idle, fresh.add)
+        n = consumer.run(zone, parameters.stream, rules, _stop_signal(), idle, fresh.add)
     finally:
         stopped.set()
         compactor.join()
@@ -155,7 +157,7 @@ def stream_status(
     zone, ends = zone_of(parameters), None
     if parameters.stream.bootstrap_servers:
         try:
-            ends = status.broker_ends(parameters.stream)
+            ends = status.broker_ends(zone, parameters.stream)
         except UserError as problem:
             echo(problem)
     partitions = status.partitions(zone, ends)

@@ -33,6 +33,7 @@ from recomart_lib.core.errors import UserError
 
 INGEST = "01_ingest"
 GROUPS = {
+    "shop": "ingestion",
     "simulate": "ingestion",
     INGEST: "ingestion",
     "02_validate": "quality",
@@ -45,9 +46,9 @@ GROUPS = {
 }  # all other stages: reporting
 FULL_PIPELINE_JOB = "automated_pipeline_job"
 JOBS = {
-    "ingestion_only_job": ("Ingest the shop's delivery", ["simulate", INGEST]),
-    "validation_only_job": ("Ingest and validate the delivery", ["simulate", INGEST, "02_validate"]),
-    "feature_engineering_job": ("Prepare validated tables and compute features", ["04_prepare", "05_features"]),
+    "ingestion_only_job": ("Ingest the shop's delivery", ["shop", "simulate", INGEST]),
+    "validation_only_job": ("Ingest and validate the delivery", ["shop", "simulate", INGEST, "02_validate"]),
+    "feature_engineering_job": ("Prepare validated tables and compute features", ["shop", "04_prepare", "05_features"]),
     "model_training_job": ("Train, evaluate, recommend", ["06_train", "07_evaluate", "08_recommend"]),
 }
 # requested explicitly: as a policy of the asset, Dagster would also retry cancelled runs;

@@ -59,9 +59,11 @@ def upstream(stages: Stages) -> dict[str, list[str]]:
 
     >>> upstream({"a": {"outs": ["data/raw"]}, "b": {"deps": ["data/raw/x"], "metrics": ["m"]}, "c": {"deps": ["m"]}})
     {'a': [], 'b': ['a'], 'c': ['b']}
+    >>> upstream({"a": {"outs": ["data/shop.json"]}, "b": {"params": ["train", {"data/shop.json": ["cut"]}]}})
+    {'a': [], 'b': ['a']}
     """
     outputs = {name: _paths(stage, "outs", "metrics", "plots") for name, stage in stages.items()}
-    inputs = {name: _paths(stage, "deps") for name, stage in stages.items()}
+    inputs = {name: [*_paths(stage, "deps"), *_parameter_files(stage)] for name, stage in stages.items()}
     return {name: [other for other in stages if _overlap(outputs[other], inputs[name])] for name in stages}
 
 
@@ -103,6 +105,12 @@ def _value(match: re.Match[str], values: Any) -> str:
             return match[0]
         values = values[name]
     return str(values)
+
+
+def _parameter_files(stage: dict[str, Any]) -> list[PurePosixPath]:
+    """The files other than params.yaml of which a stage tracks keys: an entry with a file is a mapping."""
+    entries = [entry for entry in stage.get("params") or [] if isinstance(entry, dict)]
+    return [PurePosixPath(file) for entry in entries for file in entry]
 
 
 def _paths(stage: dict[str, Any], *keys: str) -> list[PurePosixPath]:

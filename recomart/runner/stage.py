@@ -112,7 +112,7 @@ def check(name: str, notebook: nbformat.NotebookNode) -> dict[str, Any]:
     """
     settings = params.load()
     shop = shops.load(settings.base.shop)
-    quality_rules.rules(settings.validate_)
+    quality_rules.rules(quality_rules.of_shop(settings.validate_, shop))
     selection.check(settings.train)
     definitions.definitions(settings.train.feature_service)
     engine.check(settings.base.engine)

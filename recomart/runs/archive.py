@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 RUN_FILE = "run.json"
 SCORES = paths.EVALUATION / "per_user.parquet"
 MAX_RUNS = 20  # runs per shop; a run takes about a megabyte
-PAGES = "index"  # the stage that builds pages: how they look is not part of a run
+# stages that are not part of a run: `index` builds pages, and of what `shop` writes, other stages name the keys they read
+AROUND = ("index", "shop")
 
 
 @dataclass(frozen=True)
@@ -207,8 +208,8 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _stages(folder: Path) -> dict[str, Metadata]:
-    """Every stage in dvc.lock except the one that builds pages; ValueError if it is not a valid lock file."""
-    return {name: stage for name, stage in dvc_graph.locked(folder).items() if name != PAGES}
+    """The stages in dvc.lock that are part of a run (see `AROUND`); ValueError if it is not a valid lock file."""
+    return {name: stage for name, stage in dvc_graph.locked(folder).items() if name not in AROUND}
 
 
 def _is_result(path: str) -> bool:

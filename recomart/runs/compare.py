@@ -48,6 +48,7 @@ TIMED = ("data/feature_store", "reports/")  # contain times, so they differ afte
 ABSENT = object()  # unlike null, which is a value
 PACKAGES = ("recomart_lib/", "recomart/")
 CODE = (*PACKAGES, "notebooks/", "feature_store.yaml")
+SHOP_FILE = "shop file: "  # the prefix of its keys
 LAYOUT = "recomart_lib, recomart"  # the row that stands for code paths that cannot be compared one by one
 
 NO_DIFFERENCE, UNCHANGED, TOO_FEW = "no significant difference", "unchanged", "too few users in both"
@@ -62,7 +63,8 @@ def inputs(before: Run, now: Run) -> pl.DataFrame:
     its stage do not: something else wrote to it, as when a shop delivers a file beside those of the simulation.
 
     Old runs recorded each code file (`recomart_lib/metrics.py`), newer ones folders (`recomart_lib/metrics`). If the
-    runs have no code path of the packages in common, one row stands for all of them (see `layout_changed`).
+    runs have no code path of the packages in common, one row stands for all of them (see `layout_changed`). Old runs
+    recorded the shop file as it was written, newer ones with the defaults of the keys that it leaves out.
     """
     produced = _produced(before, now)
     values = {kind: [_inputs(run, kind, produced) for run in (before, now)] for kind in ("data", "parameter", "code")}
@@ -70,7 +72,11 @@ def inputs(before: Run, now: Run) -> pl.DataFrame:
         values["code"] = [_as_one(files) for files in values["code"]]
     values["package"] = [{name: (version, []) for name, version in run.packages.items()} for run in (before, now)]
     rows = [row for kind, both in values.items() for row in _differing(kind, *both)]
-    return pl.DataFrame(rows, schema=INPUTS, orient="row")
+    table = pl.DataFrame(rows, schema=INPUTS, orient="row")
+    if _has_defaults(before) != _has_defaults(now):  # the defaults of the newer run are no change
+        one_sided = pl.col("before").is_null() | pl.col("now").is_null()
+        table = table.filter(~(pl.col("what").str.starts_with(SHOP_FILE) & one_sided))
+    return table
 
 
 def stages(before: Run, now: Run) -> list[dict[str, Any]]:
@@ -232,6 +238,11 @@ def layout_changed(before: Run, now: Run) -> bool:
     return bool(old and new) and not old & new
 
 
+def _has_defaults(run: Run) -> bool:
+    """Whether the run recorded the shop file with all defaults."""
+    return any(paths.RESOLVED_SHOP.as_posix() in (stage.get("params") or {}) for stage in run.stages.values())
+
+
 def _produced(before: Run, now: Run) -> set[str]:
     """The outs of all stages whose deps or parameters differ between the runs."""
     kinds = ("deps", "params")
@@ -269,9 +280,9 @@ def _differing(kind: str, old: dict, new: dict) -> Iterator[tuple]:
 
 
 def _parameters(stage: dict[str, Any]) -> dict[str, Any]:
-    """`train` -> its value; keys of files other than params.yaml are prefixed with the file's name."""
+    """`train` -> its value; keys of the shop file are prefixed with `SHOP_FILE`."""
     return {
-        f"{'' if file == PARAMS else f'{file}: '}{key}": value
+        f"{'' if file == PARAMS else SHOP_FILE}{key}": value
         for file, values in (stage.get("params") or {}).items()
         for key, value in values.items()
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 from recomart_lib.core.errors import UserError
 
 SOURCE = Path("data/source")
+RESOLVED_SHOP = Path("data/shop.json")  # the active shop's file with all defaults: what DVC tracks of it
 RAW = Path("data/raw")
 VALIDATED = Path("data/validated")
 QUARANTINE = Path("data/quarantine")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
@@ -60,7 +60,8 @@ def _zone(value: str) -> str:
 class Shop(Strict):
     """One shop. `cut: auto`: the test window is the last days of the data; `horizon_days: auto`: as in params.yaml.
 
-    Keys that a DVC stage tracks have no default, because DVC needs them in the file.
+    `rules` are severities of quality rules for this shop, which win over params.yaml: validate.rules (see
+    `validate.quality_rules`).
     """
 
     name: str
@@ -72,6 +73,7 @@ class Shop(Strict):
     cut: str
     horizon_days: Annotated[int, Field(ge=1)] | Literal["auto"]
     relevant_events: list[Literal["view", "cart", "purchase", "rating"]] = Field(min_length=1)
+    rules: dict[str, Literal["error", "warning", "off"]] = Field({})
     api: Api | None = None
     fetch: Fetch | None = None
     tables: dict[Literal["users", "items", "events"], Table]
@@ -119,6 +121,14 @@ def load(name: str) -> Shop:
 def read(path: Path) -> Shop:
     """Read and validate one shop file; the shop is named after the file."""
     return validated(Shop, {**read_yaml(path), "name": path.stem}, path)
+
+
+def resolved(shop: Shop) -> dict[str, Any]:
+    """All keys of a shop file, with the default of each key that it leaves out, as values for JSON.
+
+    DVC tracks single keys of this form (see dvc.yaml: shop): it cannot track a key that a file may leave out.
+    """
+    return shop.model_dump(mode="json")
 
 
 def fetch_hint(shop: Shop) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT
+
+from recomart_lib.core import paths
+from recomart_lib.core.shop_tables import Table
+from recomart_lib.core.shops import Shop
 
 
 @pytest.fixture
@@ -56,11 +61,70 @@ def test_show_one_shop(project, call):
     assert status == 0
     for fact in ("title:            Tiny", f"files in:         {project / 'source'}", "active:           yes", "EUR"):
         assert fact in output
-    rows = {line.split()[0]: line.split() for line in output.splitlines()[-3:]}
+    rows = {line.split()[0]: line.split() for line in output.split("\n\n")[1].splitlines()[-3:]}
     assert rows["events"][:4] == ["events", "csv", "events*.csv", "1"]
     _, output, _ = call("shop", "show", "online_retail")
     assert "users   derived  -" in output
     assert "Did you mean 'tiny'?" in call("shop", "show", "tinny")[2]
+
+
+def with_keys(project: Path, **keys: object) -> Path:
+    """Change keys of the tiny shop's file."""
+    path = project / "shops/tiny.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | keys))
+    return path
+
+
+def test_show_one_shop_with_its_keys_and_rules_and_where_they_come_from(project, call):
+    with_keys(project, rules={"event_user_known": "warning"})
+    (project / "params.yaml").write_text(
+        "base: {shop: tiny, source: source}\n"
+        "validate: {rules: {price_usual: off, event_user_known: off, item_named: error}}\n"
+    )
+    _, _, keys, rules = call("shop", "show", "tiny")[1].split("\n\n")
+    assert ["separator", '","', '","', '","'] in [line.split() for line in keys.splitlines()]
+    held = {line.split()[0]: line.split()[1:] for line in rules.splitlines()[1:]}
+    assert held["event_user_known"] == ["events", "warning", "shops/tiny.yaml"]
+    assert held["price_usual"] == ["events", "off", "params.yaml"]
+    assert held["item_named"] == ["items", "error", "params.yaml"]
+    assert held["user_id_present"] == ["users", "error", "default"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "complaint"),
+    [
+        ({"event_user_knwon": "warning"}, "no such rule. Did you mean 'event_user_known'?"),
+        ({"event_id_unique": "off"}, "rules.event_id_unique must be error"),
+        ({"event_user_known": "never"}, "rules.event_user_known: Input should be 'error', 'warning' or 'off'"),
+    ],
+)
+@pytest.mark.parametrize("words", [("check", "tiny"), ("show", "tiny"), ("resolve",)])
+def test_a_wrong_rule_of_a_shop_is_refused_when_its_file_is_checked(project, call, rules, complaint, words):
+    with_keys(project, rules=rules)
+    status, _, error = call("shop", *words)
+    assert status == 1
+    assert complaint in error
+    assert "shops/tiny.yaml" in error
+
+
+def test_the_resolved_file_has_every_key_and_equals_itself(project, call):
+    """An old shop file, which lacks newer keys, gets their defaults: DVC refuses a key that is not there."""
+    assert call("shop", "resolve")[1] == "data/shop.json: shops/tiny.yaml, with all defaults\n"
+    file = project / "data/shop.json"
+    content, first = json.loads(file.read_text()), file.read_bytes()
+    assert set(Shop.model_fields) == set(content)
+    assert set(Table.model_fields) == set(content["tables"]["users"])
+    assert (content["rules"], content["api"], content["tables"]["users"]["separator"]) == ({}, None, ",")
+    with_keys(project, rules={}, api=None)
+    call("shop", "resolve")
+    assert file.read_bytes() == first
+
+
+def test_dvc_tracks_keys_that_the_resolved_file_has():
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
+    tracked = [entry for stage in stages for entry in stage.get("params", []) if isinstance(entry, dict)]
+    assert {file for entry in tracked for file in entry} == {paths.RESOLVED_SHOP.as_posix()}
+    assert {key for entry in tracked for keys in entry.values() for key in keys} <= set(Shop.model_fields)
 
 
 def test_a_shop_is_checked_by_name_or_path(project, call):

@@ -81,13 +81,13 @@ class TestDefinitions:
 
     def test_jobs(self):
         assert stages_of("automated_pipeline_job") == set(dvc_graph.read(fake_project.ROOT))
-        assert stages_of("ingestion_only_job") == {"simulate", "01_ingest"}
-        assert stages_of("validation_only_job") == {"simulate", "01_ingest", "02_validate"}
-        assert stages_of("feature_engineering_job") == {"04_prepare", "05_features"}
+        assert stages_of("ingestion_only_job") == {"shop", "simulate", "01_ingest"}
+        assert stages_of("validation_only_job") == {"shop", "simulate", "01_ingest", "02_validate"}
+        assert stages_of("feature_engineering_job") == {"shop", "04_prepare", "05_features"}
         assert stages_of("model_training_job") == {"06_train", "07_evaluate", "08_recommend"}
 
     @pytest.mark.parametrize(
-        ("words", "stages"), [("03_explore", {"03_explore"}), ("+02_validate", {"01_ingest", "02_validate"})]
+        ("words", "stages"), [("03_explore", {"03_explore"}), ("+02_validate", {"shop", "01_ingest", "02_validate"})]
     )
     def test_plain_selections_can_be_read(self, words, stages):
         """`dagster asset materialize --select`; DVC's antlr4 is too old for Dagster's grammar."""

@@ -224,6 +224,27 @@ class TestInputs:
             "stages": ["07_evaluate"],
         }
 
+    @pytest.mark.parametrize("file", ["shops/tiny.yaml", "data/shop.json"])
+    def test_a_key_of_the_shop_file_but_not_its_defaults(self, archived, file):
+        """Old runs recorded shops/<name>.yaml as it was written; the stage that writes data/shop.json is in no run."""
+
+        def run(name, **keys):
+            archived()
+            content = yaml.safe_load((archived.root / "dvc.lock").read_text())
+            content["stages"]["shop"] = {"deps": [{"path": "shops/tiny.yaml", "md5": str(keys)}]}
+            content["stages"]["01_ingest"]["params"][name] = keys
+            (archived.root / "dvc.lock").write_text(yaml.safe_dump(content))
+            return archive.current(archived.root)
+
+        old = ("parameter", "shop file: cut", '"auto"', '"2025-12-01"')
+        state(archived.root)
+        before = run(file, cut="auto", tables={"users": {"path": "a"}})
+        assert before.stages.keys() == {"01_ingest", "07_evaluate"}
+        now = run("data/shop.json", cut="2025-12-01", tables={"users": {"path": "a", "nulls": []}})
+        rows = [row[:4] for row in compare.inputs(before, now).rows()]
+        new_key = [("parameter", "shop file: tables.users.nulls", None, "[]")] if file == "data/shop.json" else []
+        assert rows == [old, *new_key]
+
     def test_external_data_and_not_what_stages_produced_from_it(self, archived):
         (row,) = self.changes(archived, source="bb")
         assert row == {
