@@ -23,9 +23,7 @@ from recomart_lib.ingest.sources.records import Records, open_text, printable, u
 
 BLOCK = 8_000_000  # characters per block
 MAX_RECORD_LINES = 1_000  # a quote that stays open for longer is a mistake
-SEPARATOR_LINE = re.compile(r"sep=(.)[\r\n]*", re.IGNORECASE)  # Excel's own first line: the separator of this file
-FIRST_LINES = 20  # where a header is looked for
-SEPARATORS = {",": "','", ";": "';'", "\t": '"\\t"', "|": "'|'"}  # and how YAML writes them
+SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # Excel writes it above the header
 
 
 class Layout(NamedTuple):
@@ -92,36 +90,6 @@ def read(path: Path, spec: Table) -> Iterator[Records]:
             lines.skip(n_lines)
             if not lines.block:
                 return
-
-
-def hint(path: Path, spec: Table, wanted: list[str]) -> str:
-    """Where the wanted names may be, if not in the header: behind another separator, or some lines below."""
-    with open_text(path, spec.encoding, newline="") as text:
-        first = text.readlines(FIRST_LINES * 1_000)[:FIRST_LINES]
-    found = {}
-    for separator in (spec.separator, *SEPARATORS):
-        for number, line in enumerate(first, start=1):
-            cells = {headers.plain(cell.strip('"')) for cell in line.rstrip("\r\n").split(separator)}
-            found[separator, number] = len(cells.intersection(map(headers.plain, wanted)))
-    (separator, number), n_names = max(found.items(), key=lambda entry: entry[1], default=((spec.separator, 1), 0))
-    if n_names <= found.get((spec.separator, 1), 0) or spec.header:
-        return (
-            ""
-            if n_names or spec.header or not _is_data(first, spec.separator)
-            else (
-                " The first line looks like data: if the file has no header, list the names of its columns in `header`."
-            )
-        )
-    where = "" if number == 1 else f" Line {number} looks like the header: delete the lines above it."
-    if separator == spec.separator:
-        return where
-    return where + f" The separator looks like {SEPARATORS[separator]}: set the table's `separator`."
-
-
-def _is_data(lines: list[str], separator: str) -> bool:
-    """Whether the first line holds a number or a day, which are no names."""
-    cells = lines[0].rstrip("\r\n").split(separator) if lines else []
-    return any(re.fullmatch(r"[\d\s.,:/TZ+-]*\d[\d\s.,:/TZ+-]*", cell.strip(' "')) for cell in cells)
 
 
 def _layout(lines: Lines, spec: Table) -> Layout:

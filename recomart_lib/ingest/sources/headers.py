@@ -50,10 +50,16 @@ def explain_missing(wanted: list[tuple[str, str]], columns: list[str]) -> str:
     sentences = "; ".join(f"{name}{reason or ''}" for name, reason in reasons)
     if all(reason for _, reason in reasons):
         return sentences
-    known = [name if len(name) <= MAX_LENGTH else f"{name[:MAX_LENGTH]}..." for name in columns[:MAX_NAMES]]
+    known = [_shown(name) for name in columns[:MAX_NAMES]]
     return f"{sentences}{'' if sentences.endswith(('?', '.')) else '.'} Known: {', '.join(known)}" + (
         f", and {len(columns) - MAX_NAMES} more." if len(columns) > MAX_NAMES else "."
     )
+
+
+def _shown(name: str) -> str:
+    """A name that may be anything, fit for a message: without control characters, and not too long."""
+    printable = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in name[:MAX_LENGTH])
+    return printable if len(name) <= MAX_LENGTH else f"{printable}..."
 
 
 def _explanation(theirs: str, columns: list[str]) -> str | None:
@@ -64,4 +70,4 @@ def _explanation(theirs: str, columns: list[str]) -> str | None:
         return f": columns {numbers} all have this name. Map one of them, for example as '{repeated[0][0]}'."
     same_letters = [column for column in columns if plain(column).casefold() == plain(theirs).casefold()]
     near = same_letters or difflib.get_close_matches(theirs, columns, n=1)
-    return f". Did you mean '{near[0]}'?" if near else None
+    return f". Did you mean '{_shown(near[0])}'?" if near else None

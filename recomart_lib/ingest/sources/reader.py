@@ -12,7 +12,6 @@ import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -21,7 +20,7 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, VALID_FROM
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.core.shops import Shop
-from recomart_lib.ingest.sources import csv_reader, headers, json_reader, parquet_reader
+from recomart_lib.ingest.sources import csv_reader, header_hints, headers, json_reader, parquet_reader
 from recomart_lib.ingest.sources.casting import Typed, cast
 from recomart_lib.ingest.sources.records import Chunk, Records
 
@@ -41,18 +40,22 @@ def chunks(path: Path, shop: Shop, table: str, name: str | None = None) -> Itera
     UserError
         If the file cannot be read, or lacks a column that the shop file maps.
     """
-    spec, columns, n_records = shop.table(table), {}, 0
-    wanted = [theirs for _, theirs in _required(shop, table)]
-    for records in _records(path, spec):
-        names = headers.aliases(records.cells.columns, wanted)
-        records = replace(records, cells=records.cells.rename(names))
+    spec, mapping, known, n_records = reading(shop, table), mapped_columns(shop, table), {}, 0
+    wanted, refused = [theirs for _, theirs in _required(shop, table)], RefusedColumns(path, mapping)
+    for delivered_records in _records(path, spec):
+        records = nested.renamed(delivered_records, headers.aliases(delivered_records.cells.columns, wanted))
         if spec.kind in KINDS_WITH_HEADER and records.cells.width:
-            check_columns(path, shop, table, records.cells.columns)
-        columns |= dict.fromkeys(records.cells.columns)
+            check_columns(path, shop, table, nested.names(records))
+        delivered = nested.unpack(records, wanted)
+        is_complete = delivered.cells.width == len({*wanted})
+        known |= dict.fromkeys([*delivered.cells.columns, *([] if is_complete else nested.names(records))])
         n_records += records.lines.len()
-        yield _chunk(records, path, shop, table, name or path.name)
+        typed = _typed(delivered, records, path, shop, table)
+        refused.add(typed)
+        refused.check(nested.names(records) if typed.refused else [])
+        yield _chunk(records, typed, shop, table, name or path.name)
     if n_records:
-        check_columns(path, shop, table, list(columns))
+        check_columns(path, shop, table, list(known))
 
 
 def read(path: Path, shop: Shop, table: str, name: str | None = None) -> Chunk:
@@ -78,25 +81,42 @@ def mapped_columns(shop: Shop, table: str) -> dict[str, str]:
     return mapping
 
 
+def reading(shop: Shop, table: str) -> Table:
+    """How a table's files are read: for the events, also what derived tables say about their columns."""
+    spec = shop.table(table)
+    derived = [(other, shop.table(other)) for other in ("users", "items") if table == "events"]
+    derived = [(other, declared) for other, declared in derived if declared.kind == "derived"]
+    values = {f"{other}.{ours}": words for other, declared in derived for ours, words in declared.values.items()}
+    flags = {column: names for _, declared in derived for column, names in declared.flags.items()}
+    return spec.model_copy(update={"values": spec.values | values, "flags": flags | spec.flags})
+
+
+def line_totals(shop: Shop, table: str) -> list[str]:
+    """Our columns that hold the total of a line instead of a price."""
+    declared = {"price": shop.table(table)}
+    if table == "events" and shop.table("items").kind == "derived":
+        declared["items.price"] = shop.table("items")
+    return [ours for ours, spec in declared.items() if spec.price_is_total]
+
+
 def check_columns(path: Path, shop: Shop, table: str, columns: list[str]) -> None:
     """Raise a `UserError` if the file lacks a mapped column, or one that `flags` combines into a mapped column."""
     spec, required = shop.table(table), _required(shop, table)
     wanted = [theirs for _, theirs in required]
     present = {*columns, *headers.aliases(columns, wanted).values()}
-    if missing := [(ours, theirs) for ours, theirs in required if theirs not in present]:
+    if missing := [(ours, theirs) for ours, theirs in required if not nested.contains(present, theirs)]:
         details = headers.explain_missing(missing, columns)
         with _read_errors(path, spec):
-            hint = csv_reader.hint(path, spec, wanted) if spec.kind == "csv" else ""
+            hint = header_hints.hint(path, spec, wanted) if spec.kind == "csv" else ""
         raise UserError(
             f"{path.name} lacks {len(missing)} column(s) that shops/{shop.name}.yaml maps in tables.{table}: "
-            f"{details}{hint}"
+            f"{details}{hint}{nested.hint(columns, [theirs for _, theirs in missing])}"
         )
 
 
 def _required(shop: Shop, table: str) -> list[tuple[str, str]]:
     """(our column, delivered column) for each delivered one that the shop file names, also in `flags`."""
-    flags = shop.table(table).flags
-    mapping = mapped_columns(shop, table)
+    flags, mapping = reading(shop, table).flags, mapped_columns(shop, table)
     return [(ours, name) for ours, theirs in mapping.items() for name in flags.get(theirs, [theirs])]
 
 
@@ -120,26 +140,28 @@ def _records(path: Path, spec: Table) -> Iterator[Records]:
         yield Records(pl.DataFrame(), pl.Series(dtype=pl.Int64), [])
 
 
-def _chunk(records: Records, path: Path, shop: Shop, table: str, name: str) -> Chunk:
-    spec, mapping = shop.table(table), mapped_columns(shop, table)
-    cells = _with_absent(_with_flags(records, spec), mapping)
+def _typed(delivered: Delivered, records: Records, path: Path, shop: Shop, table: str) -> Typed:
+    """The records in our types; mapped columns that only other chunks of the file have are null."""
+    spec, mapping = reading(shop, table), mapped_columns(shop, table)
+    cells = _with_absent(_with_flags(delivered.cells, spec.flags), mapping, records.lines.len())
     try:
-        typed = cast(cells, mapping, spec, shop.time_zone)
+        return cast(delivered._replace(cells=cells), mapping, spec, shop.time_zone, line_totals(shop, table))
     except pl.exceptions.PolarsError as problem:
         raise UserError(f"{path}: a column that tables.{table} maps has an impossible type: {problem}") from None
-    translated = (pl.col(ours).replace(translations) for ours, translations in spec.values.items())
-    rows = typed.rows.with_columns(*translated, source_file=pl.lit(name), source_line=records.lines)
+
+
+def _chunk(records: Records, typed: Typed, shop: Shop, table: str, name: str) -> Chunk:
+    rows = typed.rows.with_columns(source_file=pl.lit(name), source_line=records.lines)
     if table == "events":
-        rows = _with_event_columns(rows, spec)
+        rows = _with_event_columns(rows, shop.table(table))
     valid = typed.reasons.is_null()
     n_ambiguous = (valid & typed.ambiguous).sum()
-    return Chunk(_complete(rows.filter(valid), table), _reject_table(name, records, cells, typed), n_ambiguous)
+    return Chunk(_complete(rows.filter(valid), table), _reject_table(name, records, typed), n_ambiguous)
 
 
-def _with_flags(records: Records, spec: Table) -> Records:
-    """The records with a column for each entry of `flags`: the name of its first delivered column that is 1 or true."""
-    cells = records.cells
-    for column, names in spec.flags.items():
+def _with_flags(cells: pl.DataFrame, flags: dict[str, list[str]]) -> pl.DataFrame:
+    """The cells with a column for each entry of `flags`: the name of its first delivered column that is 1 or true."""
+    for column, names in flags.items():
         existing = [name for name in names if name in cells.columns]
         words = (pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase() for name in existing)
         is_set_by_name = zip(existing, (word.is_in(["1", "true"]) for word in words), strict=True)
@@ -147,15 +169,14 @@ def _with_flags(records: Records, spec: Table) -> Records:
             pl.lit(None, pl.String), *(pl.when(is_set).then(pl.lit(name)) for name, is_set in is_set_by_name)
         )
         cells = cells.with_columns(first.alias(column))
-    return replace(records, cells=cells)
+    return cells
 
 
-def _with_absent(records: Records, mapping: dict[str, str]) -> pl.DataFrame:
-    """The cells, with nulls for mapped columns that only other chunks of the file have."""
-    columns = records.cells.get_columns()
-    absent = dict.fromkeys(theirs for theirs in mapping.values() if theirs not in records.cells.columns)
-    n = records.lines.len()
-    return pl.DataFrame([*columns, *(pl.repeat(None, n, dtype=pl.String, eager=True).alias(a) for a in absent)])
+def _with_absent(cells: pl.DataFrame, mapping: dict[str, str], n: int) -> pl.DataFrame:
+    """The cells of `n` records, with nulls for mapped columns that are not among them."""
+    absent = dict.fromkeys(theirs for theirs in mapping.values() if theirs not in cells.columns)
+    nulls = (pl.repeat(None, n, dtype=pl.String, eager=True).alias(name) for name in absent)
+    return pl.DataFrame([*cells.get_columns(), *nulls])
 
 
 def _with_event_columns(rows: pl.DataFrame, spec: Table) -> pl.DataFrame:
@@ -180,10 +201,14 @@ def _complete(rows: pl.DataFrame, table: str) -> pl.DataFrame:
     return rows.with_columns(absent).select(*TABLES[table], *extra, *PROVENANCE)
 
 
-def _reject_table(file: str, records: Records, cells: pl.DataFrame, typed: Typed) -> pl.DataFrame:
+def _reject_table(file: str, records: Records, typed: Typed) -> pl.DataFrame:
     """The records that the reader could not split, and those with a cell that could not be converted."""
     untypable = typed.reasons.is_not_null()
-    raw = [json.dumps(row, ensure_ascii=False, default=str) for row in cells.filter(untypable).iter_rows(named=True)]
+    if records.objects:
+        delivered = (records.objects[place] for place in untypable.arg_true())
+    else:
+        delivered = records.cells.filter(untypable).iter_rows(named=True)
+    raw = [printable(json.dumps(row, ensure_ascii=False, default=str)) for row in delivered]
     untyped = zip(records.lines.filter(untypable), raw, typed.reasons.drop_nulls(), strict=True)
     rows = [(file, *record) for record in sorted([*records.rejects, *untyped])]
     return pl.DataFrame(rows, schema=REJECTS, orient="row")
