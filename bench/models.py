@@ -66,7 +66,7 @@ def sample_items(rng: np.random.Generator, users: np.ndarray) -> pl.DataFrame:
 def metrics_recomart(folder: Path) -> dict[str, float]:
     from recomart_lib.metrics import ranking
 
-    lists, relevant = (pl.read_parquet(folder / f"{name}.parquet") for name in ("lists", "relevant"))
+    lists, relevant = (pl.read_parquet(folder / f"{name}.parquet", glob=False) for name in ("lists", "relevant"))
     lists = lists.drop("score")
 
     def evaluate_lists() -> dict[str, float]:

@@ -148,7 +148,8 @@ def _probes(
     root: Path, chosen: params.Stream, n: int | None, keep_running: Callable[[], bool] = lambda: True
 ) -> Iterator[tuple[float, float]]:
     """Events of new users, one at a time: milliseconds until each appears in the features, and in the list."""
-    everything, item = params.load(root / "params.yaml"), pl.read_parquet(root / paths.PREPARED / "live/items.parquet")
+    everything = params.load(root / "params.yaml")
+    item = pl.read_parquet(root / paths.PREPARED / "live/items.parquet", glob=False)
     producer = Producer(client.client(chosen))
     for number in range(n or sys.maxsize):
         if not keep_running():

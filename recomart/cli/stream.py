@@ -44,7 +44,7 @@ def stream_demo(
     """
     parameters = params.load()
     active = _events(None, None).group_by("user_id").len().sort("len", "user_id").get_column("user_id")
-    watched, items = user or active[0], pl.read_parquet(paths.place(paths.VALIDATED, "items.parquet"))
+    watched, items = user or active[0], pl.read_parquet(paths.place(paths.VALIDATED, "items.parquet"), glob=False)
     n = round(seconds * rate)
     events = demo.generate(items, active, watched, n, rate, parameters.base.seed)
     echo(f"{plural(n, 'event')} at {rate:,.0f}/s; of {printable(watched)} every {demo.WATCHED_EVERY_S} s.")
@@ -191,7 +191,7 @@ def _events(file: Path | None, limit: int | None) -> pl.DataFrame:
     path = file or paths.place(paths.VALIDATED, "events.parquet")
     if not path.exists():
         raise UserError(f"{path} is missing: nothing to replay. Run: dvc repro 02_validate")
-    events = pl.scan_parquet(path).sort("timestamp", "event_id")
+    events = pl.scan_parquet(path, glob=False).sort("timestamp", "event_id")
     return (events.head(limit) if limit else events).collect()
 
 

@@ -148,7 +148,7 @@ def movielens(path: Path) -> Dataset:
     `TrainData.of` would change: Surprise's SVD depends on both, in the third digit.
     """
     columns = ["user_id", "item_id", "rating", "seconds"]
-    rows = pl.read_csv(path, separator="\t", has_header=False, new_columns=columns)
+    rows = pl.read_csv(path, separator="\t", has_header=False, new_columns=columns, glob=False)
     draws = np.random.RandomState(42).rand(rows.height)
     rows = rows.with_columns(pl.col("rating").cast(pl.Float64), draw=pl.Series(draws)).sort("item_id", "draw")
     position, count = pl.int_range(1, pl.len() + 1).over("item_id"), pl.len().over("item_id")
@@ -188,7 +188,7 @@ def cross_validated(expected: PublishedResult, ratings: Any) -> dict[str, float]
 def online_retail(path: Path) -> Dataset:
     """Train: purchases before the cut. Relevant: what known customers buy in the 30 days after it."""
     types = {"InvoiceNo": pl.String, "StockCode": pl.String, "CustomerID": pl.String}
-    rows = pl.read_csv(path, schema_overrides=types, try_parse_dates=False)
+    rows = pl.read_csv(path, schema_overrides=types, try_parse_dates=False, glob=False)
     sales = rows.filter(pl.col("CustomerID").is_not_null(), pl.col("Quantity") > 0, pl.col("UnitPrice") > 0).select(
         user_id="CustomerID",
         item_id="StockCode",

@@ -242,4 +242,4 @@ def _rows(name: str, shop: Shop) -> dict[str, int]:
 
 
 def _height(path: Path) -> int:
-    return pl.scan_parquet(path).select(pl.len()).collect().item()
+    return pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()

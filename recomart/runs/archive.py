@@ -59,7 +59,7 @@ class Run:
     @cached_property
     def scores(self) -> pl.DataFrame:
         """One row per protocol, model and evaluated user: ndcg@10, precision@10, recall@10 (07_evaluate)."""
-        return pl.read_parquet(self.folder / SCORES)
+        return pl.read_parquet(self.folder / SCORES, glob=False)
 
     @cached_property
     def fingerprint(self) -> str:

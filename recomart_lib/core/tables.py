@@ -16,7 +16,7 @@ from recomart_lib.core.errors import UserError
 
 def read(*parts: Path | str) -> pl.DataFrame:
     """Read a table that an earlier stage wrote."""
-    return pl.read_parquet(_existing(*parts))
+    return pl.read_parquet(_existing(*parts), glob=False)
 
 
 def write(table: pl.DataFrame, *parts: Path | str) -> None:

@@ -61,7 +61,7 @@ def scan(folder: Path, zone: str, engine: Engine = "polars") -> PreparedTables:
     files = [folder / f"{name}.parquet" for name in FILES]
     if missing := [path.name for path in files if not path.exists()]:
         raise UserError(f"{folder} lacks {', '.join(missing)}. Run: dvc repro 04_prepare")
-    prepared = prepared_tables(*(pl.scan_parquet(path) for path in files), zone)
+    prepared = prepared_tables(*(pl.scan_parquet(path, glob=False) for path in files), zone)
     if engine == "spark":
         prepared.events = _spark_events(session().read.parquet(str(files[0])), zone)
     return prepared

@@ -137,7 +137,7 @@ def known_until(root: Path) -> datetime:
 
 @lru_cache(maxsize=2)
 def _last(path: Path, _: int) -> datetime:
-    last = pl.scan_parquet(path).select(pl.col("event_timestamp").max()).collect().item()
+    last = pl.scan_parquet(path, glob=False).select(pl.col("event_timestamp").max()).collect().item()
     return last or LONG_AGO
 
 

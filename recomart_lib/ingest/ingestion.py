@@ -176,7 +176,7 @@ def _jobs(shop: Shop, table: str, source: Path, replay_folder: Path | None, stre
 
 def _stream_chunks(file: Path, shop: Shop, table: str, name: str) -> Iterator[Chunk]:
     """A day of streamed events in chunks; the consumer has already read and typed them."""
-    rows = as_declared(pl.scan_parquet(file, hive_partitioning=False).select(list(TABLES[table])))
+    rows = as_declared(pl.scan_parquet(file, hive_partitioning=False, glob=False).select(list(TABLES[table])))
     for start in range(0, max(1, rows.select(pl.len()).collect().item()), lake.BATCH_ROWS):
         batch = rows.slice(start, lake.BATCH_ROWS).collect().with_row_index("source_line", start + 1)
         provenance = pl.lit(name).alias("source_file"), pl.col("source_line").cast(pl.Int64)
@@ -205,8 +205,9 @@ def _ingest_file(
 
 def _declaration(shop: Shop, table: str) -> str:
     """Everything in the shop file that decides how this table is read; keys with default values do not count."""
-    spec = shop.table(table).model_dump_json(exclude=NOT_READING, exclude_defaults=True)
-    return f"{shop.time_zone} {spec} {reader.mapped_columns(shop, table)}"
+    spec = reader.reading(shop, table).model_dump_json(exclude=NOT_READING, exclude_defaults=True)
+    declaration = f"{shop.time_zone} {spec} {reader.mapped_columns(shop, table)}"
+    return f"{declaration} {totals}" if (totals := reader.line_totals(shop, table)) else declaration
 
 
 def _check_rejected_share(name: str, staged: lake.StagedFile, max_rejected: float) -> None:

@@ -29,7 +29,7 @@ import polars as pl
 from recomart_lib import __version__
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.parquet import Writer, scratch_folder
-from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, TIMESTAMP, VALID_FROM, as_declared
+from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, as_declared, dtype_of
 from recomart_lib.ingest import deliveries
 from recomart_lib.ingest.sources.records import Chunk
 
@@ -260,7 +260,7 @@ class LakeTable:
         all_columns = dict.fromkeys([*self.declared, *(name for names in self.columns for name in names)])
         names = [name for name in all_columns if columns is None or name in {*columns, *PLACE}]
         for paths, n_rows in self._groups(size):
-            rows = _select_or_null(pl.scan_parquet(paths, hive_partitioning=False), names)
+            rows = _select_or_null(pl.scan_parquet(paths, hive_partitioning=False, glob=False), names)
             for start in range(0, max(n_rows, 1), size):
                 yield rows.slice(start, size).join(repaired, on=PLACE, how="anti", maintain_order="left").collect()
         if self.repairs.height:
@@ -285,16 +285,8 @@ class LakeTable:
 def _select_or_null(rows: pl.LazyFrame, names: list[str]) -> pl.LazyFrame:
     """These columns in today's types, null where a file lacks one: files may differ in those of derived tables."""
     existing = rows.collect_schema().names()
-    nulls = [pl.lit(None, _declared_type(name)).alias(name) for name in names if name not in existing]
+    nulls = [pl.lit(None, dtype_of(name)).alias(name) for name in names if name not in existing]
     return as_declared(rows.with_columns(nulls).select(names))
-
-
-def _declared_type(name: str) -> pl.DataType:
-    """The type of a column; `users.country` is a column of a derived table, delivered in the events."""
-    if name == VALID_FROM:
-        return TIMESTAMP
-    table, _, column = name.rpartition(".")
-    return next(columns[column] for key, columns in TABLES.items() if table in ("", key) and column in columns)
 
 
 def table(raw: Path, shop: str, table: str) -> LakeTable:
@@ -350,7 +342,9 @@ def read(raw: Path, shop: str, name: str) -> pl.DataFrame:
 
 def _all_rejects(raw: Path, files: dict[str, Manifest]) -> pl.DataFrame:
     stems = [raw / manifest["path"] for manifest in files.values() if manifest["rows_rejected"]]
-    parts = [pl.read_parquet(path.with_suffix(".rejects.parquet"), hive_partitioning=False) for path in stems]
+    parts = [
+        pl.read_parquet(path.with_suffix(".rejects.parquet"), hive_partitioning=False, glob=False) for path in stems
+    ]
     return pl.concat([pl.DataFrame(schema=REJECTS), *parts])
 
 
@@ -367,7 +361,9 @@ def _repairs(raw: Path, manifests: list[Manifest], files: dict[str, Manifest]) -
     if not manifests:
         return pl.DataFrame(schema=PROVENANCE)
     current = pl.DataFrame({"source_file": list(files), VERSION: list(map(version_of, files.values()))})
-    files_of_rows = [as_declared(pl.read_parquet(raw / m["path"], hive_partitioning=False)) for m in manifests]
+    files_of_rows = [
+        as_declared(pl.read_parquet(raw / m["path"], hive_partitioning=False, glob=False)) for m in manifests
+    ]
     rows = pl.concat(files_of_rows, how="diagonal")
     rows = rows.join(current, on=["source_file", VERSION], how="semi", maintain_order="left")
     return rows.unique(PLACE, keep="last", maintain_order=True).sort(PLACE).drop(VERSION)

@@ -19,4 +19,4 @@ def pending(folder: Path | None, shop: Shop, table: str) -> list[Path]:
 
 def chunks(file: Path, shop: Shop, table: str, name: str) -> Iterator[Chunk]:
     """A replay file as one chunk; its rows carry the file and line that they replace."""
-    yield Chunk(pl.read_parquet(file), pl.DataFrame(schema=REJECTS))
+    yield Chunk(pl.read_parquet(file, glob=False), pl.DataFrame(schema=REJECTS))

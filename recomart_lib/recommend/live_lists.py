@@ -140,5 +140,5 @@ def _history(
 def _load(root: Path, written: int) -> tuple[ItemToItem, pl.DataFrame, pl.DataFrame]:
     """Load the live model, and the users and products of its rows and columns; `written` invalidates the cache."""
     folder = root / paths.PREPARED / "live"
-    users, items = (pl.read_parquet(folder / f"{name}.parquet") for name in ("users", "items"))
+    users, items = (pl.read_parquet(folder / f"{name}.parquet", glob=False) for name in ("users", "items"))
     return models.load(root / MODEL), users.select("user_id", "user_idx"), items.select("item_id", "item_idx")

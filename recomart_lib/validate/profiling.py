@@ -26,7 +26,7 @@ def profile(source: Path, title: str, path: Path, max_rows: int, seed: int) -> s
     warnings.filterwarnings("ignore", module="data_profiling")
     from data_profiling import ProfileReport  # takes four seconds to import
 
-    lazy = pl.scan_parquet(source)
+    lazy = pl.scan_parquet(source, glob=False)
     height = lazy.select(pl.len()).collect().item()
     if height > max_rows:
         title = f"{title}: a sample of {max_rows:,} of {height:,} rows"

@@ -41,10 +41,10 @@ def read(quarantine: Path, table: str) -> pl.DataFrame:
     """
     if not (quarantine / "rejected.parquet").exists():
         raise UserError(f"There is no quarantine in {quarantine} yet. Run: dvc repro 02_validate")
-    lines = pl.read_parquet(quarantine / "rejected.parquet").filter(pl.col("table") == table)
+    lines = pl.read_parquet(quarantine / "rejected.parquet", glob=False).filter(pl.col("table") == table)
     parts = [lines.select(pl.col("reason").alias(REASONS), RAW, *PLACE, VERSION)]
     if (quarantine / f"{table}.parquet").exists():
-        parts.insert(0, pl.read_parquet(quarantine / f"{table}.parquet"))
+        parts.insert(0, pl.read_parquet(quarantine / f"{table}.parquet", glob=False))
     rows = pl.concat(parts, how="diagonal")
     first = [REASONS, RAW, *PLACE, VERSION]
     return rows.select(*first, pl.exclude(first))
@@ -148,7 +148,7 @@ def _repaired_rows(shop: Shop, table: str, repaired: Path | None, quarantined: p
         return quarantined.drop(REASONS)
     path = repaired / f"{table}.csv"
     try:
-        cells = pl.read_csv(path, infer_schema=False)
+        cells = pl.read_csv(path, infer_schema=False, glob=False)
     except pl.exceptions.PolarsError as problem:
         raise UserError(f"{path} could not be read as CSV (comma, UTF-8): {problem}") from None
     columns = [name for name in quarantined.columns if name != REASONS]
