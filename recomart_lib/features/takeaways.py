@@ -6,6 +6,7 @@ from datetime import datetime
 
 import polars as pl
 
+from recomart_lib.core.schemas import ALWAYS, KEYS
 from recomart_lib.core.text import number, percent, plural
 
 DRIFTED = 0.25  # the usual threshold of the population stability index
@@ -41,12 +42,13 @@ def audited(name: str, as_of: datetime, table: pl.DataFrame) -> str:
     features = table.filter(~pl.col("feature").str.starts_with("canary"))
     leaks = features.filter("leaks").height
     latest = features.get_column("latest_event").max()
-    caught = "the canary was caught" if canary.get_column("leaks").all() else "**the canary was not caught**"
+    missed = canary.filter(~pl.col("leaks")).get_column("feature").to_list()
+    caught = f"**not caught: {', '.join(missed)}**" if missed else "the canaries were caught"
     latest_used = f"latest event used: {latest:%Y-%m-%d %H:%M:%S}" if latest else "no event was used"
     verdict = (
         f"**{plural(leaks, 'feature')} leak**" if leaks else f"**none of {plural(features.height, 'feature')} leaks**"
     )
-    return f"Cut *{name}* ({as_of:%Y-%m-%d %H:%M:%S} UTC): {verdict}; {latest_used}; {features.get_column('n_changed').sum():,} values changed with later events; {caught} ({canary.get_column('n_changed').sum():,} changed)."
+    return f"Cut *{name}* ({as_of:%Y-%m-%d %H:%M:%S} UTC): {verdict}; {latest_used}; {features.get_column('n_changed').sum():,} values changed with later events and statements; {caught} ({canary.get_column('n_changed').sum():,} changed)."
 
 
 def redundant(entity: str, pairs: pl.DataFrame) -> str:
@@ -62,3 +64,38 @@ def freshness(last: str, live: datetime) -> str:
     hours = (live - datetime.fromisoformat(last)).total_seconds() / 3600
     lag = f"{number(hours)} hours after the last event" if hours > 0.01 else "right after the last event"
     return f"**Live features are as of {live:%Y-%m-%d %H:%M:%S} UTC**, {lag}."
+
+
+def statements(table: str, history: pl.DataFrame, used: pl.DataFrame, zone: str) -> str:
+    """Which statements about users or products the features of past cuts use, and which of them are later than the cut.
+
+    Parameters
+    ----------
+    table
+        users or items.
+    history
+        Its statements (see `prepare.versions`).
+    used
+        See `statements.used`.
+    zone
+        The shop's time zone, for days.
+    """
+    name = {"users": "user", "items": "product"}[table]
+    days = history.filter(pl.col("valid_from") > ALWAYS).get_column("valid_from").dt.convert_time_zone(zone).dt.date()
+    if days.is_empty():
+        return f"**{name.capitalize()}s**: no table states anything about them; what events say counts as of every cut."
+    n_ids, changed = history.get_column(KEYS[table]).n_unique(), history.height - history.unique(KEYS[table]).height
+    span = f"{days.min()}" if days.min() == days.max() else f"{days.min()} to {days.max()}"
+    if not changed:
+        stated = f"**One statement about each of {plural(n_ids, name)}** ({span}), used as of every cut."
+    else:
+        n_changed = history.filter(pl.col(KEYS[table]).is_duplicated()).get_column(KEYS[table]).n_unique()
+        stated = (
+            f"**{n_changed:,} of {plural(n_ids, name)} changed** ({plural(history.height, 'statement')}, {span}); as of a "
+            "cut, the newest statement until then counts."
+        )
+    early = used.filter(pl.col("table") == table, pl.col("before_first") > 0)
+    if not early.height:
+        return f"{stated} No cut needs a later one."
+    where = ", ".join(f"{row['cut']} {row['before_first']:,} of {row['ids']:,}" for row in early.to_dicts())
+    return f"{stated} **Where there is none yet, the first one is used, although it is later than the cut**: {where}."

@@ -43,7 +43,7 @@ def is_first(key: str) -> pl.Expr:
     return pl.int_range(pl.len()).over(key) == 0
 
 
-def used_before(history: pl.DataFrame, key: str, ids: pl.Series, moment: datetime) -> int:
-    """How many of these ids have no statement yet at a moment, so that `as_of` uses their first, a later one."""
-    later = history.filter(is_first(key) & (pl.col("valid_from") > moment))
-    return later.filter(pl.col(key).is_in(ids.unique().implode())).height
+def is_repeated(history: pl.DataFrame) -> bool:
+    """Whether the shop has stated something new about its users or products after its first delivery."""
+    stated = history.get_column("valid_from")
+    return stated.filter(stated > ALWAYS).n_unique() > 1

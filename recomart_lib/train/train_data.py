@@ -11,7 +11,7 @@ import polars as pl
 
 from recomart_lib.features import feature_store
 from recomart_lib.models.base import TrainData
-from recomart_lib.prepare import splits
+from recomart_lib.prepare import splits, versions
 from recomart_lib.train.candidates import build_candidates
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,8 @@ def build_train_data(
     examples
         Training examples (see `training_examples`); those whose outcome was not yet known at the cut are left out.
     users, items
-        The prepared tables, for models that read attributes; prices of items are as of the cut (see `priced_items`).
+        The histories (see `prepare.versions`), for models that read attributes. They get what held at the cut, and in
+        the live window the newest statements; prices: see `priced_items`.
     only
         The user_idx whose pair features are read from the store; None: all users.
     """
@@ -60,13 +61,14 @@ def build_train_data(
     relevant_events = split_metadata["relevant_events"]
     baskets = splits.baskets(splits.before(events, cut), window["users"], window["items"], relevant_events)
     data = from_window(window, cut).with_baskets(baskets)
+    held = None if name == "live" else cut
     return (
         data.with_candidates(build_candidates(window, data, features, service))
         .with_features(features)
         .with_examples(examples)
         .with_attributes(
-            users=_attributes(window["users"], users, "user_id"),
-            items=_attributes(window["items"], priced_items(items, events, cut), "item_id"),
+            users=None if users is None else _attributes(window["users"], versions.as_of(users, "user_id", held)),
+            items=None if items is None else _attributes(window["items"], priced_items(items, held, events, cut)),
         )
     )
 
@@ -82,18 +84,20 @@ def latest_example_cut(name: str, split_metadata: dict[str, Any]) -> datetime:
     return previous.get(name, cuts[name] - timedelta(days=split_metadata["horizon_days"]))
 
 
-def priced_items(items: pl.DataFrame | None, events: pl.DataFrame, cut: datetime) -> pl.DataFrame | None:
-    """item_id, name, category, brand, and the price in the item's last event with a price before the cut.
+def priced_items(items: pl.DataFrame, held: datetime | None, events: pl.DataFrame, cut: datetime) -> pl.DataFrame:
+    """item_id, name, category, brand as of `held` (None: the newest statements), and price.
 
-    If several events have that timestamp: the lowest price. The items table has the current price, which would leak
-    the future.
+    The price is the one that the shop stated. If it has stated its products once only, that price is today's and would
+    leak the future: then it is the price in the item's last event with a price before the cut (several at that moment:
+    the lowest).
     """
-    if items is None:
-        return None
     with_price = events.filter(pl.col("timestamp") < cut, pl.col("price").is_not_null())
     last = with_price.filter(pl.col("timestamp") == pl.col("timestamp").max().over("item_id"))
     prices = last.group_by("item_id").agg(pl.col("price").min())
-    return items.select("item_id", "name", "category", "brand").join(prices, on="item_id", how="left")
+    table = versions.as_of(items, "item_id", held).select("item_id", "name", "category", "brand", stated="price")
+    priced = table.join(prices, on="item_id", how="left")
+    price = pl.coalesce("stated", "price") if versions.is_repeated(items) else pl.col("price")
+    return priced.with_columns(price=price).drop("stated")
 
 
 def pair_features(window: Tables, cut: datetime, service: str, only: np.ndarray | None = None) -> pl.DataFrame:
@@ -108,5 +112,6 @@ def pair_features(window: Tables, cut: datetime, service: str, only: np.ndarray 
     return feature_store.training_frame(spine, service)
 
 
-def _attributes(encoder: pl.DataFrame, attributes: pl.DataFrame | None, key: str) -> pl.DataFrame | None:
-    return None if attributes is None else encoder.join(attributes, on=key, how="left")
+def _attributes(encoder: pl.DataFrame, attributes: pl.DataFrame) -> pl.DataFrame:
+    """The attributes of each index of an encoder of users or items."""
+    return encoder.join(attributes, on=[name for name in encoder.columns if name.endswith("_id")], how="left")

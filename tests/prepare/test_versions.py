@@ -43,9 +43,8 @@ def test_a_table_that_was_stated_once_is_itself_at_every_moment():
         assert versions.as_of(versions.always(table), "item_id", moment).equals(table)
 
 
-def test_ids_without_a_statement_yet_are_counted():
-    ids = pl.Series(["a", "b", "c", "c", "unknown"])
-    counts = [versions.used_before(HISTORY, "item_id", ids, utc(2024, month, 1)) for month in (1, 2, 3)]
-    assert counts == [1, 0, 0]
-    assert versions.used_before(HISTORY, "item_id", ids, utc(2023, 1, 1)) == 2
-    assert versions.used_before(HISTORY, "item_id", ids.head(1), utc(2023, 1, 1)) == 1
+def test_a_history_is_repeated_if_statements_came_at_several_moments():
+    assert versions.is_repeated(HISTORY)
+    assert not versions.is_repeated(HISTORY.filter(pl.col("item_id") == "c"))
+    assert not versions.is_repeated(HISTORY.filter(pl.col("valid_from") <= utc(2024, 1, 1)))
+    assert not versions.is_repeated(HISTORY.clear())

@@ -10,7 +10,7 @@ import pytest
 from conftest import rows, utc
 
 from recomart_lib.features import feature_store
-from recomart_lib.prepare import cleaning, splits
+from recomart_lib.prepare import cleaning, splits, versions
 from recomart_lib.prepare.settings import Prepare
 from recomart_lib.train import train_data, training_examples
 
@@ -175,13 +175,35 @@ def test_attributes_are_those_of_the_window_and_prices_are_from_before_the_cut()
     events = cleaning.clean_events(rows("events", *records), Prepare())
     items = cleaning.clean_items(rows("items", *[{"item_id": item, "price": 99.0} for item in "dcba"]))
     users = cleaning.clean_users(rows("users", {"user_id": "u", "country": "DE"}, {"user_id": "w"}))
-    data = data_at(events, "validation", users=users, items=items)
+    data = data_at(events, "validation", users=versions.always(users), items=versions.always(items))
     assert data.items.select("item_idx", "name", "category", "price").rows() == [
         (0, "a", "unknown", 4.0),
         (1, "b", "unknown", None),
     ]
     assert data.users.select("user_idx", "country").rows() == [(0, "DE"), (1, None)]
     assert data_at(events, "validation").items is None
+
+
+def test_attributes_are_what_the_shop_stated_until_the_cut_and_live_the_newest(events):
+    statements = [("a", "food", 2.0, utc(2024, 1, 1)), ("a", "tools", 3.0, utc(2024, 2, 1))]
+    statements += [("a", None, 4.0, utc(2024, 5, 1)), ("b", "food", 7.0, utc(2024, 3, 1))]
+    records = [{"item_id": item, "category": category, "price": price} for item, category, price, _ in statements]
+    items = cleaning.clean_history(
+        "items", rows("items", *records).with_columns(pl.Series("valid_from", [row[3] for row in statements]))
+    )
+    users = cleaning.clean_users(rows("users", {"user_id": "u", "country": "DE"}, {"user_id": "u", "country": "FR"}))
+    users = users.with_columns(pl.Series("valid_from", [utc(2024, 1, 1), utc(2024, 3, 2)]))
+    expected = {
+        "training_2": ([("food", 2.0), ("food", 7.0)], "DE"),  # no statement about b yet: its first
+        "validation": ([("tools", 3.0), ("food", 7.0)], "DE"),
+        "test": ([("tools", 3.0), ("food", 7.0)], "FR"),
+        "live": ([("unknown", 4.0), ("food", 7.0)], "FR"),
+    }
+    for name, (products, country) in expected.items():
+        data = data_at(events, name, users=users, items=items)
+        stated = data.items.filter(pl.col("item_idx") < 2)
+        assert stated.select("category", "price").rows() == products, name
+        assert data.users["country"][0] == country, name
 
 
 def pairs(label: list[int], **features: list[float | None]) -> pl.DataFrame:

@@ -232,7 +232,7 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             "none of 1 feature leaks**; latest event used: 2024-01-01 00:00:00; 0 values",
             "1 feature leak**",
         ),
-        (audited(False, True), audited(False, False), "the canary was caught", "the canary was not caught"),
+        (audited(False, True), audited(False, False), "the canaries were caught", "**not caught: canary_x**"),
         (
             same(),
             same(-0.97),
