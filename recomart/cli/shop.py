@@ -12,9 +12,9 @@ import typer
 from recomart import datasets
 from recomart.cli import completion, shop_details
 from recomart.cli.options import Rows, Source, examples
-from recomart.cli.output import echo, show_fields, show_table
+from recomart.cli.output import echo, show_fields, show_table, warn
 from recomart.project import params, params_writer
-from recomart_lib.core import paths, shops
+from recomart_lib.core import paths, shops, source_files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop
 from recomart_lib.core.text import plural
@@ -102,7 +102,7 @@ def _table(shop: Shop, table: str, folder: Path) -> dict[str, str | int | None]:
 def _n_files(shop: Shop, table: str, folder: Path) -> int:
     """The number of a table's files in the folder."""
     try:
-        return len(shops.files(shop, table, folder))
+        return len(source_files.files(shop, table, folder))
     except UserError:  # there are none
         return 0
 
@@ -126,6 +126,8 @@ def shop_check(
     quality_rules.of_shop(params.load().validate_, declared)
     echo(f"{path} is valid: {declared.title}.")
     ingestion.check(declared, folder)
+    for entry in source_files.left_out(declared, folder):
+        warn(f"{entry.file} is not read as {entry.table}: {entry.reason}.")
     for table in declared.delivered:
         if declared.table(table).kind == "rest" and not (folder / f"{table}.jsonl").exists():
             echo(
@@ -136,7 +138,7 @@ def shop_check(
 
 
 def _first_rows(shop: Shop, table: str, folder: Path, rows: int) -> None:
-    files = shops.files(shop, table, folder)
+    files = source_files.files(shop, table, folder)
     delivered = next(reader.chunks(files[0], shop, table))
     echo(
         f"\n{table}: {plural(len(files), 'file')}; {files[0].name} (the first part of a large file): "

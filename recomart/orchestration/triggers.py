@@ -26,7 +26,7 @@ from dagster import (
 )
 
 from recomart.project import params
-from recomart_lib.core import paths, shops
+from recomart_lib.core import paths, shops, source_files
 from recomart_lib.core.errors import UserError
 
 WEBHOOK = "RECOMART_WEBHOOK"
@@ -53,7 +53,7 @@ def fingerprint(root: Path) -> str:
     base = params.load(root / "params.yaml").base
     shop, source = shops.load(base.shop), root / base.source
     tables = [table for table in shop.delivered if shop.table(table).kind != "rest"]
-    delivered = [file for table in tables for file in shops.files(shop, table, source)]
+    delivered = [file for table in tables for file in source_files.files(shop, table, source)]
     committed = (root / paths.STREAMING).rglob("*.json")
     return _digest([*delivered, *committed])
 

@@ -14,11 +14,12 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from recomart_lib.core import paths
-from recomart_lib.core.config import Strict, read_yaml, suggestion, validated
+from recomart_lib.core.config import Strict, suggestion, validated
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TABLES
 from recomart_lib.core.shop_api import Api
 from recomart_lib.core.shop_tables import Table, mapping_problems
+from recomart_lib.core.yaml_reader import read_yaml
 
 
 class Fetch(Strict):
@@ -93,6 +94,8 @@ class Shop(Strict):
         problems = [problem for name, table in self.tables.items() for problem in mapping_problems(name, table)]
         if "events" not in self.tables or self.tables["events"].kind == "derived":
             problems.append("tables.events is required: models are trained on events")
+        if self.table("items").price_is_total and "quantity" not in self.table("events").columns:
+            problems.append("tables.items.columns.price: a total is divided by the quantity, which events do not map")
         if not self.api and any(table.kind == "rest" for table in self.tables.values()):
             problems.append("api is required: a table of kind rest needs its url")
         if problems:
@@ -120,7 +123,8 @@ def load(name: str) -> Shop:
 
 def read(path: Path) -> Shop:
     """Read and validate one shop file; the shop is named after the file."""
-    return validated(Shop, {**read_yaml(path), "name": path.stem}, path)
+    content = read_yaml(path)
+    return validated(Shop, {**content, "name": path.stem}, path, content.places)
 
 
 def resolved(shop: Shop) -> dict[str, Any]:
@@ -134,23 +138,3 @@ def resolved(shop: Shop) -> dict[str, Any]:
 def fetch_hint(shop: Shop) -> str:
     """The end of a message about missing files, if they are public: how to download them."""
     return f" They are public: recomart shop fetch {shop.name}" if shop.fetch else ""
-
-
-def files(shop: Shop, table: str, source: Path) -> list[Path]:
-    """The delivered files of a table, sorted by name.
-
-    Raises
-    ------
-    UserError
-        If the folder or the files do not exist.
-    """
-    pattern = f"{table}.jsonl" if shop.table(table).kind == "rest" else shop.table(table).path
-    if not source.is_dir():
-        raise UserError(
-            f"base.source: there is no folder {source}. Say where the files of shop '{shop.name}' are: "
-            f"make repro SHOP={shop.name} SOURCE=<folder>." + fetch_hint(shop)
-        )
-    matches = sorted(file for file in source.glob(pattern or "") if file.is_file())
-    if not matches:
-        raise UserError(f"shops/{shop.name}.yaml: tables.{table}.path '{pattern}' matches no file in {source}.")
-    return matches

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import polars as pl
 from tqdm.auto import tqdm
 
-from recomart_lib.core import shops
+from recomart_lib.core import source_files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, as_declared
 from recomart_lib.core.shops import Shop
@@ -56,7 +56,7 @@ def check(shop: Shop, source: Path) -> None:
     for table in shop.delivered:
         if shop.table(table).kind == "rest":
             continue
-        for file in shops.files(shop, table, source):
+        for file in source_files.files(shop, table, source):
             if names := reader.header(file, shop.table(table)):
                 reader.check_columns(file, shop, table, names)
 
@@ -149,7 +149,7 @@ def no_longer_delivered(shop: Shop, source: Path, raw: Path) -> list[str]:
     """Ingested files (`<table>/<file>`) that the source folder no longer contains, but the lake does."""
     missing = []
     for table in shop.delivered:
-        delivered = {_name(file, source) for file in shops.files(shop, table, source)}
+        delivered = {_name(file, source) for file in source_files.files(shop, table, source)}
         missing += [
             f"{table}/{name}"
             for name, manifest in lake.newest(raw, shop.name, table).items()
@@ -167,7 +167,7 @@ class _Job(NamedTuple):
 
 
 def _jobs(shop: Shop, table: str, source: Path, replay_folder: Path | None, streamed: dict[date, Path]) -> list[_Job]:
-    jobs = [_Job(file, _name(file, source), reader.chunks) for file in shops.files(shop, table, source)]
+    jobs = [_Job(file, _name(file, source), reader.chunks) for file in source_files.files(shop, table, source)]
     jobs += [_Job(file, f"replay/{file.name}", replay.chunks) for file in replay.pending(replay_folder, shop, table)]
     if table == "events":
         jobs += [_Job(file, f"{STREAM}events-{day}.parquet", _stream_chunks) for day, file in streamed.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from recomart_lib.core.source_files import LeftOut
 from recomart_lib.core.text import number, percent, plural, safe
 from recomart_lib.ingest.sources.rest_paging import CERTAIN_ENDS
 
@@ -21,6 +22,17 @@ def ingested(files: pl.DataFrame) -> str:
     return (
         f"**{plural(files.height, 'file')} with {plural(delivered, 'row')}: {outcome}.** "
         f"New or changed since the last run: {plural(new, 'file')}."
+    )
+
+
+def left_out(files: list[LeftOut]) -> str:
+    """Files in the source folder that look as if they were delivered, but are not read."""
+    if not files:
+        return ""
+    shown = "; ".join(f"{safe(entry.file)} ({safe(entry.table)}: {safe(entry.reason)})" for entry in files[:5])
+    return (
+        f"**{plural(len(files), 'file')} in the source folder {'is' if len(files) == 1 else 'are'} not read:** {shown}"
+        f"{'; ...' if files[5:] else ''}. Rename what should be read, or change `path` in the shop file."
     )
 
 

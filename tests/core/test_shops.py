@@ -68,7 +68,9 @@ def test_our_shops_are_valid(path):
         ("tables/events/thousands", ".", "`thousands` and `decimal` cannot both be '.'"),
         ("tables/items/flags", {"sort": ["a", "b"]}, "tables.items.flags.sort: no entry of `columns` uses it."),
         ("tables/items/flags", {"kind": []}, "tables.items.flags.kind: List should have at least 1 item"),
-        ("tables/users/values", {"age": {"old": "99"}}, "tables.users.values.age: not a mapped text column"),
+        ("tables/users/values", {"ages": {"old": "99"}}, "tables.users.values.ages: not a mapped column. Did you mean"),
+        ("tables/events/columns/price", {"totals": "x"}, "columns.price: write the delivered column, or {total:"),
+        ("tables/items/columns/price", {"total": "x"}, "items.columns.price: only lines of events have a total"),
         ("tables/events/exclude", {"guest": {"missing": "age", "reason": "x"}}, "'age' is not a mapped column"),
         ("tables/events/exclude", {"x": {"reason": "x"}}, "say which rows: either `missing` (a column"),
         ("tables/events/exclude", {"x": {"missing": "price", "since": "2024-01-01", "reason": "x"}}, "say which rows"),
@@ -108,19 +110,3 @@ def test_tables_that_are_not_declared_are_derived(tmp_path, tiny_shop):
     shop = tiny_shop(tmp_path, **changed("tables/users", None)).shop
     assert shop.table("users").kind == "derived"
     assert shop.delivered == ["items", "events"]
-
-
-def test_files_are_sorted_and_folders_ignored(tmp_path, tiny_shop):
-    tiny = tiny_shop(tmp_path)
-    (tiny.source / "events-2.csv").touch()
-    (tiny.source / "events-dir.csv").mkdir()
-    assert [file.name for file in shops.files(tiny.shop, "events", tiny.source)] == ["events-2.csv", "events.csv"]
-
-
-def test_missing_files_and_folders_are_reported(tmp_path, tiny_shop):
-    tiny = tiny_shop(tmp_path)
-    (tiny.source / "users.csv").unlink()
-    with pytest.raises(UserError, match=r"shops/tiny.yaml: tables.users.path 'users.csv' matches no file"):
-        shops.files(tiny.shop, "users", tiny.source)
-    with pytest.raises(UserError, match=r"base\.source: there is no folder"):
-        shops.files(tiny.shop, "users", tmp_path / "nowhere")

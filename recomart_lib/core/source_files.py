@@ -1,0 +1,131 @@
+"""The files of the folder SOURCE that a shop file's patterns name, and the near misses that are left out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from recomart_lib.core.errors import UserError
+from recomart_lib.core.shops import Shop, fetch_hint
+
+LEFTOVER_STARTS = ("~$", "#")  # a lock of Microsoft Office, a buffer of Emacs; LibreOffice's locks are hidden
+LEFTOVER_ENDS = ("~", ".tmp", ".part", ".partial", ".crdownload", ".swp")  # backups, incomplete downloads
+
+
+class LeftOut(NamedTuple):
+    """A file that looks as if it were delivered, but is not read: its table, its path in SOURCE, and why."""
+
+    table: str
+    file: str
+    reason: str
+
+
+def files(shop: Shop, table: str, source: Path) -> list[Path]:
+    """The delivered files of a table, sorted by name. A path that exists as it is written is no pattern.
+
+    Raises
+    ------
+    UserError
+        If the folder or the files do not exist.
+    """
+    pattern = _pattern(shop, table)
+    if not source.is_dir():
+        raise UserError(
+            f"base.source: there is no folder {source}. Say where the files of shop '{shop.name}' are: "
+            f"make repro SHOP={shop.name} SOURCE=<folder>." + fetch_hint(shop)
+        )
+    matches = [path for path in _matches(shop, table, source) if path.is_file()]
+    matches = [path for path in matches if not _leftover(path, source, pattern)]
+    if not matches:
+        raise UserError(
+            f"shops/{shop.name}.yaml: tables.{table}.path '{pattern}' matches no file in {source}."
+            + _advice(pattern, source)
+        )
+    return matches
+
+
+def left_out(shop: Shop, source: Path) -> list[LeftOut]:
+    """What a table's pattern matches but is not read, and what it would match in other capital letters."""
+    every = sorted(path for path in source.rglob("*") if path.is_file())
+    return [entry for table in shop.delivered for entry in _left_out(shop, table, source, every)]
+
+
+def _left_out(shop: Shop, table: str, source: Path, every: list[Path]) -> Iterator[LeftOut]:
+    pattern, matches = _pattern(shop, table), _matches(shop, table, source)
+    if PurePosixPath(pattern).name.strip("*"):
+        # `*` alone matches folders on purpose: each `**/*` does
+        for folder in (path for path in matches if path.is_dir()):
+            yield LeftOut(table, _name(folder, source), "a folder, not a file")
+    for path in matches:
+        if path.is_symlink() and not path.exists():
+            yield LeftOut(table, _name(path, source), "a link to a file that does not exist")
+        elif path.is_file() and (reason := _leftover(path, source, pattern)):
+            yield LeftOut(table, _name(path, source), reason)
+    for path in set(_in_other_case(pattern, source, every)).difference(matches):
+        if not _leftover(path, source, pattern):
+            yield LeftOut(table, _name(path, source), f"'{pattern}' has other capital letters")
+
+
+def _pattern(shop: Shop, table: str) -> str:
+    return f"{table}.jsonl" if shop.table(table).kind == "rest" else str(shop.table(table).path)
+
+
+def _matches(shop: Shop, table: str, source: Path) -> list[Path]:
+    """What exists under exactly this path, else what the pattern matches, sorted by name."""
+    pattern = _pattern(shop, table)
+    if (source / pattern).is_file():
+        return [source / pattern]
+    try:
+        return sorted(source.glob(pattern))
+    except (ValueError, NotImplementedError) as problem:
+        raise UserError(f"shops/{shop.name}.yaml: tables.{table}.path '{pattern}': {problem}") from None
+
+
+def _leftover(path: Path, source: Path, pattern: str) -> str | None:
+    """Why a file that the pattern matches is not meant by it, as it is hidden or not complete; None for a delivery."""
+    parts = path.relative_to(source).parts
+    if (source / pattern) == path:
+        return None
+    if _is_hidden(parts) and not _is_hidden(PurePosixPath(pattern).parts):
+        return "a hidden file"
+    starts = path.name.startswith(LEFTOVER_STARTS) and not PurePosixPath(pattern).name.startswith(path.name[0])
+    ends = path.name.endswith(LEFTOVER_ENDS) and not pattern.endswith(LEFTOVER_ENDS)
+    return "a lock, a backup or an incomplete download" if starts or ends else None
+
+
+def _is_hidden(parts: tuple[str, ...]) -> bool:
+    return any(part.startswith(".") and part != ".." for part in parts)
+
+
+def _in_other_case(pattern: str, source: Path, every: list[Path]) -> Iterator[Path]:
+    """The files whose path matches the pattern, or is it, if capital letters do not count."""
+    folded = pattern.casefold()
+    for path in every:
+        name = _name(path, source).casefold()
+        same_depth = name.count("/") == folded.count("/") or "**" in folded
+        if name == folded or (same_depth and fnmatchcase(name, folded.replace("**/", "*"))):
+            yield path
+
+
+def _advice(pattern: str, source: Path) -> str:
+    """How a pattern that matches no file may be meant, as sentences."""
+    if (source / pattern).is_dir():
+        suffix = PurePosixPath(pattern).suffix or ".csv"
+        return f" It is a folder: name the files in it, like '{pattern.rstrip('/')}/*{suffix}'."
+    every = sorted(path for path in source.rglob("*") if path.is_file())
+    names = [_name(path, source) for path in every]
+    if other := [_name(path, source) for path in _in_other_case(pattern, source, every)]:
+        advice = f" There is '{other[0]}': capital letters count."
+    elif near := difflib.get_close_matches(pattern, names, n=1):
+        advice = f" Did you mean '{near[0]}'?"
+    else:
+        shown = ", ".join(names[:10]) + (", ..." if names[10:] else "")
+        advice = f" It has: {shown}." if names else " The folder has no files."
+    return advice + (" ([ and ] enclose a choice of letters: write [[] for a bracket.)" if "[" in pattern else "")
+
+
+def _name(path: Path, source: Path) -> str:
+    return path.relative_to(source).as_posix()

@@ -1,0 +1,115 @@
+"""Which files of the folder SOURCE a shop file's patterns mean, and which near misses are reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recomart_lib.core import source_files
+from recomart_lib.core.errors import UserError
+from recomart_lib.core.shops import Shop
+from recomart_lib.core.source_files import LeftOut
+
+
+def shop(pattern: str) -> Shop:
+    columns = {"user_id": "who", "item_id": "what", "timestamp": "at"}
+    events = {"kind": "csv", "path": pattern, "columns": columns, "event_type": "purchase"}
+    keys = {"name": "x", "title": "X", "currency": "EUR", "time_zone": "UTC", "simulated": False, "cut": "auto"}
+    return Shop(**keys, horizon_days="auto", relevant_events=["purchase"], tables={"events": events})
+
+
+@pytest.fixture
+def source(tmp_path):
+    """`source("a.csv", "b/c.csv")`: a folder with these files, in a folder whose name is a pattern itself."""
+
+    def folder(*names: str) -> Path:
+        for name in names:
+            path = tmp_path / "Projekte [2026] *" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        return tmp_path / "Projekte [2026] *"
+
+    return folder
+
+
+def read(pattern: str, folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in source_files.files(shop(pattern), "events", folder)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "delivered"),
+    [
+        ("*.csv", ["a.csv", "orders [May].csv", "ordersM.csv"]),
+        ("orders [May].csv", ["orders [May].csv"]),
+        ("orders[May].csv", ["ordersM.csv"]),
+        ("orders [[]*.csv", ["orders [May].csv"]),
+        ("**/*.csv", ["2024/b.csv", "a.csv", "orders [May].csv", "ordersM.csv"]),
+    ],
+)
+def test_a_path_that_exists_as_written_means_itself_and_others_are_patterns(source, pattern, delivered):
+    folder = source("a.csv", "orders [May].csv", "ordersM.csv", "2024/b.csv")
+    assert read(pattern, folder) == delivered
+
+
+def test_files_are_sorted_and_folders_are_reported(source):
+    folder = source("events-2.csv", "events.csv", "events-dir.csv/part-0.csv")
+    assert read("events*.csv", folder) == ["events-2.csv", "events.csv"]
+    assert source_files.left_out(shop("events*.csv"), folder) == [
+        LeftOut("events", "events-dir.csv", "a folder, not a file")
+    ]
+    assert source_files.left_out(shop("*"), folder) == []
+
+
+@pytest.mark.parametrize("name", [".a.csv", "._b.csv", "~$a.csv", ".~lock.a.csv", ".hidden/a.csv"])
+def test_hidden_files_and_leftovers_of_editors_are_left_out_and_reported(source, name):
+    folder = source("a.csv", name)
+    assert read("**/*.csv", folder) == ["a.csv"]
+    assert [entry.file for entry in source_files.left_out(shop("**/*.csv"), folder)] == [name]
+    assert read(name, folder) == [name], "a pattern that names it means it"
+
+
+@pytest.mark.parametrize("name", ["a.csv~", "a.csv.part", "a.csv.crdownload", "#a.csv#"])
+def test_incomplete_downloads_and_backups_are_left_out(source, name):
+    folder = source("a.csv", name)
+    assert read("*", folder) == ["a.csv"]
+    assert [entry.file for entry in source_files.left_out(shop("*"), folder)] == [name]
+
+
+def test_a_name_in_other_capital_letters_is_reported(source):
+    folder = source("a.csv", "B.CSV", "2024/C.CSV")
+    assert [(e.file, e.reason) for e in source_files.left_out(shop("*.csv"), folder)] == [
+        ("B.CSV", "'*.csv' has other capital letters")
+    ]
+
+
+def test_a_link_to_nowhere_is_reported(source):
+    folder = source("a.csv")
+    (folder / "b.csv").symlink_to(folder / "gone.csv")
+    assert read("*.csv", folder) == ["a.csv"]
+    assert [entry.file for entry in source_files.left_out(shop("*.csv"), folder)] == ["b.csv"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "advice"),
+    [
+        ("orders.csv", "There is 'Orders.CSV': capital letters count."),
+        ("Order.CSV", "Did you mean 'Orders.CSV'?"),
+        ("xyz", "It has: 2024/b.csv, Orders.CSV."),
+        ("2024", "It is a folder: name the files in it, like '2024/*.csv'."),
+        ("xyz[1].csv", "write [[] for a bracket"),
+        ("**b.csv", "Invalid pattern"),
+    ],
+)
+def test_a_path_that_matches_no_file_says_what_may_be_meant(source, pattern, advice):
+    with pytest.raises(UserError) as caught:
+        read(pattern, source("Orders.CSV", "2024/b.csv"))
+    assert f"shops/x.yaml: tables.events.path '{pattern}'" in str(caught.value)
+    assert advice in str(caught.value)
+
+
+def test_missing_files_and_folders_are_reported(tmp_path):
+    with pytest.raises(UserError, match=r"shops/x.yaml: tables.events.path 'e.csv' matches no file in .*has no files"):
+        read("e.csv", tmp_path)
+    with pytest.raises(UserError, match=r"base\.source: there is no folder"):
+        read("e.csv", tmp_path / "nowhere")
