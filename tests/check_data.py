@@ -13,7 +13,7 @@ from conftest import Chunk, full_shop, ingest_chunks, rows, unreadable, utc
 from recomart_lib.core import schemas
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest import lake
-from recomart_lib.validate import quality_report, row_checks
+from recomart_lib.validate import entity_summary, quality_report, row_checks
 from recomart_lib.validate.row_counts import PLACES, Counts
 from recomart_lib.validate.settings import Validate
 
@@ -46,9 +46,11 @@ class Result:
     validated: dict[str, pl.DataFrame]
     quarantine: dict[str, pl.DataFrame]
     lake_tables: dict[str, lake.LakeTable]
+    report: dict
 
     def places(self, table: str) -> dict[str, int]:
-        return {place: self.counts[table][place] for place in PLACES}
+        """Place -> number of rows of a table, without places that have none."""
+        return {place: n for place in PLACES if (n := self.counts[table][place])}
 
 
 def good_tables(**more: list[dict]) -> dict[str, pl.DataFrame]:
@@ -58,32 +60,36 @@ def good_tables(**more: list[dict]) -> dict[str, pl.DataFrame]:
 
 
 def check(
-    tables: dict[str, pl.DataFrame], shop: Shop | None = None, n_unreadable: int = 0, **settings: object
+    tables: dict[str, pl.DataFrame | dict[str, pl.DataFrame]],
+    shop: Shop | None = None,
+    n_unreadable: int = 0,
+    **settings: object,
 ) -> Result:
-    """Ingest these tables, each as one file, and check them."""
+    """Ingest these tables, each as one file `f` or as several files (name -> rows), and check them."""
+    shop = shop or full_shop()
     with TemporaryDirectory() as name:
         folder, lake_tables = Path(name), {}
-        for table, frame in tables.items():
+        for table, delivered in tables.items():
             lines = unreadable("f", n_unreadable if table == "events" else 0)
-            ingest_chunks(folder / "raw", table, Chunk(frame, lines))
+            for file, frame in delivered.items() if isinstance(delivered, dict) else [("f", delivered)]:
+                chunk = Chunk(frame.with_columns(source_file=pl.lit(file)), lines)
+                ingest_chunks(folder / "raw", table, chunk, name=file)
             lake_tables[table] = lake.table(folder / "raw", "x", table)
         validated, quarantine = folder / "validated", folder / "quarantine"
-        counts, _ = row_checks.check_tables(
-            shop or full_shop(), lake_tables, Validate(**settings), NOW, validated, quarantine
-        )
-        names = [path.stem for path in quarantine.iterdir()]
+        counts, _ = row_checks.check_tables(shop, lake_tables, Validate(**settings), NOW, validated, quarantine)
+        entities = entity_summary.summary(shop, lake_tables, NOW, validated, quarantine)
         return Result(
             counts,
-            {name: pl.read_parquet(validated / f"{name}.parquet") for name in schemas.TABLES},
-            {name: pl.read_parquet(quarantine / f"{name}.parquet") for name in names},
+            {path.stem: pl.read_parquet(path) for path in validated.iterdir()},
+            {path.stem: pl.read_parquet(path) for path in quarantine.iterdir()},
             lake_tables,
+            quality_report.report(counts, lake_tables, Validate(**settings), entities),
         )
 
 
 def report(tables: dict[str, pl.DataFrame], n_unreadable: int = 0, **settings: object) -> dict:
     """The quality report of these tables."""
-    result = check(tables, n_unreadable=n_unreadable, **settings)
-    return quality_report.report(result.counts, result.lake_tables, Validate(**settings))
+    return check(tables, n_unreadable=n_unreadable, **settings).report
 
 
 def failed_rules(tables: dict[str, pl.DataFrame], **settings: object) -> dict[str, int]:

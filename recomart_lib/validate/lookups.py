@@ -12,6 +12,7 @@ from recomart_lib.core.schemas import KEYS, USERS
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.lake import LakeTable
 from recomart_lib.validate.exclusions import exclusion, required_columns
+from recomart_lib.validate.snapshots import STATEMENT
 
 PAIR = ["user_id", "item_id"]
 SIGNUPS = {name: USERS[name] for name in ("user_id", "signup_date")}
@@ -40,12 +41,14 @@ class Lookups:
     price_levels: pl.DataFrame
     delivery_days: pl.DataFrame
     hours: pl.DataFrame
+    partial: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, shop: Shop, events: LakeTable, entity_rows: dict[str, pl.DataFrame], now: datetime) -> Self:
         """Read the narrow columns of all events twice: for pairs with a return, prices and hours; then for purchases.
 
-        `entity_rows` has the delivered rows of users and items, as far as the shop delivers these tables.
+        `entity_rows` has the delivered rows of users and items, as far as the shop delivers these tables; of several
+        rows about one id, the first counts.
         """
         columns = [*PAIR, "event_type", "timestamp", "price", *required_columns(shop, "events")]
         pairs, prices, hours = [], RowCounter("item_id", "price"), RowCounter("hour")
@@ -64,6 +67,7 @@ class Lookups:
             price_levels=price_levels(prices.total()),
             delivery_days=events.files.select("source_file", file_day=pl.when(pl.col("daily")).then(pl.col("day"))),
             hours=hours.total().drop_nulls().sort("hour"),
+            partial=frozenset(table for table in entity_rows if not shop.table(table).complete),
         )
 
     def add_days(self, events: pl.DataFrame) -> pl.DataFrame:
@@ -79,14 +83,15 @@ class Lookups:
         return events.with_columns(delivery_day=pl.coalesce("file_day", "local_day")).drop("file_day")
 
     def join(self, rows: pl.DataFrame, table: str) -> pl.DataFrame:
-        """Add the columns that rules read: first_of_key (whether the row is the first of its id), last_day and now.
+        """Add the columns that rules read: first_of_key (is the row the first of its id and delivery?), last_day, now.
 
         Events, which have their days already (`add_days`), also get the columns of the tables above. `rows` contains
         all rows of each of its ids, in the order of delivery.
         """
         key = KEYS[table]
+        statement = [key, *(name for name in STATEMENT if name in rows.columns)]
         rows = rows.with_columns(
-            first_of_key=pl.when(pl.col(key).is_not_null()).then(pl.col(key).is_first_distinct()),
+            first_of_key=pl.when(pl.col(key).is_not_null()).then(pl.struct(statement).is_first_distinct()),
             # a day is local, and the earliest time zone is 14 hours ahead of UTC
             last_day=pl.lit(self.now).dt.offset_by("14h").dt.date(),
             now=pl.lit(self.now),
@@ -101,8 +106,8 @@ class Lookups:
         deviation = pl.when(pl.col("price") > 0).then((pl.col("price").log() - pl.col("usual_log_price")).abs())
         return rows.with_columns(
             price_spreads_off=deviation / pl.col("log_price_spread"),
-            user_known=_is_in("user_id", self.signups),
-            item_known=_is_in("item_id", self.item_ids),
+            user_known=_is_in("user_id", None if "users" in self.partial else self.signups),
+            item_known=_is_in("item_id", None if "items" in self.partial else self.item_ids),
         )
 
 
@@ -170,7 +175,7 @@ def _weighted_median(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_in(column: str, table: pl.DataFrame | None) -> pl.Expr:
-    """Whether the id was delivered in its own table (quarantined rows included); null if the shop has no such table."""
+    """Whether the id was delivered in its own table (quarantined rows included); null if no table has all ids."""
     if table is None:
         return pl.lit(None, pl.Boolean)
     return pl.col(column).is_in(table.get_column(column).drop_nulls().unique().implode())

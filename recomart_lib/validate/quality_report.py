@@ -10,7 +10,9 @@ from recomart_lib.core.errors import GateError, UserError
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.lake import LakeTable
 from recomart_lib.validate import quality_rules
+from recomart_lib.validate.equal_lines import REPEAT_OF
 from recomart_lib.validate.quality_rules import DIMENSIONS
+from recomart_lib.validate.remedies import remedies
 from recomart_lib.validate.row_counts import LABEL, PLACES, Counts
 from recomart_lib.validate.settings import Validate
 
@@ -18,17 +20,23 @@ DECLARED = {"table": pl.String, "kind": pl.String, "name": pl.String, "meaning":
 DECLARED |= dict.fromkeys(PLACES, pl.Int64) | {"event_types": pl.String}
 
 
-def report(counts: dict[str, Counts], lake_tables: dict[str, LakeTable], settings: Validate) -> dict[str, Any]:
+def report(
+    counts: dict[str, Counts],
+    lake_tables: dict[str, LakeTable],
+    settings: Validate,
+    entities: dict[str, dict[str, Any]] | None = None,
+) -> dict[str, Any]:
     """The quality report (reports/metrics/quality.json).
 
-    The score of a table is 100 x rows that pass every error rule / checked rows. Checked rows are all delivered rows
-    except excluded rows and duplicates; a line that could not be read counts as checked and failed. The overall
-    score is that of the lowest table. The scores of the `quality_rules.DIMENSIONS` count warnings as well.
+    The score of a table is 100 x rows that pass every error rule (good rows, and those that are history) / checked
+    rows. Checked rows are all delivered rows except excluded rows and duplicates; a line that could not be read counts
+    as checked and failed. The overall score is that of the lowest table. The scores of the `quality_rules.DIMENSIONS`
+    count warnings as well. `entities` (see `entity_summary`) is what the page says about users and items.
 
     Raises
     ------
     UserError
-        If the rows of a table are not good + quarantined + duplicates + excluded: rows were lost or duplicated.
+        If the rows of a table are not the sum of those in `row_counts.PLACES`: rows were lost or duplicated.
     """
     tables = {table: _table_report(table, counts[table], lake_tables[table], settings) for table in lake_tables}
     dimensions = {
@@ -41,6 +49,7 @@ def report(counts: dict[str, Counts], lake_tables: dict[str, LakeTable], setting
         "dimensions": dimensions,
         "tables": tables,
         "rules": _rule_counts(counts, settings),
+        "entities": entities or {},
     }
 
 
@@ -54,13 +63,31 @@ def _table_report(table: str, counts: Counts, lake_table: LakeTable, settings: V
             f"{table}: {row['landed']} rows were ingested, but {n_placed} are accounted for. "
             "Rows were lost or duplicated."
         )
-    n_checked = row["good"] + row["quarantined"] + row["rejected"]
-    row["score"] = 100 * row["good"] / n_checked if n_checked else 100.0
+    n_passed = row["good"] + row["history"]
+    n_checked = n_passed + row["quarantined"] + row["rejected"]
+    row["score"] = 100 * n_passed / n_checked if n_checked else 100.0
     row["dimensions"] = _dimension_scores(table, counts, row, settings)
     excluded = (
         counts.placements.filter(pl.col("place") == "excluded").group_by(LABEL).agg(pl.col("n").sum()).sort(LABEL)
     )
-    return row | {"exclusions": dict(excluded.iter_rows()), "groups": counts.groups.to_dicts()}
+    row |= {"exclusions": dict(excluded.iter_rows()), "groups": counts.groups.to_dicts()}
+    return row | ({"equal_lines": _equal_lines(counts.equal_lines)} if counts.equal_lines.height else {})
+
+
+def _equal_lines(counts: pl.DataFrame) -> dict[str, Any]:
+    """Rows without an id that equal an earlier row: sales, repeats of the same file, repeats of other files.
+
+    `example` (None: there is none) is the pair of files with most repeats: source_file, repeat_of, n.
+    """
+    repeats = counts.drop_nulls(REPEAT_OF)
+    others = repeats.filter(pl.col("source_file") != pl.col(REPEAT_OF)).sort("n", descending=True, maintain_order=True)
+    n_repeats, n_others = repeats.get_column("n").sum(), others.get_column("n").sum()
+    return {
+        "sales": counts.get_column("n").sum() - n_repeats,
+        "repeats_of_same_file": n_repeats - n_others,
+        "repeats_of_other_files": n_others,
+        "example": others.row(0, named=True) if others.height else None,
+    }
 
 
 def _dimension_scores(table: str, counts: Counts, row: dict[str, Any], settings: Validate) -> dict[str, float]:
@@ -69,9 +96,8 @@ def _dimension_scores(table: str, counts: Counts, row: dict[str, Any], settings:
     scores = {}
     for name in {rule.dimension: None for rule in quality_rules.rules(settings, table)}:
         n_failed = failed.get(name, 0) + {"validity": row["rejected"], "uniqueness": row["duplicates"]}.get(name, 0)
-        n_checked = (
-            row["good"] + row["quarantined"] + row["rejected"] + (row["duplicates"] if name == "uniqueness" else 0)
-        )
+        n_checked = row["good"] + row["history"] + row["quarantined"] + row["rejected"]
+        n_checked += row["duplicates"] if name == "uniqueness" else 0
         scores[name] = 100 * (1 - n_failed / n_checked) if n_checked else 100.0
     return {name: scores[name] for name in DIMENSIONS if name in scores}
 
@@ -158,12 +184,16 @@ def gate(quality: dict[str, Any]) -> None:
     """
     for table, row in quality["tables"].items():
         if not row["good"]:
-            raise GateError(f"{table}: none of {row['delivered']} delivered rows is good; {_worst_rules(quality)}.")
+            raise GateError(
+                f"{table}: none of {row['delivered']} delivered rows is good; {_worst_rules(quality)}."
+                + "".join(f" {remedy}." for remedy in remedies(quality))
+            )
     if quality["score"] < quality["min_score"]:
         raise GateError(
             f"The quality score is {quality['score']:.2f} %, below validate.min_quality = "
             f"{quality['min_score']:.1f} %; {_worst_rules(quality)}. "
             "Fix the feed (`recomart quarantine show` lists the rows), or change the rule in params.yaml."
+            + "".join(f" {remedy}." for remedy in remedies(quality))
         )
 
 

@@ -5,9 +5,10 @@ Rows go one way through the steps of `Checker`::
     batch -> exclude -> deduplicate -> lookups -> rules -> placement
 
 They end as *excluded* (the shop file leaves them out), *duplicates* (the same row again), *quarantined* (fails a rule
-of severity error) or *good*. Users and items fit in memory and take all steps together. Events may not fit: they are
-read batch by batch and bucketed by id, so that all rows of an id meet; the buckets are checked one by one; good rows
-are bucketed again by time and written in order.
+of severity error), *history* (another row about the same user or item is newer, see `snapshots`) or *good*. Users and
+items fit in memory and take all steps together. Events may not fit: they are read batch by batch and bucketed by id,
+so that all rows of an id meet; the buckets are checked one by one; good rows are bucketed again by time and written in
+order.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ import polars as pl
 from tqdm.auto import tqdm
 
 from recomart_lib.core.parquet import Buckets, Writer, scratch_folder
-from recomart_lib.core.schemas import KEYS, TABLES, contract
+from recomart_lib.core.schemas import KEYS, TABLES, VALID_FROM, contract
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.lake import BATCH_ROWS, PLACE, VERSION, LakeTable
-from recomart_lib.validate import drift, entities, quality_rules, snapshots
+from recomart_lib.validate import drift, entities, equal_lines, quality_rules, snapshots
 from recomart_lib.validate.exclusions import exclusion
 from recomart_lib.validate.lookups import Lookups
 from recomart_lib.validate.quality_rules import Rule
@@ -36,11 +37,12 @@ from recomart_lib.validate.settings import Validate
 
 
 class CheckedRows(NamedTuple):
-    """Rows of one table, or of one bucket of events, and their counts."""
+    """Rows of one table, or of one bucket of events, and their counts; `history`: the older good rows about an id."""
 
     good: pl.DataFrame
     quarantined: pl.DataFrame
     counts: Counts
+    history: pl.DataFrame
 
 
 class CheckedEvents(NamedTuple):
@@ -78,31 +80,34 @@ class Checker:
 
     def check_included(self, rows: pl.DataFrame) -> CheckedRows:
         """The steps after `exclude`, for rows that include all rows of each of their ids."""
-        unique, duplicates = self.deduplicate(rows)
+        unique, duplicates, equal = self.deduplicate(rows)
         failures = self.apply_rules(self.lookups.join(unique, self.table))
         good, quarantined = self.place(unique, failures)
         counts = [self.count(part) for part in (good, quarantined, duplicates)]
-        content = _content(rows)
+        columns = [*_content(rows), *PLACE, *_statement(rows)]
         return CheckedRows(
-            good.select(*content, *PLACE),
-            quarantined.select("reasons", *content, *PLACE),
-            Counts.total([*counts, Counts.of_failures(failures, self.rules)]),
+            good.filter(pl.col("place") == "good").select(columns),
+            quarantined.select("reasons", *columns),
+            Counts.total([*counts, equal, Counts.of_failures(failures, self.rules)]),
+            good.filter(pl.col("place") == "history").select(columns),
         )
 
-    def deduplicate(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """(rows numbered by row_id, duplicates of earlier rows)."""
-        content = _content(rows)
+    def deduplicate(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, Counts]:
+        """(rows numbered by row_id, duplicates of earlier rows, counts of equal rows that have no id)."""
+        content = [*_content(rows), *_statement(rows)]
         if not self._delivers_key:
             # an id that was generated from file and line says nothing about the row
             content.remove(KEYS[self.table])
         numbered = rows.with_row_index("row_id").with_columns(pl.col("row_id").cast(pl.Int64))
         # comparing whole rows is expensive, and only rows of the same identity can be equal
         candidates = numbered.filter(self.identity().is_duplicated())
-        first = candidates.unique(content, keep="first").select("row_id")
-        duplicates = candidates.join(first, on="row_id", how="anti", maintain_order="left")
+        are_sales = not self._delivers_key and self.shop.table(self.table).equal_lines != "repeats"
+        marked = equal_lines.mark(candidates, content, are_sales)
+        duplicates = marked.filter(pl.col(equal_lines.REPEAT_OF).is_not_null())
         if duplicates.height:
             numbered = numbered.join(duplicates.select("row_id"), on="row_id", how="anti", maintain_order="left")
-        return numbered, duplicates.with_columns(place=pl.lit("duplicates"))
+        counts = Counts.of_equal_lines(marked.clear() if self._delivers_key else marked)
+        return numbered, duplicates.with_columns(place=pl.lit("duplicates")), counts
 
     def apply_rules(self, rows: pl.DataFrame) -> pl.DataFrame:
         """One row per row and rule that it fails: row_id, rule. `rows` have the columns of `Lookups.join`."""
@@ -115,6 +120,9 @@ class Checker:
         reasons = failed_errors.group_by("row_id").agg(reasons=pl.col("rule").str.join("; "))
         rows = rows.join(reasons, on="row_id", how="left", maintain_order="left")
         good = rows.filter(pl.col("reasons").is_null()).with_columns(place=pl.lit("good"))
+        if _statement(good):
+            is_current = snapshots.is_current(good, KEYS[self.table], self.lookups.now)
+            good = good.with_columns(place=pl.when(is_current).then("place").otherwise(pl.lit("history")))
         return good, rows.filter(pl.col("reasons").is_not_null()).with_columns(place=pl.lit("quarantined"))
 
     def count(self, rows: pl.DataFrame) -> Counts:
@@ -155,23 +163,36 @@ def check_tables(
     """
     for folder in (validated, quarantine):
         folder.mkdir(parents=True, exist_ok=True)
-    entity_rows = {table: lake_tables[table].read() for table in ("users", "items") if table in lake_tables}
-    lookups = Lookups.of(shop, lake_tables["events"], entity_rows, now)
+    delivered = [table for table in ("users", "items") if table in lake_tables]
+    entity_rows = {table: snapshots.with_statements(table, lake_tables[table], shop.time_zone) for table in delivered}
+    newest_first = {table: snapshots.newest_first(rows, now) for table, rows in entity_rows.items()}
+    lookups = Lookups.of(shop, lake_tables["events"], newest_first, now)
     checkers = {table: Checker(shop, table, settings, lookups) for table in lake_tables}
     checked = {table: checkers[table].check(rows) for table, rows in entity_rows.items()}
     with scratch_folder(validated.parent) as workspace:
-        items = entity_rows.get("items")
+        items = newest_first.get("items")
         events = check_events(checkers["events"], lake_tables["events"], items, workspace, validated, quarantine)
-    for table, rows in events.derived.items():
-        if table in checked:
-            rows = entities.complete(table, checked[table].good, checked[table].quarantined, rows)
-        current = contract(table).validate(rows.sort(KEYS[table]))
-        current.write_parquet(validated / f"{table}.parquet")
-        snapshots.history(table, current).write_parquet(validated / f"{table}_history.parquet")
+    for table, derived in events.derived.items():
+        _write_entities(table, checked.get(table), derived, now, validated)
     for table, result in checked.items():
-        _with_versions(result.quarantined, lake_tables[table]).write_parquet(quarantine / f"{table}.parquet")
+        quarantined = result.quarantined.drop(snapshots.STATEMENT)
+        _with_versions(quarantined, lake_tables[table]).write_parquet(quarantine / f"{table}.parquet")
     _rejected(lake_tables).write_parquet(quarantine / "rejected.parquet")
     return {**{table: result.counts for table, result in checked.items()}, "events": events.counts}, events.statistics
+
+
+def _write_entities(
+    table: str, checked: CheckedRows | None, derived: pl.DataFrame, now: datetime, validated: Path
+) -> None:
+    """Write the validated users or items, and their history; `checked` is None for a table that is not delivered."""
+    rows, statements = derived, derived.clear().with_columns(*snapshots.NO_STATEMENT)
+    if checked:
+        statements = pl.concat([checked.history, checked.good])
+        quarantined = snapshots.newest_first(checked.quarantined, now)
+        rows = entities.complete(table, checked.good, quarantined, derived)
+    current = contract(table).validate(rows.sort(KEYS[table]))
+    current.write_parquet(validated / f"{table}.parquet")
+    snapshots.history(table, statements, current, now).write_parquet(validated / f"{table}_history.parquet")
 
 
 def check_events(
@@ -199,9 +220,14 @@ def check_events(
 
 
 def _content(rows: pl.DataFrame) -> list[str]:
-    """The delivered columns: those of the table, and those that derived tables need (`users.country`)."""
-    columns = {column for table in TABLES.values() for column in table}
+    """The delivered columns: those of the table, `valid_from`, and those that derived tables need (`users.country`)."""
+    columns = {VALID_FROM, *(column for table in TABLES.values() for column in table)}
     return [name for name in rows.columns if name in columns or "." in name]
+
+
+def _statement(rows: pl.DataFrame) -> list[str]:
+    """The columns that say when a row about a user or item holds; events have none."""
+    return [name for name in snapshots.STATEMENT if name in rows.columns]
 
 
 def _time_bounds(hours: pl.DataFrame) -> pl.Series:

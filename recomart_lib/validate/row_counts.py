@@ -9,15 +9,17 @@ from typing import Self
 import polars as pl
 
 from recomart_lib.core.shop_tables import Group
+from recomart_lib.validate.equal_lines import IS_SALE, REPEAT_OF
 from recomart_lib.validate.quality_rules import Rule
 
-PLACES = ("good", "quarantined", "duplicates", "excluded")
+PLACES = ("good", "history", "quarantined", "duplicates", "excluded")
 LABEL = "exclusion"  # which of the shop file's exclusions applies to a row
 COLUMNS = {
     "placements": {"source_file": pl.String, "delivery_day": pl.Date, "place": pl.String, LABEL: pl.String},
     "failed_rules": {"rule": pl.String},
     "failed_dimensions": {"dimension": pl.String},
     "groups": {"group": pl.String, "place": pl.String, "event_type": pl.String},
+    "equal_lines": {"source_file": pl.String, REPEAT_OF: pl.String},
 }
 
 
@@ -27,13 +29,15 @@ class Counts:
 
     `placements`: source_file, delivery_day, place, exclusion. `failed_rules`: rule (rows that fail it).
     `failed_dimensions`: dimension (rows that fail any of its rules). `groups`: group, place, event_type (rows of the
-    groups in the shop file).
+    groups in the shop file). `equal_lines`: source_file, repeat_of (rows that have no id and equal an earlier row: they
+    repeat one of another or the same file, or, if null, are taken for different sales).
     """
 
     placements: pl.DataFrame
     failed_rules: pl.DataFrame
     failed_dimensions: pl.DataFrame
     groups: pl.DataFrame
+    equal_lines: pl.DataFrame
 
     @classmethod
     def of(cls, rows: pl.DataFrame, groups: Mapping[str, Group]) -> Self:
@@ -47,8 +51,7 @@ class Counts:
             rows.filter(pl.col(group.column).str.starts_with(group.starts_with)).with_columns(group=pl.lit(name))
             for name, group in groups.items()
         ]
-        empty = {name: pl.DataFrame(schema=by) for name, by in COLUMNS.items()}
-        return cls(**_counted(empty | {"placements": rows, "groups": pl.concat([rows.clear(), *members])}))
+        return cls(**_counted({"placements": rows, "groups": pl.concat([rows.clear(), *members])}))
 
     @classmethod
     def of_failures(cls, failures: pl.DataFrame, rules: list[Rule]) -> Self:
@@ -58,8 +61,12 @@ class Counts:
             schema=COLUMNS["failed_rules"] | COLUMNS["failed_dimensions"],
         )
         by_dimension = failures.join(dimension_of, on="rule").unique(["row_id", "dimension"])
-        empty = {name: pl.DataFrame(schema=by) for name, by in COLUMNS.items()}
-        return cls(**_counted(empty | {"failed_rules": failures, "failed_dimensions": by_dimension}))
+        return cls(**_counted({"failed_rules": failures, "failed_dimensions": by_dimension}))
+
+    @classmethod
+    def of_equal_lines(cls, rows: pl.DataFrame) -> Self:
+        """Count the rows that `equal_lines.mark` marked."""
+        return cls(**_counted({"equal_lines": rows.filter(pl.col(REPEAT_OF).is_not_null() | pl.col(IS_SALE))}))
 
     @classmethod
     def total(cls, parts: Iterable[Self]) -> Self:
@@ -77,7 +84,8 @@ class Counts:
 
 
 def _counted(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """Name -> the rows of its table counted by the table's columns."""
+    """Name -> the rows of its table counted by the table's columns; a table without rows is empty."""
+    tables = {name: pl.DataFrame(schema=by) for name, by in COLUMNS.items()} | tables
     return {
         name: tables[name].group_by(list(by)).agg(n=pl.len().cast(pl.Int64)).cast({**by, "n": pl.Int64}).sort(list(by))
         for name, by in COLUMNS.items()

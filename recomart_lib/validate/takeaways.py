@@ -7,7 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from recomart_lib.core.text import bullets, number, plural, safe
+from recomart_lib.core.text import bullets, number, percent, plural, safe
+from recomart_lib.validate.remedies import WORDS, remedies
+from recomart_lib.validate.row_counts import PLACES
 
 
 def quality(report: dict[str, Any]) -> str:
@@ -36,7 +38,7 @@ def exclusions_and_groups(declared: pl.DataFrame) -> str:
             places = "excluded by the shop file, counted but not checked"
         else:
             good = f"{number(row['good'])} good ({row['event_types']})" if row["good"] else "none good"
-            others = [place for place in ("quarantined", "duplicates", "excluded") if row[place]]
+            others = [place for place in PLACES if row[place] and place != "good"]
             places = "; ".join([good, *(f"{number(row[place])} {place}" for place in others)])
         sentences.append(
             f"**{safe(row['name'])}: {plural(row['rows'], 'row')} of {row['table']}**, {places}: {safe(row['meaning'])}."
@@ -110,12 +112,79 @@ def reconciliation(report: dict[str, Any]) -> str:
     """Where all rows ended."""
     sums = {
         key: sum(row[key] for row in report["tables"].values())
-        for key in ("delivered", "rejected", "landed", "repaired", "good", "quarantined", "duplicates", "excluded")
+        for key in ("delivered", "rejected", "landed", "repaired", *PLACES)
     }
     repaired = f" {number(sums['repaired'])} of the rows were repaired and ingested again." if sums["repaired"] else ""
+    places = " + ".join(f"{number(sums[place])} {place}" for place in PLACES if sums[place] or place != "history")
     return (
-        f"**All {number(sums['landed'])} ingested rows are accounted for**: {number(sums['good'])} good + "
-        f"{number(sums['quarantined'])} quarantined + {number(sums['duplicates'])} duplicates + "
-        f"{number(sums['excluded'])} excluded. {number(sums['rejected'])} of {number(sums['delivered'])} delivered rows "
-        f"could not be read.{repaired}"
+        f"**All {number(sums['landed'])} ingested rows are accounted for**: {places}. "
+        f"{number(sums['rejected'])} of {number(sums['delivered'])} delivered rows could not be read.{repaired}"
+    )
+
+
+def equal_lines(report: dict[str, Any]) -> str:
+    """Events without an id that equal an earlier one: which count as sales, which as repeats, and why."""
+    events = report["tables"]["events"]
+    if "equal_lines" not in events:
+        return ""
+    counts = events["equal_lines"]
+    sentences = []
+    if counts["sales"]:
+        sentences.append(
+            f"**{plural(counts['sales'], 'event')} ({percent(counts['sales'] / events['landed'])}) without an id "
+            "equal an earlier line of their file and count as different sales**, because an export is consistent in "
+            "itself. If this export writes lines twice, set tables.events.equal_lines: repeats in the shop file."
+        )
+    if n_repeats := counts["repeats_of_same_file"]:
+        sentences.append(
+            f"**{plural(n_repeats, 'event')} ({percent(n_repeats / events['landed'])}) without an id equal an earlier "
+            "line of their file and are taken for repeats**, as the shop file says (equal_lines: repeats)."
+        )
+    if n_repeats := counts["repeats_of_other_files"]:
+        example = counts["example"]
+        sentences.append(
+            f"**{plural(n_repeats, 'event')} without an id are repeats of lines of another file** (for example "
+            f"{plural(example['n'], 'line')} of {safe(example['source_file'])} that {safe(example['repeat_of'])} has, "
+            "too). A line counts as often as in the file that has it most often."
+        )
+    return " ".join(sentences)
+
+
+def entities(report: dict[str, Any]) -> str:
+    """How often users and items were delivered, what has changed, and who is in the events alone."""
+    summaries = report["entities"]
+    sentences = [_delivered(table, row) for table, row in summaries.items()]
+    sentences += [_later(table, row) for table, row in summaries.items() if row["later"]]
+    sentences += [_beside(table, row) for table, row in summaries.items() if row["only_in_events"]]
+    sentences += [f"**{safe(remedy)}.**" for remedy in remedies(report)]
+    return (
+        bullets(*sentences) if sentences else "Users and products are built from the events: the shop delivers neither."
+    )
+
+
+def _delivered(table: str, row: dict[str, Any]) -> str:
+    words = WORDS[table]
+    if row["deliveries"] == 1 and not row["changed"]:
+        return f"{table}: one delivery; no statement about any of {number(row['ids'])} {words} has changed."
+    days = f" ({row['first_delivery']} to {row['last_delivery']})" if row["deliveries"] > 1 else ""
+    head = f"**{table}: {plural(row['deliveries'], 'delivery', 'deliveries')}{days}, {number(row['changed'])} of "
+    head += f"{number(row['ids'])} {words} have changed.** The newest statement counts; the history keeps "
+    head += f"{plural(row['statements'], 'statement')}, for features as of an earlier moment."
+    if not (example := row["example"]):
+        return head
+    before, after = (safe(str(example[name] or "no value")) for name in ("before", "after"))
+    return f"{head} For example {safe(example['id'])}: {example['column']} {before} -> {after} on {example['day']}."
+
+
+def _later(table: str, row: dict[str, Any]) -> str:
+    return (
+        f"**{plural(row['later'], 'row')} of {table} hold only after the last ingestion**: they count from the first "
+        "ingestion after that moment on."
+    )
+
+
+def _beside(table: str, row: dict[str, Any]) -> str:
+    return (
+        f"**{number(row['only_in_events'])} of {number(row['ids'])} {WORDS[table]} are not in {safe(row['file'])}, but "
+        "in the events alone**: all their other columns are null."
     )

@@ -128,13 +128,15 @@ def test_the_first_row_of_an_id_is_good_and_later_ones_are_quarantined():
 
 def test_the_same_row_again_is_a_duplicate_and_not_checked():
     result = check(good_tables(users=[USER], events=[EVENT, EVENT]))
-    assert result.places("users") == {"excluded": 0, "duplicates": 1, "good": 1, "quarantined": 0}
-    assert result.places("events") == {"excluded": 0, "duplicates": 2, "good": 1, "quarantined": 0}
+    assert result.places("users") == {"duplicates": 1, "good": 1}
+    assert result.places("events") == {"duplicates": 2, "good": 1}
 
 
 def test_generated_event_ids_do_not_hide_duplicates():
     tables = good_tables(events=[EVENT | {"event_id": "f:2"}, EVENT | {"event_id": "f:3", "quantity": 2}])
-    assert check(tables, full_shop(mapped=False)).counts["events"]["duplicates"] == 1
+    columns = {column: column for column in schemas.EVENTS if column != "event_id"}
+    spec = Table(kind="csv", path="*", columns=columns, equal_lines="repeats")
+    assert check(tables, full_shop(mapped=False, events=spec)).counts["events"]["duplicates"] == 1
     assert check(tables).counts["events"]["duplicates"] == 0
 
 
@@ -152,8 +154,8 @@ def test_validated_tables_keep_their_contract_and_order():
     validated = check(good_tables(events=[later, same_time], users=[{"user_id": "a"}])).validated
     assert validated["events"]["event_id"].to_list() == ["d", "e1", "e0"]
     assert validated["users"]["user_id"].to_list() == ["a", "u1"]
-    for name, table in validated.items():
-        assert schemas.contract(name).validate(table).equals(table)
+    for name in schemas.TABLES:
+        assert schemas.contract(name).validate(validated[name]).equals(validated[name])
 
 
 EVENTS = st.fixed_dictionaries(
@@ -183,8 +185,8 @@ def test_every_row_is_good_or_quarantined_or_a_duplicate_or_excluded(events, gue
     quality_report.report(result.counts, result.lake_tables, Validate())
     assert set(result.validated["events"]["user_id"]) <= set(result.validated["users"]["user_id"])
     assert result.validated["users"]["user_id"].is_unique().all()
-    for name, table in result.validated.items():
-        schemas.contract(name).validate(table)
+    for name in schemas.TABLES:
+        schemas.contract(name).validate(result.validated[name])
 
 
 @given(st.lists(EVENTS, max_size=25))
