@@ -22,6 +22,7 @@ from recomart_lib.ingest.sources import headers
 from recomart_lib.ingest.sources.records import Records, open_text, printable, undecodable
 
 BLOCK = 8_000_000  # characters per block
+MARK = "\ufeff"
 MAX_RECORD_LINES = 1_000  # a quote that stays open for longer is a mistake
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # Excel writes it above the header
 
@@ -54,23 +55,28 @@ class Lines:
 
     def __init__(self, text: TextIO, size: int) -> None:
         self._text, self._size, self.n_before = text, size, 0
-        self.block = text.readlines(size)
+        self.block = _without_marks(text.readlines(size))
 
     def skip(self, n: int) -> None:
         """Drop the first `n` lines and read more; the block is empty at the end of the text."""
         self.n_before += n
         self.block = self.block[n:]
         if len(self.block) < MAX_RECORD_LINES:
-            self.block += self._text.readlines(self._size)
+            self.block += _without_marks(self._text.readlines(self._size))
 
     def since(self, place: int) -> Iterator[str]:
         """The lines of a record that starts at `place`; the block grows if the record continues after its end."""
         for line in range(place, place + MAX_RECORD_LINES):
             if line == len(self.block):
-                self.block += filter(None, [self._text.readline()])
+                self.block += _without_marks(list(filter(None, [self._text.readline()])))
             if line == len(self.block):
                 return
             yield self.block[line]
+
+
+def _without_marks(lines: list[str]) -> list[str]:
+    """The lines without byte order marks at their start, which files that were put together have in the middle."""
+    return [line.removeprefix(MARK) for line in lines] if MARK in "".join(lines) else lines
 
 
 def header(path: Path, spec: Table) -> list[str]:
