@@ -5,7 +5,8 @@ from __future__ import annotations
 import narwhals as nw
 import polars as pl
 
-from recomart_lib.core.schemas import KEYS, UNKNOWN, VALID_FROM
+from recomart_lib.core.schemas import ALWAYS, KEYS, UNKNOWN, VALID_FROM
+from recomart_lib.prepare import versions
 from recomart_lib.prepare.settings import Prepare
 
 AGE_GROUPS = ((0, "under 18"), (18, "18-24"), (25, "25-34"), (35, "35-44"), (45, "45-54"), (55, "55-64"), (65, "65+"))
@@ -30,24 +31,39 @@ def weigh(events: pl.DataFrame, settings: Prepare) -> pl.DataFrame:
     return nw.from_native(events).with_columns(weight=type_weight * damped).to_native()
 
 
-def clean_events(events: pl.DataFrame, settings: Prepare) -> pl.DataFrame:
+def clean_events(events: pl.DataFrame, settings: Prepare, items: pl.DataFrame | None = None) -> pl.DataFrame:
     """Events sorted by time and id, with `weight`, and with missing quantities (1) and prices filled.
 
-    A missing price becomes the price of the item's last earlier event that has one, else null. Prices of the items
-    table are not used: they are today's, and features as of an earlier moment must not know them.
+    A missing price becomes the item's last earlier price, else null: that of an event, or one that the shop stated
+    (`items`: the history of the items, see `versions`), whichever is newer. Prices of an items table that was delivered
+    once are not used: they are today's, and features as of an earlier moment must not know them.
 
     In a shop with purchases, ratings have weight 0: a rating that follows a purchase would count the same interest
     twice. In a rating shop their weight is `prepare.weight_rating`.
     """
+    if items is not None and versions.is_repeated(items, "item_id"):
+        events = pl.concat([events, _stated_prices(items)], how="diagonal")
     last_price = nw.col("price").fill_null(strategy="forward").over("item_id", order_by=["timestamp", "event_id"])
-    complete = nw.from_native(events).with_columns(quantity=nw.col("quantity").fill_null(1.0), price=last_price)
+    filled = nw.from_native(events).with_columns(quantity=nw.col("quantity").fill_null(1.0), price=last_price)
+    complete = filled.filter(~nw.col("event_id").is_null())  # without the stated prices
     has_purchases = (complete.get_column("event_type") == "purchase").any()
     weights = settings.model_copy(update={"weight_rating": 0.0}) if has_purchases else settings
     return weigh(complete.to_native(), weights).sort("timestamp", "event_id")
 
 
+def _stated_prices(items: pl.DataFrame) -> pl.DataFrame:
+    """The prices of a history as rows that precede the events of their moment: item_id, timestamp, price, no event_id.
+
+    The only row of an item that has always held may be derived from its events, and is left out.
+    """
+    is_stated = (pl.col(VALID_FROM) > ALWAYS) | pl.col("item_id").is_duplicated()
+    return items.filter(is_stated, pl.col("price").is_not_null()).select(
+        "item_id", "price", event_id=pl.lit(None, pl.String), timestamp=VALID_FROM
+    )
+
+
 def clean_users(users: pl.DataFrame) -> pl.DataFrame:
-    """Users with normalised words (gender in lower case; missing: `unknown`) and an age group: of the age, or delivered."""
+    """Users with normalised words (gender in lower case; missing: `unknown`) and a group: of the age, or delivered."""
     words = [nw.col(name).str.strip_chars().fill_null(UNKNOWN) for name in ("country", "city")]
     gender = nw.col("gender").str.strip_chars().str.to_lowercase().fill_null(UNKNOWN)
     return nw.from_native(users).with_columns(*words, gender, age_group=_age_group()).sort("user_id").to_native()
@@ -90,4 +106,5 @@ def filled(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
         for name in before.columns
         if before.get_column(name).null_count()
     ]
-    return pl.DataFrame(rows, schema=["column", "missing_before", "missing_after"], orient="row")
+    columns = {"column": pl.String, "missing_before": pl.Int64, "missing_after": pl.Int64}
+    return pl.DataFrame(rows, schema=columns, orient="row")

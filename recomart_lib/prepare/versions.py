@@ -43,7 +43,7 @@ def is_first(key: str) -> pl.Expr:
     return pl.int_range(pl.len()).over(key) == 0
 
 
-def is_repeated(history: pl.DataFrame) -> bool:
-    """Whether the shop has stated something new about its users or products after its first delivery."""
-    stated = history.get_column("valid_from")
-    return stated.filter(stated > ALWAYS).n_unique() > 1
+def is_repeated(history: pl.DataFrame, key: str) -> bool:
+    """Whether the shop has made statements about its users or products more than once."""
+    moments = history.get_column("valid_from")
+    return moments.filter(moments > ALWAYS).n_unique() > 1 or history.get_column(key).is_duplicated().any()

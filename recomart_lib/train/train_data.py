@@ -96,7 +96,7 @@ def priced_items(items: pl.DataFrame, held: datetime | None, events: pl.DataFram
     prices = last.group_by("item_id").agg(pl.col("price").min())
     table = versions.as_of(items, "item_id", held).select("item_id", "name", "category", "brand", stated="price")
     priced = table.join(prices, on="item_id", how="left")
-    price = pl.coalesce("stated", "price") if versions.is_repeated(items) else pl.col("price")
+    price = pl.coalesce("stated", "price") if versions.is_repeated(items, "item_id") else pl.col("price")
     return priced.with_columns(price=price).drop("stated")
 
 

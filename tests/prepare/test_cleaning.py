@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from conftest import rows, utc
 
+from recomart_lib.core.schemas import ALWAYS
 from recomart_lib.prepare import cleaning
 from recomart_lib.prepare.settings import Prepare
 
@@ -50,6 +51,42 @@ def test_a_missing_price_is_the_last_earlier_one_and_a_missing_quantity_one():
     events = cleaned({"price": 8.0, "quantity": 2}, {}, {"item_id": "b"}, first, last)
     assert events["price"].to_list() == [None, 8.0, 8.0, None, 7.0]
     assert events["quantity"].to_list() == [1, 2, 1, 1, 1]
+
+
+def test_a_missing_price_is_the_one_that_the_shop_stated_if_that_is_newer():
+    stated = [("a", 5.0, utc(2024, 2, 1)), ("a", None, utc(2024, 3, 1)), ("a", 9.0, utc(2024, 4, 1))]
+    stated += [("b", 3.0, ALWAYS)]  # no statement: it may come from the events
+    records = [{"item_id": item, "price": price} for item, price, _ in stated]
+    items = cleaning.clean_history(
+        "items", rows("items", *records).with_columns(pl.Series("valid_from", [row[2] for row in stated]))
+    )
+    events = rows(
+        "events",
+        *[
+            {"event_id": f"{n}", "item_id": item, "event_type": "view", "timestamp": moment, "price": price}
+            for n, (item, moment, price) in enumerate(
+                [
+                    ("a", utc(2024, 1, 31), None),  # before the first statement nothing is known
+                    ("a", utc(2024, 2, 1), None),  # a statement holds from its moment on
+                    ("a", utc(2024, 2, 2), 6.0),
+                    ("a", utc(2024, 3, 2), None),  # the last known price is that of an event
+                    ("a", utc(2024, 4, 2), None),
+                    ("b", utc(2024, 4, 2), None),
+                ]
+            )
+        ],
+    )
+    cleaned_events = cleaning.clean_events(events, Prepare(), items)
+    assert cleaned_events["price"].to_list() == [None, 5.0, 6.0, 6.0, 9.0, None]
+    assert cleaned_events.columns == [*events.columns, "weight"]
+
+
+def test_prices_of_a_catalogue_that_was_delivered_once_are_not_used():
+    items = cleaning.clean_history(
+        "items", rows("items", {"item_id": "a", "price": 5.0}).with_columns(valid_from=pl.lit(utc(2020, 1, 1)))
+    )
+    event = {"event_id": "e", "item_id": "a", "event_type": "view", "timestamp": utc(2024, 1, 1)}
+    assert cleaning.clean_events(rows("events", event), Prepare(), items)["price"].to_list() == [None]
 
 
 def test_events_are_sorted_by_time_and_id():
@@ -127,3 +164,8 @@ def test_cleaning_empty_tables_gives_empty_tables():
     assert cleaning.clean_events(rows("events"), Prepare()).is_empty()
     assert cleaning.clean_users(rows("users")).is_empty()
     assert cleaning.clean_items(rows("items")).is_empty()
+
+
+def test_tables_without_gaps_have_typed_columns_too():
+    whole, gaps = rows("users", {"user_id": "u"}).select("user_id"), rows("users", {"user_id": "u"})
+    assert pl.concat([cleaning.filled(whole, whole), cleaning.filled(gaps, gaps)]).height == 5

@@ -43,8 +43,20 @@ def test_a_table_that_was_stated_once_is_itself_at_every_moment():
         assert versions.as_of(versions.always(table), "item_id", moment).equals(table)
 
 
-def test_a_history_is_repeated_if_statements_came_at_several_moments():
-    assert versions.is_repeated(HISTORY)
-    assert not versions.is_repeated(HISTORY.filter(pl.col("item_id") == "c"))
-    assert not versions.is_repeated(HISTORY.filter(pl.col("valid_from") <= utc(2024, 1, 1)))
-    assert not versions.is_repeated(HISTORY.clear())
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([0, 1], True),  # two statements about a
+        ([0, 2], True),  # at two moments, about different products
+        ([0, 4], False),  # c is in no delivery
+        ([4], False),
+        ([], False),
+    ],
+)
+def test_a_history_is_repeated_if_statements_came_at_several_moments(rows, expected):
+    assert versions.is_repeated(HISTORY[rows], "item_id") == expected
+
+
+def test_a_statement_that_has_always_held_and_a_newer_one_are_a_repeated_history():
+    history = HISTORY[[0, 1]].with_columns(valid_from=pl.Series([versions.ALWAYS, utc(2024, 3, 1)]))
+    assert versions.is_repeated(history, "item_id")
