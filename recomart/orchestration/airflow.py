@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from recomart.project import dvc_graph
@@ -79,10 +78,7 @@ def _tasks(root: Path) -> dict[str, tuple[str, list[str]]]:
 
 
 def _stages(root: Path) -> dict[str, dict[str, Any]]:
-    try:
-        stages = dvc_graph.read(root)
-    except yaml.YAMLError as error:
-        raise UserError(f"{root}: dvc.yaml or params.yaml cannot be read: {error}") from None
+    stages = dvc_graph.read(root)
     if not stages:
         raise UserError(f"{root / dvc_graph.FILE} is missing or has no stages: give the project's folder with --root.")
     return stages

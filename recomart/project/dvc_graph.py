@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from recomart_lib.core.yaml_reader import read_yaml
+
 FILE = "dvc.yaml"
 LOCK = "dvc.lock"
 PARAMS = "params.yaml"  # DVC resolves ${...} from it
@@ -25,6 +27,11 @@ def read(root: Path, values: Mapping[str, Any] | None = None) -> Stages:
     ----------
     values
         Values for variables such as `${base.source}`; default: params.yaml.
+
+    Raises
+    ------
+    UserError
+        If a file is not valid YAML.
     """
     return _resolve(_content(root / FILE).get("stages") or {}, _content(root / PARAMS) if values is None else values)
 
@@ -84,7 +91,7 @@ def downstream(stages: Stages, names: Iterable[str]) -> set[str]:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+    return read_yaml(path) if path.exists() and path.stat().st_size else {}
 
 
 def _resolve(part: Any, values: Mapping[str, Any]) -> Any:

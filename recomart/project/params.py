@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -10,8 +11,10 @@ from pydantic import Field, field_validator, model_validator
 
 from recomart.project import renamed_keys
 from recomart_lib.core import paths
-from recomart_lib.core.config import read_yaml, validated
+from recomart_lib.core.config import validated
+from recomart_lib.core.errors import UserError
 from recomart_lib.core.settings import Section
+from recomart_lib.core.yaml_reader import Document, read_yaml
 from recomart_lib.evaluate.settings import Evaluate
 from recomart_lib.explore.settings import Explore
 from recomart_lib.features.settings import Features
@@ -21,6 +24,8 @@ from recomart_lib.recommend.settings import Recommend
 from recomart_lib.stream_report.settings import StreamReport
 from recomart_lib.train.settings import Train
 from recomart_lib.validate.settings import Validate
+
+DAY = re.compile(r"\d{4}-\d\d?-\d\d?(?:\b|T)")  # YAML's dates and times
 
 
 class Base(Section):
@@ -91,6 +96,14 @@ class Params(Section):
         return getattr(self, "validate_" if name == "validate" else name)
 
 
+def _refuse_days(content: Document, path: Path) -> None:
+    """DVC, which reads the file as well, stops at a day that is not in quotes, and does not say why."""
+    for location, place in content.places.items():
+        if place.written and DAY.match(place.written):
+            key = ".".join(map(str, location))
+            raise UserError(f'{path}, line {place.line}: {key}: write the day in quotes, "{place.written}", for DVC.')
+
+
 def load(path: Path | None = None) -> Params:
     """Read and validate params.yaml.
 
@@ -101,5 +114,6 @@ def load(path: Path | None = None) -> Params:
     """
     path = path or paths.place("params.yaml")
     content = read_yaml(path)
+    _refuse_days(content, path)
     renamed_keys.check(content, path)
-    return validated(Params, content, path)
+    return validated(Params, content, path, content.places)

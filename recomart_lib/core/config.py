@@ -1,38 +1,32 @@
-"""Read YAML files and validate them against pydantic models; every mistake is one clear sentence."""
+"""Validate the content of YAML files (`yaml_reader`) against pydantic models; every mistake is one clear sentence."""
 
 from __future__ import annotations
 
+import copy
 import difflib
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recomart_lib.core.errors import UserError
+from recomart_lib.core.yaml_reader import Location, Place
 
 Model = TypeVar("Model", bound=BaseModel)
+
+NOWHERE: Mapping[Location, Place] = MappingProxyType({})  # for content that is not from a file
+TEXT_WANTED = {"string_type", "literal_error", "value_error"}  # kinds of errors that the written text may resolve
+DOTTED_KEY = re.compile(r"\w+(\.\w+)+(?=[:. ])")
 
 
 class Strict(BaseModel):
     """Unknown keys are rejected."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file; a missing file or broken YAML is a `UserError`."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise UserError(f"{path} is not valid YAML: {problem}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected `key: value` lines, found {type(content).__name__}.")
-    return content
 
 
 def expand_env(value: Any, place: object) -> Any:
@@ -55,12 +49,22 @@ def expand_env(value: Any, place: object) -> Any:
     return expanded
 
 
-def validated(model: type[Model], content: dict[str, Any], path: Path) -> Model:
-    """`content` as a `model`, or a `UserError` with one line per mistake; for a typo, it suggests the nearest name."""
+def validated(
+    model: type[Model], content: dict[str, Any], path: Path, places: Mapping[Location, Place] = NOWHERE
+) -> Model:
+    """`content` as a `model`, or a `UserError` with one line per mistake; for a typo, it suggests the nearest name.
+
+    Where the model wants text and YAML found something else (`NO`, `1`, a list's `NULL`), the text is taken as it is
+    written in the file; `places` are those of `read_yaml`.
+    """
     try:
         return model.model_validate(content)
     except ValidationError as problem:
-        lines = [_sentence(model, error) for error in problem.errors()]
+        content = _as_written(content, problem.errors(), places)
+    try:
+        return model.model_validate(content)
+    except ValidationError as problem:
+        lines = [_sentence(model, error, places) for error in problem.errors()]
         raise UserError("\n".join([f"{path}: {len(lines)} mistake(s)", *lines])) from None
 
 
@@ -70,15 +74,55 @@ def suggestion(word: str, names: list[str]) -> str:
     return f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(names)}."
 
 
-def _sentence(model: type[BaseModel], error: dict[str, Any]) -> str:
+def _as_written(content: Any, errors: list[Any], places: Mapping[Location, Place]) -> Any:
+    """The content with the written text at each place where text is wanted; null words only if they are in a list."""
+    for error in errors:
+        location = _location(error["loc"], places)
+        written, value = places[location].written if location else None, error["input"]
+        is_item = bool(location) and isinstance(location[-1], int)
+        if written and error["type"] in TEXT_WANTED and not isinstance(value, str) and (value is not None or is_item):
+            content = _replaced(content, location, written)
+    return content
+
+
+def _location(parts: Location, places: Mapping[Location, Place]) -> Location:
+    """The innermost place of an error, whose location may end with names of pydantic's, like `[key]`."""
+    return next((parts[:n] for n in range(len(parts), 0, -1) if parts[:n] in places), ())
+
+
+def _replaced(content: Any, location: Location, value: Any) -> Any:
+    """A copy with another value at one location; what an alias (*) shares with other locations is left alone."""
+    if not location:
+        return value
+    changed = copy.copy(content)
+    changed[location[0]] = _replaced(content[location[0]], location[1:], value)
+    return changed
+
+
+def _sentence(model: type[BaseModel], error: dict[str, Any], places: Mapping[Location, Place]) -> str:
+    """One mistake: its key, what is wrong, what was found, and its line, if it is known."""
     key = ".".join(str(part) for part in error["loc"])
+    message = error["msg"].removeprefix("Value error, ")
+    named = DOTTED_KEY.match(message)  # a conflict between two keys has no key of its own, but may begin with one
+    location = _location(error["loc"] or tuple(named[0].split(".") if named else ()), places)
+    place = places[location] if location else None
+    line = f" (line {place.line})" if place else ""
     if error["type"] == "extra_forbidden":
-        return f"  {key}: unknown key. {suggestion(error['loc'][-1], _names_at(model, error['loc'][:-1]))}"
+        return f"  {key}: unknown key. {suggestion(error['loc'][-1], _names_at(model, error['loc'][:-1]))}{line}"
     if error["type"] == "missing":
-        return f"  {key}: this key is required and missing."
-    value = "" if isinstance(error["input"], dict) else f"; found {error['input']!r}"
-    key = f"{key}: " if key else ""  # a conflict between two keys has no key of its own
-    return f"  {key}{error['msg'].removeprefix('Value error, ')}{value}."
+        return f"  {key}: this key is required and missing.{line}"
+    if error["input"] is None and place:
+        return f"  {key}: {_nothing(place.written)}.{line}"
+    found = place.written if place and place.written and not isinstance(error["input"], str) else repr(error["input"])
+    value = "" if isinstance(error["input"], dict) else f"; found {found}"
+    key = f"{key}: " if key else ""
+    return f"  {key}{message}{value}.{line}"
+
+
+def _nothing(written: str | None) -> str:
+    if not written:
+        return "there is no value"
+    return f'YAML reads {written} as nothing; write "{written}" in quotes if this word is meant'
 
 
 def _names_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

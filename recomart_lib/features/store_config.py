@@ -6,8 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from recomart_lib.core.config import expand_env, read_yaml
+from recomart_lib.core.config import expand_env
 from recomart_lib.core.errors import UserError
+from recomart_lib.core.yaml_reader import read_yaml
 
 FILE = Path("feature_store.yaml")
 

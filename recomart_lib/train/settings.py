@@ -8,8 +8,8 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from recomart_lib.core import paths
-from recomart_lib.core.config import read_yaml
 from recomart_lib.core.settings import Section
+from recomart_lib.core.yaml_reader import read_yaml
 
 
 class Train(Section):

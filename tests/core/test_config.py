@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from recomart_lib.core.config import read_yaml, suggestion, validated
+from recomart_lib.core.config import suggestion, validated
 from recomart_lib.core.errors import UserError
+from recomart_lib.core.yaml_reader import read_yaml
 
 
 class Inner(BaseModel):
@@ -25,9 +28,9 @@ class Outer(BaseModel):
     [
         (None, "no such file"),
         (b"a: [1", "not valid YAML"),
-        (b"a: \xff", "not valid YAML"),
-        (b"", "found NoneType"),
-        (b"- a", "found list"),
+        (b"a: \xff", "line 1: the byte 0xff is not UTF-8"),
+        (b"", "found an empty file"),
+        (b"- a", "found a list"),
     ],
 )
 def test_a_file_without_a_mapping_is_named(tmp_path, content, complaint):
@@ -62,3 +65,62 @@ def test_all_mistakes_are_reported_together(tmp_path):
 
 def test_suggestions_accept_values_that_are_not_text():
     assert suggestion(5, ["five"]) == "Known: five."
+
+
+class Texts(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    word: str = ""
+    words: list[str] = []
+    named: dict[str, str] = {}
+    chosen: Literal["on", "off"] = "on"
+    flag: bool = False
+    number: float = 0
+
+
+def texts(folder, written):
+    path = folder / "x.yaml"
+    path.write_text(written, encoding="utf-8")
+    content = read_yaml(path)
+    return validated(Texts, content, path, content.places)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("words: [NULL, ~, no, 0, 1.10, 2025-11-01, 010]", ["NULL", "~", "no", "0", "1.10", "2025-11-01", "010"]),
+        ("named: {NO: Norway, 1: NO, x: 1.0}", {"NO": "Norway", "1": "NO", "x": "1.0"}),
+        ("word: 007", "007"),
+        ("word: 2025", "2025"),
+        ("chosen: off", "off"),
+        ("flag: no", False),
+        ("number: 1e3", 1000.0),
+    ],
+)
+def test_where_text_is_wanted_it_is_what_is_written(tmp_path, written, expected):
+    assert getattr(texts(tmp_path, written), written.split(":")[0]) == expected
+
+
+def test_an_alias_that_is_text_in_one_place_stays_a_number_in_another(tmp_path):
+    read_texts = texts(tmp_path, "number: &n 1\nword: *n\nwords: &w [0]\nnamed: {}\n")
+    assert (read_texts.number, read_texts.word, read_texts.words) == (1, "1", ["0"])
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("flag: true\nword:", "word: there is no value. (line 2)"),
+        ("words:\n- a\n- #N/A\n", "words.1: there is no value. (line 3)"),
+        (
+            "named: {a: NULL}",
+            'named.a: YAML reads NULL as nothing; write "NULL" in quotes if this word is meant. (line 1)',
+        ),
+        ("\nchosen: no", "chosen: Input should be 'on' or 'off'; found 'no'. (line 2)"),
+        ("number: 012", "number: Input should be a valid number; found '012'. (line 1)"),
+        ("flag: 1", "flag: Input should be a valid boolean; found 1. (line 1)"),
+        ("wrod: 1", "wrod: unknown key. Did you mean 'word'? (line 1)"),
+    ],
+)
+def test_a_mistake_in_a_file_names_its_line(tmp_path, written, sentence):
+    with pytest.raises(UserError) as caught:
+        texts(tmp_path, written)
+    assert str(caught.value).splitlines()[1:] == [f"  {sentence}"]

@@ -148,7 +148,7 @@ def test_a_project_without_stages_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"Stage 'many' .* foreach"):
         write(project(tmp_path, {"many": {"foreach": ["a"], "do": {"cmd": "x"}}}), BIN)
     (tmp_path / "dvc.yaml").write_text("stages: [")
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match=r"dvc\.yaml is not valid YAML, line 1"):
         write(tmp_path, BIN)
 
 

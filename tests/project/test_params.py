@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from datetime import date
 
 import pytest
@@ -55,10 +56,9 @@ def test_a_section_by_its_name_in_the_file():
         ({"validat": {}}, "validat: unknown key. Did you mean 'validate'?"),
         ({"validate__min_qualty": 1}, "validate.min_qualty: unknown key. Did you mean 'min_quality'?"),
         ({"base__seed": "42"}, "base.seed: Input should be a valid integer; found '42'."),
-        ({"base__seed": True}, "base.seed: Input should be a valid integer; found True."),
+        ({"base__seed": True}, "base.seed: Input should be a valid integer; found true."),
         ({"validate__min_quality": 95}, "validate.min_quality: Input should be less than or equal to 1; found 95."),
         ({"validate__min_quality": float("nan")}, "validate.min_quality: "),
-        ({"validate__first_day": date(1990, 1, 1)}, 'validate.first_day: write a day in quotes, like "1990-01-01"'),
         ({"validate__first_signup_day": "soon"}, "validate.first_signup_day: write a day in quotes"),
         ({"prepare__horizon_days": 0}, "prepare.horizon_days: Input should be greater than or equal to 1; found 0."),
         ({"simulate__start": "2025-13-01"}, "simulate.start: "),
@@ -75,6 +75,14 @@ def test_an_invalid_key_or_value_is_reported_with_its_key(tmp_path, change, mess
         load(tmp_path, **change)
     assert f"  {message}" in str(error.value)
     assert "params.yaml: 1 mistake(s)" in str(error.value)
+
+
+def test_a_day_that_dvc_cannot_read_is_refused_with_its_line(tmp_path):
+    """DVC stops with `Unsupported value of type 'date'`."""
+    with pytest.raises(UserError) as error:
+        load(tmp_path, validate__first_day=date(1990, 1, 1))
+    assert 'validate.first_day: write the day in quotes, "1990-01-01", for DVC' in str(error.value)
+    assert re.search(r"params.yaml, line \d+: ", str(error.value))
 
 
 def test_an_unquoted_off_is_a_word(tmp_path):
