@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import polars as pl
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from recomart_lib.core import time_formats
 from recomart_lib.core.config import Strict, suggestion
 from recomart_lib.core.schemas import EVENT_TYPES, REQUIRED, TABLES, VALID_FROM
 
 EventType = Literal[EVENT_TYPES]
+
+
+def _as_written(value: object) -> object:
+    """Numbers as text: `{free: 0}` translates the word free to what the shop could have written, 0."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Word = Annotated[str, BeforeValidator(_as_written)]
 
 
 class Exclusion(Strict):
@@ -51,7 +60,7 @@ class Group(Strict):
 
 
 class Table(Strict):
-    """Where one table comes from. `columns` maps our name to the delivered one.
+    """Where one table comes from. `columns` maps our name to the delivered one, or to a path into objects.
 
     A `derived` table has no files: its rows are the distinct ids of the events, and its columns hold the first value in
     the events' files. A `rest` table is fetched from the shop's `api` into one JSON Lines file.
@@ -59,7 +68,8 @@ class Table(Strict):
     `nulls` are the words that mean null. `thousands` groups the digits before the `decimal` mark (default with a
     decimal comma: a point).
     `flags` combines several delivered columns into one: the name of the first of them that is 1 or true.
-    `values` translates words: our column -> the delivered word -> ours; other words stay as they are.
+    `values` translates words before they are converted: our column -> the delivered word -> ours; other words stay as
+    they are. `price_is_total`: the delivered price is that of the whole line; written `columns: {price: {total: ...}}`.
     `equal_lines` says what events without an id are that equal each other: different `sales` (the default: a line is a
     repeat only if another file has it, too; it counts as often as in the file that has it most often) or `repeats`.
     `complete`: users and items only; false if the events may name ids that the table does not have.
@@ -68,6 +78,7 @@ class Table(Strict):
     kind: Literal["csv", "json", "jsonl", "parquet", "rest", "derived"]
     path: str | None = None
     columns: dict[str, str] = Field({})
+    price_is_total: bool = False
     separator: str = Field(",", min_length=1, max_length=1)
     encoding: str = "utf-8"
     decimal: Literal[".", ","] = "."
@@ -77,7 +88,7 @@ class Table(Strict):
     ambiguous_times: Literal["first", "second", "reject"] = "first"
     header: list[str] | None = None
     flags: dict[str, Annotated[list[str], Field(min_length=1)]] = Field({})
-    values: dict[str, dict[str, str]] = Field({})
+    values: dict[str, dict[Word, Word]] = Field({})
     event_type: EventType | None = None
     event_values: dict[str, EventType] = Field({})
     negative_quantity: Literal["return"] | None = None
@@ -85,6 +96,24 @@ class Table(Strict):
     groups: dict[str, Group] = Field({})
     equal_lines: Literal["sales", "repeats"] | None = None
     complete: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def has_line_totals(cls, content: Any) -> Any:
+        columns = content.get("columns") if isinstance(content, dict) else None
+        price = columns.get("price") if isinstance(columns, dict) else None
+        if not isinstance(price, dict):
+            return content
+        if list(price) != ["total"] or not isinstance(price["total"], str):
+            raise ValueError("columns.price: write the delivered column, or {total: <column with the line's total>}")
+        return content | {"columns": columns | {"price": price["total"]}, "price_is_total": True}
+
+    @field_validator("timestamp_format")
+    @classmethod
+    def is_read_exactly(cls, value: str | None) -> str | None:
+        if value is not None and (problem := time_formats.problem(value)):
+            raise ValueError(problem)
+        return value
 
     @field_validator("encoding")
     @classmethod
@@ -108,11 +137,8 @@ class Table(Strict):
 
 def mapping_problems(name: str, table: Table) -> list[str]:
     """The mistakes in a table's column mapping, as sentences."""
-    return [
-        f"tables.{name}.{problem}"
-        for check in (_column_problems, _cell_problems, _exclusion_problems, _group_problems, _scope_problems)
-        for problem in check(name, table)
-    ]
+    checks = _column_problems, _cell_problems, _total_problems, _exclusion_problems, _group_problems, _scope_problems
+    return [f"tables.{name}.{problem}" for check in checks for problem in check(name, table)]
 
 
 def _column_problems(name: str, table: Table) -> Iterator[str]:
@@ -132,13 +158,13 @@ def _column_problems(name: str, table: Table) -> Iterator[str]:
 
 def _cell_problems(name: str, table: Table) -> Iterator[str]:
     """Mistakes in `flags` and `values`."""
-    delivered, texts = list(table.columns.values()), _text_columns(name, table)
+    delivered = list(table.columns.values())
     for flag in table.flags:
         if flag not in delivered:
             yield f"flags.{flag}: no entry of `columns` uses it. {suggestion(flag, delivered)}"
     for column in table.values:
-        if column not in texts:
-            yield f"values.{column}: not a mapped text column. {suggestion(column, texts)}"
+        if column not in table.columns:
+            yield f"values.{column}: not a mapped column. {suggestion(column, list(table.columns))}"
 
 
 def _exclusion_problems(name: str, table: Table) -> Iterator[str]:
@@ -161,6 +187,14 @@ def _scope_problems(name: str, table: Table) -> Iterator[str]:
         yield "equal_lines: `columns` maps an event_id, which says which events are different; leave one of them out"
     if not table.complete and (name == "events" or table.kind == "derived"):
         yield "complete: only for users and items that are delivered, as other tables have all ids of the events"
+
+
+def _total_problems(name: str, table: Table) -> Iterator[str]:
+    """A line total needs the quantity of its line."""
+    if table.price_is_total and name == "events" and "quantity" not in table.columns:
+        yield "columns.price: a total is divided by the quantity; name the delivered column that contains it"
+    if table.price_is_total and name == "items" and table.kind != "derived":
+        yield "columns.price: only lines of events have a total; name the column with the price of one unit"
 
 
 def _group_problems(name: str, table: Table) -> Iterator[str]:

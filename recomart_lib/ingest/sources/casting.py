@@ -3,37 +3,85 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import polars as pl
 
-from recomart_lib.core.schemas import TABLES, TIMESTAMP, VALID_FROM
+from recomart_lib.core.schemas import TIMESTAMP, dtype_of
 from recomart_lib.core.shop_tables import Table
-from recomart_lib.ingest.sources import timestamps
+from recomart_lib.ingest.sources import ids, line_totals, time_hints, timestamps, words
+from recomart_lib.ingest.sources.nested import Delivered, Refusals
+from recomart_lib.ingest.sources.refusals import BOOLEAN, Refusal
 
-ID_COLUMNS = ("user_id", "item_id", "event_id", "order_id")
-WHOLE_ID = r"^\d+\.0$"
+SHOWN = 100  # characters of a cell in a reason
+
+
+@dataclass
+class Refused:
+    """How many cells of a column are refused for the same cause, and the first of them."""
+
+    n: int
+    example: str
+
+
+@dataclass
+class Reasons:
+    """Why records are rejected (None: they are not), and the refused cells by our column and cause."""
+
+    by_record: list[str | None]
+    refused: dict[tuple[str, Refusal], Refused] = field(default_factory=dict)
+
+    def add(self, record: int, ours: str, cell: str, problem: Refusal | str) -> None:
+        """A cell cannot be converted; a record has the reason that is added last."""
+        shown = cell if len(cell) <= SHOWN else f"{cell[:SHOWN]}..."
+        if isinstance(problem, Refusal):
+            self.refused.setdefault((ours, problem), Refused(0, shown)).n += 1
+            problem = problem.cell
+        self.by_record[record] = f"{ours}: '{shown}' {problem}"
 
 
 class Typed(NamedTuple):
-    """Converted records. For each: its row, why it is rejected (null: it is not), and whether its time occurs twice."""
+    """Converted records. For each: its row, why it is rejected (null: it is not), and whether its time occurs twice.
+
+    `refused` counts cells that hold no value of their column at all (an object, for example), by column and cause;
+    `filled` counts a column's cells that are not blank.
+    """
 
     rows: pl.DataFrame
     reasons: pl.Series
     ambiguous: pl.Series
+    refused: dict[tuple[str, Refusal], Refused]
+    filled: dict[str, int]
 
 
-def cast(cells: pl.DataFrame, mapping: dict[str, str], spec: Table, zone: str) -> Typed:
-    """Convert the mapped columns (ours -> the delivered one) to our types."""
-    written = cells.select(pl.col(theirs).alias(ours) for ours, theirs in mapping.items())
-    bare = _stripped(written, spec.nulls)
-    moments = {ours: timestamps.moments(bare[ours], spec, zone) for ours in bare.columns if _dtype(ours) == TIMESTAMP}
+def cast(delivered: Delivered, mapping: dict[str, str], spec: Table, zone: str, totals: Sequence[str] = ()) -> Typed:
+    """Convert the mapped columns (ours -> the delivered one) to our types; `totals` are prices of whole lines."""
+    written = delivered.cells.select(pl.col(theirs).alias(ours) for ours, theirs in mapping.items())
+    refusals = _refusals(delivered, mapping)
+    bare = words.prepare(written, spec)
+    moments = {ours: timestamps.moments(bare[ours], spec, zone) for ours in bare.columns if dtype_of(ours) == TIMESTAMP}
     rows = _converted(bare, moments, spec, zone)
+    plain = {ours: pl.Series([refusal is None for refusal in given]) for ours, given in refusals.items()}
+    rows = rows.with_columns(pl.when(is_plain).then(pl.col(ours)).alias(ours) for ours, is_plain in plain.items())
     ambiguous = pl.repeat(False, rows.height, eager=True)
     for times in moments.values():
         ambiguous |= times["twice"]
     clocks = {ours: times["problem"] for ours, times in moments.items()}
-    return Typed(rows, _reasons(written, bare, rows, clocks, spec), ambiguous)
+    reasons = _reasons(written, bare, rows, clocks, refusals, spec)
+    rows = line_totals.divide(rows, totals, reasons.add)
+    filled = {ours: bare.height - bare[ours].null_count() for ours in bare.columns}
+    return Typed(rows, pl.Series("reason", reasons.by_record, pl.String), ambiguous, reasons.refused, filled)
+
+
+def _refusals(delivered: Delivered, mapping: dict[str, str]) -> dict[str, Refusals]:
+    """Our column -> what its cells hold that is no plain value; true and false are plain, but no ids."""
+    refusals = {ours: delivered.refusals[theirs] for ours, theirs in mapping.items() if theirs in delivered.refusals}
+    return {
+        ours: given if ids.is_id(ours) else [None if refusal is BOOLEAN else refusal for refusal in given]
+        for ours, given in refusals.items()
+    }
 
 
 def _converted(bare: pl.DataFrame, moments: dict[str, pl.DataFrame], spec: Table, zone: str) -> pl.DataFrame:
@@ -42,7 +90,7 @@ def _converted(bare: pl.DataFrame, moments: dict[str, pl.DataFrame], spec: Table
     for ours, delivered in bare.schema.items():
         if ours in moments:
             column = moments[ours]["moment"]
-        elif _dtype(ours) == pl.Date:
+        elif dtype_of(ours) == pl.Date:
             column = timestamps.days(bare[ours], spec, zone)
         else:
             column = _parsed(ours, delivered, spec)
@@ -51,33 +99,11 @@ def _converted(bare: pl.DataFrame, moments: dict[str, pl.DataFrame], spec: Table
     return bare.with_columns(columns)
 
 
-def _stripped(written: pl.DataFrame, nulls: list[str]) -> pl.DataFrame:
-    """Strip text; blank text and the declared null words become null."""
-    null_words = ["", *nulls]
-    texts = [name for name, dtype in written.schema.items() if dtype == pl.String]
-    stripped = written.with_columns(pl.col(name).str.strip_chars() for name in texts)
-    return stripped.with_columns(
-        pl.when(~pl.col(name).is_in(null_words)).then(pl.col(name)).alias(name) for name in texts
-    )
-
-
-def _dtype(ours: str) -> pl.DataType:
-    """The type of one of our columns; `users.country` is a column of a derived table, delivered in the events."""
-    table, _, column = ours.rpartition(".")
-    tables = [table] if table else list(TABLES)
-    if ours == VALID_FROM:
-        return TIMESTAMP
-    return next(TABLES[name][column] for name in tables if column in TABLES[name])
-
-
 def _parsed(ours: str, delivered: pl.DataType, spec: Table) -> pl.Expr:
-    dtype, cells = _dtype(ours), pl.col(ours)
+    dtype, cells = dtype_of(ours), pl.col(ours)
     if dtype.is_numeric():
         return _numbers(cells, delivered, dtype, spec)
-    text = cells.cast(pl.String)
-    # spreadsheets and data frames write whole numbers with nulls as 17850.0: the id is 17850
-    whole = pl.when(text.str.contains(WHOLE_ID)).then(text.str.strip_suffix(".0")).otherwise(text)
-    return whole if ours in ID_COLUMNS else text
+    return ids.text(cells, delivered, spec.decimal) if ids.is_id(ours) else cells.cast(pl.String)
 
 
 def _numbers(cells: pl.Expr, delivered: pl.DataType, dtype: pl.DataType, spec: Table) -> pl.Expr:
@@ -97,23 +123,30 @@ def _numbers(cells: pl.Expr, delivered: pl.DataType, dtype: pl.DataType, spec: T
     return pl.when(whole).then(number).cast(pl.Int64)
 
 
-def _expected(ours: str, spec: Table) -> str:
-    dtype = _dtype(ours)
+def _expected(ours: str, cell: str, spec: Table) -> str:
+    dtype = dtype_of(ours)
     if dtype.is_temporal():
-        return f"is not a time of the form {spec.timestamp_format or 'ISO 8601'}"
+        return time_hints.reason(cell, spec.timestamp_format)
     return f"is not {'a whole number' if dtype == pl.Int64 else 'a number' if dtype == pl.Float64 else 'text'}"
 
 
 def _reasons(
-    written: pl.DataFrame, bare: pl.DataFrame, rows: pl.DataFrame, clocks: dict[str, pl.Series], spec: Table
-) -> pl.Series:
+    written: pl.DataFrame,
+    bare: pl.DataFrame,
+    rows: pl.DataFrame,
+    clocks: dict[str, pl.Series],
+    refusals: dict[str, Refusals],
+    spec: Table,
+) -> Reasons:
     """Why records are rejected: the first cell that is not blank and could not be converted."""
-    reasons = [None] * rows.height
-    for ours in reversed(rows.columns):
+    reasons = Reasons([None] * rows.height)
+    for ours in reversed(written.columns):
         if rows[ours].null_count() == bare[ours].null_count():
             continue
         failed = (bare[ours].is_not_null() & rows[ours].is_null()).arg_true()
         problems = clocks[ours][failed] if ours in clocks else [None] * failed.len()
-        for place, text, problem in zip(failed, written[ours][failed].cast(pl.String), problems, strict=True):
-            reasons[place] = f"{ours}: '{text}' {problem or _expected(ours, spec)}"
-    return pl.Series("reason", reasons, dtype=pl.String)
+        given = refusals.get(ours)
+        for place, cell, problem in zip(failed, written[ours][failed].cast(pl.String), problems, strict=True):
+            refusal = (given and given[place]) or (ids.refusal(cell) if ids.is_id(ours) else None)
+            reasons.add(place, ours, cell, refusal or problem or _expected(ours, cell, spec))
+    return reasons

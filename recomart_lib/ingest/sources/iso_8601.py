@@ -1,0 +1,95 @@
+"""Read times in ISO 8601, whole: calendar, week and ordinal dates, basic and extended form, any offset.
+
+Beyond the standard: a blank for the T, blanks before the offset, UTC or GMT for Z, and a zone in brackets after the
+offset ([Europe/Berlin]), as Java writes it. Digits below a microsecond are cut off.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from recomart_lib.core.schemas import TIMESTAMP
+
+# Fast formats, the most usual first; the column that they fill.
+FAST = (
+    ("local", "%Y-%m-%dT%H:%M:%S"),
+    ("absolute", "%+"),
+    ("absolute", "%Y-%m-%dT%H:%M:%S%.f%#z"),
+    ("local", "%Y-%m-%dT%H:%M:%S%.f"),
+    ("local", "%Y-%m-%dT%H:%M"),
+    ("local", "%Y-%m-%d"),
+)
+ZONES = {"absolute": "UTC", "local": None}
+
+DATE = r"(\d{4}-\d\d-\d\d|\d{8}|\d{4}-\d{3}|\d{4}-?[Ww]\d\d-?\d)"
+TIME = r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?"
+OFFSET = r"(?:([Zz]|UTC|GMT)|([+\-\x{2212}])(\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:\[[A-Za-z0-9_/+\-]+\])?)"
+PATTERN = rf"^{DATE}(?:(?:[Tt]|\s+){TIME}(?:\s*{OFFSET})?)?$"
+PARTS = ("date", "hour", "minute", "second", "fraction", "utc", "sign", "off_hour", "off_minute", "off_second")
+
+
+def times(text: pl.Series) -> pl.DataFrame:
+    """The times in some cells.
+
+    Parameters
+    ----------
+    text
+        The cells, without blanks around them.
+
+    Returns
+    -------
+    DataFrame
+        One row per cell: absolute (the moment, UTC, of a time with an offset) and local (any other time); both are
+        null if the cell is no such time.
+    """
+    text = text.alias("text")
+    frame = text.to_frame().with_columns(absolute=pl.lit(None, TIMESTAMP), local=pl.lit(None, pl.Datetime("us")))
+    unread = text.str.replace(" ", "T", literal=True)
+    for column, time_format in FAST:
+        read = unread.str.to_datetime(time_format, time_unit="us", time_zone=ZONES[column], strict=False)
+        frame = frame.with_columns(pl.coalesce(column, read).alias(column))
+        # each format only for cells that earlier ones could not read: most files use one, and reading is slow
+        unread = unread.set(read.is_not_null(), None)
+        if unread.null_count() == text.len():
+            return frame.select("absolute", "local")
+    rest = _any_form(text.set(unread.is_null(), None))
+    return frame.select(pl.coalesce(column, rest.get_column(column)).alias(column) for column in ZONES)
+
+
+def _any_form(text: pl.Series) -> pl.DataFrame:
+    """Like `times`, for every form, but slower."""
+    part = text.to_frame("text").select(pl.col("text").str.extract_groups(PATTERN).struct.rename_fields(PARTS))
+    part = part.unnest("text").with_columns(clock=_clock())
+    hours, minutes, seconds = (_number(name) for name in ("off_hour", "off_minute", "off_second"))
+    offset = 3_600 * hours + 60 * minutes + seconds
+    offset = pl.when(pl.col("sign") == "+").then(offset).otherwise(-offset)
+    is_local = pl.col("utc").is_null() & pl.col("sign").is_null()
+    has_offset = ~is_local & (hours < 24) & (minutes < 60) & (seconds < 60)
+    moment = (pl.col("clock") - pl.duration(seconds=offset)).dt.replace_time_zone("UTC")
+    return part.select(absolute=pl.when(has_offset).then(moment), local=pl.when(is_local).then("clock"))
+
+
+def _clock() -> pl.Expr:
+    """Date and time as written. 24:00 is the end of the day, and a leap second the start of the next minute."""
+    hour, minute, second = (_number(name) for name in ("hour", "minute", "second"))
+    micros = pl.col("fraction").str.pad_end(6, "0").str.head(6).cast(pl.Int64).fill_null(0)
+    whole_day = (hour == 24) & (minute == 0) & (second == 0) & (micros == 0)
+    leap_second = (second == 60) & (minute == 59)
+    valid = ((hour < 24) & (minute < 60) & ((second < 60) | leap_second)) | whole_day
+    time = pl.duration(hours=hour, minutes=minute, seconds=second, microseconds=micros)
+    return pl.when(valid).then(_date(pl.col("date")).cast(pl.Datetime("us")) + time)
+
+
+def _date(text: pl.Expr) -> pl.Expr:
+    digits = text.str.replace_all("-", "", literal=True).str.to_uppercase()
+    forms = {r"^\d{8}$": "%Y%m%d", r"^\d{7}$": "%Y%j", r"^\d{4}W\d{3}$": "%GW%V%u"}
+    read = (
+        pl.when(digits.str.contains(pattern)).then(digits).str.to_date(time_format, strict=False)
+        for pattern, time_format in forms.items()
+    )
+    return pl.coalesce(*read)
+
+
+def _number(part: str) -> pl.Expr:
+    """A part as a number, 0 where there is none."""
+    return pl.col(part).cast(pl.Int64).fill_null(0)
