@@ -60,6 +60,9 @@ def _show_live_list(user: str, k: int) -> bool:
     if ranked is None:
         echo("There are newer events, but no live model yet (run: dvc repro 08_recommend). The stored list:")
         return False
+    if not ranked.height:
+        echo("With the newer events, the user has every product: nothing is new. The stored list:")
+        return False
     items = tables.read(paths.PREPARED, "items.parquet").select("item_id", "name")
     show_table(live_lists.with_reasons(ranked, items).select("rank", "item_id", "name", "reason"))
     echo(f"{plural(fresh.height, 'event')} since the last run changed the list; the most recent:")

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
 from recomart_lib.core.colours import MODEL_COLOURS
+from recomart_lib.core.numbers import varies
 
 INK, ACCENT, GREY, ALARM = "#1f2933", "#2a6f97", "#9aa5b1", "#c1121f"
 DEEP = ["#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#8c8c8c", "#ccb974", "#64b5cd"]
@@ -125,6 +126,8 @@ def histogram(values: pl.Series, xlabel: str, ylabel: str, title: str, log: bool
 
 
 def _bins(numbers: np.ndarray, log: bool) -> np.ndarray | int:
-    if not log or numbers.min() == numbers.max():
+    if not varies(numbers):
+        return 1
+    if not log:
         return min(40, len(np.unique(numbers)) + 1)
     return np.geomspace(numbers.min(), numbers.max(), 40)

@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import polars as pl
 
+from recomart_lib.core.errors import UserError
+from recomart_lib.core.text import plural
+
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 AMOUNT_UNITS = 10_000  # amounts are exact to this part of the currency
 
 
 def relevant(events: pl.DataFrame, relevant_events: list[str]) -> pl.DataFrame:
-    """The shop's relevant events, by which recommendations are evaluated (purchases; in rating shops ratings)."""
-    return events.filter(pl.col("event_type").is_in(relevant_events))
+    """The shop's relevant events, by which recommendations are evaluated (purchases; in rating shops ratings).
+
+    Raises
+    ------
+    UserError
+        If there are none.
+    """
+    found = events.filter(pl.col("event_type").is_in(relevant_events))
+    if not found.height:
+        counts = events.get_column("event_type").value_counts().sort("event_type")
+        present = ", ".join(f"{plural(n, 'event')} of type {kind}" for kind, n in counts.iter_rows())
+        raise UserError(
+            f"The shop file says relevant_events: [{', '.join(relevant_events)}], and no validated event is of such a "
+            f"type; there are {present or 'no events at all'}. Correct relevant_events, or see in "
+            "reports/02_validate.html where these events went."
+        )
+    return found
 
 
 def per_key(events: pl.DataFrame, key: str) -> pl.DataFrame:

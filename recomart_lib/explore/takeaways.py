@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from recomart_lib.core.numbers import varies
 from recomart_lib.core.text import number, percent, plural, safe
+
+DOMINANT = 0.25  # one user or product with this share of all events is reported
 
 
 def concentration(counts: pl.DataFrame, what: str, top: float, share: float) -> str:
@@ -16,6 +19,19 @@ def concentration(counts: pl.DataFrame, what: str, top: float, share: float) -> 
     return (
         f"**The top {percent(top)} of {what} have {percent(share)} of the events** ({shape}); the median has "
         f"{number(counts.get_column('n').median())}, and {percent(single)} have just one."
+    )
+
+
+def dominant(counts: pl.DataFrame, what: str) -> str:
+    """Name the user or product that has a large part of all events; empty without one. `counts`: `summaries.per_key`."""
+    if not counts.height:
+        return ""
+    name, n, share = counts.row(0)
+    if share < max(DOMINANT, min(2 / counts.height, 1)):
+        return ""
+    return (
+        f"**One {what}, {safe(name)}, has {percent(share)} of the events ({number(n)})**: popularity and models follow "
+        f"it. Check whether it is a robot, a reseller or a collective account."
     )
 
 
@@ -116,7 +132,10 @@ def prices(items: pl.DataFrame, currency: str) -> str:
     if not len(non_null_prices):
         return "This shop has no prices."
     low, mid, high = (non_null_prices.quantile(q, "linear") for q in (0.1, 0.5, 0.9))
+    missing = f"{percent(items.get_column('price').null_count() / items.height)} have no price."
+    if not varies(non_null_prices.to_numpy()):
+        return f"**All products with a price cost {mid:,.2f} {safe(currency)}**; {missing}"
     return (
         f"**Half of the products cost less than {mid:,.2f} {safe(currency)}**; the middle 80 % are between {low:,.2f} and {high:,.2f}, "
-        f"a factor of {high / max(low, 0.01):,.1f}. {percent(items.get_column('price').null_count() / items.height)} have no price."
+        f"a factor of {high / max(low, 0.01):,.1f}. {missing}"
     )

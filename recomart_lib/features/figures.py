@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 
+from recomart_lib.core.numbers import varies
 from recomart_lib.core.plots import ACCENT, empty_figure
 from recomart_lib.features.profile import varying
 
@@ -43,7 +44,8 @@ def distributions(table: pl.DataFrame, names: Sequence[str], units: dict[str, st
     for ax, name in zip(axes.flat, shown, strict=False):
         values = table.get_column(name).drop_nulls().cast(pl.Float64).to_numpy()
         top = np.quantile(values, 0.99)
-        ax.hist(np.minimum(values, top) if top > values.min() else values, bins=24, color=ACCENT, lw=0)
+        clipped = np.minimum(values, top)
+        ax.hist(clipped if varies(clipped) else values, bins=24, color=ACCENT, lw=0)
         ax.set_title(name, fontsize=8)
         ax.set_xlabel(units[name][:34], fontsize=7)
         ax.tick_params(labelsize=6)

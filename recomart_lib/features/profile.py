@@ -8,6 +8,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from recomart_lib.core.numbers import varies
 from recomart_lib.features.base import KEYS
 from recomart_lib.features.definitions import names
 from recomart_lib.validate.drift import psi
@@ -100,5 +101,6 @@ def _binned(values: pl.Series, edges: np.ndarray) -> np.ndarray:
 
 
 def varying(table: pl.DataFrame, names: Sequence[str]) -> list[str]:
-    """Those of the columns that are numeric and have at least two distinct values."""
-    return [n for n in names if table.schema[n].is_numeric() and table.get_column(n).drop_nulls().n_unique() > 1]
+    """Those of the columns that are numeric and whose values differ by more than rounding."""
+    numeric = [name for name in names if table.schema[name].is_numeric()]
+    return [name for name in numeric if varies(table.get_column(name).drop_nulls().cast(pl.Float64).to_numpy())]

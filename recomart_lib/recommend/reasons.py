@@ -17,6 +17,7 @@ from recomart_lib.train.train_data import Tables
 BLOCK = 1_024
 # Values of `reason_kind`.
 CHOSEN_BEFORE = "chosen before"  # the user chose the product before
+NOTHING_NEW = "nothing is new"  # protocol novel: the user has every product; the list is what to choose again
 CHOSEN_TOGETHER = "chosen together"  # other users chose it together with a product of the user's history
 RECENT_EVENT = "recent event"  # live lists: similar to the product of an event since the last run
 SIMILAR = "similar product"  # live lists: similar to a product of the user's history
@@ -34,11 +35,14 @@ EVIDENCE = {
 }
 
 
-def with_reasons(lists: pl.DataFrame, data: TrainData, window: Tables, items: pl.DataFrame) -> pl.DataFrame:
+def with_reasons(
+    lists: pl.DataFrame, data: TrainData, window: Tables, items: pl.DataFrame, protocol: str = "all"
+) -> pl.DataFrame:
     """Add `reason_kind` and `reason` to the lists of stage 08: `schemas.RECOMMENDATIONS`.
 
-    The reason is the strongest that exists: the user chose the product before; at least two users chose it together
-    with a product of the user's history; it is popular.
+    The reason is the strongest that exists: the user chose the product before (in protocol *novel*: only a user who has
+    every product, see `suggestions.lists_for_all_users`); at least two users chose it together with a product of the
+    user's history; it is popular.
     """
     names = items.select(because="item_id", because_name="name")
     pairs = window["interactions"].select("user_id", "item_id", "n_orders", "last_relevant_timestamp")
@@ -52,7 +56,7 @@ def with_reasons(lists: pl.DataFrame, data: TrainData, window: Tables, items: pl
     rows = rows.join(_buyers(data, window), on="item_id", how="left").with_columns(pl.col("buyers").fill_null(0))
     kind = (
         pl.when(pl.col("n_orders") > 0)
-        .then(pl.lit(CHOSEN_BEFORE))
+        .then(pl.lit(NOTHING_NEW if protocol == "novel" else CHOSEN_BEFORE))
         .when(pl.col("n_together") > 1)
         .then(pl.lit(CHOSEN_TOGETHER))
         .otherwise(pl.lit(POPULAR))
@@ -69,6 +73,7 @@ def add_reason(rows: pl.DataFrame) -> pl.DataFrame:
     because = pl.coalesce("because_name", "because")
     sentences = {
         CHOSEN_BEFORE: pl.format("You chose this {} before, last on {}.", times, last),
+        NOTHING_NEW: pl.format("You have chosen every product: this one {}, last on {}.", times, last),
         CHOSEN_TOGETHER: pl.format("{} customers who chose {} chose this too.", "n_together", because),
         RECENT_EVENT: pl.format("Your recent {} of {}, {} (UTC).", "event_type", because, moment),
         SIMILAR: pl.format("You chose {} before.", because),

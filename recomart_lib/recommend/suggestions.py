@@ -15,11 +15,16 @@ from recomart_lib.train.train_data import Tables
 def lists_for_all_users(
     model: Model, bestsellers: Model, data: TrainData, window: Tables, users: pl.DataFrame, protocol: str, k: int
 ) -> pl.DataFrame:
-    """Return `schemas.RANKED_LISTS` for every user. Users without history get the bestsellers."""
-    warm_users = window["users"].get_column("user_idx").to_numpy()
-    warm = decode(recommend(model, warm_users, k, mask_of(data, protocol), progress=True), window).with_columns(
-        model=pl.lit(model.name)
-    )
+    """Return `schemas.RANKED_LISTS` for every user. Users without history get the bestsellers.
+
+    In protocol *novel*, a user who has every product gets the list of protocol *all*: nothing is new, and no list would
+    look as if the user were unknown.
+    """
+    warm_users = window["users"].get_column("user_idx")
+    novel = recommend(model, warm_users.to_numpy(), k, mask_of(data, protocol), progress=True)
+    have_all = warm_users.filter(~warm_users.is_in(novel.get_column("user_idx").implode()))
+    indexed = pl.concat([novel, recommend(model, have_all.to_numpy(), k)])
+    warm = decode(indexed, window).with_columns(model=pl.lit(model.name))
     cold = users.select("user_id").join(window["users"], on="user_id", how="anti")
     default = cold.join(cold_list(bestsellers, window, k), how="cross").with_columns(model=pl.lit(bestsellers.name))
     columns = list(RANKED_LISTS)

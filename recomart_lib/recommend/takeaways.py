@@ -7,16 +7,22 @@ from collections.abc import Mapping
 import polars as pl
 
 from recomart_lib.core.text import bullets, number, percent, plural, safe
-from recomart_lib.recommend.reasons import CHOSEN_BEFORE
+from recomart_lib.recommend.reasons import CHOSEN_BEFORE, NOTHING_NEW
 
 
 def reasons(recommendations: pl.DataFrame, users: int, k: int) -> str:
-    """Say how many users get a full list, and how many recommendations have no reason."""
+    """Say how many users get a full list, how many recommendations have no reason, and for how many users nothing is new.
+
+    `recommendations`: `schemas.RECOMMENDATIONS`.
+    """
     full = recommendations.group_by("user_id").len().filter(pl.col("len") == k).height
     items = recommendations.get_column("item_id").n_unique()
+    have_all = recommendations.filter(pl.col("reason_kind") == NOTHING_NEW).get_column("user_id").n_unique()
+    again = f" {plural(have_all, 'user has', 'users have')} every product already: the list shows what to choose again."
     return (
         f"**{number(full)} of {plural(users, 'user')} get {k} recommendations**, {plural(items, 'distinct product')} in all; "
         f"{percent(recommendations.get_column('reason').null_count() / max(recommendations.height, 1))} of the recommendations have no reason."
+        f"{again if have_all else ''}"
     )
 
 
@@ -27,7 +33,7 @@ def pages(shown: Mapping[str, pl.DataFrame]) -> str:
         if kind == "cold" and page.get_column("history").count():
             parts.append("There is no **cold** user: the light user is shown instead.")
             continue
-        repeats = page.filter(pl.col("reason_kind") == CHOSEN_BEFORE).height
+        repeats = page.filter(pl.col("reason_kind").is_in([CHOSEN_BEFORE, NOTHING_NEW])).height
         n_history = page.get_column("history").count()
         parts.append(
             f"The **{kind}** user's list is shown next to {plural(n_history, 'recent product')}. {repeats} of {page.height} "

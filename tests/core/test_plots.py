@@ -45,3 +45,11 @@ def test_a_logarithmic_axis_has_few_plain_numbers():
 def test_bars_without_data_are_an_empty_figure():
     assert not plots.bars(["view", "cart"], [0, 0], "pairs", "T").patches
     assert len(plots.bars(["view", "cart"], [0, 1], "pairs", "T").patches) == 2
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_numbers_that_differ_by_rounding_only_are_one_bar(log):
+    almost_equal = pl.Series([0.3, 0.1 + 0.2, 0.3])
+    ax = plots.histogram(almost_equal, "n", "users", "T", log=log)
+    ax.figure.canvas.draw()
+    assert [bar.get_height() for bar in ax.patches] == [3]

@@ -8,6 +8,7 @@ from math import isnan
 import pytest
 from conftest import rows, utc
 
+from recomart_lib.core.errors import UserError
 from recomart_lib.explore import summaries
 
 NOTHING = rows("events")
@@ -42,6 +43,14 @@ def funnel(*steps: str):
 def test_only_relevant_events_are_kept():
     table = events(("u", "a", "view", DAY), ("u", "a", "rating", DAY))
     assert summaries.relevant(table, ["rating"])["event_type"].to_list() == ["rating"]
+
+
+def test_a_shop_without_relevant_events_is_a_mistake_of_its_file():
+    viewed = events(("u", "a", "view", DAY))
+    with pytest.raises(UserError, match=r"relevant_events: \[purchase\].*there are 1 event of type view\. Correct"):
+        summaries.relevant(viewed, ["purchase"])
+    with pytest.raises(UserError, match="no events at all"):
+        summaries.relevant(viewed.clear(), ["purchase"])
 
 
 def test_the_head_of_a_long_tail():

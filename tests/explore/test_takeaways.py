@@ -45,3 +45,19 @@ def test_prices_name_the_half_and_the_missing():
     items = rows("items", *({"item_id": str(n), "price": price} for n, price in enumerate([1.0, 2.0, 9.0, None])))
     assert "Half of the products cost less than 2.00 EUR" in takeaways.prices(items, "EUR")
     assert "25.0 % have no price" in takeaways.prices(items, "EUR")
+
+
+def test_one_user_with_a_large_part_of_the_events_is_named():
+    events = [{"user_id": "robot", "item_id": "a"}] * 4 + [{"user_id": user, "item_id": "a"} for user in "abcd"]
+    by_user = summaries.per_key(rows("events", *events), "user_id")
+    assert takeaways.dominant(by_user, "user").startswith("**One user, robot, has 50.0 % of the events (4)**")
+    assert "**One product, a, has 100.0 %" in takeaways.dominant(
+        summaries.per_key(rows("events", *events), "item_id"), "product"
+    )
+    few = summaries.per_key(rows("events", *events[3:6]), "user_id")  # a third of the events is an even share
+    assert takeaways.dominant(few, "user") == takeaways.dominant(few.clear(), "user") == ""
+
+
+def test_one_price_is_no_spread():
+    items = rows("items", *({"item_id": str(n), "price": price} for n, price in enumerate([2.5, 2.5, None])))
+    assert takeaways.prices(items, "EUR") == "**All products with a price cost 2.50 EUR**; 33.3 % have no price."

@@ -51,13 +51,13 @@ def window() -> dict[str, pl.DataFrame]:
     return {"users": users, "items": items, "interactions": pairs.cast(schema)}
 
 
-def recommended(k: int = 3) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
+def recommended(k: int = 3, protocol: str = "all") -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
     tables = window()
     data = train_data.from_window(tables, CUT)
     popular = models.create("popularity").fit(data)
     model = models.create("own_history").fit(data)
-    lists = suggestions.lists_for_all_users(model, popular, data, tables, USERS, "all", k)
-    named = reasons.with_reasons(lists, data, tables, ITEMS).join(ITEMS, on="item_id", maintain_order="left")
+    lists = suggestions.lists_for_all_users(model, popular, data, tables, USERS, protocol, k)
+    named = reasons.with_reasons(lists, data, tables, ITEMS, protocol).join(ITEMS, on="item_id", maintain_order="left")
     return named, tables
 
 
@@ -74,6 +74,16 @@ def test_every_user_gets_a_list_and_every_recommendation_a_reason():
     assert sentences["u", "b"] == "You chose this once before, last on 2024-02-09."
     assert sentences["w", "d"] == "2 customers who chose Apple chose this too."
     assert sentences["x", "a"] == "Popular in the shop: 3 customers chose it."
+
+
+def test_who_has_every_product_gets_what_to_choose_again(monkeypatch):
+    monkeypatch.setattr(f"{__name__}.PURCHASES", [*PURCHASES, ("u", "c", 8)])
+    named, _ = recommended(protocol="novel")
+    assert named.group_by("user_id").len().sort("user_id").rows() == [("u", 3), ("v", 2), ("w", 3), ("x", 3)]
+    again = named.filter(user_id="u").row(0, named=True)
+    assert again["reason"] == "You have chosen every product: this one once, last on 2024-02-01."
+    assert set(named.filter(reason_kind=reasons.NOTHING_NEW)["user_id"]) == {"u"}
+    assert reasons.CHOSEN_BEFORE not in named["reason_kind"].to_list()
 
 
 def test_history_is_next_to_the_list_most_recent_first():

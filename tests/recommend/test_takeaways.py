@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import polars as pl
 
-from recomart_lib.recommend import takeaways
+from recomart_lib.recommend import reasons, takeaways
 
 
 def test_full_lists_and_missing_reasons_are_counted():
     lists = pl.DataFrame({"user_id": ["u", "u", "v"], "item_id": ["a", "b", "a"], "reason": ["x", "y", None]})
+    lists = lists.with_columns(reason_kind=pl.lit("popular"))
     assert takeaways.reasons(lists, 2, 2).startswith(
         "**1 of 2 users get 2 recommendations**, 2 distinct products in all; 33.3 %"
     )
     assert "75.0 % of the recommendations" in takeaways.most_frequent_reason(
         pl.DataFrame({"reason_kind": ["bought", "popular"], "n": [3, 1]})
+    )
+
+
+def test_users_who_have_every_product_are_counted():
+    kinds = [reasons.NOTHING_NEW, reasons.NOTHING_NEW, reasons.POPULAR]
+    lists = pl.DataFrame({"user_id": ["u", "u", "v"], "item_id": ["a", "b", "a"], "reason": "x", "reason_kind": kinds})
+    assert takeaways.reasons(lists, 2, 2).endswith(
+        "1 user has every product already: the list shows what to choose again."
     )
 
 

@@ -283,7 +283,7 @@ def test_a_sentence_turns_round_with_the_numbers(said, otherwise, words, other_w
         lambda: evaluate_takeaways.best_model(ranked(0.3, (0, 1)).clear(), "all"),
         lambda: evaluate_takeaways.rating_model({}, {}),
         lambda: evaluate_takeaways.targets(card().cast({"verdict": pl.String})),
-        lambda: recommend_takeaways.reasons(no_rows("user_id", "item_id", "reason"), 0, 10),
+        lambda: recommend_takeaways.reasons(no_rows("user_id", "item_id", "reason", "reason_kind"), 0, 10),
         lambda: recommend_takeaways.most_frequent_reason(no_rows("reason_kind", "n")),
         lambda: train_takeaways.best_model(no_rows("model", "protocol", "parameters", "ndcg@10")),
         lambda: train_takeaways.search_gain(search()),
