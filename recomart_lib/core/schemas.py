@@ -98,6 +98,14 @@ PREDICTIONS = {
 }
 
 
+def dtype_of(column: str) -> pl.DataType:
+    """The type of a raw column; `users.country` is a column of a derived table, delivered in the events."""
+    table, _, name = column.rpartition(".")
+    if column == VALID_FROM:
+        return TIMESTAMP
+    return next(columns[name] for key, columns in TABLES.items() if table in ("", key) and name in columns)
+
+
 def as_declared(rows: Frame) -> Frame:
     """The rows with the types above: files that an earlier version wrote hold quantities as whole numbers."""
     stored = rows.collect_schema()

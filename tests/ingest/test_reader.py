@@ -482,7 +482,8 @@ def test_a_damaged_file_is_reported_when_only_its_header_is_read(tmp_path):
 def test_json_lines_that_are_no_objects_are_rejected(read):
     delivered = read(f'{json.dumps(RECORD)}\n[1]\n{{"who": \nnull\n', "f.jsonl", kind="jsonl")
     assert delivered.rows.height == 1
-    assert reasons(delivered)[2] == reasons(delivered)[4] == "not a JSON object"
+    assert reasons(delivered)[2].startswith("not a JSON object, but a list")
+    assert reasons(delivered)[4] == "not a JSON object"
     assert reasons(delivered)[3].startswith("not valid JSON")
 
 
@@ -700,7 +701,7 @@ def test_no_line_of_bytes_is_ever_lost(body):
 
 def line_by_line(text: str, separator: str) -> tuple[list, list]:
     """What CSV means here: (line, cells) of the records and (line, text, reason) of the rejects; header included."""
-    every, first, good, bad = list(io.StringIO(text, newline="")), 0, [], []
+    every, first, good, bad = [line.removeprefix("\ufeff") for line in io.StringIO(text, newline="")], 0, [], []
     width, n_named = None, 0
     while first < len(every):
         reader, cells, problem = csv.reader(every[first:], delimiter=separator, strict=True), [], None
@@ -795,5 +796,9 @@ JSON = st.recursive(
 )
 @settings(max_examples=80, deadline=None)
 def test_each_json_record_becomes_one_row_or_one_reject(records):
-    delivered = read_bytes(json.dumps(records).encode(), "f.json", "json")
-    assert delivered.rows.height + delivered.rejects.height == len(records)
+    try:
+        delivered = read_bytes(json.dumps(records).encode(), "f.json", "json")
+    except UserError as problem:
+        assert "(for " in str(problem), "most cells of a column are no values"
+    else:
+        assert delivered.rows.height + delivered.rejects.height == len(records)

@@ -11,18 +11,20 @@ import polars as pl
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shop_tables import Table
+from recomart_lib.ingest.sources import nested, objects
 from recomart_lib.ingest.sources.records import Records, open_text, printable, undecodable
 
 BLOCK = 8_000_000  # characters of JSON Lines per block
 OBJECTS = 50_000  # objects of a JSON array per block
+MAX_SHOWN = 200  # characters of unexpected content in a message
 
 Parsed = tuple[int, dict | None, str, str | None]  # line (array: record number), object, raw text, problem
 
 
 def header(path: Path, spec: Table) -> list[str]:
-    """The keys of a file's objects; empty if the file has several blocks, as later ones may add keys."""
+    """The keys of a file's objects, and paths inside; empty if there are several blocks, as others may add keys."""
     blocks = list(islice(read(path, spec), 2))
-    return blocks[0].cells.columns if len(blocks) == 1 else []
+    return nested.names(blocks[0], sample=None) if len(blocks) == 1 else []
 
 
 def read(path: Path, spec: Table) -> Iterator[Records]:
@@ -36,16 +38,19 @@ def _lines(path: Path, spec: Table) -> Iterator[list[Parsed]]:
     # only a newline ends a line: an object may contain a carriage return
     with open_text(path, spec.encoding, newline="\n") as text:
         while block := text.readlines(BLOCK):
-            numbered = enumerate((line.removesuffix("\n") for line in block), start=n_before + 1)
+            # each of several files in one has its own byte order mark
+            numbered = enumerate((line.removesuffix("\n").lstrip("\ufeff") for line in block), start=n_before + 1)
             yield [_line(number, line, spec.encoding) for number, line in numbered if line.strip()]
             n_before += len(block)
 
 
 def _line(number: int, line: str, encoding: str) -> Parsed:
     try:
-        row = json.loads(line)
+        row = json.loads(line, object_pairs_hook=objects.from_pairs)
     except (ValueError, RecursionError) as problem:
-        return number, None, line, f"not valid JSON: {problem}"
+        # the first line of an array, or of one object over several lines
+        advice = ". Does the file hold one array? Then set kind: json" if line.strip() in ("[", "{", "[{") else ""
+        return number, None, line, f"not valid JSON: {problem}{advice}"
     return number, row, line, _problem(row, line, encoding)
 
 
@@ -55,11 +60,13 @@ def _array(path: Path, spec: Table) -> Iterator[Iterable[Parsed]]:
     if not text.strip():
         return
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=objects.from_pairs)
     except ValueError as problem:
-        raise UserError(f"{path} is not valid JSON: {problem}") from None
+        advice = ". One object per line is kind: jsonl" if "Extra data" in str(problem) else ""
+        raise UserError(f"{path} is not valid JSON: {problem}{advice}") from None
     if not isinstance(content, list):
-        raise UserError(f"{path}: expected a JSON array of objects, found {type(content).__name__}")
+        found = f"one object ({', '.join(content)})" if isinstance(content, dict) else repr(content)
+        raise UserError(f"{path}: expected a JSON array of objects, found {found[:MAX_SHOWN]}")
     is_damaged = undecodable(text)
     for first in range(0, len(content), OBJECTS):
         numbered = enumerate(content[first : first + OBJECTS], start=first + 1)
@@ -72,25 +79,21 @@ def _element(number: int, row: object, is_damaged: bool, encoding: str) -> Parse
 
 
 def _problem(row: object, raw: str, encoding: str) -> str | None:
+    if isinstance(row, list):
+        return "not a JSON object, but a list. Is the file one array? Then set kind: json"
     if not isinstance(row, dict):
         return "not a JSON object"
     return f"bytes that are not {encoding}" if undecodable(raw) else None
 
 
 def _records(parsed: Iterable[Parsed]) -> Records:
-    rows, rejects = [], []
+    lines, rows, rejects = [], [], []
     for number, row, raw, problem in parsed:
         if problem:
             rejects.append((number, printable(raw), problem))
         else:
-            rows.append((number, row))
-    names = dict.fromkeys(name for _, row in rows for name in row)
-    columns = [[_cell(row.get(name)) for _, row in rows] for name in names]
-    cells = pl.DataFrame(columns, schema=[(printable(name), pl.String) for name in names], orient="col")
-    return Records(cells, pl.Series([number for number, _ in rows], dtype=pl.Int64), rejects)
-
-
-def _cell(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return None if value is None else printable(value)
-    return json.dumps(value)
+            lines.append(number)
+            rows.append(row)
+    names = dict.fromkeys(printable(name) for row in rows for name in row)
+    cells = pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    return Records(cells, pl.Series(lines, dtype=pl.Int64), rejects, rows)

@@ -20,9 +20,11 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, VALID_FROM
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.core.shops import Shop
-from recomart_lib.ingest.sources import csv_reader, header_hints, headers, json_reader, parquet_reader
+from recomart_lib.ingest.sources import csv_reader, header_hints, headers, json_reader, nested, parquet_reader
 from recomart_lib.ingest.sources.casting import Typed, cast
-from recomart_lib.ingest.sources.records import Chunk, Records
+from recomart_lib.ingest.sources.nested import Delivered
+from recomart_lib.ingest.sources.records import Chunk, Records, printable
+from recomart_lib.ingest.sources.refused_columns import RefusedColumns
 
 READERS = {"csv": csv_reader, "json": json_reader, "jsonl": json_reader, "rest": json_reader, "parquet": parquet_reader}
 KINDS_WITH_HEADER = ("csv", "parquet")

@@ -6,9 +6,9 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import polars as pl
 
@@ -21,12 +21,14 @@ UNDECODABLE = re.compile("[\udc80-\udcff]")
 class Records:
     """Some of a file's records: cells (text; Parquet keeps its types), their line numbers, and unreadable lines.
 
-    One row of `cells` and of `lines` is one record. One entry of `rejects` is (line, raw text, reason).
+    One row of `cells` and of `lines` is one record. One entry of `rejects` is (line, raw text, reason). Records of JSON
+    are in `objects`, and `cells` has only the names of their keys; see `nested.unpack`.
     """
 
     cells: pl.DataFrame
     lines: pl.Series
     rejects: list[tuple[int, str, str]]
+    objects: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

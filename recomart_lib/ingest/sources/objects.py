@@ -1,0 +1,103 @@
+"""Parsed JSON objects: the values at a path such as `customer.id`, and the paths that they have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from recomart_lib.ingest.sources.refusals import BOOLEAN, LIST, NO_OBJECT, OBJECT, OTHER_CASE, REPEATED, Refusal
+
+DEPTH = 6  # levels of objects whose paths are listed
+
+
+class RepeatedKeys(dict):
+    """An object in which the keys in `repeated` occur several times, with different values; the last value counts."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.repeated = {key for key, value in pairs if self[key] != value}
+
+
+class Odd(NamedTuple):
+    """A value that is at a path, but cannot be what is meant by it."""
+
+    refusal: Refusal
+    value: Any
+
+
+class _Absent:
+    """The type of `ABSENT`: there is nothing at the path, not even null."""
+
+
+ABSENT = _Absent()
+NO_PLAIN_VALUES = {dict: OBJECT, RepeatedKeys: OBJECT, list: LIST, bool: BOOLEAN}
+
+
+def from_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of a JSON text, for `json.loads(object_pairs_hook=...)`."""
+    made = dict(pairs)
+    return made if len(made) == len(pairs) else RepeatedKeys(pairs)
+
+
+def values(objects: Sequence[dict[str, Any]], path: str) -> list[Any]:
+    """The value at a path in each object: a JSON value, `ABSENT` or an `Odd`."""
+    parts = path.split(".")
+    if len(parts) == 1 and set(map(type, objects)) <= {dict}:
+        return [row.get(path, ABSENT) for row in objects]
+    return [_at(row, parts) for row in objects]
+
+
+def _at(value: Any, parts: list[str]) -> Any:
+    if not parts or value is None:
+        return value  # nothing is inside null: null
+    if isinstance(value, dict):
+        return _in_object(value, parts)
+    if not isinstance(value, list):
+        return Odd(NO_OBJECT, value)
+    if not parts[0].isdecimal():
+        return Odd(LIST, value)
+    return _at(value[int(parts[0])], parts[1:]) if int(parts[0]) < len(value) else None
+
+
+def _in_object(value: dict[str, Any], parts: list[str]) -> Any:
+    for n in range(len(parts), 0, -1):  # a key may contain points itself
+        key = ".".join(parts[:n])
+        if key in value:
+            if isinstance(value, RepeatedKeys) and key in value.repeated:
+                return Odd(REPEATED, value[key])
+            if (inner := _at(value[key], parts[n:])) is not ABSENT:
+                return inner
+    others = (item for key, item in value.items() if key.lower() == parts[0].lower() and key != parts[0])
+    return next((Odd(OTHER_CASE, item) for item in others if item is not None), ABSENT)
+
+
+def in_other_letters(objects: Sequence[dict[str, Any]], found: list[Any], keys: list[str]) -> list[Any]:
+    """The found values; where there is none, the value of the first of these keys is an `Odd`."""
+    absent = {place: objects[place] for place, value in enumerate(found) if value is ABSENT}
+    odd = {
+        place: Odd(OTHER_CASE, row[key]) for place, row in absent.items() for key in keys if row.get(key) is not None
+    }
+    return [odd.get(place, value) for place, value in enumerate(found)] if odd else found
+
+
+def refusal(value: Any) -> Refusal | None:
+    """Why a value at a path is no plain value; None if it is one, or null."""
+    return value.refusal if isinstance(value, Odd) else NO_PLAIN_VALUES.get(type(value))
+
+
+def text_of(value: Any) -> str | None:
+    """The text of a value at a path."""
+    plain = value.value if isinstance(value, Odd) else value
+    if plain is None or plain is ABSENT:
+        return None
+    return plain if isinstance(plain, str) else json.dumps(plain)
+
+
+def paths(value: Any, prefix: str = "", depth: int = DEPTH) -> Iterator[str]:
+    """The paths inside an object or a list; entries of lists all have the number 0 here."""
+    inner = value.items() if isinstance(value, dict) else (("0", entry) for entry in value)
+    for key, item in inner:
+        yield f"{prefix}{key}"
+        if isinstance(item, dict | list) and depth > 1:
+            yield from paths(item, f"{prefix}{key}.", depth - 1)

@@ -1,0 +1,51 @@
+"""Delivered cells before they are converted: stripped, translated, and null where they say nothing."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from recomart_lib.core.errors import UserError
+from recomart_lib.core.shop_tables import Table
+from recomart_lib.ingest.sources import ages, ids
+
+
+def prepare(written: pl.DataFrame, spec: Table) -> pl.DataFrame:
+    """Strip text, translate the words in `values`; blank text and the declared null words become null.
+
+    Bands in a column of ages move to the column of age groups.
+    """
+    cells = _translated(_stripped(written), spec.values)
+    cells = cells.with_columns(_without_nulls(ours, dtype, spec.nulls) for ours, dtype in cells.schema.items())
+    for prefix in ("", "users."):
+        if f"{prefix}age" in cells.columns:
+            cells = ages.split(cells, prefix)
+    return cells
+
+
+def _stripped(written: pl.DataFrame) -> pl.DataFrame:
+    return written.with_columns(
+        pl.col(name).str.strip_chars() for name, dtype in written.schema.items() if dtype == pl.String
+    )
+
+
+def _translated(cells: pl.DataFrame, values: dict[str, dict[str, str]]) -> pl.DataFrame:
+    """The cells with the shop file's translations; a column of numbers with translations becomes text."""
+    translated = []
+    for ours, translations in values.items():
+        dtype, words = cells.schema[ours], pl.col(ours)
+        if dtype.is_temporal():
+            raise UserError(f"values.{ours}: the delivered column holds times, and no words that could be translated")
+        if dtype != pl.String:
+            words = words.cast(pl.String).str.replace(r"\.0$", "")
+        translated.append(words.replace({word.strip(): meaning for word, meaning in translations.items()}))
+    return cells.with_columns(translated)
+
+
+def _without_nulls(ours: str, dtype: pl.DataType, null_words: list[str]) -> pl.Expr:
+    cells = pl.col(ours)
+    if dtype.is_float():
+        return cells.fill_nan(None) if ids.is_text(ours) else cells
+    if dtype != pl.String:
+        return cells
+    nothing = ["", *null_words, *(ids.NO_VALUE if ids.is_id(ours) else [])]
+    return pl.when(~cells.is_in(nothing)).then(cells).alias(ours)
