@@ -66,6 +66,17 @@ def make_topic(address: str, topic: str, partitions: int, settings: dict[str, st
     client.create_topics([NewTopic(topic, partitions, 1, config=settings or {})])[topic].result(30)
 
 
+def recreate(address: str, topic: str, partitions: int) -> None:
+    """Delete a topic of a real broker, and create another one under its name."""
+    client = AdminClient({"bootstrap.servers": address})
+    client.delete_topics([topic], operation_timeout=30)[topic].result(30)
+    start = time.monotonic()
+    while topic in client.list_topics(timeout=30).topics:
+        assert time.monotonic() - start < STARTS_S, f"{topic} still exists"
+        time.sleep(0.1)
+    make_topic(address, topic, partitions)
+
+
 def ends(address: str, topic: str) -> dict[int, int]:
     """Partition -> offset of its next message."""
     consumer = Consumer({"bootstrap.servers": address, "group.id": "ends"})

@@ -24,8 +24,9 @@ from recomart.project.params import Stream
 from recomart.streaming.client import client
 from recomart.streaming.dead_letters import TRANSACTION_S, DeadLetterSender, Unsent
 from recomart.streaming.messages import read
+from recomart.streaming.topic_ids import TopicIds, answer
 from recomart_lib.core.errors import UserError
-from recomart_lib.stream import commit_log, compaction, latency
+from recomart_lib.stream import commit_log, compaction, generations, latency
 from recomart_lib.stream.commit_log import Zone
 from recomart_lib.validate.settings import Validate
 
@@ -44,7 +45,8 @@ SETTINGS = {  # params.yaml: stream.client and stream.consumer override these
     "topic.metadata.refresh.interval.ms": 10_000,  # so that a topic created later is noticed
     "reconnect.backoff.ms": 500,
 }
-EXACTLY_ONCE = {"enable.auto.commit": False, "auto.offset.reset": "earliest", "isolation.level": "read_committed"}
+# an offset that the broker no longer has ends the session: the next one says which offsets are gone
+EXACTLY_ONCE = {"enable.auto.commit": False, "auto.offset.reset": "error", "isolation.level": "read_committed"}
 FATAL = {
     KafkaError._AUTHENTICATION,
     KafkaError.SASL_AUTHENTICATION_FAILED,
@@ -58,20 +60,38 @@ FATAL = {
 }
 
 
-class OwnedPartition:
-    """A partition that this consumer owns: its next offset, and the ids of its latest events."""
+class TopicRecreatedError(Exception):
+    """The topic is not the one from which this session started to read."""
 
-    def __init__(self, zone: Zone, topic: str, partition: int, n_ids: int) -> None:
-        self.name, self.partition, self._n_ids = f"{topic}-{partition}", partition, n_ids
-        self.next, self.sent = commit_log.position(zone, self.name)
+
+class OwnedPartition:
+    """A partition that this consumer owns: its log, its next offset, and the ids of its latest events."""
+
+    def __init__(self, zone: Zone, topic: str, partition: int, n_ids: int, topic_id: str | None) -> None:
+        self._zone, self._topic, self.partition, self._n_ids = zone, topic, partition, n_ids
+        self.name = generations.log_of(zone, topic, partition, topic_id)
+        self.topic = self.name.rpartition("-")[0]  # with its generation
+        self.next, self.sent, known_id = commit_log.position(zone, self.name)
+        self.topic_id = topic_id or known_id
         self.send_until = 0  # offset before which dead letters are known; `sent` must reach it before it is committed
         self.committed = 0  # the group's offset; the embedded broker does not store one sent in a transaction
-        self._ids = dict.fromkeys(_hashes(commit_log.last_ids(zone, self.name, n_ids)))
+        self._load_ids()
+
+    def _load_ids(self) -> None:
+        self._n_moved = commit_log.latest_compaction(self._zone)["n_moved"]
+        last = generations.last_ids(self._zone, self._topic, self.partition, self._n_ids)
+        self._ids = dict.fromkeys(_hashes(last))
 
     def is_new(self, ids: pl.Series) -> pl.Series:
-        """Which of these events are new (booleans); call `remember` once they are committed."""
-        is_known = map(self._ids.__contains__, _hashes(ids))
-        return ~pl.Series(is_known, dtype=pl.Boolean) & ids.is_first_distinct()
+        """Which of these events are new (booleans); call `remember` once they are committed.
+
+        An event that became a dead letter since the ids were read may come again, corrected, under its id.
+        """
+        is_known = pl.Series(map(self._ids.__contains__, _hashes(ids)), dtype=pl.Boolean)
+        if is_known.any() and commit_log.latest_compaction(self._zone)["n_moved"] != self._n_moved:
+            self._load_ids()
+            return self.is_new(ids)
+        return ~is_known & ids.is_first_distinct()
 
     def remember(self, end: int, ids: pl.Series) -> None:
         """Note that events with these ids are committed, up to offset `end`."""
@@ -116,13 +136,13 @@ def run(
         `idle_s`; or if the zone cannot be written.
     """
     compaction.sweep(zone)
-    n, joined_at = 0, time.monotonic()
+    n, joined_at, topic_ids = 0, time.monotonic(), TopicIds(settings)
     while True:
-        session = Session(zone, settings, rules, follow)
+        session = Session(zone, settings, rules, follow, topic_ids)
         try:
             session.run(stopped, idle_s)
             return n + session.n_events
-        except (commit_log.CommitConflictError, KafkaException) as problem:
+        except (commit_log.CommitConflictError, TopicRecreatedError, KafkaException) as problem:
             reason = _sentence(problem, settings)
         except OSError as problem:
             raise UserError(f"The zone {zone.root} cannot be written: {problem}. Nothing is lost.") from problem
@@ -151,9 +171,15 @@ class Session:
     """One membership of the group, from joining it to leaving it; `n_events` were committed."""
 
     def __init__(
-        self, zone: Zone, settings: Stream, rules: Validate, follow: Callable[[pl.DataFrame], None] | None
+        self,
+        zone: Zone,
+        settings: Stream,
+        rules: Validate,
+        follow: Callable[[pl.DataFrame], None] | None,
+        topic_ids: TopicIds,
     ) -> None:
         self._zone, self._settings, self._rules, self._follow = zone, settings, rules, follow
+        self._topic_ids = topic_ids
         self._owned: dict[int, OwnedPartition] = {}
         self.n_events, self._offsets_at = 0, time.monotonic()
         self.joined: float | None = None  # when the group assigned partitions to it, or none
@@ -163,7 +189,10 @@ class Session:
         self._dead_letters = DeadLetterSender(settings, self._consumer)
 
     def run(self, stopped: Callable[[], bool], idle_s: float | None) -> None:
-        """Consume until it should end; KafkaException or `commit_log.CommitConflictError` if it cannot continue."""
+        """Consume until it should end.
+
+        KafkaException, `TopicRecreatedError` or `commit_log.CommitConflictError` if it cannot continue.
+        """
         self._consumer.list_topics(timeout=TRANSACTION_S)  # KafkaException if no broker answers
         self._consumer.subscribe(
             [self._settings.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
@@ -190,30 +219,53 @@ class Session:
         self._threads.shutdown()
 
     def _assigned(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
+        topic_id = self._topic_ids.get(consumer) if assigned else None
         for part in assigned:
-            owned = OwnedPartition(self._zone, self._settings.topic, part.partition, self._settings.remember_ids)
-            low, high = consumer.get_watermark_offsets(part, timeout=TIMEOUT_S)
-            if owned.next > high:
-                raise UserError(
-                    f"{owned.name}: the zone has offsets up to {owned.next}, the broker only up to {high}: the topic "
-                    "was recreated. Name another topic in params.yaml: stream.topic."
-                )
-            if low > owned.next:
-                log.warning("%s: offsets %d to %d are gone from the broker", owned.name, owned.next, low)
-            part.offset = max(owned.next, low)
+            owned = OwnedPartition(
+                self._zone, self._settings.topic, part.partition, self._settings.remember_ids, topic_id
+            )
+            part.offset = self._start(owned, *consumer.get_watermark_offsets(part, timeout=TIMEOUT_S))
             self._owned[part.partition] = owned
         consumer.assign(assigned)
         self._dead_letters.own([part.partition for part in assigned])
         # read_committed: the answer waits until the transaction of a killed consumer, just fenced, is aborted
-        for part in consumer.committed(assigned, TIMEOUT_S + TRANSACTION_S) if assigned else []:
-            self._owned[part.partition].sent = max(part.offset, self._owned[part.partition].sent)
-        self._send([self._unsent(owned) for owned in self._owned.values() if owned.next > owned.sent])
+        offsets = consumer.committed(assigned, TIMEOUT_S + TRANSACTION_S) if assigned else []
+        self._send([unsent for offset in offsets if (unsent := self._unsent(offset)).dead_letters.height])
         self.joined = time.monotonic()
         log.info("owns partitions %s", sorted(self._owned))
 
-    def _unsent(self, owned: OwnedPartition) -> Unsent:
-        """Dead letters that a consumer committed before it was killed, and may not have sent."""
-        return Unsent(owned.partition, commit_log.dead_letters(self._zone, owned.name, owned.sent), owned.next)
+    def _start(self, owned: OwnedPartition, low: int, high: int) -> int:
+        """The offset from which a partition is read, of those that the broker has, `low` to `high`."""
+        if owned.next > high:
+            raise UserError(
+                f"{owned.name}: the zone has offsets up to {owned.next}, the broker only up to {high}: the topic "
+                "was recreated, or lost messages. Name another topic in params.yaml: stream.topic."
+            )
+        if not owned.next and generations.previous_log(self._zone, owned.name):
+            log.warning("%s: the topic was recreated: reading it from the beginning", owned.name)
+        if low > owned.next:
+            log.warning("%s: offsets %d to %d are gone from the broker", owned.name, owned.next, low)
+        return max(owned.next, low)
+
+    def _unsent(self, offset: TopicPartition) -> Unsent:
+        """Dead letters that a consumer committed before it was killed, and may not have sent.
+
+        Parameters
+        ----------
+        offset
+            The group's, with the name of the log that it belongs to (none: the first of its partition).
+        """
+        owned, log_name = self._owned[offset.partition], offset.metadata or f"{offset.topic}-{offset.partition}"
+        earlier = generations.previous_log(self._zone, owned.name)
+        if log_name == owned.name:
+            owned.sent = max(offset.offset, owned.sent)
+        elif earlier and not owned.next:  # the topic was recreated before they were sent
+            sent = commit_log.position(self._zone, earlier).sent
+            sent = max(offset.offset, sent) if log_name == earlier else sent
+            return Unsent(owned.name, owned.partition, commit_log.dead_letters(self._zone, earlier, sent), 0)
+        return Unsent(
+            owned.name, owned.partition, commit_log.dead_letters(self._zone, owned.name, owned.sent), owned.next
+        )
 
     def _revoked(self, consumer: Consumer, revoked: list[TopicPartition]) -> None:
         self._commit_offsets(immediately=True)
@@ -226,13 +278,13 @@ class Session:
 
     def _commit(self, messages: list[Message]) -> None:
         """Make a batch durable, partitions in parallel (syncing a disk is slow); then send its dead letters."""
-        rows = _not_consumed(_raw(messages), {number: owned.next for number, owned in self._owned.items()})
-        if not rows.height:
-            return
+        request = self._topic_ids.request()  # after the messages came: its answer holds for them
+        raw = _raw(messages)
+        rows = _not_consumed(raw, {number: owned.next for number, owned in self._owned.items()})
         checked = read(rows, datetime.now(UTC), self._settings.max_future_s, self._rules)
-        parts = checked.with_columns(topic=pl.lit(self._settings.topic)).partition_by(
-            "partition", as_dict=True, maintain_order=True
-        )
+        if raw.height:
+            self._require_same_topic(answer(request), raw.height)
+        parts = checked.partition_by("partition", as_dict=True, maintain_order=True)
         jobs = [self._threads.submit(self._commit_part, self._owned[n], part) for (n,), part in parts.items()]
         wait(jobs)
         done = [job.result() for job in jobs if job.exception() is None]
@@ -240,6 +292,13 @@ class Session:
         if problems := [problem for job in jobs if (problem := job.exception())]:
             raise problems[0]
         self._send([unsent for _, unsent in done if unsent.dead_letters.height])
+
+    def _require_same_topic(self, topic_id: str | None, n_messages: int) -> None:
+        """Raise `TopicRecreatedError` if the topic has another id now: then nobody knows of which the messages are."""
+        if topic_id and any(owned.topic_id not in (None, topic_id) for owned in self._owned.values()):
+            raise TopicRecreatedError(
+                f"The topic {self._settings.topic} was recreated while it was read: {n_messages} messages were not used"
+            )
 
     def _report(self, new_events: list[pl.DataFrame]) -> None:
         """Count the events that are durable now, and pass them to `follow`."""
@@ -250,10 +309,12 @@ class Session:
 
     def _commit_part(self, owned: OwnedPartition, rows: pl.DataFrame) -> tuple[pl.DataFrame, Unsent]:
         """Commit a batch of one partition; returns its new events (`commit_log.ROWS`, produced_at) and dead letters."""
+        rows = rows.with_columns(topic=pl.lit(owned.topic))
         is_dead = rows.get_column("reason").is_not_null()
         good, dead = rows.filter(~is_dead), rows.filter(is_dead).select(list(commit_log.DEAD))
         new_events = good.filter(owned.is_new(good.get_column("event_id")))
-        counts = {"n_messages": rows.height, "n_duplicates": good.height - new_events.height, "sent": owned.sent}
+        counts = {"n_messages": rows.height, "n_duplicates": good.height - new_events.height}
+        counts |= {"sent": owned.sent, "topic_id": owned.topic_id}
         end = rows.get_column("offset")[-1] + 1
         commit_log.commit(
             self._zone,
@@ -267,14 +328,15 @@ class Session:
             ),
         )
         owned.remember(end, new_events.get_column("event_id"))
-        return new_events.drop("key", "value", "reason"), Unsent(owned.partition, dead, end)
+        return new_events.drop("key", "value", "reason"), Unsent(owned.name, owned.partition, dead, end)
 
     def _send(self, unsent: list[Unsent]) -> None:
-        for partition, _, end in unsent:
+        for _, partition, _, end in unsent:
             self._owned[partition].send_until = end
         for ends in self._dead_letters.send(unsent):
             for number, end in ends.items():
                 self._owned[number].sent = end
+                commit_log.note_sent(self._zone, self._owned[number].name, end)
             self._commit_offsets(immediately=True)
 
     def _commit_offsets(self, immediately: bool = False) -> None:
@@ -285,7 +347,8 @@ class Session:
         ready = [owned for owned in self._owned.values() if owned.sent >= owned.send_until]
         ahead = [owned for owned in ready if owned.next > owned.committed]
         if ahead:
-            ends = [TopicPartition(self._settings.topic, owned.partition, owned.next) for owned in ahead]
+            topic = self._settings.topic
+            ends = [TopicPartition(topic, owned.partition, owned.next, metadata=owned.name) for owned in ahead]
             self._consumer.commit(offsets=ends, asynchronous=False)
             for owned in ahead:
                 owned.sent = owned.committed = owned.next
@@ -294,7 +357,7 @@ class Session:
 def _raw(messages: list[Message]) -> pl.DataFrame:
     """Messages as rows: partition, offset, key, value; temporary errors are logged, others raised."""
     for error in filter(None, [message.error() for message in messages]):
-        if error.fatal() or error.code() in FATAL:
+        if error.fatal() or error.code() in {*FATAL, KafkaError._AUTO_OFFSET_RESET}:
             raise KafkaException(error)
         log.warning("Kafka: %s", error.str())
     good = [message for message in messages if message.error() is None]

@@ -37,8 +37,12 @@ HEADERS = ("reason", "topic", "partition", "offset")
 
 
 class Unsent(NamedTuple):
-    """Dead letters of a partition (`commit_log.DEAD`); once sent, all before offset `end` are on the topic."""
+    """Dead letters of a partition (`commit_log.DEAD`); once sent, all before offset `end` are on the topic.
 
+    `log` is the name of the partition's log: the group's offset carries it, as a recreated topic counts from 0 again.
+    """
+
+    log: str
     partition: int
     dead_letters: pl.DataFrame
     end: int
@@ -47,6 +51,7 @@ class Unsent(NamedTuple):
 class Batch(NamedTuple):
     """Dead letters of a partition that are sent in one transaction, and the offset up to which they reach."""
 
+    log: str
     partition: int
     dead_letters: list[dict[str, Any]]
     end: int
@@ -133,7 +138,7 @@ class DeadLetterSender:
 
     def _transact(self, batch: Batch, group: Any) -> None:
         producer, refused = self._producers[batch.partition], []
-        offset = TopicPartition(self._settings.topic, batch.partition, batch.end)
+        offset = TopicPartition(self._settings.topic, batch.partition, batch.end, metadata=batch.log)
         producer.begin_transaction()
         try:
             for dead_letter in batch.dead_letters:
@@ -190,12 +195,12 @@ def _batches(unsent: Unsent, max_bytes: int) -> Iterator[Batch]:
     size = 0
     for dead_letter in unsent.dead_letters.iter_rows(named=True):
         if size > BATCH_BYTES:
-            yield Batch(unsent.partition, batch, batch[-1]["offset"] + 1)
+            yield Batch(unsent.log, unsent.partition, batch, min(batch[-1]["offset"] + 1, unsent.end))
             batch, size = [], 0
         batch.append(_truncated(dead_letter, max_bytes))
         size += 500 + len(dead_letter["value"] or b"")
     if batch:
-        yield Batch(unsent.partition, batch, unsent.end)
+        yield Batch(unsent.log, unsent.partition, batch, unsent.end)
 
 
 def _truncated(dead_letter: dict[str, Any], max_bytes: int) -> dict[str, Any]:

@@ -6,7 +6,8 @@ the reasons.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import json
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 
 import polars as pl
@@ -15,19 +16,27 @@ import pyarrow.json
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recomart_lib.core.schemas import EVENTS, REQUIRED, TIMESTAMP
+from recomart_lib.core.shop_tables import Table
+from recomart_lib.ingest.sources import timestamps
+from recomart_lib.stream import encoding, moves
+from recomart_lib.stream.encoding import TIMES, VERSION
 from recomart_lib.validate import quality_rules
 from recomart_lib.validate.settings import Validate
 
-VERSION = 1
 SMALL_BATCH = 100  # messages that are parsed one by one if Arrow rejects them
 BLOCK_BYTES = 1 << 20  # parsed per thread at a time
-TIMES = ("timestamp", "produced_at")
+MAX_ID_CHARACTERS = 512
+IDS = [name for name in REQUIRED["events"] if name not in ("timestamp", "event_type")]
+NUMBERS = ("quantity", "price", "rating")
+VISIBLE = r"[^\s\p{Cc}\p{Cf}]"  # neither white space nor an invisible character
+# a time with an offset from UTC, in the extended or the basic form of ISO 8601; a date alone has none
+HAS_OFFSET = r"(?i)^\S+[T\s]\s*\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
+ISO = Table(kind="csv", path="-")  # how a file's reader reads times if its shop declares no format
 # rules that need a single row; 02_validate checks the others
 LOCAL_RULES = ("event_type_known", "quantity_possible", "price_possible", "rating_possible", "rating_given")
 ROWS = {**EVENTS, "produced_at": TIMESTAMP}
 
 Text = Annotated[str, Field(min_length=1)]
-Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)$")]
 
 
 class Event(BaseModel):
@@ -40,26 +49,23 @@ class Event(BaseModel):
     user_id: Text
     item_id: Text
     event_type: Text
-    timestamp: Moment
-    quantity: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    timestamp: Text
+    quantity: float | None = None
     price: float | None = None
     rating: float | None = None
     order_id: str | None = None
-    produced_at: Moment | None = None
+    produced_at: str | None = None
 
 
 ARROW = pa.schema(
     [("schema_version", pa.int64())]
-    + [(name, {pl.Int64: pa.int64(), pl.Float64: pa.float64()}.get(kind, pa.string())) for name, kind in ROWS.items()]
+    + [(name, pa.float64() if kind == pl.Float64 else pa.string()) for name, kind in ROWS.items()]
 )
 
 
 def write(events: pl.DataFrame, produced_at: datetime) -> list[bytes]:
     """One message per event, in their order; `events` has the columns of `schemas.EVENTS`."""
-    text = [pl.col(name).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ") for name in TIMES]
-    complete = events.with_columns(schema_version=pl.lit(VERSION), produced_at=pl.lit(produced_at, TIMESTAMP))
-    encoded = complete.with_columns(text).select(pl.struct(ARROW.names).struct.json_encode())
-    return [message.encode() for message in encoded.to_series()]
+    return [message.encode() for message in encoding.messages(events, produced_at)]
 
 
 def read(messages: pl.DataFrame, now: datetime, max_future_s: int, rules: Validate) -> pl.DataFrame:
@@ -76,11 +82,21 @@ def read(messages: pl.DataFrame, now: datetime, max_future_s: int, rules: Valida
         The same rows in their order, with the columns of `schemas.EVENTS`, produced_at, and reason (null: a good row;
         otherwise why it is a dead letter).
     """
-    rows = _parsed(messages.get_column("value"))
-    times = [pl.col(name).str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False) for name in TIMES]
-    rows = rows.with_columns(times).with_columns(messages.get_column("key"))
-    rows = rows.with_columns(reason=_first_reason(now, max_future_s))
+    rows = _parsed(messages.get_column("value")).with_columns(messages.get_column("key"))
+    is_sent = rows.get_column("produced_at").is_not_null().alias("is_sent")
+    rows = rows.with_columns(is_sent, *(_moments(rows.get_column(name)) for name in TIMES))
+    rows = rows.with_columns(reason=pl.coalesce("reason", *_reasons(now, max_future_s, rules)))
+    rows = rows.with_columns(order_id=pl.when(pl.col("order_id").str.contains(VISIBLE)).then("order_id"))
     return pl.concat([_checked(rows, rules).select(*ROWS, "reason"), messages], how="horizontal")
+
+
+def _moments(text: pl.Series) -> pl.Series:
+    """The moments of ISO 8601 texts with an offset, null if there is none; the usual form is fast."""
+    usual = text.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
+    if usual.null_count() == text.null_count():
+        return usual
+    other = text.to_frame("text").select(pl.when(usual.is_null() & text.str.contains(HAS_OFFSET)).then("text"))
+    return usual.fill_null(timestamps.moments(other.to_series(), ISO, "UTC").get_column("moment"))
 
 
 def _parsed(messages: pl.Series) -> pl.DataFrame:
@@ -125,25 +141,49 @@ def _record(message: bytes | None) -> dict[str, object]:
     if message is None:
         return {"reason": "no value"}
     try:
-        return Event.model_validate_json(message).model_dump()
+        event = Event.model_validate_json(message).model_dump()
+        names = [name for name, _ in json.loads(message, object_pairs_hook=list)]
+        twice = next((name for name in event if names.count(name) > 1), None)
+        return {"reason": f"{twice}: occurs twice"} if twice else event
     except ValidationError as problem:
         first = problem.errors(include_url=False, include_input=False)[0]
         path = ".".join(str(part) for part in first["loc"])
         return {"reason": f"{path}: {first['msg']}" if path else f"not a JSON object: {first['msg']}"}
 
 
-def _first_reason(now: datetime, max_future_s: int) -> pl.Expr:
-    """Why a row that was parsed is still invalid."""
-    latest = now + timedelta(seconds=max_future_s)
-    texts = [name for name in REQUIRED["events"] if name != "timestamp"]
+def _reasons(now: datetime, max_future_s: int, rules: Validate) -> list[pl.Expr]:
+    """Why a row that was parsed is still invalid: the first of these texts that is not null."""
     checks = [
         (pl.col("schema_version").is_null() | (pl.col("schema_version") != VERSION), f"schema_version is not {VERSION}")
     ]
-    checks += [(pl.col(name).is_null() | (pl.col(name) == ""), f"{name}: missing or empty") for name in texts]
+    checks += [(~pl.col(name).str.contains(VISIBLE).fill_null(False), f"{name}: missing or blank") for name in IDS]
+    checks += [(pl.col("event_type").fill_null("") == "", "event_type: missing or empty")]
+    checks += [check for name in (*IDS, "order_id") for check in _id_checks(name)]
     checks += [(pl.col("key").ne_missing(pl.col("user_id").cast(pl.Binary)), "the message's key is not the user_id")]
     checks += [(pl.col("timestamp").is_null(), "timestamp: missing, or not ISO 8601 with a zone")]
-    checks += [(pl.col("timestamp") > latest, f"timestamp: more than {max_future_s} s in the future")]
-    return pl.coalesce("reason", *(pl.when(wrong).then(pl.lit(reason)) for wrong, reason in checks))
+    checks += [(pl.col("is_sent") & pl.col("produced_at").is_null(), "produced_at: not ISO 8601 with a zone")]
+    checks += [check for name in TIMES for check in _time_checks(name, now, max_future_s, rules)]
+    checks += [(~pl.col(name).is_finite(), f"{name}: not a finite number") for name in NUMBERS]
+    return [pl.when(wrong).then(pl.lit(reason)) for wrong, reason in checks]
+
+
+def _id_checks(name: str) -> list[tuple[pl.Expr, str]]:
+    return [
+        (pl.col(name).str.len_chars() > MAX_ID_CHARACTERS, f"{name}: longer than {MAX_ID_CHARACTERS} characters"),
+        (pl.col(name).str.contains(r"\p{Cc}"), f"{name}: contains a control character"),
+    ]
+
+
+def _time_checks(name: str, now: datetime, max_future_s: int, rules: Validate) -> list[tuple[pl.Expr, str]]:
+    latest = now + timedelta(seconds=max_future_s)
+    checks = [
+        (~pl.col(name).is_between(moves.FIRST, moves.LAST), f"{name}: no day of the calendar, from year 1 to 9999"),
+        (pl.col(name) > latest, f"{name}: more than {max_future_s} s in the future"),
+    ]
+    if any(rule.name == "timestamp_plausible" and rule.severity == "error" for rule in quality_rules.rules(rules)):
+        first = datetime.combine(date.fromisoformat(rules.first_day), time(), UTC)
+        checks.insert(0, (pl.col(name) < first, f"{name}: before {rules.first_day} (params.yaml: validate.first_day)"))
+    return checks
 
 
 def _checked(rows: pl.DataFrame, rules: Validate) -> pl.DataFrame:

@@ -7,8 +7,9 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from recomart.project.params import Stream
 from recomart.streaming.client import client
+from recomart.streaming.topic_ids import TopicIds
 from recomart_lib.core.errors import UserError
-from recomart_lib.stream import commit_log
+from recomart_lib.stream import commit_log, generations
 from recomart_lib.stream.commit_log import COUNTS, Zone
 
 TIMEOUT_S = 10
@@ -45,8 +46,8 @@ def partitions(zone: Zone, ends: dict[str, int] | None = None) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=PARTITIONS)
 
 
-def broker_ends(settings: Stream) -> dict[str, int]:
-    """Partition -> the offset of its next message.
+def broker_ends(zone: Zone, settings: Stream) -> dict[str, int]:
+    """Partition -> the offset of its next message; the partitions of a recreated topic are those of a new generation.
 
     Raises
     ------
@@ -58,9 +59,12 @@ def broker_ends(settings: Stream) -> dict[str, int]:
         topic = consumer.list_topics(settings.topic, timeout=TIMEOUT_S).topics[settings.topic]
         if topic.error:
             raise KafkaException(topic.error)
-        parts = [TopicPartition(settings.topic, number) for number in topic.partitions]
-        watermarks = {part: consumer.get_watermark_offsets(part, timeout=TIMEOUT_S) for part in parts}
-        return {f"{part.topic}-{part.partition}": marks[1] for part, marks in watermarks.items()}
+        topic_id, ends = TopicIds(settings).get(consumer), {}
+        for number in topic.partitions:
+            name = generations.log_of(zone, settings.topic, number, topic_id)
+            part = TopicPartition(settings.topic, number)
+            ends[name] = consumer.get_watermark_offsets(part, timeout=TIMEOUT_S)[1]
+        return ends
     except KafkaException as problem:
         raise UserError(f"Kafka at {settings.bootstrap_servers}: {problem.args[0].str()}.") from None
     finally:

@@ -6,6 +6,9 @@
         compacted/<number>.json                         a compaction: its files, their end offsets and counts
         date=<YYYY-MM-DD>/<number>.parquet              all rows of an event day (the shop's time zone)
         dead/<number>.parquet                           all dead letters
+        sent/<topic>-<partition>                        the offset before which dead letters are on their topic
+
+A topic that was recreated has a log of its own, <topic>@2-<partition> (see `generations`).
 
 A file is valid only if a commit, or the newest compaction, names it. Commits and compactions are created by linking a
 complete file to its name, which fails if the name exists: if two processes hold the same partition, or compact at the
@@ -25,7 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -46,6 +49,9 @@ EMPTY: Commit = {
     "dead": None,
     "upto": {},
     "sent": {},
+    "topic_ids": {},
+    "n_moved": 0,
+    "unsent": [],
     "counts": {},
     "latency": {},
     "minutes": {},
@@ -63,6 +69,18 @@ class Zone:
     @property
     def root(self) -> Path:
         return self.folder / f"source={self.shop}" / "type=events"
+
+
+class Position(NamedTuple):
+    """Where a partition's log ends.
+
+    `next` is the first offset that is not durable; all dead letters before offset `sent` are on their topic; `topic_id`
+    is the broker's id of the topic (None: it gave none).
+    """
+
+    next: int
+    sent: int
+    topic_id: str | None
 
 
 class CommitConflictError(Exception):
@@ -85,13 +103,32 @@ def commits(zone: Zone, partition: str, state: Commit | None = None) -> list[Com
     return chain
 
 
-def position(zone: Zone, partition: str) -> tuple[int, int]:
-    """The next offset of a partition, and the offset before which all dead letters are on their topic."""
+def position(zone: Zone, partition: str) -> Position:
+    """Where the log of a partition ends."""
     state = latest_compaction(zone)
     chain = commits(zone, partition, state)
     if chain:
-        return chain[-1]["next"], chain[-1]["sent"]
-    return state["upto"].get(partition, 0), state["sent"].get(partition, 0)
+        end, sent, topic_id = chain[-1]["next"], chain[-1]["sent"], chain[-1].get("topic_id")
+    else:
+        end, sent, topic_id = (state[name].get(partition) for name in ("upto", "sent", "topic_ids"))
+    return Position(end or 0, max(sent or 0, _noted_sent(zone, partition)), topic_id)
+
+
+def note_sent(zone: Zone, partition: str, offset: int) -> None:
+    """Note that all dead letters before this offset are on their topic: the next commit, which says so, may be far off.
+
+    A note that is lost does no harm, unless the broker loses the group's offset, too: then they are sent again.
+    """
+    path = zone.root / "sent" / partition
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    temporary.write_text(f"{offset}\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _noted_sent(zone: Zone, partition: str) -> int:
+    path = zone.root / "sent" / partition
+    return int(path.read_text(encoding="utf-8").strip() or 0) if path.exists() else 0
 
 
 def commit(
@@ -108,7 +145,7 @@ def commit(
     Parameters
     ----------
     stats
-        Called once the rows are on disk: n_messages, n_duplicates, latency, and sent (see `position`).
+        Called once the rows are on disk: n_messages, n_duplicates, latency, sent and topic_id (see `Position`).
 
     Raises
     ------
@@ -159,9 +196,7 @@ def last_ids(zone: Zone, partition: str, n: int) -> list[str]:
             n -= len(newest_first[-1])
     days = [zone.root / day["path"] for day in state["days"].values()]
     if n > 0 and days:
-        events = pl.scan_parquet(days, hive_partitioning=False).filter(
-            pl.col("topic") == topic, pl.col("partition") == int(number)
-        )
+        events = scan(days, ROWS).filter(pl.col("topic") == topic, pl.col("partition") == int(number))
         last = events.select("event_id", "offset").sort("offset").tail(n).collect()
         newest_first.append(last.get_column("event_id").to_list())
     return [event for ids in reversed(newest_first) for event in ids]
@@ -215,7 +250,7 @@ def add_minutes(before: dict[str, Commit], records: Iterable[Commit]) -> dict[st
 def latest_compaction(zone: Zone) -> Commit:
     """The state that the newest compaction wrote (see `compaction.compact`)."""
     newest = max(zone.root.glob("compacted/*.json"), default=None)
-    return read_json(newest) if newest else EMPTY
+    return EMPTY | read_json(newest) if newest else EMPTY
 
 
 def day_files(zone: Zone) -> dict[date, Path]:
@@ -250,7 +285,13 @@ def uncompacted(zone: Zone, state: Commit) -> Iterator[Commit]:
 def load_files(zone: Zone, files: Sequence[Commit | None], columns: dict[str, Any]) -> pl.DataFrame:
     """The rows of files that commits or a compaction name, in their order; None means no rows."""
     paths = [zone.root / file["path"] for file in files if file]
-    return pl.read_parquet(paths, hive_partitioning=False) if paths else pl.DataFrame(schema=columns)
+    return scan(paths, columns).collect() if paths else pl.DataFrame(schema=columns)
+
+
+def scan(paths: Sequence[Path], columns: dict[str, Any]) -> pl.LazyFrame:
+    """The rows of files with these columns; an earlier version wrote quantities as whole numbers."""
+    casts = pl.ScanCastOptions(integer_cast="allow-float")
+    return pl.scan_parquet(paths, schema=columns, cast_options=casts, hive_partitioning=False, glob=False)
 
 
 def write(zone: Zone, table: pl.DataFrame, path: Path) -> dict[str, Any]:

@@ -10,13 +10,15 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from recomart_lib.core.errors import UserError
-from recomart_lib.stream import commit_log, latency
+from recomart_lib.stream import commit_log, latency, moves
 from recomart_lib.stream.commit_log import DEAD, EMPTY, ROWS, Commit, Zone
 
 log = logging.getLogger(__name__)
@@ -41,51 +43,138 @@ def run_periodically(zone: Zone, every_s: float, stop: threading.Event) -> None:
 def compact(zone: Zone) -> Commit:
     """Merge the commits since the last compaction into one file per event day; returns the new state.
 
+    Events that no stage can use (see `moves`) become dead letters; the log names them.
+
     Returns
     -------
     dict
         days: day -> {path, rows, sha256}; dead: the file of all dead letters, or None; upto: partition -> offset before
-        which everything is in those files; sent: see `commit_log.position`; counts: partition -> its `COUNTS`; latency;
-        minutes; number.
+        which everything is in those files; sent and topic_ids: see `commit_log.Position`; n_moved: events that became
+        dead letters; unsent: topic, partition and offset of those that are not on the dead-letter topic; counts:
+        partition -> its `COUNTS`; latency; minutes; number.
     """
     state = commit_log.latest_compaction(zone)
     waiting = list(commit_log.uncompacted(zone, state))
-    if waiting:
-        number = state["number"] + 1
-        ends = {record["partition"]: record["next"] for record in waiting}
-        new = {
-            "number": number,
-            "days": _merged_days(zone, state, waiting, number),
-            "dead": _merged_dead(zone, state, waiting, number),
-            "upto": state["upto"] | ends,
-            "sent": state["sent"] | {record["partition"]: record["sent"] for record in waiting},
-            "counts": commit_log.add_counts(state, waiting),
-            "latency": latency.merge([state["latency"], *(record["latency"] for record in waiting)]),
-            "minutes": dict(list(commit_log.add_minutes(state["minutes"], waiting).items())[-KEPT_MINUTES:]),
-        }
+    if waiting or _unusable_days(state):
         with suppress(FileExistsError):  # another process compacted: its state is valid, ours is deleted later
-            commit_log.create_atomically(zone.root / "compacted" / f"{number:08d}.json", new)
+            _report(merge(zone, state, waiting, moves.NONE))
     sweep(zone)
     return commit_log.latest_compaction(zone)
 
 
-def _merged_days(zone: Zone, state: Commit, waiting: list[Commit], number: int) -> dict[str, Commit]:
-    new = commit_log.load_files(zone, [record["rows"] for record in waiting], ROWS)
+def move(zone: Zone, chosen: pl.DataFrame) -> pl.DataFrame:
+    """Compact, and make these events dead letters (`moves.MOVES`); returns those that were still events."""
+    while True:
+        state = commit_log.latest_compaction(zone)
+        with suppress(FileExistsError):  # another process compacted: again, from its state
+            return merge(zone, state, list(commit_log.uncompacted(zone, state)), chosen)
+
+
+def mark_sent(zone: Zone, places: Sequence[Sequence[Any]]) -> None:
+    """Note that the dead letters with this topic, partition and offset, once events, are on the dead-letter topic."""
+    sent = {tuple(place) for place in places}
+    while True:
+        state = commit_log.latest_compaction(zone)
+        unsent = [place for place in state["unsent"] if tuple(place) not in sent]
+        with suppress(FileExistsError):
+            return _create(zone, state | {"number": state["number"] + 1, "unsent": unsent})
+
+
+def merge(zone: Zone, state: Commit, waiting: list[Commit], chosen: pl.DataFrame) -> pl.DataFrame:
+    """Create the state after `state`, with these commits, and without the events of `chosen` (`moves.MOVES`).
+
+    Returns
+    -------
+    DataFrame
+        The events that became dead letters (`commit_log.ROWS`), and reason.
+
+    Raises
+    ------
+    FileExistsError
+        If another process was first.
+    """
+    number = state["number"] + 1
+    days, moved = _merged_days(zone, state, waiting, chosen, number)
+    new = {
+        "number": number,
+        "days": days,
+        "dead": _merged_dead(zone, state, waiting, moved, number),
+        "upto": state["upto"] | {record["partition"]: record["next"] for record in waiting},
+        "sent": state["sent"] | {record["partition"]: record["sent"] for record in waiting},
+        "topic_ids": state["topic_ids"] | {record["partition"]: record.get("topic_id") for record in waiting},
+        "n_moved": state["n_moved"] + moved.height,
+        "unsent": [*state["unsent"], *moved.select(moves.PLACE).rows()],
+        "counts": _without_moved(commit_log.add_counts(state, waiting), moved),
+        "latency": latency.merge([state["latency"], *(record["latency"] for record in waiting)]),
+        "minutes": dict(list(commit_log.add_minutes(state["minutes"], waiting).items())[-KEPT_MINUTES:]),
+    }
+    _create(zone, new)
+    return moved
+
+
+def _create(zone: Zone, state: Commit) -> None:
+    commit_log.create_atomically(zone.root / "compacted" / f"{state['number']:08d}.json", state)
+
+
+def _report(moved: pl.DataFrame) -> None:
+    for event_id, moment in moved.select("event_id", pl.col("timestamp").dt.to_string("iso:strict")).iter_rows():
+        log.warning(
+            "the streamed event %r has the time %s, which no stage can use: it is a dead letter now. `recomart stream "
+            "dead-letters` shows it; `recomart stream quarantine` finds other events that the stream rejects today.",
+            event_id,
+            moment,
+        )
+
+
+def _merged_days(
+    zone: Zone, state: Commit, waiting: list[Commit], chosen: pl.DataFrame, number: int
+) -> tuple[dict[str, Commit], pl.DataFrame]:
+    """The files of all days, and the events that became dead letters, with their reason."""
+    new, moved = moves.split(commit_log.load_files(zone, [record["rows"] for record in waiting], ROWS), chosen)
     day = pl.col("timestamp").dt.convert_time_zone(zone.time_zone).dt.date()
-    days = dict(state["days"])
-    for (date,), rows in new.with_columns(day=day).partition_by("day", as_dict=True, include_key=False).items():
-        before = commit_log.load_files(zone, [days.get(str(date))], ROWS)
+    by_day = new.with_columns(day=day).partition_by("day", as_dict=True, include_key=False)
+    added = {str(date): rows for (date,), rows in by_day.items()}
+    days, all_moved = dict(state["days"]), [moved]
+    for name in sorted({*added, *_unusable_days(state), *_days_of(zone, state, chosen)}):
+        before, moved = moves.split(commit_log.load_files(zone, [days.get(name)], ROWS), chosen)
+        all_moved.append(moved)
         # new rows come last, so that line numbers stay the same when a day grows
-        merged = pl.concat([before, rows.sort("timestamp", "event_id", "topic", "partition", "offset")])
-        days[str(date)] = _write_merged(zone, merged, zone.root / f"date={date}", number)
-    return dict(sorted(days.items()))
+        rows = added.get(name, new.clear()).sort("timestamp", "event_id", *moves.PLACE)
+        days[name] = _write_merged(zone, pl.concat([before, rows]), zone.root / f"date={name}", number)
+    return dict(sorted(days.items())), pl.concat(all_moved)
 
 
-def _merged_dead(zone: Zone, state: Commit, waiting: list[Commit], number: int) -> Commit | None:
+def _unusable_days(state: Commit) -> list[str]:
+    """The days whose events no stage can use. A day that became empty stays: its file replaces the one in the lake."""
+    return [day for day, file in state["days"].items() if file["rows"] and moves.has_unusable_day(day)]
+
+
+def _days_of(zone: Zone, state: Commit, chosen: pl.DataFrame) -> list[str]:
+    """The days whose compacted files contain any of these events."""
+    if not chosen.height:
+        return []
+    places = {day: commit_log.scan([zone.root / file["path"]], ROWS) for day, file in state["days"].items()}
+    chosen_places = chosen.lazy().select(moves.PLACE)
+    return [
+        day
+        for day, rows in places.items()
+        if rows.join(chosen_places, on=moves.PLACE, how="semi").select(pl.len()).collect().item()
+    ]
+
+
+def _without_moved(counts: dict[str, Commit], moved: pl.DataFrame) -> dict[str, Commit]:
+    for topic, partition, n in moved.group_by("topic", "partition").len().iter_rows():
+        counts[f"{topic}-{partition}"]["n_events"] -= n
+        counts[f"{topic}-{partition}"]["n_dead"] += n
+    return counts
+
+
+def _merged_dead(zone: Zone, state: Commit, waiting: list[Commit], moved: pl.DataFrame, number: int) -> Commit | None:
     new = [record["dead"] for record in waiting if record["dead"]]
-    if not new:
+    if not new and not moved.height:
         return state["dead"]
-    return _write_merged(zone, commit_log.load_files(zone, [state["dead"], *new], DEAD), zone.root / "dead", number)
+    rows = pl.concat([commit_log.load_files(zone, [state["dead"], *new], DEAD), moves.dead_letters(moved)])
+    return _write_merged(zone, rows, zone.root / "dead", number)
 
 
 def _write_merged(zone: Zone, table: pl.DataFrame, folder: Path, number: int) -> Commit:
@@ -110,7 +199,8 @@ def sweep(zone: Zone) -> int:
         for path in [*_superseded_commits(zone, states[-1], chains), *_superseded_compactions(zone, states)]
         if path.relative_to(zone.root).as_posix() not in named
     ]
-    obsolete += [path for pattern in ("log/*/.*.tmp", "compacted/.*.tmp") for path in zone.root.glob(pattern)]
+    temporary = ("log/*/.*.tmp", "compacted/.*.tmp", "sent/.*.tmp")
+    obsolete += [path for pattern in temporary for path in zone.root.glob(pattern)]
     old = [path for path in obsolete if _is_old(path)]
     for path in old:
         path.unlink(missing_ok=True)

@@ -20,11 +20,11 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from brokers import ends
+from brokers import ends, recreate
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from recomart.project.params import Stream
-from recomart.streaming import dead_letters
+from recomart.streaming import dead_letters, status
 from recomart.streaming.consumer import run
 from recomart.streaming.producer import produce
 from recomart_lib.core.errors import UserError
@@ -520,3 +520,83 @@ def test_a_session_timeout_that_the_broker_rejects_is_one_error_message(kafka, z
     kafka.make(stream.topic, 1)
     with pytest.raises(UserError, match="Invalid session timeout"):
         consume(zone, stream)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_recreated_topic_is_read_from_the_beginning_however_far_it_has_grown(kafka, zone, caplog, compacted):
+    stream = real_stream(kafka, 2)
+    produce(events(200), stream)
+    put(stream, (b"u", b"bad"))
+    consume(zone, stream)
+    if compacted:
+        compaction.compact(zone)
+    recreate(kafka.address, stream.topic, 2)
+    produce(events(600, 200), stream)
+    produce(events(10, 195), stream)  # recognised, whether from the old topic or the new one
+    put(stream, (b"u", b"bad again"))
+    waiting = status.partitions(zone, status.broker_ends(zone, stream))
+    assert waiting["lag"].sum() == 611
+    assert set(waiting.drop_nulls("lag")["partition"]) == {f"{stream.topic}@2-0", f"{stream.topic}@2-1"}
+    assert consume(zone, stream) == 600
+    assert "was recreated: reading it from the beginning" in caplog.text
+    produce(events(50, 800), stream)
+    assert consume(zone, stream) == 50
+    compaction.compact(zone)
+    require_once(zone, stream, [f"e{i}" for i in range(850)], 2, 10)
+    assert status.partitions(zone, status.broker_ends(zone, stream))["lag"].sum() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_new", [5, 100, 600])
+def test_a_topic_that_is_recreated_under_a_running_consumer_is_read_from_the_beginning(kafka, zone, n_new):
+    """The new topic is shorter, as long or longer than the old one."""
+    stream = real_stream(kafka, 1)
+    produce(events(100), stream)
+    process = Process(zone, stream)
+    until(lambda: n_messages(zone) == 100, "the first topic was not read")
+    recreate(kafka.address, stream.topic, 1)
+    produce(events(n_new, 100), stream)
+    until(lambda: n_messages(zone) >= 100 + n_new, "the second topic was not read")
+    assert process.end(signal.SIGTERM) == 0
+    require_once(zone, stream, [f"e{i}" for i in range(100 + n_new)])
+
+
+@pytest.mark.slow
+def test_a_zone_without_a_topic_id_adopts_that_of_the_topic(kafka, zone):
+    stream = real_stream(kafka, 1)
+    produce(events(100), stream)
+    consume(zone, stream)
+    for path in zone.root.glob("log/*/*.json"):  # as an earlier version wrote them
+        commit = json.loads(path.read_text())
+        path.write_text(json.dumps({name: value for name, value in commit.items() if name != "topic_id"}))
+    produce(events(100, 100), stream)
+    consume(zone, stream)
+    assert commit_log.position(zone, f"{stream.topic}-0").topic_id
+    recreate(kafka.address, stream.topic, 1)
+    produce(events(300, 200), stream)
+    consume(zone, stream)
+    require_once(zone, stream, [f"e{i}" for i in range(500)])
+
+
+@pytest.mark.slow
+def test_dead_letters_of_a_topic_that_was_recreated_before_they_were_sent_are_sent(kafka, zone, monkeypatch):
+    stream = real_stream(kafka, 1)
+    put(stream, *POISON.values())
+
+    class KilledError(Exception):
+        pass
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dead_letters.DeadLetterSender, "_transact", killed)
+        with pytest.raises(KilledError):
+            consume(zone, stream)
+    recreate(kafka.address, stream.topic, 1)
+    produce(events(10), stream)
+    put(stream, *POISON.values())
+    for _ in range(2):
+        consume(zone, stream)
+    require_once(zone, stream, [f"e{i}" for i in range(10)], 2 * len(POISON))

@@ -60,14 +60,15 @@ def test_a_message_is_a_row_with_its_time_in_utc():
     assert (row["quantity"], row["price"], row["order_id"], row["rating"]) == (2, 1.5, "o", None)
 
 
-TEXT = st.text(min_size=1, max_size=20)
+# any text with a visible character and without a control character
+TEXT = st.builds("{}x{}".format, *2 * [st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=10)])
 
 
 @given(
     ids=st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=5),
     moment=st.datetimes(datetime(2000, 1, 1), datetime(2026, 1, 1)),
     price=st.none() | st.floats(0, 1000),
-    quantity=st.none() | st.integers(1, 1000),
+    quantity=st.none() | st.integers(1, 1000) | st.floats(0.001, 1000),
 )
 def test_what_is_written_is_read(ids, moment, price, quantity):
     rows = [
@@ -106,16 +107,39 @@ def test_what_is_written_is_read(ids, moment, price, quantity):
         (message_of(schema_version=None), "schema_version"),
         (message_of(event_id=""), "event_id"),
         (message_of(event_id=7), "event_id"),
+        (message_of(event_id=" \t"), "event_id: missing or blank"),
+        (message_of(item_id="\u200b\u00a0"), "item_id: missing or blank"),
+        (message_of(item_id="a\x00b"), "item_id: contains a control character"),
+        (message_of(order_id="o\n"), "order_id: contains a control character"),
+        (message_of(event_id="e" * 513), "event_id: longer than 512 characters"),
+        (message_of(event_id={"id": 1}), "event_id"),
         (message_of(user_id=None), "user_id"),
         (message_of(item_id=None), "item_id"),
         (message_of(timestamp="yesterday"), "timestamp"),
         (message_of(timestamp="2026-05-01T10:00:00"), "timestamp"),
         (message_of(timestamp="2026-13-01T10:00:00Z"), "timestamp"),
+        (message_of(timestamp="2026-05-01"), "timestamp: missing, or not ISO 8601 with a zone"),
+        (message_of(timestamp="2026-05-01T10:00:00+99:99"), "timestamp: missing, or not ISO 8601 with a zone"),
+        (message_of(timestamp=""), "timestamp"),
+        (message_of(timestamp=1777629600), "timestamp"),
+        (message_of(timestamp="0001-01-01T00:00:00Z"), "timestamp: before 1990-01-01"),
+        (message_of(timestamp="0000-01-01T00:00:00Z"), "timestamp: before 1990-01-01"),
+        (message_of(timestamp="1970-01-21T03:00:00.5Z"), "timestamp: before 1990-01-01"),
+        (message_of(timestamp="-0001-01-01T00:00:00Z"), "timestamp: before 1990-01-01"),
+        (message_of(timestamp="9999-12-31T23:59:59-12:00"), "timestamp: "),
+        (message_of(timestamp="+12026-05-01T10:00:00Z"), "timestamp: "),
+        (message_of(produced_at="0001-01-01T00:00:00Z"), "produced_at: before 1990-01-01"),
+        (message_of(produced_at=(NOW + timedelta(seconds=61)).isoformat()), "produced_at: more than 60 s in"),
+        (message_of(produced_at="just now"), "produced_at: not ISO 8601 with a zone"),
         (message_of(timestamp=(NOW + timedelta(seconds=61)).isoformat()), "future"),
         (message_of(event_type="hover"), "event_type_known"),
         (message_of(event_type="purchase", price=0), "price_possible"),
         (message_of(quantity=0), "quantity_possible"),
-        (message_of(quantity=1.5), "quantity"),
+        (message_of(quantity="1.5"), "quantity"),
+        (b'{"quantity": NaN, ' + message_of()[1:], "quantity"),
+        (b'{"price": -Infinity, ' + message_of()[1:], "price"),
+        (b'{"price": 1e999, ' + message_of()[1:], "price"),
+        (b'{"user_id": "v", ' + message_of()[1:], "user_id: occurs twice"),
         (message_of(price="cheap"), "price"),
         (message_of(event_type="rating"), "rating_given"),
         (message_of(rating=6), "rating_possible"),
@@ -142,6 +166,45 @@ def test_unknown_keys_and_line_breaks_do_no_harm():
 def test_a_rule_that_is_off_kills_nothing():
     rules = Validate(rules={"quantity_possible": "off"})
     assert read(message_of(quantity=0), rules=rules).get_column("reason")[0] is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-05-01T08:00:00Z",
+        "2026-05-01t08:00:00z",
+        "2026-05-01 10:00:00+02:00",
+        "2026-05-01T08:00Z",
+        "2026-05-01T10:00+02",
+        "2026-05-01T10:00:00+0200",
+        "2026-05-01T08:00:00.000Z",
+    ],
+)
+def test_forms_of_iso_8601(text):
+    row = read(message_of(timestamp=text)).row(0, named=True)
+    assert (row["reason"], row["timestamp"]) == (None, datetime(2026, 5, 1, 8, tzinfo=UTC))
+
+
+def test_a_quantity_may_be_fractional_and_a_whole_one_is_written_as_such():
+    rows = read(message_of(quantity=0.53), message_of(quantity=3), message_of(quantity=None))
+    assert rows.get_column("quantity").to_list() == [0.53, 3, None]
+    events = rows.select(list(EVENTS)).with_columns(order_id=pl.lit('"quantity":9.0,'))
+    written = [json.loads(text) for text in streaming_messages.write(events, NOW)]
+    assert [repr(fields["quantity"]) for fields in written] == ["0.53", "3", "None"]
+    assert {fields["order_id"] for fields in written} == {'"quantity":9.0,'}
+
+
+def test_a_blank_order_id_is_none():
+    assert read(message_of(order_id=" ")).select("reason", "order_id").row(0) == (None, None)
+
+
+def test_the_first_day_is_a_setting_and_its_rule_may_be_off():
+    old = message_of(timestamp="1970-06-01T00:00:00Z")
+    assert read(old, rules=Validate(first_day="1960-01-01")).get_column("reason")[0] is None
+    rules = Validate(rules={"timestamp_plausible": "off"})
+    assert read(old, rules=rules).get_column("reason")[0] is None
+    zero = read(message_of(timestamp="0000-06-01T00:00:00Z"), rules=rules).get_column("reason")[0]
+    assert zero == "timestamp: no day of the calendar, from year 1 to 9999"
 
 
 @given(bad=st.sets(st.integers(0, 999), max_size=5))
