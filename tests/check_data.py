@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 import polars as pl
 from conftest import Chunk, full_shop, ingest_chunks, rows, unreadable, utc
 
-from recomart_lib.core import schemas
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest import lake
 from recomart_lib.validate import entity_summary, quality_report, row_checks

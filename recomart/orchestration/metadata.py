@@ -86,7 +86,7 @@ def _gate(root: Path) -> AssetCheckResult:
 
 def _reconciliation(root: Path) -> AssetCheckResult:
     tables = _metrics(root, "quality").get("tables", {})
-    parts = ("good", "quarantined", "duplicates", "excluded")
+    parts = ("good", "history", "quarantined", "duplicates", "excluded")
     differences_by_table = {
         name: [t["delivered"] - t["landed"] - t["rejected"], t["landed"] - sum(t[part] for part in parts)]
         for name, t in tables.items()

@@ -92,7 +92,8 @@ def ingest(
     -------
     DataFrame
         One row per delivered file: table, file, day (of its partition), rows_delivered, rows_ingested, rows_rejected,
-        times_ambiguous, bytes, first, last, state
+        times_ambiguous, rows_equal (rows without an id that equal an earlier row of the file; null: they have ids, or
+        were not counted), bytes, first, last, valid_from (the day from which it holds), state
         (new: ingested for the first time; new version: the file has changed; unchanged: nothing to do).
     """
     results: list[lake.Manifest] = []
@@ -114,9 +115,11 @@ def ingest(
         _log_counts(table, table_results)
         results += table_results
     day = pl.col("path").str.extract(r"date=(\d{4}-\d{2}-\d{2})").str.to_date().alias("day")
-    columns = ["table", "file", "day", *COUNTS, "bytes", "first", "last", "state"]
+    holds_from = [lake.holds_from(result, result["file"], lake.day_of(result)) for result in results]
+    columns = ["table", "file", "day", *COUNTS, "rows_equal", "bytes", "first", "last", "valid_from", "state"]
     files = pl.DataFrame(results, infer_schema_length=None).rename({"rows_landed": "rows_ingested"})
-    return files.with_columns(day).select(columns)
+    rows_equal = pl.col("rows_equal").cast(pl.Int64)
+    return files.with_columns(day, rows_equal, valid_from=pl.Series(holds_from)).select(columns)
 
 
 def _log_counts(table: str, results: list[lake.Manifest]) -> None:
@@ -195,12 +198,19 @@ def _ingest_file(
     sha256 = lake.content_hash(job.file, job.name, _declaration(shop, table))
     previous = versions.get(job.name)
     if previous and previous["sha256"] == sha256:
-        return {"times_ambiguous": 0, **previous, "state": "unchanged"}
-    with lake.staging(raw, job.read(job.file, shop, table, job.name), shop.time_zone) as staged:
+        return {"times_ambiguous": 0, "rows_equal": None, **previous, "state": "unchanged"}
+    chunks = job.read(job.file, shop, table, job.name)
+    with lake.staging(raw, chunks, shop.time_zone, _equal_by(job, shop, table)) as staged:
         _check_rejected_share(job.name, staged, max_rejected)
         manifest = lake.commit(staged, raw, shop.name, table, job.file, job.name, sha256, previous)
     log.debug("%s: %s rows ingested, %s rejected", job.name, manifest["rows_landed"], manifest["rows_rejected"])
     return {**manifest, "state": "new version" if previous else "new"}
+
+
+def _equal_by(job: _Job, shop: Shop, table: str) -> list[str] | None:
+    """The columns by which a delivered file's events without an id are compared; None: the rows have ids."""
+    has_ids = table != "events" or "event_id" in shop.table(table).columns or job.read != reader.chunks
+    return None if has_ids else [name for name in TABLES[table] if name != "event_id"]
 
 
 def _declaration(shop: Shop, table: str) -> str:

@@ -64,6 +64,8 @@ class StagedFile:
     days: Counter[date] = field(default_factory=Counter)
     first: datetime | None = None
     last: datetime | None = None
+    equal_by: list[str] = field(default_factory=list)
+    hashes: list[pl.Series] = field(default_factory=list)
 
     def count(self, chunk: Chunk) -> None:
         """Add a chunk to the counts."""
@@ -73,12 +75,19 @@ class StagedFile:
         if self.first_reject is None and chunk.rejects.height:
             self.first_reject = chunk.rejects.row(0, named=True)
         self.columns = {name: str(dtype) for name, dtype in chunk.rows.schema.items()}
+        if self.equal_by:
+            self.hashes.append(chunk.rows.select(pl.struct(self.equal_by).hash()).to_series())
         if "timestamp" in chunk.rows.columns:
             moments = chunk.rows.get_column("timestamp").drop_nulls()
             local = moments.dt.convert_time_zone(self.time_zone).dt.date()
             self.days.update(dict(local.value_counts().iter_rows()))
             limits = [moment for moment in (self.first, self.last, moments.min(), moments.max()) if moment]
             self.first, self.last = min(limits, default=None), max(limits, default=None)
+
+    @property
+    def n_equal(self) -> int | None:
+        """Number of rows that equal an earlier row in the columns `equal_by`; None without such columns."""
+        return self.n_rows - pl.concat(self.hashes).n_unique() if self.hashes else None
 
     def day(self, default: date) -> date:
         """The day of most rows (the first, if tied), so that late rows and impossible dates do not move a file."""
@@ -93,10 +102,15 @@ def content_hash(file: Path, name: str, declaration: str) -> str:
 
 
 @contextmanager
-def staging(raw: Path, chunks: Iterable[Chunk], time_zone: str = "UTC") -> Iterator[StagedFile]:
-    """Read a file completely, beside the lake. Only `commit` ingests it; without `commit`, nothing is left of it."""
+def staging(
+    raw: Path, chunks: Iterable[Chunk], time_zone: str = "UTC", equal_by: list[str] | None = None
+) -> Iterator[StagedFile]:
+    """Read a file completely, beside the lake. Only `commit` ingests it; without `commit`, nothing is left of it.
+
+    Rows that are equal in the columns `equal_by` are counted (8 bytes per row); None: equal rows are not counted.
+    """
     with scratch_folder(raw.parent) as folder:
-        staged = StagedFile(folder, time_zone)
+        staged = StagedFile(folder, time_zone, equal_by=equal_by or [])
         with Writer(staged.folder / "rows") as rows, Writer(staged.folder / "rejects") as rejects:
             for chunk in chunks:
                 staged.count(chunk)
@@ -142,6 +156,7 @@ def commit(
         "rows_landed": staged.n_rows,
         "rows_rejected": staged.n_rejects,
         "rows_of_day": staged.days[staged.day(now.date())],
+        "rows_equal": staged.n_equal,
         "times_ambiguous": staged.n_ambiguous,
         "columns": staged.columns,
         "first": staged.first.isoformat() if staged.first else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from recomart_lib.core.shops import Shop
 from recomart_lib.core.source_files import LeftOut
 from recomart_lib.core.text import number, percent, plural, safe
 from recomart_lib.ingest.sources.rest_paging import CERTAIN_ENDS
@@ -34,6 +35,47 @@ def left_out(files: list[LeftOut]) -> str:
         f"**{plural(len(files), 'file')} in the source folder {'is' if len(files) == 1 else 'are'} not read:** {shown}"
         f"{'; ...' if files[5:] else ''}. Rename what should be read, or change `path` in the shop file."
     )
+
+
+def equal_lines(files: pl.DataFrame, shop: Shop) -> str:
+    """Events without an id that equal each other, and what 02 takes them for."""
+    n_equal = files.get_column("rows_equal").sum()
+    if not n_equal:
+        return ""
+    affected = files.filter(pl.col("rows_equal") > 0)
+    n_events = files.filter(pl.col("table") == "events").get_column("rows_ingested").sum()
+    outcome = (
+        "02 takes them for repeats, as the shop file says (tables.events.equal_lines: repeats)."
+        if shop.table("events").equal_lines == "repeats"
+        else "02 takes them for different sales, because an export is consistent in itself; for an export that writes "
+        "lines twice, set tables.events.equal_lines: repeats in the shop file."
+    )
+    return (
+        f"**{plural(n_equal, 'event')} ({percent(n_equal / n_events)}) in {plural(affected.height, 'file')} have no id "
+        f"and equal an earlier line of the same file** (most in {safe(_with_most(affected, 'rows_equal'))}). {outcome}"
+    )
+
+
+def _with_most(files: pl.DataFrame, column: str) -> str:
+    return files.sort(column, descending=True, maintain_order=True).get_column("file")[0]
+
+
+def deliveries(files: pl.DataFrame) -> str:
+    """Users and items that came more than once: each delivery states what holds from its day on."""
+    entities = files.filter(pl.col("table").is_in(["users", "items"]), ~pl.col("file").str.starts_with("replay/"))
+    counted = entities.group_by("table", maintain_order=True).agg(
+        pl.len().alias("n_files"),
+        pl.col("valid_from").n_unique().alias("n_days"),
+        pl.col("valid_from").min().alias("first"),
+        pl.col("valid_from").max().alias("last"),
+    )
+    sentences = [
+        f"**{row['table']}: {row['n_files']} files are {plural(row['n_days'], 'delivery', 'deliveries')}**, from "
+        f"{row['first']} to {row['last']}: each states what holds from the day in its file's name on (without one, "
+        "from the day of its first ingestion)."
+        for row in counted.filter(pl.col("n_files") > 1).iter_rows(named=True)
+    ]
+    return " ".join(sentences)
 
 
 def no_longer_delivered(names: list[str]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.schemas import TABLES
+from recomart_lib.core.schemas import TABLES, VALID_FROM
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest import lake
@@ -172,7 +172,8 @@ def _repaired_rows(shop: Shop, table: str, repaired: Path | None, quarantined: p
 
 def _typed(shop: Shop, table: str, cells: pl.DataFrame, path: Path) -> pl.DataFrame:
     """Text cells with the table's types: the columns have the names of the tables, and times are in UTC."""
-    identity = Table(kind="parquet", path="*", columns={name: name for name in cells.columns if name in TABLES[table]})
+    own_columns = {*TABLES[table], VALID_FROM}
+    identity = Table(kind="parquet", path="*", columns={name: name for name in cells.columns if name in own_columns})
     derived = {
         other: Table(
             kind="derived", columns={c.partition(".")[2]: c for c in cells.columns if c.startswith(f"{other}.")}

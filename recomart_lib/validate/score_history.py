@@ -34,11 +34,13 @@ HISTORY = {
 
 
 def rules_fingerprint(shop: Shop, settings: Validate) -> str:
-    """12 digits that change when the rules, their limits or the exclusions change."""
+    """12 digits that change when the rules, their limits, or the shop's keys about which rows count change."""
     other = {name for name in Validate.model_fields if name.startswith(("drift", "profile"))}
     limits = settings.model_dump(exclude=other)
     exclusions = {table: shop.table(table).model_dump(exclude_none=True)["exclude"] for table in TABLES}
-    return hashlib.sha256(json.dumps([limits, exclusions], sort_keys=True).encode()).hexdigest()[:12]
+    scope = [shop.table(table).model_dump(include={"equal_lines", "complete"}, exclude_defaults=True) for table in TABLES]
+    decisive = [limits, exclusions, *(keys for keys in scope if keys)]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def record(
