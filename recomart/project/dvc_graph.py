@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from recomart_lib.core.errors import UserError
 from recomart_lib.core.yaml_reader import read_yaml
 
 FILE = "dvc.yaml"
@@ -34,6 +35,14 @@ def read(root: Path, values: Mapping[str, Any] | None = None) -> Stages:
         If a file is not valid YAML.
     """
     return _resolve(_content(root / FILE).get("stages") or {}, _content(root / PARAMS) if values is None else values)
+
+
+def read_or_unresolved(root: Path) -> Stages:
+    """As `read`; variables are kept if params.yaml is invalid: for the index, which must be able to report that."""
+    try:
+        return read(root)
+    except UserError:
+        return read(root, {})
 
 
 def locked(root: Path) -> Stages:

@@ -26,7 +26,7 @@ def stages(root: Path) -> list[Metadata]:
     Stale: an earlier stage failed, so the report is that of a previous run.
     """
     sidecars = {path.stem: read(path) for path in sorted((root / paths.SIDECARS).glob("*.json"))}
-    dag = dvc_graph.read(root)
+    dag = dvc_graph.read_or_unresolved(root)
     stage_of = dvc_graph.notebooks(dag)
     failed = {
         stage_of[name] for name, metadata in sidecars.items() if metadata.get("state") == "failed" and name in stage_of

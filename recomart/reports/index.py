@@ -100,7 +100,7 @@ def _sections(path: Path) -> dict[str, str]:
     """The text of each section of params.yaml, with its comments, which give units and reasons."""
     if not path.exists():
         return {}
-    parts = re.split(r"(?m)^(\w+):", path.read_text(encoding="utf-8"))
+    parts = re.split(r"(?m)^(\w+):", path.read_text(encoding="utf-8", errors="replace"))
     return {name: text.strip("\n") for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 

@@ -20,7 +20,7 @@ from traitlets.config import Config
 from recomart.project import logs, params
 from recomart.project.params import Params
 from recomart.reports import changes, index
-from recomart.runner import notebook_html
+from recomart.runner import notebook_file, notebook_html
 from recomart.runner.stage_timer import StageTimer
 from recomart_lib.core import paths, shops
 from recomart_lib.core.config import suggestion
@@ -67,11 +67,13 @@ def run(name: str) -> None:
     """
     name = resolve(name)
     logs.start(name)
-    notebook = nbformat.read(paths.place(paths.NOTEBOOKS, f"{name}.ipynb"), as_version=4)
     timer = StageTimer(name)
-    with _sidecar(name, notebook, timer) as metadata:
+    with _sidecar(name, timer) as metadata:
         timer.start("check")
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {metadata['title']}", id="0")])
         try:
+            notebook = notebook_file.read(name)
+            metadata |= {"title": title_of(notebook), "question": question_of(notebook)}
             parameters = check(name, notebook)
         except UserError as error:
             _write_report(name, notebook, str(error))
@@ -142,8 +144,13 @@ def declared_parameters(notebook: nbformat.NotebookNode) -> dict[str, Any]:
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise UserError(f"A stage notebook must have exactly one cell tagged 'parameters'; found {len(cells)}.")
-    statements = [node for node in ast.parse(cells[0].source).body if isinstance(node, ast.Assign)]
-    return {node.targets[0].id: ast.literal_eval(node.value) for node in statements}
+    try:
+        statements = [node for node in ast.parse(cells[0].source).body if isinstance(node, ast.Assign)]
+        return {node.targets[0].id: ast.literal_eval(node.value) for node in statements}
+    except (SyntaxError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"The cell tagged 'parameters' must assign one plain value to one name per statement: {error}."
+        ) from None
 
 
 def _execute(
@@ -190,10 +197,11 @@ def _write_report(name: str, executed: nbformat.NotebookNode, error: str | None)
 
 
 @contextmanager
-def _sidecar(name: str, notebook: nbformat.NotebookNode, timer: StageTimer) -> Iterator[dict[str, Any]]:
+def _sidecar(name: str, timer: StageTimer) -> Iterator[dict[str, Any]]:
     """Write the stage's metadata to reports/sidecars/<name>.json; a failure also rebuilds the index, as DVC stops."""
     started, clock = datetime.now(UTC), time.perf_counter()
-    metadata: dict[str, Any] = {"stage": name, "title": title_of(notebook), "question": question_of(notebook)}
+    title = name.replace("_", " ").title()  # as in the notebook, unless it cannot be read
+    metadata: dict[str, Any] = {"stage": name, "title": title, "question": None}
     metadata |= {"run": logs.run_id(), "started": started.isoformat(timespec="seconds")}
     metadata |= {"state": "ok", "error": None, "section": None, "shop": None, "rows": {}}
     try:

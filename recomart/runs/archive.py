@@ -102,7 +102,7 @@ def problem(root: Path) -> str:
 
 def _unfinished_stage(root: Path) -> str:
     """Which notebook failed or did not run, the first one; empty if there is none."""
-    for name in dvc_graph.notebooks(dvc_graph.read(root)):
+    for name in dvc_graph.notebooks(dvc_graph.read_or_unresolved(root)):
         facts = read(root / paths.SIDECARS / f"{name}.json")
         if facts.get("state") != "ok":
             outcome = "failed" if facts.get("state") == "failed" else "has not run"

@@ -26,15 +26,15 @@ UTF_8_MARK = b"\xef\xbb\xbf"
 ADVICE = {
     r"character '\\t'": "a tab; indent with spaces",
     r"could not find expected ':'": "no `key: value`; the colon, or the space after it, is missing",
-    r"mapping values are not allowed": "a colon that does not belong here; put text with a colon in quotes, indent keys "
-    "of one mapping equally, and look whether the line before lacks its colon, or the space after it",
+    r"mapping values are not allowed": "a colon that does not belong here; put text with a colon in quotes, "
+    "indent keys of one mapping equally, and look whether the line before lacks its colon, or the space after it",
     r"expected ',' or '[\]}]'": "a comma is missing, or the closing bracket (what follows a # is a comment)",
     r"expected <block end>, but found '<scalar>'": "text behind a closing quote; inside '...', write ' twice",
     r"expected <block end>": "wrong indentation; keys of one mapping begin in the same column",
     r"unexpected end of stream": "a quote that is not closed",
     r"while scanning a quoted scalar|unknown escape": "a backslash that YAML does not know; use single quotes",
     r"duplicate anchor": "an anchor (&) of this name is in the file already",
-    r"undefined alias|scanning an alias": "an alias (*) without its anchor (&); put a text that begins with * in quotes",
+    r"undefined alias|scanning an alias": "an alias (*) without its anchor (&); put text that begins with * in quotes",
     r"another document": "a second document (---); keep one",
     r"sequence entries are not allowed": "a list cannot begin here; put the text - in quotes",
     r"cannot start any token": "put a text that begins with this character in quotes",

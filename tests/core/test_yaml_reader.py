@@ -86,7 +86,7 @@ def test_line_ends_and_marks_of_other_editors_do_no_harm(tmp_path, content):
         ("a: %Y\n", "line 1: put a text that begins with this character in quotes."),
         ("a:\n  b: 1\n c: 2\n", "line 3 (of what begins in line 1): wrong indentation;"),
         ("a: &x 1\nb: &x 2\n", "line 2 (of what begins in line 1): an anchor (&) of this name is in the file already."),
-        ("a: *.csv\n", "line 1: an alias (*) without its anchor (&); put a text that begins with * in quotes."),
+        ("a: *.csv\n", "line 1: an alias (*) without its anchor (&); put text that begins with * in quotes."),
         ("a: &x [*x]\n", "line 1: an anchor (&) that contains itself (*)."),
         ("a: 1\n---\nb: 2\n", "line 2 (of what begins in line 1): a second document (---); keep one."),
         ("? [a]\n: 1\n", "line 1: a key must be a word, not a list or a mapping."),

@@ -1,8 +1,14 @@
-"""Names of stages on the command line."""
+"""Names of stages on the command line, and notebooks that cannot be run."""
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
+import nbformat
 import pytest
+from conftest import ROOT
 
 from recomart.runner import stage
 from recomart_lib.core.errors import UserError
@@ -37,3 +43,82 @@ def test_an_unknown_stage_gets_a_suggestion(word, suggestion):
     with pytest.raises(UserError, match="There is no stage") as error:
         stage.resolve(word)
     assert suggestion in str(error.value)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A project with one notebook; no stage has run."""
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "shops", tmp_path / "shops")
+    (tmp_path / "notebooks").mkdir()
+    shutil.copy(ROOT / "notebooks/04_prepare.ipynb", tmp_path / "notebooks")
+    monkeypatch.setenv("RECOMART_ROOT", str(tmp_path))
+    return tmp_path
+
+
+def conflict(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    return "".join([*lines[:3], "<<<<<<< HEAD\n", lines[3], "=======\n", lines[3], ">>>>>>> theirs\n", *lines[4:]])
+
+
+def changed(text: str, **keys: object) -> str:
+    return json.dumps({**json.loads(text), **keys}, indent=1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (conflict, "line 4 is a mark of a merge conflict (<<<<<<< HEAD). Resolve the conflict, or"),
+        (lambda _: "", "the file is empty."),
+        (lambda _: " \n", "the file is empty."),
+        (lambda text: text[:300], "is not JSON. Correct it, or"),
+        (lambda text: text.replace('"cells": [', '"cells" [', 1), "line 2 is not JSON."),
+        (lambda _: "[]", "it has not the structure of a notebook"),
+        (lambda _: "{}", "it has not the structure of a notebook"),
+        (lambda text: changed(text, metadata={}), "its metadata name no Python kernel."),
+        (lambda text: changed(text, metadata={"language_info": {"name": "R"}}), "no Python kernel."),
+        (lambda text: changed(text, cells=[]), "its first cell, which has the title, is missing or empty."),
+        (lambda text: changed(text, cells=[{"cell_type": "code"}]), "it has not the structure of a notebook"),
+    ],
+)
+def test_a_notebook_that_is_none_is_one_sentence_on_the_report_and_on_the_index(project, damage, sentence):
+    path = project / "notebooks/04_prepare.ipynb"
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(UserError) as error:
+        stage.run("04_prepare")
+    message = str(error.value)
+    assert message.startswith("notebooks/04_prepare.ipynb is no notebook: ")
+    assert sentence in message
+    assert message.endswith("restore the file: git checkout notebooks/04_prepare.ipynb")
+    assert "\n" not in message
+    for page in ("04_prepare.html", "index.html"):
+        assert "is no notebook" in (project / "reports" / page).read_text()
+    facts = json.loads((project / "reports/sidecars/04_prepare.json").read_text())
+    assert (facts["state"], facts["title"], facts["error"]) == ("failed", "04 Prepare", message)
+
+
+def test_a_missing_notebook_and_one_that_is_not_utf8_are_named(project):
+    path = project / "notebooks/04_prepare.ipynb"
+    path.write_bytes(b'{\n "cells": "\xff"}')
+    with pytest.raises(UserError, match="line 2 is not UTF-8"):
+        stage.run("04_prepare")
+    path.unlink()
+    with pytest.raises(UserError, match=r"it cannot be read \(No such file or directory\)"):
+        stage.run("04_prepare")
+
+
+def test_an_invalid_params_yaml_is_on_the_report_and_on_the_index(project):
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace("base:", "base:\n\tshop: simulated"))
+    with pytest.raises(UserError, match="a tab; indent with spaces"):
+        stage.run("04_prepare")
+    for page in ("04_prepare.html", "index.html"):
+        assert "a tab; indent with spaces" in (project / "reports" / page).read_text()
+
+
+@pytest.mark.parametrize("source", ["a = ", "a = b", "a.b = 1"])
+def test_a_parameters_cell_that_is_no_list_of_values_is_one_sentence(source):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, metadata={"tags": ["parameters"]})])
+    with pytest.raises(UserError, match="must assign one plain value to one name"):
+        stage.declared_parameters(notebook)
