@@ -65,6 +65,7 @@ class Table(Strict):
     A `derived` table has no files: its rows are the distinct ids of the events, and its columns hold the first value in
     the events' files. A `rest` table is fetched from the shop's `api` into one JSON Lines file.
 
+    `sheet` names the sheet of an `xlsx` table's workbooks, if they have several.
     `nulls` are the words that mean null. `thousands` groups the digits before the `decimal` mark (default with a
     decimal comma: a point).
     `flags` combines several delivered columns into one: the name of the first of them that is 1 or true.
@@ -75,8 +76,9 @@ class Table(Strict):
     `complete`: users and items only; false if the events may name ids that the table does not have.
     """
 
-    kind: Literal["csv", "json", "jsonl", "parquet", "rest", "derived"]
+    kind: Literal["csv", "json", "jsonl", "parquet", "xlsx", "rest", "derived"]
     path: str | None = None
+    sheet: str | None = None
     columns: dict[str, str] = Field({})
     price_is_total: bool = False
     separator: str = Field(",", min_length=1, max_length=1)
@@ -128,6 +130,8 @@ class Table(Strict):
     def keys_are_consistent(self) -> Table:
         if (self.path is None) != (self.kind == "derived"):
             raise ValueError("`path` names the files of a table; a derived table has none, every other kind needs one")
+        if self.sheet is not None and self.kind != "xlsx":
+            raise ValueError(f"`sheet` is for tables of kind xlsx; this one is of kind {self.kind}")
         if self.thousands == self.decimal:
             raise ValueError(f"`thousands` and `decimal` cannot both be '{self.decimal}'")
         if self.path is not None and (not self.path or Path(self.path).is_absolute()):

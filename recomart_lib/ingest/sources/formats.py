@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import gzip
 import re
+import shutil
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -49,7 +51,11 @@ SIGNATURES = (
     Signature(b"\x04\x22\x4d\x18", "packed by LZ4", f"{UNPACK} (unlz4)"),
     Signature(b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK),
     Signature(b"Rar!\x1a\x07", "a RAR archive", UNPACK),
-    Signature(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (.xls)", "save it as .xlsx or CSV"),
+    Signature(
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        "an old Excel workbook (.xls), or one with a password",
+        "save it as .xlsx without a password",
+    ),
     Signature(b"%PDF-", "a PDF document", "ask for the data as CSV"),
     Signature(PARQUET, "a Parquet file", "set the table's `kind: parquet`"),
     Signature(b"SQLite format 3\x00", "an SQLite database", "export its table as CSV"),
@@ -148,15 +154,46 @@ def check_text(path: Path, stream: IO[bytes]) -> bytes:
 def check_parquet(path: Path, stream: IO[bytes]) -> None:
     """Raise a `UserError` that says what the file is, if it does not start as Parquet files do."""
     head = _head(stream)
-    if head.startswith(b"PAR"):
-        return
-    problem = _no_text(head)
-    if not problem and not head:
-        problem = "empty, and no Parquet file: deliver it again"
-    if not problem:
-        start = head[:40].splitlines()[0].decode("utf-8", "backslashreplace")
-        problem = f"no Parquet file, but starts with '{start}': if this is text, set the table's `kind` to csv or json"
-    raise UserError(f"{path} {'is, unpacked,' if is_packed(path) else 'is'} {problem}.")
+    if not head.startswith(b"PAR"):
+        raise UserError(f"{path} {'is, unpacked,' if is_packed(path) else 'is'} {_no_binary(head, 'Parquet file')}.")
+
+
+@contextmanager
+def open_workbook(path: Path) -> Iterator[IO[bytes]]:
+    """The bytes of an Excel workbook (.xlsx), which may be gzipped.
+
+    Raises
+    ------
+    UserError
+        Names the format of a file that is no workbook, and says what to do.
+    """
+    with path.open("rb") as stream, tempfile.TemporaryFile() as unpacked:
+        workbook: IO[bytes] = stream
+        if _head(stream).startswith(GZIP):
+            with open_data(path) as data:
+                shutil.copyfileobj(data, unpacked)
+            workbook = unpacked
+            workbook.seek(0)
+        head = _head(workbook)
+        if not head.startswith(ZIP):
+            raise UserError(f"{path} is {_no_binary(head, 'Excel workbook')}.")
+        try:
+            names = zipfile.ZipFile(workbook).namelist()
+        except zipfile.BadZipFile as problem:
+            raise UserError(f"{path} is damaged, perhaps cut short: {problem}. Deliver it again.") from None
+        if "xl/workbook.xml" not in names:
+            raise UserError(f"{path} is a ZIP archive, but no Excel workbook (.xlsx): {UNPACK}, or save it as .xlsx.")
+        yield workbook
+
+
+def _no_binary(head: bytes, wanted: str) -> str:
+    """What a file is instead of the wanted one, and what to do."""
+    if problem := _no_text(head):
+        return problem
+    if not head:
+        return f"empty, and no {wanted}: deliver it again"
+    start = head[:40].splitlines()[0].decode("utf-8", "backslashreplace")
+    return f"no {wanted}, but starts with '{start}': if this is text, set the table's `kind` to csv or json"
 
 
 def _no_text(head: bytes) -> str | None:

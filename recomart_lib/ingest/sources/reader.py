@@ -1,4 +1,4 @@
-"""Read one delivered file (CSV, JSON, JSON Lines or Parquet, plain or gzipped) in chunks of bounded size.
+"""Read one delivered file (CSV, JSON, JSON Lines, Parquet or Excel, plain or packed) in chunks of bounded size.
 
 Every record ends in exactly one of two tables: `rows` (renamed and typed, see `schemas`) or `rejects` (unreadable
 records, with line and reason). Nothing is guessed or dropped. Memory depends on the size of a chunk, not of the file;
@@ -20,14 +20,24 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, VALID_FROM
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.core.shops import Shop
-from recomart_lib.ingest.sources import csv_reader, header_hints, headers, json_reader, nested, parquet_reader
+from recomart_lib.ingest.sources import (
+    csv_reader,
+    header_hints,
+    headers,
+    json_reader,
+    nested,
+    parquet_reader,
+    xlsx_reader,
+)
 from recomart_lib.ingest.sources.casting import Typed, cast
 from recomart_lib.ingest.sources.nested import Delivered
 from recomart_lib.ingest.sources.records import Chunk, Records, printable
 from recomart_lib.ingest.sources.refused_columns import RefusedColumns
 
 READERS = {"csv": csv_reader, "json": json_reader, "jsonl": json_reader, "rest": json_reader, "parquet": parquet_reader}
-KINDS_WITH_HEADER = ("csv", "parquet")
+READERS |= {"xlsx": xlsx_reader}
+HINTS = {"csv": header_hints.hint, "xlsx": xlsx_reader.hint}
+KINDS_WITH_HEADER = ("csv", "parquet", "xlsx")
 UNREADABLE = (OSError, EOFError, zlib.error, UnicodeError, csv.Error, RecursionError, pl.exceptions.PolarsError)
 
 
@@ -109,7 +119,7 @@ def check_columns(path: Path, shop: Shop, table: str, columns: list[str]) -> Non
     if missing := [(ours, theirs) for ours, theirs in required if not nested.contains(present, theirs)]:
         details = headers.explain_missing(missing, columns)
         with _read_errors(path, spec):
-            hint = header_hints.hint(path, spec, wanted) if spec.kind == "csv" else ""
+            hint = HINTS[spec.kind](path, spec, wanted) if spec.kind in HINTS else ""
         raise UserError(
             f"{path.name} lacks {len(missing)} column(s) that shops/{shop.name}.yaml maps in tables.{table}: "
             f"{details}{hint}{nested.hint(columns, [theirs for _, theirs in missing])}"

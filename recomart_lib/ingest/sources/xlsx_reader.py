@@ -1,0 +1,222 @@
+"""Read one sheet of an Excel workbook (.xlsx) in blocks of rows; line numbers are the numbers of the sheet's rows.
+
+The first row that is not blank is the header; blank rows are no records. Cells are read as Excel stores them, not as it
+shows them: text stays text ("00123"), numbers that Excel pads with zeros keep them, and times are local times. Excel
+stores 15 digits of a number: longer ones are written in scientific notation, which ids refuse. Formulas count with
+their stored results.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, time
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from xml.etree.ElementTree import ParseError
+from zipfile import BadZipFile, ZipFile
+
+import polars as pl
+
+from recomart_lib.core.errors import UserError
+from recomart_lib.core.shop_tables import Table
+from recomart_lib.ingest.sources import formats, headers
+from recomart_lib.ingest.sources.header_hints import N_LINES
+from recomart_lib.ingest.sources.records import Records
+
+if TYPE_CHECKING:
+    from openpyxl.cell.read_only import ReadOnlyCell
+    from openpyxl.workbook import Workbook
+
+ROWS = 50_000  # per block
+EXACT = 10**15  # Excel keeps 15 digits of a number
+XML_BLOCK, XML_CELL = 10**6, 10**4  # bytes that are searched at once, and of one cell at most
+UNCOMPUTED = re.compile(
+    rb'<c r="([A-Z]+)(\d+)"(?![^>]*\bt="str")[^>]*>\s*<f[^>]*?(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>'
+)
+PADDED = re.compile("0{2,}")  # number formats that fill up with zeros
+# what openpyxl raises for files that are damaged, or that other programs wrote against the standard
+DAMAGED = (BadZipFile, ParseError, KeyError, ValueError, TypeError, AttributeError, IndexError)
+
+Row = tuple[int, list[Any]]  # number in the sheet, values: text, int, float, datetime, ExcelError or None
+
+
+class ExcelError(str):
+    """The value of a cell that shows an error, such as #N/A."""
+
+
+def header(path: Path, spec: Table) -> list[str]:
+    """The column names of the sheet, each once (see `headers.unique`); empty if it has no row."""
+    with _open_sheet(path, spec) as (_, sheet):
+        return _header(_filled(path, sheet), spec)[1]
+
+
+def hint(path: Path, spec: Table, wanted: list[str]) -> str:
+    """Which row looks like the header of a sheet that lacks some of the wanted names, as a sentence."""
+    names = set(map(headers.plain, wanted))
+    with _open_sheet(path, spec) as (_, sheet):
+        rows = list(islice(_filled(path, sheet), N_LINES))
+    first = [(number, {headers.plain(_text(value, spec) or "") for value in values}) for number, values in rows]
+    number, cells = max(first, key=lambda row: len(names & row[1]), default=(0, set()))
+    if spec.header or not first or len(names & cells) <= len(names & first[0][1]):
+        return ""
+    return f" Row {number} looks like the header: delete the rows above it."
+
+
+def read(path: Path, spec: Table) -> Iterator[Records]:
+    """The records of the sheet; yields at least once if it has a header."""
+    with _open_sheet(path, spec) as (stream, sheet):
+        rows = _filled(path, sheet)
+        cells, names = _header(rows, spec)
+        mapped = [names.index(name) for name in _mapped(spec, names)]
+        _check_formulas(path, stream, sheet, {place + 1: names[place] for place in mapped})
+        is_first = True
+        while (block := list(islice(rows, ROWS))) or (is_first and names):
+            yield _records(block, cells, names, mapped, spec)
+            is_first = False
+
+
+def _check_formulas(path: Path, stream: IO[bytes], sheet: Any, mapped: dict[int, str]) -> None:
+    """Raise a `UserError` if a mapped column (its number -> name) holds formulas that no program has computed.
+
+    openpyxl reads such cells as blank. They are looked for in the sheet's XML, as a second reading takes as long as the
+    first.
+    """
+    from openpyxl.utils import column_index_from_string
+
+    with ZipFile(stream).open(sheet._worksheet_path) as xml:
+        tail = b""
+        while block := xml.read(XML_BLOCK):
+            for match in UNCOMPUTED.finditer(tail + block):
+                if name := mapped.get(column_index_from_string(match[1].decode())):
+                    raise UserError(
+                        f"{path}: column '{name}' holds formulas without a result, first in {match[1].decode()}"
+                        f"{match[2].decode()}. Open the workbook in Excel and save it: this computes them."
+                    )
+            tail = (tail + block)[-XML_CELL:]
+
+
+def _mapped(spec: Table, names: list[str]) -> list[str]:
+    """The delivered columns that the table maps, in the words of the sheet."""
+    wanted = [name for theirs in spec.columns.values() for name in spec.flags.get(theirs, [theirs])]
+    delivered = {ours: theirs for theirs, ours in headers.aliases(names, wanted).items()}
+    return [name for name in (delivered.get(name, name) for name in wanted) if name in names]
+
+
+def _header(rows: Iterator[Row], spec: Table) -> tuple[list[str], list[str]]:
+    """The cells of the header as text, and the unique names of the columns."""
+    cells = spec.header or [_text(value, spec) or "" for value in next(rows, (0, []))[1]]
+    return cells, headers.unique(cells)
+
+
+def _records(block: list[Row], cells: list[str], names: list[str], mapped: list[int], spec: Table) -> Records:
+    good, rejects = [], []
+    for number, values in block:
+        # a cell beyond the header belongs to a column without a name
+        values = [*values[: len(names)], *[None] * (len(names) - len(values))]
+        texts = [_text(value, spec) for value in values]
+        if problem := _problem(values, texts, cells, names, mapped, spec):
+            rejects.append((number, json.dumps(dict(zip(names, texts, strict=True)), ensure_ascii=False), problem))
+        else:
+            good.append((number, values, texts))
+    columns = [_column(name, place, good) for place, name in enumerate(names)]
+    return Records(pl.DataFrame(columns), pl.Series([number for number, *_ in good], dtype=pl.Int64), rejects)
+
+
+def _problem(
+    values: list[Any], texts: list[str | None], cells: list[str], names: list[str], mapped: list[int], spec: Table
+) -> str | None:
+    """Why a row is rejected: it repeats the header, or a mapped cell shows an error that is no declared null."""
+    if [text or "" for text in texts] == cells:
+        return "the header again, as where several files were put together"
+    for place in mapped:
+        if isinstance(values[place], ExcelError) and values[place] not in spec.nulls:
+            return f"column '{names[place]}' shows the error {values[place]}"
+    return None
+
+
+def _column(name: str, place: int, good: list[tuple[int, list[Any], list[str | None]]]) -> pl.Series:
+    """Times or truth values if all cells of the column are such, else text."""
+    values = [values[place] for _, values, _ in good]
+    for kind, dtype in ((datetime, pl.Datetime("us")), (bool, pl.Boolean)):
+        if any(isinstance(value, kind) for value in values) and all(isinstance(v, kind | None) for v in values):
+            return pl.Series(name, values, dtype=dtype)
+    return pl.Series(name, [texts[place] for _, _, texts in good], dtype=pl.String)
+
+
+def _text(value: Any, spec: Table) -> str | None:
+    """A cell as text; numbers as the table's other text writes them, with its `decimal` mark."""
+    if value is None or isinstance(value, str):
+        return None if isinstance(value, ExcelError) else value
+    if isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, int | float):
+        if abs(value) >= EXACT:
+            return f"{float(value):.16e}".replace(".", spec.decimal)
+        return str(int(value)) if float(value).is_integer() else repr(value).replace(".", spec.decimal)
+    return value.isoformat() if isinstance(value, date | time) else str(value)
+
+
+@contextmanager
+def _open_sheet(path: Path, spec: Table) -> Iterator[tuple[IO[bytes], Any]]:
+    """The bytes of the workbook, and the sheet of the table.
+
+    Raises
+    ------
+    UserError
+        If the file is no workbook, is damaged, or has several sheets and the shop file does not say which.
+    """
+    import openpyxl  # takes 0.3 s: only where workbooks are read
+
+    warnings.filterwarnings("ignore", module="openpyxl")  # about styles and other things that no cell depends on
+    with formats.open_workbook(path) as stream:
+        try:
+            workbook = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
+        except DAMAGED as problem:
+            raise _damaged(path, problem) from None
+        yield stream, _sheet(path, workbook, spec)
+
+
+def _damaged(path: Path, problem: Exception) -> UserError:
+    return UserError(
+        f"{path} is a damaged workbook ({problem}). Open it in Excel, save it again, or deliver it as CSV."
+    )
+
+
+def _sheet(path: Path, workbook: Workbook, spec: Table) -> Any:
+    sheets = {sheet.title: sheet for sheet in workbook.worksheets}
+    names = ", ".join(f"'{name}'" for name in sheets)
+    if spec.sheet is None and len(sheets) > 1:
+        raise UserError(f"{path} has {len(sheets)} sheets: {names}. Say which one in the table's `sheet`.")
+    sheet = sheets.get(spec.sheet) if spec.sheet is not None else next(iter(sheets.values()), None)
+    if sheet is None:
+        raise UserError(f"{path} has no sheet {spec.sheet or 'with cells'}; it has {names or 'none'}.")
+    sheet.reset_dimensions()  # programs that write workbooks often state them wrongly
+    return sheet
+
+
+def _filled(path: Path, sheet: Any) -> Iterator[Row]:
+    """The rows that are not blank."""
+    try:
+        for number, row in enumerate(sheet.iter_rows(), start=1):
+            values = [_value(cell) for cell in row]
+            if any(value is not None for value in values):
+                yield number, values
+    except DAMAGED as problem:
+        raise _damaged(path, problem) from None
+
+
+def _value(cell: ReadOnlyCell) -> Any:
+    """What a cell holds; blank text is nothing."""
+    value = cell.value
+    if cell.data_type == "e":
+        return ExcelError(value)
+    if isinstance(value, str):
+        return value if value.strip() else None
+    if isinstance(value, int) and not isinstance(value, bool) and PADDED.fullmatch(cell.number_format):
+        return str(value).zfill(len(cell.number_format))
+    return value
