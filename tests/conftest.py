@@ -112,14 +112,20 @@ def unreadable(name: str, n: int) -> pl.DataFrame:
 
 
 def ingest_chunks(
-    raw: Path, table: str, *chunks: records.Chunk, name: str = "f", shop: str = "x", text: str = ""
+    raw: Path,
+    table: str,
+    *chunks: records.Chunk,
+    name: str = "f",
+    shop: str = "x",
+    text: str = "",
+    previous: lake.Manifest | None = None,
 ) -> lake.Manifest:
     """Ingest these chunks as a file of this name; its bytes are `text` (by default its name)."""
     raw.mkdir(parents=True, exist_ok=True)
     file = raw.parent / "delivered"
     file.write_text(text or name)
     with lake.staging(raw, chunks) as staged:
-        return lake.commit(staged, raw, shop, table, file, name, lake.content_hash(file, name, "declared"))
+        return lake.commit(staged, raw, shop, table, file, name, lake.content_hash(file, name, "declared"), previous)
 
 
 def full_shop(zone: str = "UTC", mapped: bool = True, **tables: Table) -> Shop:

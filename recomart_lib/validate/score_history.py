@@ -38,8 +38,9 @@ def rules_fingerprint(shop: Shop, settings: Validate) -> str:
     other = {name for name in Validate.model_fields if name.startswith(("drift", "profile"))}
     limits = settings.model_dump(exclude=other)
     exclusions = {table: shop.table(table).model_dump(exclude_none=True)["exclude"] for table in TABLES}
-    scope = [shop.table(table).model_dump(include={"equal_lines", "complete"}, exclude_defaults=True) for table in TABLES]
-    decisive = [limits, exclusions, *(keys for keys in scope if keys)]
+    scope = {"equal_lines", "complete"}
+    keys = [shop.table(table).model_dump(include=scope, exclude_defaults=True) for table in TABLES]
+    decisive = [limits, exclusions, *filter(None, keys)]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
 

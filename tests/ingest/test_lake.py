@@ -22,9 +22,16 @@ def event(day: int, user: str = "u1", **more: object) -> dict:
 def ingest_file(tmp_path):
     """`ingest_file(name, text, *records, n_rejects=0)`: ingest a file with this text as these records."""
 
-    def ingest(name: str, text: str, *records: dict, table: str = "events", n_rejects: int = 0) -> lake.Manifest:
+    def ingest(
+        name: str,
+        text: str,
+        *records: dict,
+        table: str = "events",
+        n_rejects: int = 0,
+        previous: lake.Manifest | None = None,
+    ) -> lake.Manifest:
         chunk = Chunk(rows(table, *records), unreadable(name, n_rejects))
-        return ingest_chunks(tmp_path / "raw", table, chunk, name=name, shop="s", text=text)
+        return ingest_chunks(tmp_path / "raw", table, chunk, name=name, shop="s", text=text, previous=previous)
 
     return ingest
 
@@ -208,3 +215,62 @@ def test_the_fingerprint_changes_with_what_readers_see(ingest_file, raw):
     assert lake.fingerprint(raw, "s", ["events"]) != first
     ingest_file("f", "x", event(1))
     assert lake.fingerprint(raw, "s", ["events"]) == first
+
+
+def change_manifest(raw, manifest: lake.Manifest, **keys: object) -> None:
+    """Change keys of a stored manifest; None removes a key."""
+    path = (raw / manifest["path"]).with_suffix(".json")
+    changed = {name: value for name, value in {**manifest, **keys}.items() if value is not None}
+    path.write_text(json.dumps(changed))
+
+
+def test_versions_are_ordered_by_their_numbers_when_the_clock_goes_back(ingest_file, raw):
+    old = ingest_file("f", "x", event(1, "old"))
+    new = ingest_file("f", "y", event(1, "new"), previous=old)
+    change_manifest(raw, old, landed_at="2099-01-01T00:00:00+00:00")
+    assert (old["sequence"], new["sequence"]) == (1, 2)
+    assert lake.read(raw, "s", "events")["user_id"].to_list() == ["new"]
+
+
+def test_a_file_that_has_its_old_content_again_is_the_newest_version(ingest_file, raw):
+    first = ingest_file("f", "x", event(1, "old"))
+    second = ingest_file("f", "y", event(1, "new"), previous=first)
+    assert ingest_file("f", "x", event(1, "old"), previous=second)["sequence"] == 3
+    assert lake.read(raw, "s", "events")["user_id"].to_list() == ["old"]
+
+
+def test_manifests_without_numbers_are_ordered_by_the_clock_and_are_older(ingest_file, raw):
+    one, two = ingest_file("f", "x", event(1, "one")), ingest_file("f", "y", event(1, "two"))
+    change_manifest(raw, one, sequence=None, landed_at="2024-01-02T00:00:00+00:00")
+    change_manifest(raw, two, sequence=None, landed_at="2024-01-01T00:00:00+00:00")
+    assert lake.read(raw, "s", "events")["user_id"].to_list() == ["one"]
+    ingest_file("f", "z", event(1, "three"), previous=lake.newest(raw, "s", "events")["f"])
+    assert lake.read(raw, "s", "events")["user_id"].to_list() == ["three"]
+
+
+def test_all_versions_of_a_file_hold_from_the_day_of_the_first(ingest_file, raw):
+    first = ingest_file("items.csv", "x", {"item_id": "a"}, table="items")
+    change_manifest(raw, first, valid_from="2024-05-01")
+    again = ingest_file(
+        "items.csv", "y", {"item_id": "a"}, table="items", previous={**first, "valid_from": "2024-05-01"}
+    )
+    assert again["valid_from"] == "2024-05-01"
+    assert lake.table(raw, "s", "items").files[lake.DELIVERY].to_list() == [date(2024, 5, 1)]
+    dated = ingest_file("items_2024-03-01.csv", "x", {"item_id": "a"}, table="items")
+    assert dated["valid_from"] == "2024-03-01"
+
+
+def test_a_manifest_of_an_earlier_version_holds_from_the_day_in_its_name_or_of_its_ingestion(ingest_file, raw):
+    for name in ("items.csv", "items_2024-03-01.csv"):
+        manifest = ingest_file(name, "x", {"item_id": "a"}, table="items")
+        change_manifest(raw, manifest, valid_from=None, sequence=None, landed_at="2024-06-07T08:00:00+00:00")
+    days = lake.table(raw, "s", "items").files.select("source_file", lake.DELIVERY).rows()
+    assert days == [("items.csv", date(2024, 6, 7)), ("items_2024-03-01.csv", date(2024, 3, 1))]
+
+
+def test_rows_that_equal_an_earlier_row_are_counted_over_chunks(tmp_path):
+    (tmp_path / "raw").mkdir()
+    chunks = [Chunk(rows("events", event(1), event(2))), Chunk(rows("events", event(1), event(1, "u2")))]
+    for equal_by, n_equal in ((["user_id", "timestamp"], 1), (["user_id"], 2), (None, None)):
+        with lake.staging(tmp_path / "raw", chunks, equal_by=equal_by) as staged:
+            assert staged.n_equal == n_equal
