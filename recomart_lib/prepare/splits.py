@@ -19,6 +19,7 @@ import polars as pl
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import POSITIVE
 from recomart_lib.core.shops import Shop
+from recomart_lib.core.text import plural
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Window:
     name: str
     start: datetime
     end: datetime
+
+
+def horizon(shop: Shop, horizon_days: int) -> int:
+    """The length of a window in days: that of the shop file, else `horizon_days` (prepare.horizon_days)."""
+    return horizon_days if shop.horizon_days == "auto" else shop.horizon_days
 
 
 def windows(shop: Shop, last: datetime, horizon_days: int) -> tuple[Window, Window]:
@@ -40,13 +46,13 @@ def windows(shop: Shop, last: datetime, horizon_days: int) -> tuple[Window, Wind
     horizon_days
         Length of each window in days; the horizon of the shop file takes precedence.
     """
-    horizon = timedelta(days=horizon_days if shop.horizon_days == "auto" else shop.horizon_days)  # of local days
+    length = timedelta(days=horizon(shop, horizon_days))  # of local days
     zone = ZoneInfo(shop.time_zone)
     if shop.cut == "auto":
-        day = last.astimezone(zone).date() + timedelta(days=1) - horizon
+        day = last.astimezone(zone).date() + timedelta(days=1) - length
     else:
         day = date.fromisoformat(shop.cut)
-    start, cut, end = (datetime.combine(d, time(), zone).astimezone(UTC) for d in (day - horizon, day, day + horizon))
+    start, cut, end = (datetime.combine(d, time(), zone).astimezone(UTC) for d in (day - length, day, day + length))
     return Window("validation", start, cut), Window("test", cut, end)
 
 
@@ -184,6 +190,43 @@ def describe(parts: dict[str, pl.DataFrame]) -> dict[str, Any]:
         "evaluated_all": all_.get_column("user_id").n_unique(),
         "evaluated_novel": novel.get_column("user_id").n_unique(),
     }
+
+
+def check_evaluable(windows: list[Window], descriptions: dict[str, dict[str, Any]], shop: Shop, last: datetime) -> None:
+    """Check that models can be evaluated in each window, at least by one user in protocol *all*.
+
+    Parameters
+    ----------
+    windows
+        The validation and the test window.
+    descriptions
+        Window name -> its counts, see `describe`.
+    last
+        The latest event's time (UTC).
+
+    Raises
+    ------
+    UserError
+        Names the window that has no such user, and what to change.
+    """
+    for window in windows:
+        if not descriptions[window.name]["evaluated_all"]:
+            raise UserError(_not_evaluable(window, descriptions[window.name], shop, last))
+
+
+def _not_evaluable(window: Window, counts: dict[str, Any], shop: Shop, last: datetime) -> str:
+    start, end, latest = (moment.astimezone(ZoneInfo(shop.time_zone)) for moment in (window.start, window.end, last))
+    reason = "no user has one in it"
+    if n_users := counts["users_in_window"]:
+        n_warm = counts["warm_users"]
+        reason = f"of {plural(n_users, 'user')} with one, {n_warm} had earlier events, none of them with known products"
+        reason = reason if n_warm else f"{plural(n_users, 'user')} with one had no earlier events"
+    return (
+        f"No user can be evaluated in the {window.name} window, which counts events of type "
+        f"{', '.join(shop.relevant_events)} from {start:%Y-%m-%d} until {end:%Y-%m-%d} (exclusive): {reason}. The last "
+        f"event is on {latest:%Y-%m-%d}; shops/{shop.name}.yaml has cut: {shop.cut}. Set `cut` there to a day with "
+        "enough data before and after it, `horizon_days` to longer windows, or `relevant_events` to other types."
+    )
 
 
 def overview(windows: list[Window], parts: dict[str, dict[str, pl.DataFrame]]) -> pl.DataFrame:

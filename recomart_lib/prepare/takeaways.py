@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from recomart_lib.core.text import number, plural
+from recomart_lib.core.text import number, plural, safe
+from recomart_lib.prepare.outliers import Outliers, sentences
 
 
 def evaluable_users(description: dict[str, Any], name: str) -> str:
@@ -17,3 +18,15 @@ def evaluable_users(description: dict[str, Any], name: str) -> str:
         f"({number(description['evaluated_novel'])} in protocol *novel*): they and at least one of their relevant products "
         f"were known before the window. {number(description['cold_users'])} are cold users."
     )
+
+
+def outliers(found: Outliers, horizon_days: int) -> str:
+    """Events that lie far from all others, else the longest time without events if it is longer than a window."""
+    if found.events.height:
+        return " ".join(f"**{safe(sentence).replace('. ', '.** ', 1)}" for sentence in sentences(found))
+    if found.longest_gap > horizon_days:
+        return (
+            f"**The longest time without events, {number(found.longest_gap)} days before {found.gap_end}, is longer than "
+            f"a window ({number(horizon_days)} days)**: a window in it has no events."
+        )
+    return "All events lie in one period without long gaps."

@@ -206,6 +206,32 @@ def test_a_window_without_events_is_described_too():
     assert splits.describe(splits.split(history(*KNOWN), TEST, ["purchase"]))["users_in_window"] == 0
 
 
+@pytest.mark.parametrize(
+    ("inside", "reason"),
+    [
+        ([], r"no user has one in it"),
+        ([("cold", "a")], r"1 user with one had no earlier events"),
+        (
+            [("u1", "new"), ("cold", "a")],
+            r"of 2 users with one, 1 had earlier events, none of them with known products",
+        ),
+    ],
+)
+def test_a_window_in_which_nobody_can_be_evaluated_is_an_error(inside, reason):
+    events = history(*KNOWN, *((user, item, "purchase", START) for user, item in inside))
+    descriptions = {"test": splits.describe(splits.split(events, TEST, ["purchase"]))}
+    message = rf"in the test window, .* purchase from 2024-02-01 until 2024-03-02 \(exclusive\): {reason}\. .*Set `cut`"
+    with pytest.raises(UserError, match=message):
+        splits.check_evaluable([TEST], descriptions, shop(), START)
+
+
+def test_windows_in_which_users_can_be_evaluated_pass():
+    descriptions = {
+        "test": splits.describe(splits.split(history(*KNOWN, ("u2", "a", "purchase", START)), TEST, ["purchase"]))
+    }
+    splits.check_evaluable([TEST], descriptions, shop(), START)
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Europe/London", "America/New_York"])
 def test_the_split_metadata_gives_the_horizon_in_whole_days(zone):
     windows = [*splits.windows(shop(time_zone=zone, cut="2024-03-20"), END, 30), splits.after(END)]
