@@ -178,8 +178,8 @@ def _delivered(table: str, row: dict[str, Any]) -> str:
 
 def _later(table: str, row: dict[str, Any]) -> str:
     return (
-        f"**{plural(row['later'], 'row')} of {table} hold only after the last ingestion**: they count from the first "
-        "ingestion after that moment on."
+        f"**{plural(row['later'], 'row')} of {table} will hold only after the last ingestion**: they do not count before "
+        "an ingestion after that moment, unless nothing else is known about the id."
     )
 
 

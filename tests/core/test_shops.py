@@ -69,6 +69,7 @@ def test_our_shops_are_valid(path):
         ("tables/items/flags", {"sort": ["a", "b"]}, "tables.items.flags.sort: no entry of `columns` uses it."),
         ("tables/items/flags", {"kind": []}, "tables.items.flags.kind: List should have at least 1 item"),
         ("tables/users/values", {"ages": {"old": "99"}}, "tables.users.values.ages: not a mapped column. Did you mean"),
+        ("tables/items", {"kind": "derived", "nulls": ["-"]}, "tables.items.nulls: no effect on a derived table"),
         ("tables/events/columns/price", {"totals": "x"}, "columns.price: write the delivered column, or {total:"),
         ("tables/items/columns/price", {"total": "x"}, "items.columns.price: only lines of events have a total"),
         ("tables/events/exclude", {"guest": {"missing": "age", "reason": "x"}}, "'age' is not a mapped column"),
@@ -81,6 +82,11 @@ def test_our_shops_are_valid(path):
         ),
         ("tables/users/exclude", {"x": {"since": "2024-01-01", "reason": "x"}}, "x.since: only events have a time"),
         ("tables/events/exclude", {"guest": {"missing": "user_id"}}, "exclude.guest.reason: this key is required"),
+        ("tables/events/equal_lines", "keep", "equal_lines: Input should be 'sales' or 'repeats'"),
+        ("tables/events/equal_lines", "repeats", "equal_lines: `columns` maps an event_id, which says which events"),
+        ("tables/items/equal_lines", "sales", "tables.items.equal_lines: only events have it"),
+        ("tables/events/complete", False, "tables.events.complete: only for users and items that are delivered"),
+        ("tables/events/columns/valid_from", "at", "columns.valid_from: not a column of events."),
         ("tables/events", None, "tables.events is required"),
         ("tables/orders", {"kind": "csv"}, "tables.orders"),
     ],
@@ -110,3 +116,9 @@ def test_tables_that_are_not_declared_are_derived(tmp_path, tiny_shop):
     shop = tiny_shop(tmp_path, **changed("tables/users", None)).shop
     assert shop.table("users").kind == "derived"
     assert shop.delivered == ["items", "events"]
+
+
+def test_a_shop_survives_being_written_out(tmp_path, tiny_shop):
+    """Keys with their defaults are no mistakes, whatever table they belong to."""
+    shop = tiny_shop(tmp_path).shop
+    assert shops.Shop.model_validate(shop.model_dump()) == shop

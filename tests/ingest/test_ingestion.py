@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import threading
-from datetime import date
+from datetime import UTC, date, datetime
 
+import polars as pl
 import pytest
-from conftest import DECLARED, EVENTS, USERS
+from conftest import DECLARED, EVENTS, USERS, utc
 
 from recomart.project.params import Simulate
 from recomart.simulator import api
 from recomart.simulator.shop import simulate
 from recomart_lib.core import shops
 from recomart_lib.core.errors import UserError
-from recomart_lib.ingest import ingestion, lake
+from recomart_lib.core.schemas import ITEMS
+from recomart_lib.ingest import ingestion, lake, takeaways
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources import rest_api, rest_session
 
@@ -205,3 +209,71 @@ def test_check_asks_for_the_secret_before_anything_else(tmp_path, monkeypatch):
     monkeypatch.delenv("RECOMART_API_TOKEN", raising=False)
     with pytest.raises(UserError, match="RECOMART_API_TOKEN"):
         ingestion.check(shops.load("simulated_api"), tmp_path)
+
+
+def monthly(tiny_shop, folder, **columns: str):
+    """A shop that delivers its items in two files; `columns`: more mapped columns."""
+    tables = copy.deepcopy(DECLARED["tables"])
+    tables["items"] |= {"path": "items*.csv", "columns": tables["items"]["columns"] | columns}
+    tiny = tiny_shop(folder, items="id,title,kind,maker,price,since\na,Anvil,tools,Acme,10,2024-01-01\n", tables=tables)
+    (tiny.source / "items_2024-02.csv").write_text(
+        "id,title,kind,maker,price,since\na,Anvil,tools,Acme,12,2024-02-15 12:00\n"
+    )
+    return tiny
+
+
+def test_a_file_holds_from_the_day_in_its_name_or_of_its_first_ingestion(tiny_shop, tmp_path):
+    tiny, raw = monthly(tiny_shop, tmp_path), tmp_path / "raw"
+    files = ingestion.ingest(tiny.shop, tiny.source, raw, Ingest())
+    days = dict(files.filter(pl.col("table") == "items").select("file", "valid_from").iter_rows())
+    assert days == {"items.csv": datetime.now(UTC).date(), "items_2024-02.csv": date(2024, 2, 1)}
+    assert "items: 2 files are 2 deliveries" in takeaways.deliveries(files)
+    assert "users" not in takeaways.deliveries(files)
+
+
+def test_a_file_that_is_read_in_another_way_keeps_its_day(tiny_shop, tmp_path):
+    tiny, raw = monthly(tiny_shop, tmp_path), tmp_path / "raw"
+    ingestion.ingest(tiny.shop, tiny.source, raw, Ingest())
+    manifest = lake.newest(raw, "tiny", "items")["items.csv"]
+    path = (raw / manifest["path"]).with_suffix(".json")
+    path.write_text(json.dumps(manifest | {"valid_from": "2024-01-05"}))
+    tables = tiny.shop.tables | {"items": tiny.shop.tables["items"].model_copy(update={"nulls": ["none"]})}
+    ingestion.ingest(tiny.shop.model_copy(update={"tables": tables}), tiny.source, raw, Ingest())
+    again = lake.newest(raw, "tiny", "items")["items.csv"]
+    assert (again["sequence"], again["valid_from"]) == (2, "2024-01-05")
+
+
+def test_a_mapped_column_says_from_when_each_row_holds(tiny_shop, tmp_path):
+    tiny, raw = monthly(tiny_shop, tmp_path, valid_from="since"), tmp_path / "raw"
+    ingestion.ingest(tiny.shop, tiny.source, raw, Ingest())
+    items = lake.read(raw, "tiny", "items")
+    assert items["valid_from"].to_list() == [utc(2024, 1, 1), utc(2024, 2, 15, 12)]
+    assert items.columns == [*ITEMS, "valid_from", "source_file", "source_line"]
+
+
+def test_lines_without_an_id_that_equal_each_other_are_counted(tiny_shop, tmp_path):
+    tables = copy.deepcopy(DECLARED["tables"])
+    del tables["events"]["columns"]["event_id"]
+    line = EVENTS.splitlines()[2]
+    tiny = tiny_shop(tmp_path, events=f"{HEAD}{line}\n{line}\n{line}\n{line[:-1]}9\n", tables=tables)
+    files = ingestion.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest())
+    assert files["rows_equal"].to_list() == [None, None, 2]
+    assert ingestion.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest())["rows_equal"].to_list() == [
+        None,
+        None,
+        2,
+    ]
+    text = takeaways.equal_lines(files, tiny.shop)
+    assert "2 events (50.0 %) in 1 file have no id and equal an earlier line of the same file" in text
+    assert "02 takes them for different sales" in text
+    events = tiny.shop.tables["events"].model_copy(update={"equal_lines": "repeats"})
+    repeats = tiny.shop.model_copy(update={"tables": tiny.shop.tables | {"events": events}})
+    assert "02 takes them for repeats, as the shop file says" in takeaways.equal_lines(files, repeats)
+    # the key does not say how a file is read: nothing is ingested again
+    assert set(ingestion.ingest(repeats, tiny.source, tmp_path / "raw", Ingest())["state"]) == {"unchanged"}
+
+
+def test_lines_with_ids_are_not_compared(tiny, tmp_path):
+    files = ingestion.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest())
+    assert files["rows_equal"].to_list() == [None, None, None]
+    assert takeaways.equal_lines(files, tiny.shop) == ""
