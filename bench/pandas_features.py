@@ -106,7 +106,8 @@ def return_rate(past, key, kinds):
 def item_features(past, items, as_of, settings, kinds):
     by_item = past.groupby("item_id")
     out = pd.DataFrame(index=pd.Index(sorted(past["item_id"].unique()), name="item_id"))
-    out[["category", "brand"]] = items.set_index("item_id").reindex(out.index)[["category", "brand"]]
+    stated = items.set_index("item_id").reindex(out.index)
+    out[["category", "brand", "list_price"]] = stated[["category", "brand", "price"]]
     out["age_days"] = days(as_of, by_item["timestamp"].min())
     out["days_since_last_event"] = days(as_of, by_item["timestamp"].max())
     kind = "purchase" if "purchase" in kinds else "rating"

@@ -24,7 +24,9 @@ requested pairs). In a shop without any event that a feature needs, the feature 
 - *Implicit score*: sum of event weights, `params.yaml: prepare.weight_*`; returns have weight 0.
 - *Days* have fractions. Weekdays and hours are local, in the shop's time zone.
 - *The last n days* are `[as_of - n days, as_of)`.
-- Attributes from the shop's users and items tables are as of today: such feeds keep no history.
+- What the shop's users and items tables say (attributes, sign-up, list price) is as of the moment, too: the newest
+  statement until then. Before the first statement about a user or product, the first counts: nothing earlier is known.
+  Live features use the newest statements.
 
 `recomart features show NAME` shows one feature; `docs/feature_store.md` explains how features are stored and read.
 """

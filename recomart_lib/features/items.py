@@ -279,6 +279,23 @@ def attention(past: Past) -> nw.LazyFrame:
     return recent.group_by("item_id").agg(events_30d=nw.col("recent").sum())
 
 
+@group(
+    "item",
+    Feature(
+        "list_price",
+        NUMBER,
+        "price in the shop's items table",
+        "the shop's currency",
+        "the table has no price for it",
+        since=3,
+    ),
+    reads=(),
+)
+def stated_price(past: Past) -> nw.LazyFrame:
+    """The catalogue's price, paid or not: its newest statement until the cut, as for the attributes."""
+    return past.items.select("item_id", list_price="price")
+
+
 def _buyers(past: Past) -> nw.LazyFrame:
     """One row per product and user who bought it (shops without purchases: rated it): item_id, user_id, last time."""
     kind = "purchase" if "purchase" in past.kinds else "rating"
@@ -297,4 +314,5 @@ GROUPS = (
     ratings,
     returning,
     attention,
+    stated_price,
 )

@@ -497,12 +497,12 @@ def test_a_version_is_read_as_it_was_registered_whatever_the_code_says_now(tmp_p
     feature_store.materialise(root=root)
     keys_and_moments = spine(("u7", "i1", SECOND))
     before = feature_store.training_frame(keys_and_moments, "recommender_v1", root)
-    later = {"recommender_v1": definitions.SERVICES["recommender_v1"][1:], "recommender_v3": definitions.DEFINITIONS}
+    later = {"recommender_v1": definitions.SERVICES["recommender_v1"][1:], "recommender_v9": definitions.DEFINITIONS}
     monkeypatch.setattr(feature_store, "SERVICES", {**definitions.SERVICES, **later})
     assert feature_store.training_frame(keys_and_moments, "recommender_v1", root).equals(before)
     assert feature_store.online("u7", ["i1"], "recommender_v1", root).columns == before.drop("as_of").columns
-    with pytest.raises(UserError, match=r"recommender_v3 is defined, but not registered yet. Run: dvc repro"):
-        feature_store.training_frame(keys_and_moments, "recommender_v3", root)
+    with pytest.raises(UserError, match=r"recommender_v9 is defined, but not registered yet. Run: dvc repro"):
+        feature_store.training_frame(keys_and_moments, "recommender_v9", root)
 
 
 @pytest.mark.parametrize(

@@ -77,24 +77,13 @@ def test_a_feature_that_bypasses_its_input_is_caught():
     with pytest.raises(UserError, match=r"1 feature\(s\) use later events or statements:\n  user.ever: "):
         leakage_audit.require_no_leak(table)
     assert engine.collect(shop.events).height == len([*BOUGHT, *LATER]), "the events are restored"
+    assert shop.items.height == len(SHOP), "the statements are restored"
 
 
 def test_an_audit_that_cannot_see_says_so(monkeypatch):
     monkeypatch.setattr(leakage_audit, "changed_future", lambda prepared, as_of: prepared.events)
     with pytest.raises(UserError, match="The leakage audit does not work"):
         leakage_audit.require_no_leak(audited([*BOUGHT, *LATER]))
-
-
-def test_features_as_of_a_cut_do_not_use_later_statements():
-    shop = prepared_tables(BOUGHT, items=SHOP)
-    shop.items = items_stated(("a", "tools", utc(2024, 1, 1)), ("a", "garden", utc(2024, 1, 20)))
-    shop.items = shop.items.with_columns(brand=pl.lit("Acme"))
-    for as_of in (utc(2024, 1, 15), AS_OF):
-        table = leakage_audit.audit(shop, as_of, PARAMS, compute.compute(shop, as_of, PARAMS))
-        leakage_audit.require_no_leak(table)
-        changed = dict(table.filter("leaks").select("feature", "n_changed").iter_rows())
-        assert changed["canary_newest_category"] > 0
-    assert shop.items["category"].to_list() == ["tools", "garden"], "the statements are restored"
 
 
 def test_a_feature_that_reads_the_newest_statement_is_caught(monkeypatch):
