@@ -33,7 +33,7 @@ N_CALLS = 1_000
 
 
 def make_shop(folder: Path, n: int) -> None:
-    """events, users and items as 04_prepare leaves them."""
+    """events, users and items, and the histories of both, as 04_prepare leaves them."""
     rng = np.random.default_rng(0)
     user = (N_USERS * rng.beta(0.6, 2.5, n)).astype(int)
     item = (N_ITEMS * rng.beta(0.5, 3, n)).astype(int)
@@ -62,17 +62,20 @@ def make_shop(folder: Path, n: int) -> None:
         weight=pl.col("event_type").replace_strict(weights) * (1 + pl.col("quantity").log()),
     )
     events.write_parquet(folder / "events.parquet")
+    from recomart_lib.prepare import versions
+
     ids = pl.DataFrame({"n": np.arange(N_USERS)})
     people = {"signup_date": pl.lit(START.date()), "age_group": pl.lit("35-44"), "gender": pl.lit("f")}
-    ids.select(
-        pl.format("u{}", "n").alias("user_id"), country=pl.format("c{}", pl.col("n") % 20), **people
-    ).write_parquet(folder / "users.parquet")
-    pl.DataFrame({"n": np.arange(N_ITEMS)}).select(
+    users = ids.select(pl.format("u{}", "n").alias("user_id"), country=pl.format("c{}", pl.col("n") % 20), **people)
+    items = pl.DataFrame({"n": np.arange(N_ITEMS)}).select(
         pl.format("i{}", "n").alias("item_id"),
         category=pl.format("c{}", pl.col("n") % 40),
         brand=pl.format("b{}", pl.col("n") % 150),
         price=1.0 + pl.col("n") % 90,
-    ).write_parquet(folder / "items.parquet")
+    )
+    for name, table in (("users", users), ("items", items)):
+        table.write_parquet(folder / f"{name}.parquet")
+        versions.always(table).write_parquet(folder / f"{name}_history.parquet")
 
 
 def run_recomart(folder: Path, engine: str = "polars") -> dict[str, float]:
