@@ -5,17 +5,18 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import polars as pl
 import typer
 
-from recomart.cli.options import examples, rate, user
+from recomart.cli.options import Rows, examples, rate, user
 from recomart.cli.output import echo, printable, show_table
 from recomart.project import params
 from recomart.project.params import Params
-from recomart.streaming import consumer, demo, producer, status
+from recomart.streaming import consumer, demo, producer, quarantine, status
 from recomart_lib.core import paths, shops
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.text import plural
@@ -185,6 +186,84 @@ def stream_compact() -> None:
     state = compaction.compact(zone)
     n = sum(day["rows"] for day in state["days"].values())
     echo(f"{plural(n, 'event')} of {plural(len(state['days']), 'day')} in {zone.root}.")
+
+
+@app.command(
+    "quarantine",
+    epilog=examples("recomart stream quarantine --dry-run", "recomart stream quarantine --event-id T1 --reason test"),
+)
+def stream_quarantine(
+    event_id: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="The event with this id, instead; may be repeated.",
+            show_default="all events that the stream rejects today",
+        ),
+    ] = None,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason for events named by id.")] = "removed by id",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the events.")] = False,
+    rows: Rows = 20,
+) -> None:
+    """Move durable events of the streaming zone to the dead letters.
+
+    Without an id: events that an earlier version accepted, and the stream rejects
+    today. Offsets stay as they are, and a corrected event may come again under its
+    id. Dead letters go to their topic; without a broker, the next call sends them.
+    """
+    parameters = params.load()
+    shop, zone = shops.load(parameters.base.shop), zone_of(parameters)
+    rules = quality_rules.of_shop(parameters.validate_, shop)
+    if event_id:
+        chosen = quarantine.named(zone, event_id, reason)
+    else:
+        chosen = quarantine.rejected(zone, parameters.stream, rules, datetime.now(UTC))
+    if dry_run:
+        _show_chosen(chosen, rows)
+        echo(f"{plural(chosen.height, 'event')} would become dead letters. Nothing was changed.")
+        return
+    if chosen.height:
+        chosen = quarantine.move(zone, chosen)
+        online_events.forget(chosen, paths.root())
+        _show_chosen(chosen, rows)
+    echo(f"{plural(chosen.height, 'event')} moved to the dead letters of {zone.root}.")
+    if chosen.height:
+        echo("Leave them out of the lake and all later stages with: dvc repro")
+    _send_moved(zone, parameters)
+
+
+def _show_chosen(chosen: pl.DataFrame, rows: int) -> None:
+    moment = pl.col("timestamp").dt.to_string("iso:strict")
+    show_table(chosen.select("event_id", "user_id", moment, "topic", "partition", "offset", "reason"), rows)
+
+
+def _send_moved(zone: Zone, parameters: Params) -> None:
+    try:
+        n = quarantine.send(zone, parameters.stream)
+    except UserError as problem:
+        echo(
+            f"{problem}\nThey are not on the topic {parameters.stream.dead_letter_topic} yet: the next call sends them."
+        )
+        return
+    if n:
+        echo(f"{plural(n, 'dead letter')} sent to {parameters.stream.dead_letter_topic}.")
+
+
+@app.command(
+    "dead-letters", epilog=examples("recomart stream dead-letters", "recomart stream dead-letters --reason timestamp")
+)
+def stream_dead_letters(
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only those with this text in their reason.")
+    ] = None,
+    rows: Rows = 20,
+) -> None:
+    """Show the dead letters of the streaming zone: place, reason and message."""
+    letters = commit_log.dead_letters(zone_of(params.load()))
+    if reason:
+        letters = letters.filter(pl.col("reason").str.contains(reason, literal=True))
+    text = [None if value is None else value.decode(errors="replace") for value in letters.get_column("value")]
+    show_table(letters.select(*commit_log.ORIGIN, "reason", message=pl.Series(text, dtype=pl.String)), rows)
 
 
 def _events(file: Path | None, limit: int | None) -> pl.DataFrame:

@@ -76,12 +76,9 @@ class DeadLetterSender:
         KafkaException
             If the broker is not ready.
         """
-        size = {"message.max.bytes": self._settings.dead_letter_max_bytes}
-        size["batch.size"] = self._settings.dead_letter_max_bytes
         for partition in partitions:
             name = {"transactional.id": transactional_id(self._settings, partition)}
-            properties = client(self._settings, self._settings.producer, SETTINGS, size, name)
-            self._producers[partition] = Producer(properties, logger=log)
+            self._producers[partition] = _producer(self._settings, {**SETTINGS, **name})
             self._producers[partition].init_transactions(TRANSACTION_S)
 
     def release(self, partitions: Iterable[int]) -> None:
@@ -156,25 +153,61 @@ class DeadLetterSender:
         """Wait until the dead letters are on the topic, or one of them is refused."""
         while len(producer) and not refused:
             producer.poll(0.1)
-        if refused and refused[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            topic = self._settings.dead_letter_topic
-            raise UserError(
-                f"The topic {topic} does not accept dead letters of {self._settings.dead_letter_max_bytes:,} bytes: "
-                "lower params.yaml: stream.dead_letter_max_bytes (longer ones are truncated), or raise the topic's "
-                "max.message.bytes. Nothing is lost: the streaming zone has all dead letters."
-            )
         if refused:
-            raise KafkaException(refused[0])
+            raise _refusal(self._settings, refused[0])
 
     def _put(self, producer: Producer, dead_letter: dict[str, Any], refused: list[KafkaError]) -> None:
-        topic, headers = self._settings.dead_letter_topic, {name: str(dead_letter[name]) for name in HEADERS}
+        _put(producer, self._settings.dead_letter_topic, dead_letter, refused)
 
-        def delivered(error: KafkaError | None, _: Message) -> None:
-            if error is not None:
-                refused.append(error)
 
-        put(producer, topic, dead_letter["value"], dead_letter["key"], headers=headers, on_delivery=delivered)
-        producer.poll(0)
+def send(settings: Stream, dead_letters: pl.DataFrame) -> None:
+    """Send dead letters (`commit_log.DEAD`) outside of a consumer's transactions.
+
+    Raises
+    ------
+    UserError
+        If no broker is configured, it does not answer, or the topic does not accept a dead letter.
+    """
+    refused: list[KafkaError] = []
+    producer = _producer(settings, {"enable.idempotence": True, "log_level": 0})
+    try:
+        producer.list_topics(timeout=TRANSACTION_S)  # KafkaException if no broker answers
+        for dead_letter in dead_letters.iter_rows(named=True):
+            _put(producer, settings.dead_letter_topic, _truncated(dead_letter, settings.dead_letter_max_bytes), refused)
+        if producer.flush(HANGS_S):
+            refused.append(KafkaError(KafkaError._TIMED_OUT))
+        if refused:
+            raise _refusal(settings, refused[0])
+    except KafkaException as problem:
+        raise UserError(f"Kafka at {settings.bootstrap_servers}: {problem.args[0].str()}.") from None
+
+
+def _producer(settings: Stream, more: dict[str, Any]) -> Producer:
+    size = dict.fromkeys(("message.max.bytes", "batch.size"), settings.dead_letter_max_bytes)
+    return Producer(client(settings, settings.producer, size, more), logger=log)
+
+
+def _put(producer: Producer, topic: str, dead_letter: dict[str, Any], refused: list[KafkaError]) -> None:
+    """Pass a dead letter to the producer; the topic's error is added to `refused` if it is not accepted."""
+
+    def delivered(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            refused.append(error)
+
+    headers = {name: str(dead_letter[name]) for name in HEADERS}
+    put(producer, topic, dead_letter["value"], dead_letter["key"], headers=headers, on_delivery=delivered)
+    producer.poll(0)
+
+
+def _refusal(settings: Stream, error: KafkaError) -> Exception:
+    """Why the topic did not accept a dead letter."""
+    if error.code() != KafkaError.MSG_SIZE_TOO_LARGE:
+        return KafkaException(error)
+    return UserError(
+        f"The topic {settings.dead_letter_topic} does not accept dead letters of {settings.dead_letter_max_bytes:,} "
+        "bytes: lower params.yaml: stream.dead_letter_max_bytes (longer ones are truncated), or raise the topic's "
+        "max.message.bytes. Nothing is lost: the streaming zone has all dead letters."
+    )
 
 
 def transactional_id(settings: Stream, partition: int) -> str:

@@ -16,8 +16,7 @@ import pyarrow.json
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recomart_lib.core.schemas import EVENTS, REQUIRED, TIMESTAMP
-from recomart_lib.core.shop_tables import Table
-from recomart_lib.ingest.sources import timestamps
+from recomart_lib.ingest.sources import ids, iso_8601
 from recomart_lib.stream import encoding, moves
 from recomart_lib.stream.encoding import TIMES, VERSION
 from recomart_lib.validate import quality_rules
@@ -29,9 +28,6 @@ MAX_ID_CHARACTERS = 512
 IDS = [name for name in REQUIRED["events"] if name not in ("timestamp", "event_type")]
 NUMBERS = ("quantity", "price", "rating")
 VISIBLE = r"[^\s\p{Cc}\p{Cf}]"  # neither white space nor an invisible character
-# a time with an offset from UTC, in the extended or the basic form of ISO 8601; a date alone has none
-HAS_OFFSET = r"(?i)^\S+[T\s]\s*\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
-ISO = Table(kind="csv", path="-")  # how a file's reader reads times if its shop declares no format
 # rules that need a single row; 02_validate checks the others
 LOCAL_RULES = ("event_type_known", "quantity_possible", "price_possible", "rating_possible", "rating_given")
 ROWS = {**EVENTS, "produced_at": TIMESTAMP}
@@ -84,19 +80,26 @@ def read(messages: pl.DataFrame, now: datetime, max_future_s: int, rules: Valida
     """
     rows = _parsed(messages.get_column("value")).with_columns(messages.get_column("key"))
     is_sent = rows.get_column("produced_at").is_not_null().alias("is_sent")
-    rows = rows.with_columns(is_sent, *(_moments(rows.get_column(name)) for name in TIMES))
-    rows = rows.with_columns(reason=pl.coalesce("reason", *_reasons(now, max_future_s, rules)))
-    rows = rows.with_columns(order_id=pl.when(pl.col("order_id").str.contains(VISIBLE)).then("order_id"))
-    return pl.concat([_checked(rows, rules).select(*ROWS, "reason"), messages], how="horizontal")
+    has_order = pl.col("order_id").str.contains(VISIBLE) & ~pl.col("order_id").is_in(ids.NO_VALUE)
+    rows = rows.with_columns(is_sent, order_id=pl.when(has_order).then("order_id"))
+    rows = rows.with_columns(_moments(rows.get_column(name)) for name in TIMES)
+    return pl.concat([_checked(rows, now, max_future_s, rules).select(*ROWS, "reason"), messages], how="horizontal")
+
+
+def reasons(events: pl.DataFrame, now: datetime, max_future_s: int, rules: Validate) -> pl.Series:
+    """Why messages with these events (columns of `schemas.EVENTS`) would be dead letters; null: they would not."""
+    sent = {"schema_version": pl.lit(VERSION), "key": pl.col("user_id").cast(pl.Binary), "is_sent": pl.lit(False)}
+    nulls = {"produced_at": pl.lit(None, TIMESTAMP), "reason": pl.lit(None, pl.String)}
+    rows = events.select(list(EVENTS)).with_columns(**sent, **nulls)
+    return _checked(rows, now, max_future_s, rules).get_column("reason")
 
 
 def _moments(text: pl.Series) -> pl.Series:
-    """The moments of ISO 8601 texts with an offset, null if there is none; the usual form is fast."""
+    """The moments of ISO 8601 texts with an offset, in the forms that files may use; null if there is none."""
     usual = text.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
     if usual.null_count() == text.null_count():
         return usual
-    other = text.to_frame("text").select(pl.when(usual.is_null() & text.str.contains(HAS_OFFSET)).then("text"))
-    return usual.fill_null(timestamps.moments(other.to_series(), ISO, "UTC").get_column("moment"))
+    return usual.fill_null(iso_8601.times(text.set(usual.is_not_null(), None)).get_column("absolute"))
 
 
 def _parsed(messages: pl.Series) -> pl.DataFrame:
@@ -171,6 +174,8 @@ def _id_checks(name: str) -> list[tuple[pl.Expr, str]]:
     return [
         (pl.col(name).str.len_chars() > MAX_ID_CHARACTERS, f"{name}: longer than {MAX_ID_CHARACTERS} characters"),
         (pl.col(name).str.contains(r"\p{Cc}"), f"{name}: contains a control character"),
+        (pl.col(name).is_in(ids.NO_VALUE), f"{name}: the word of a data frame for a missing value"),
+        *((pl.col(name).str.contains(f"(?s)^({kind})$"), f"{name}: {no.cell}") for kind, no in ids.REFUSED.items()),
     ]
 
 
@@ -186,8 +191,9 @@ def _time_checks(name: str, now: datetime, max_future_s: int, rules: Validate) -
     return checks
 
 
-def _checked(rows: pl.DataFrame, rules: Validate) -> pl.DataFrame:
-    """The rows; the names of broken rules with severity error become their reason."""
+def _checked(rows: pl.DataFrame, now: datetime, max_future_s: int, rules: Validate) -> pl.DataFrame:
+    """The rows with their reason: the first of `_reasons`, else the names of broken rules with severity error."""
+    rows = rows.with_columns(reason=pl.coalesce("reason", *_reasons(now, max_future_s, rules)))
     row_rules = [
         rule for rule in quality_rules.rules(rules, "events") if rule.name in LOCAL_RULES and rule.severity == "error"
     ]

@@ -107,6 +107,17 @@ class Fresh:
         self._db.close()
 
 
+def forget(events: pl.DataFrame, root: Path) -> None:
+    """Remove events (`commit_log.ROWS`) that became dead letters."""
+    path = root / FILE
+    if not path.exists():
+        return
+    with closing(sqlite3.connect(path, timeout=30)) as db, db:
+        db.executemany(
+            "delete from fresh where topic = ? and partition = ? and offset = ?", events.select(PLACE).rows()
+        )
+
+
 def _lateness(rows: pl.DataFrame, now: datetime) -> list[tuple[str, str, int]]:
     """(minute, class of milliseconds since `produced_at`, rows), see `latency`; rows without it do not count."""
     if "produced_at" not in rows.columns:  # those of the zone: their consumer has counted them, or was killed

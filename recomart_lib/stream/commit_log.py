@@ -264,12 +264,13 @@ def read(zone: Zone) -> pl.DataFrame:
     return load_files(zone, [*state["days"].values(), *(record["rows"] for record in uncompacted(zone, state))], ROWS)
 
 
-def read_since(zone: Zone, moment: datetime) -> Iterator[pl.DataFrame]:
+def read_since(zone: Zone, moment: datetime | None) -> Iterator[pl.DataFrame]:
     """The durable events since the day of this moment (`ROWS`), by day; then all events that are not yet compacted.
 
-    Files with only older rows are not read.
+    Files with only older rows are not read. None: all events.
     """
-    state, first = latest_compaction(zone), str(moment.astimezone(ZoneInfo(zone.time_zone)).date())
+    state = latest_compaction(zone)
+    first = str(moment.astimezone(ZoneInfo(zone.time_zone)).date()) if moment else ""
     for day, file in state["days"].items():
         if day >= first:
             yield load_files(zone, [file], ROWS)

@@ -70,6 +70,37 @@ def test_live_events_reach_the_online_features(root, call):
     assert found.get_column("timestamp").min() > datetime.now(UTC) - timedelta(minutes=5)
 
 
+def test_quarantine_moves_an_event_and_dead_letters_shows_it(root, call):
+    assert call("stream", "quarantine")[1].startswith("0 events moved ")
+    for _ in range(2):
+        call("stream", "produce", "--limit", "5", "--live")
+    call("stream", "consume", "--idle", "2")
+    zone = stream.zone_of(params.load())
+    event_id = commit_log.read(zone).get_column("event_id")[3]
+    status, out, complaint = call("stream", "quarantine", "--event-id", event_id, "--dry-run")
+    assert (status, commit_log.read(zone).height) == (0, 10), complaint
+    assert "1 event would become dead letters" in out
+    status, out, complaint = call("stream", "quarantine", "--event-id", event_id, "--reason", "a wrong basket")
+    assert status == 0, complaint
+    assert f"1 dead letter sent to {params.load().stream.dead_letter_topic}" in out
+    assert commit_log.read(zone).height == online_events.events_of("u", root).height == 9
+    shown = call("stream", "dead-letters", "--reason", "basket")[1]
+    assert "a wrong basket" in shown
+    assert event_id in shown
+    assert "9 events of 1 day " in call("stream", "compact")[1]
+    status, _, complaint = call("stream", "quarantine", "--event-id", event_id)
+    assert (status, "no event with 1 of these ids" in complaint) == (1, True)
+
+
+def test_quarantine_without_a_broker_says_that_the_next_call_sends(root, call):
+    call("stream", "produce", "--limit", "5")
+    call("stream", "consume", "--idle", "2")
+    content = yaml.safe_load((root / "params.yaml").read_text())
+    content["stream"]["bootstrap_servers"] = ""
+    (root / "params.yaml").write_text(yaml.safe_dump(content))
+    assert "the next call sends them" in call("stream", "quarantine", "--event-id", "e1")[1]
+
+
 def test_status_without_events(root, call):
     assert "No events yet" in call("stream", "status")[1]
 

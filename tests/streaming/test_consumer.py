@@ -6,7 +6,6 @@ dead-letter topic has each dead letter of the zone, once.
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import random
@@ -20,20 +19,17 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from brokers import ends, recreate
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from brokers import recreate
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from stream_data import PATIENCE_S, consume, events, put, sent_dead_letters, stream_of
 
 from recomart.project.params import Stream
 from recomart.streaming import dead_letters, status
-from recomart.streaming.consumer import run
 from recomart.streaming.producer import produce
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.schemas import EVENTS
 from recomart_lib.stream import commit_log, compaction
 from recomart_lib.stream_report import sessions
-from recomart_lib.validate.settings import Validate
 
-NAMES = map("topic-{}".format, itertools.count())
 CONSUME = """
 import json, logging, signal, sys, threading
 from pathlib import Path
@@ -48,64 +44,11 @@ zone = commit_log.Zone(Path(sys.argv[1]), "s", "UTC")
 print("ready", flush=True)
 consumer.run(zone, Stream(**json.loads(sys.argv[2])), Validate(), stopped.is_set)
 """
-PATIENCE_S = 60
-
-
-def events(n: int, first: int = 0, **columns: object) -> pl.DataFrame:
-    """Views of a product by forty users; `columns` overwrites some."""
-    numbers = range(first, first + n)
-    values = {"event_id": [f"e{i}" for i in numbers], "user_id": [f"u{i % 40}" for i in numbers]}
-    values |= {"item_id": ["a"] * n, "event_type": ["view"] * n, "timestamp": [datetime(2026, 1, 1, tzinfo=UTC)] * n}
-    values |= {name: [None] * n for name in EVENTS if name not in values}
-    return pl.DataFrame(values | {name: [value] * n for name, value in columns.items()}, schema=EVENTS)
-
-
-def stream_of(address: str, **settings: object) -> Stream:
-    """A topic of its own; the embedded broker delays joining by a second less than the session timeout."""
-    topic = next(NAMES)
-    defaults = {"topic": topic, "dead_letter_topic": f"{topic}.dead", "group": f"{topic}-lake", "batch_max_ms": 20}
-    return Stream(bootstrap_servers=address, **{**defaults, "consumer": {"session.timeout.ms": 4_000}, **settings})
 
 
 @pytest.fixture
 def zone(tmp_path):
     return commit_log.Zone(tmp_path, "s", "UTC")
-
-
-def consume(zone: commit_log.Zone, stream: Stream, idle_s: float = 2, **more: object) -> int:
-    return run(zone, stream, Validate(), lambda: False, idle_s, **more)
-
-
-def put(stream: Stream, *messages: tuple[bytes | None, bytes | None]) -> None:
-    """Write (key, value) messages as they are."""
-    producer = Producer(
-        {"bootstrap.servers": stream.bootstrap_servers, "message.max.bytes": 9_000_000, "enable.idempotence": True}
-    )
-    for key, value in messages:
-        producer.produce(stream.topic, value, key)
-    assert producer.flush(30) == 0
-
-
-def sent_dead_letters(stream: Stream) -> list[tuple[bytes | None, dict[str, str]]]:
-    """Everything committed to the dead-letter topic: value and headers.
-
-    It reads each partition to its known end. While a transaction is open, a partition ends earlier for this reader, so
-    an "end of partition" event alone does not mean that everything was read.
-    """
-    unread = ends(stream.bootstrap_servers, stream.dead_letter_topic)
-    settings = {"bootstrap.servers": stream.bootstrap_servers, "group.id": "dead-letters"}
-    consumer = Consumer({**settings, "isolation.level": "read_committed", "enable.partition.eof": True})
-    consumer.assign([TopicPartition(stream.dead_letter_topic, part, 0) for part in unread])
-    sent, start = [], time.monotonic()
-    while unread:
-        assert time.monotonic() - start < PATIENCE_S, f"not read to the ends {unread}: is a transaction still open?"
-        for message in consumer.consume(1_000, 0.2):
-            if not message.error():
-                sent.append((message.value(), {name: value.decode() for name, value in message.headers()}))
-            elif message.offset() >= unread.get(message.partition(), 0):
-                unread.pop(message.partition(), None)
-    consumer.close()
-    return sent
 
 
 def require_once(zone: commit_log.Zone, stream: Stream, ids: list[str], n_dead: int = 0, n_duplicates: int = 0) -> None:

@@ -60,8 +60,9 @@ def test_a_message_is_a_row_with_its_time_in_utc():
     assert (row["quantity"], row["price"], row["order_id"], row["rating"]) == (2, 1.5, "o", None)
 
 
-# any text with a visible character and without a control character
-TEXT = st.builds("{}x{}".format, *2 * [st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=10)])
+# texts that may be ids: with a visible character, without control characters, and no objects
+CHARACTERS = st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="{[#")
+TEXT = st.builds("{}x{}".format, *2 * [st.text(CHARACTERS, max_size=10)])
 
 
 @given(
@@ -113,6 +114,9 @@ def test_what_is_written_is_read(ids, moment, price, quantity):
         (message_of(order_id="o\n"), "order_id: contains a control character"),
         (message_of(event_id="e" * 513), "event_id: longer than 512 characters"),
         (message_of(event_id={"id": 1}), "event_id"),
+        (message_of(event_id="[object Object]"), "event_id: is an object"),
+        (message_of(event_id="1.23457E+12"), "event_id: is a number that lost digits"),
+        (message_of(item_id="nan"), "item_id: the word of a data frame for a missing value"),
         (message_of(user_id=None), "user_id"),
         (message_of(item_id=None), "item_id"),
         (message_of(timestamp="yesterday"), "timestamp"),
@@ -176,6 +180,8 @@ def test_a_rule_that_is_off_kills_nothing():
         "2026-05-01 10:00:00+02:00",
         "2026-05-01T08:00Z",
         "2026-05-01T10:00+02",
+        "20260501T100000,000+0200",
+        "2026-04-30T24:00:00-08:00",
         "2026-05-01T10:00:00+0200",
         "2026-05-01T08:00:00.000Z",
     ],
@@ -194,8 +200,9 @@ def test_a_quantity_may_be_fractional_and_a_whole_one_is_written_as_such():
     assert {fields["order_id"] for fields in written} == {'"quantity":9.0,'}
 
 
-def test_a_blank_order_id_is_none():
-    assert read(message_of(order_id=" ")).select("reason", "order_id").row(0) == (None, None)
+@pytest.mark.parametrize("blank", [" ", "", "nan"])
+def test_a_blank_order_id_is_none(blank):
+    assert read(message_of(order_id=blank)).select("reason", "order_id").row(0) == (None, None)
 
 
 def test_the_first_day_is_a_setting_and_its_rule_may_be_off():
