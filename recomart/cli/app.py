@@ -19,6 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from recomart.cli.options import examples
 from recomart.cli.output import echo, show_error
 from recomart.project import logs
+from recomart_lib.core import disk
 from recomart_lib.core.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -134,7 +135,11 @@ def main() -> None:
         log.error("%s", error, extra=logs.FILE_ONLY)
         show_error(error)
         sys.exit(1)
-    except Exception:
+    except Exception as error:
+        if sentence := disk.explained(error):
+            log.error("%s", sentence, exc_info=True, extra=logs.FILE_ONLY)
+            show_error(UserError(sentence))
+            sys.exit(1)
         log.critical("recomart %s: unexpected error", " ".join(sys.argv[1:]), exc_info=True, extra=logs.FILE_ONLY)
         raise
 

@@ -14,7 +14,7 @@ from recomart.cli import completion, shop_details
 from recomart.cli.options import Rows, Source, examples
 from recomart.cli.output import echo, show_fields, show_table, warn
 from recomart.project import params, params_writer
-from recomart_lib.core import paths, shops, source_files
+from recomart_lib.core import files, paths, shops, source_files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop
 from recomart_lib.core.text import plural
@@ -71,7 +71,7 @@ def shop_resolve() -> None:
     shop = shops.load(parameters.base.shop)
     quality_rules.rules(quality_rules.of_shop(parameters.validate_, shop))
     text = json.dumps(shops.resolved(shop), indent=1, ensure_ascii=False, sort_keys=True)
-    paths.output(paths.RESOLVED_SHOP).write_text(text + "\n", encoding="utf-8")
+    files.write_text(paths.place(paths.RESOLVED_SHOP), text + "\n")
     echo(f"{paths.RESOLVED_SHOP}: shops/{shop.name}.yaml, with all defaults")
 
 

@@ -19,7 +19,7 @@ from concurrent_log_handler import ConcurrentRotatingFileHandler
 from tqdm import tqdm
 
 from recomart.project import workarounds
-from recomart_lib.core import paths
+from recomart_lib.core import disk, paths
 from recomart_lib.core.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def start(stage: str = "-", run: str | None = None, level: str | None = None) ->
     except UserError:
         return  # outside a project there is no log file
     except OSError as error:
-        log.warning("no log file is written: %s", error)
+        log.warning("no log file is written: %s", disk.explained(error) or error)
 
 
 def start_in_kernel(stage: str, run: str, level: str, terminal: bool) -> None:
@@ -186,3 +186,9 @@ class _File(ConcurrentRotatingFileHandler):
         path.open("a").close()  # raises now if the file cannot be written
         super().__init__(str(path), maxBytes=MAX_BYTES, backupCount=N_BACKUPS, encoding="utf-8")
         self.setFormatter(_FileFormatter(LINE, defaults={"run": run, "stage": stage}))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        """Say once that the file cannot be written, as on a full disk, and go on without it."""
+        logging.getLogger().removeHandler(self)
+        problem = sys.exc_info()[1]
+        log.warning("the log file ends here: %s", disk.explained(problem) or problem)

@@ -15,7 +15,7 @@ from recomart.project import git, params
 from recomart.project.sidecars import Metadata
 from recomart.project.stored_metrics import read_metrics
 from recomart.reports import formats, rendering
-from recomart_lib.core import paths
+from recomart_lib.core import files, paths
 from recomart_lib.core.text import bullets, percent, plural, safe
 
 NAMES = [f"{name}@10" for name in ("ndcg", "precision", "recall", "hit_rate", "mrr", "map", "coverage", "novelty")]
@@ -37,12 +37,11 @@ def build(root: Path) -> Path:
         The Markdown file.
     """
     target = root / paths.REPORTS / "model_card.md"
-    target.parent.mkdir(parents=True, exist_ok=True)
     text = render(gather(root))
-    target.write_text(text, encoding="utf-8")
+    files.write_text(target, text)
     body = mistune.create_markdown(renderer=_Renderer(escape=True), plugins=["table"])(text)
     html = _environment(autoescape=True).get_template("model_card.html.j2").render(body=body)
-    target.with_suffix(".html").write_text(html, encoding="utf-8")
+    files.write_text(target.with_suffix(".html"), html)
     return target
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
 
 from recomart.reports.formats import duration, metric, number, share, utc
-from recomart_lib.core import paths
+from recomart_lib.core import files, paths
 from recomart_lib.core.colours import colour
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -24,6 +24,5 @@ def templates() -> Environment:
 def write(root: Path, name: str, page: str) -> Path:
     """Write a page into reports/, and return its path."""
     target = root / paths.REPORTS / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page, encoding="utf-8")
+    files.write_text(target, page)
     return target

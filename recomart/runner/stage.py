@@ -22,9 +22,10 @@ from recomart.project.params import Params
 from recomart.reports import changes, index
 from recomart.runner import notebook_file, notebook_html
 from recomart.runner.stage_timer import StageTimer
-from recomart_lib.core import paths, shops
+from recomart_lib.core import disk, files, paths, shops
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
+from recomart_lib.core.parquet import scratch_folder
 from recomart_lib.core.shops import Shop
 from recomart_lib.features import definitions, engine
 from recomart_lib.ingest import ingestion, lake
@@ -160,40 +161,48 @@ def _execute(
     import papermill  # takes two seconds: errors in params.yaml are reported before
     from nbclient.exceptions import DeadKernelError
 
-    output = paths.output(paths.REPORTS, f"{name}.ipynb")
     start_logs = f"--IPKernelApp.exec_lines={logs.kernel_line(name)}"
     error = None
     timer.start("kernel")
     # string hashes, and with them the order of sets, are random otherwise
     os.environ["PYTHONHASHSEED"] = "0"
-    try:
-        papermill.execute_notebook(
-            paths.place(paths.NOTEBOOKS, f"{name}.ipynb"),
-            output,
-            parameters,
-            kernel_name="python3",
-            cwd=paths.root(),
-            progress_bar=False,  # it would count cells; instead sections are logged, and long steps have their own bars
-            stderr_file=logs.StderrRelay(),  # shows the notebook's log while it runs; reports leave it out
-            on_cell_start=lambda cell, cell_index: timer.on_cell_start(cell, cell_index + 1, n_cells),
-            config=Config(
-                {"KernelManager": {"transport": TRANSPORT}, "NotebookClient": {"extra_arguments": [start_logs]}}
-            ),
-        )
-    except (DeadKernelError, TimeoutError) as failure:
-        error = f"the notebook's kernel died ({failure}); most often the machine ran out of memory"
-    except papermill.PapermillExecutionError as failure:
-        is_user_error = failure.ename in ("UserError", "GateError")
-        error = failure.evalue if is_user_error else f"{failure.ename}: {failure.evalue}"
-    return nbformat.read(output, as_version=4), error
+    # the last report stays in its place until this one is complete
+    with scratch_folder(paths.place(paths.REPORTS)) as folder:
+        output = folder / f"{name}.ipynb"
+        try:
+            papermill.execute_notebook(
+                paths.place(paths.NOTEBOOKS, f"{name}.ipynb"),
+                output,
+                parameters,
+                kernel_name="python3",
+                cwd=paths.root(),
+                progress_bar=False,  # it would count cells; sections are logged, and long steps have their own bars
+                stderr_file=logs.StderrRelay(),  # shows the notebook's log while it runs; reports leave it out
+                on_cell_start=lambda cell, cell_index: timer.on_cell_start(cell, cell_index + 1, n_cells),
+                config=Config(
+                    {"KernelManager": {"transport": TRANSPORT}, "NotebookClient": {"extra_arguments": [start_logs]}}
+                ),
+            )
+        except (DeadKernelError, TimeoutError) as failure:
+            error = f"the notebook's kernel died ({failure}); most often the machine ran out of memory"
+        except papermill.PapermillExecutionError as failure:
+            error = _sentence(failure.ename, failure.evalue)
+        return nbformat.read(output, as_version=4), error
+
+
+def _sentence(name: str, message: str) -> str:
+    """A notebook's error in one sentence; `name` is that of its type."""
+    if name in ("UserError", "GateError"):
+        return message
+    return disk.explained(f"{name}: {message}") or f"{name}: {message}"
 
 
 def _write_report(name: str, executed: nbformat.NotebookNode, error: str | None) -> None:
     """Write the executed notebook to reports/, cleaned, as a notebook and as HTML."""
     cleaned = notebook_html.clean(executed)
-    nbformat.write(cleaned, paths.output(paths.REPORTS, f"{name}.ipynb"))
     html = notebook_html.render(cleaned, title_of(cleaned), error)
-    paths.output(paths.REPORTS, f"{name}.html").write_text(html, encoding="utf-8")
+    files.write_text(paths.place(paths.REPORTS, f"{name}.ipynb"), nbformat.writes(cleaned) + "\n")
+    files.write_text(paths.place(paths.REPORTS, f"{name}.html"), html)
 
 
 @contextmanager
@@ -209,17 +218,26 @@ def _sidecar(name: str, timer: StageTimer) -> Iterator[dict[str, Any]]:
         shop = shops.load(params.load().base.shop)
         metadata |= {"shop": shop.name, "rows": _rows(name, shop)}
     except BaseException as error:
-        metadata |= {"state": "failed", "error": str(error) or type(error).__name__}
+        metadata |= {"state": "failed", "error": disk.explained(error) or str(error) or type(error).__name__}
         metadata["section"] = metadata["section"] or timer.section
         raise
     finally:
         metadata |= {"seconds": round(time.perf_counter() - clock, 2)}
         metadata |= {"parts": timer.parts(), "sections": timer.sections()}
-        text = json.dumps(metadata, indent=1, ensure_ascii=False)
-        paths.output(paths.SIDECARS, f"{name}.json").write_text(text, encoding="utf-8")
-        log.info("%s: %s after %.1f s", name, metadata["state"], metadata["seconds"])
-        if metadata["state"] == "failed":
-            index.build(paths.root(), changes.build(paths.root()))
+        try:
+            _record(name, metadata)
+        except OSError as problem:
+            if metadata["state"] == "ok":
+                raise
+            log.error("%s", disk.explained(problem) or problem)  # the stage's own error is reported last
+
+
+def _record(name: str, metadata: dict[str, Any]) -> None:
+    text = json.dumps(metadata, indent=1, ensure_ascii=False)
+    files.write_text(paths.place(paths.SIDECARS, f"{name}.json"), text)
+    log.info("%s: %s after %.1f s", name, metadata["state"], metadata["seconds"])
+    if metadata["state"] == "failed":
+        index.build(paths.root(), changes.build(paths.root()))
 
 
 def title_of(notebook: nbformat.NotebookNode) -> str:

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 RUN_FILE = "run.json"
 SCORES = paths.EVALUATION / "per_user.parquet"
 MAX_RUNS = 20  # runs per shop; a run takes about a megabyte
-# stages that are not part of a run: `index` builds pages, and of what `shop` writes, other stages name the keys they read
+# not part of a run: `index` builds pages, and of what `shop` writes, the other stages name the keys that they read
 AROUND = ("index", "shop")
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from recomart_lib.core import files
+
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -37,11 +39,21 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
         yield Path(path)
 
 
+def write(table: pl.DataFrame, path: Path) -> None:
+    """Write a Parquet file, completely or not at all."""
+    with files.complete(path) as unfinished:
+        table.write_parquet(unfinished)
+
+
 class Writer:
-    """Writes one Parquet file in chunks, which all have the columns of the first; a context manager."""
+    """Writes one Parquet file in chunks, which all have the columns of the first; a context manager.
+
+    The file is there at the end of `with`, complete; an error leaves none.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path, self.n_rows = path, 0
+        self._unfinished = path.with_name(f".{path.name}.part")
         self._writer: pq.ParquetWriter | None = None
 
     def add(self, rows: pl.DataFrame) -> None:
@@ -50,7 +62,7 @@ class Writer:
 
         table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self.path, table.schema, compression="zstd")
+            self._writer = pq.ParquetWriter(self._unfinished, table.schema, compression="zstd")
         if rows.height or not self.n_rows:
             self._writer.write_table(table)
         self.n_rows += rows.height
@@ -59,8 +71,13 @@ class Writer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        try:
+            if self._writer is not None:
+                self._writer.close()
+                if error is None:
+                    self._unfinished.replace(self.path)
+        finally:
+            self._unfinished.unlink(missing_ok=True)
 
 
 class Buckets:

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 from IPython.display import HTML
 
-from recomart_lib.core import paths
+from recomart_lib.core import files, parquet, paths
 from recomart_lib.core.errors import UserError
 
 
@@ -21,7 +21,7 @@ def read(*parts: Path | str) -> pl.DataFrame:
 
 def write(table: pl.DataFrame, *parts: Path | str) -> None:
     """Write a table as Parquet; the caller sorts its rows."""
-    table.write_parquet(paths.output(Path(*parts)))
+    parquet.write(table, paths.place(Path(*parts)))
 
 
 def read_all(folder: Path, *names: str) -> dict[str, pl.DataFrame]:
@@ -43,7 +43,7 @@ def read_json(*parts: Path | str) -> dict[str, Any]:
 def write_json(content: dict[str, Any], *parts: Path | str) -> None:
     """Write a JSON file: machine-readable results, also for the index page."""
     text = json.dumps(content, indent=1, ensure_ascii=False)
-    paths.output(Path(*parts)).write_text(text + "\n", encoding="utf-8")
+    files.write_text(paths.place(Path(*parts)), text + "\n")
 
 
 def show(table: pl.DataFrame, rows: int = 20) -> HTML:

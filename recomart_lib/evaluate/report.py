@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from recomart_lib.core import paths, tables
+from recomart_lib.core import files, paths, tables
 from recomart_lib.core.schemas import PROTOCOLS
 from recomart_lib.evaluate import calibration, comparison, diagnostics, evaluation
 from recomart_lib.evaluate.settings import Evaluate
@@ -288,7 +288,8 @@ class Report:
         """
         tables.write_json(self.evaluation(), paths.METRICS, "evaluation.json")
         tables.write_json(headline(self.scores, self.inputs.chosen), paths.METRICS, "headline.json")
-        self.by_length.select("model", "k", "ndcg").write_csv(paths.output(paths.METRICS, "by_k.csv"))
+        with files.complete(paths.place(paths.METRICS, "by_k.csv")) as unfinished:
+            self.by_length.select("model", "k", "ndcg").write_csv(unfinished)
         metrics = [f"{name}@10" for name in evaluation.WITH_INTERVAL]
         tables.write(self.users.select("protocol", "model", "user_id", *metrics), paths.EVALUATION, "per_user.parquet")
 

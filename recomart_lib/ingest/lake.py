@@ -27,6 +27,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from recomart_lib import __version__
+from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.parquet import Writer, scratch_folder
 from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, as_declared, dtype_of
@@ -170,9 +171,9 @@ def commit(
     manifest_file = staged.folder / "manifest"
     manifest_file.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     if staged.n_rejects:
-        (staged.folder / "rejects").replace(stem.with_suffix(".rejects.parquet"))
-    (staged.folder / "rows").replace(stem.with_suffix(".parquet"))
-    manifest_file.replace(stem.with_suffix(".json"))
+        files.move(staged.folder / "rejects", stem.with_suffix(".rejects.parquet"))
+    files.move(staged.folder / "rows", stem.with_suffix(".parquet"))
+    files.move(manifest_file, stem.with_suffix(".json"))
     return manifest
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import INTERACTIONS, TIMESTAMP
 
@@ -255,11 +256,11 @@ class ArrayModel(ABC):
 
     def save(self, folder: Path) -> None:
         """Write model.json and arrays.npz; the same model gives the same bytes."""
-        folder.mkdir(parents=True, exist_ok=True)
         kinds = {name: "csr" if sparse.issparse(array) else "dense" for name, array in self.arrays.items()}
         card = {"model": self.name, "hyper": self.hyperparameters, "arrays": kinds}
-        (folder / CARD_FILE).write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        np.savez(folder / ARRAYS_FILE, **_flat(self.arrays))
+        with files.complete(folder / ARRAYS_FILE) as unfinished, unfinished.open("wb") as stream:
+            np.savez(stream, **_flat(self.arrays))
+        files.write_text(folder / CARD_FILE, json.dumps(card, indent=1, sort_keys=True) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -24,6 +24,7 @@ from typing import NamedTuple
 import polars as pl
 from tqdm.auto import tqdm
 
+from recomart_lib.core import parquet
 from recomart_lib.core.parquet import Buckets, Writer, scratch_folder
 from recomart_lib.core.schemas import KEYS, TABLES, VALID_FROM, contract
 from recomart_lib.core.shops import Shop
@@ -176,8 +177,8 @@ def check_tables(
         _write_entities(table, checked.get(table), derived, now, validated)
     for table, result in checked.items():
         quarantined = result.quarantined.drop(snapshots.STATEMENT)
-        _with_versions(quarantined, lake_tables[table]).write_parquet(quarantine / f"{table}.parquet")
-    _rejected(lake_tables).write_parquet(quarantine / "rejected.parquet")
+        parquet.write(_with_versions(quarantined, lake_tables[table]), quarantine / f"{table}.parquet")
+    parquet.write(_rejected(lake_tables), quarantine / "rejected.parquet")
     return {**{table: result.counts for table, result in checked.items()}, "events": events.counts}, events.statistics
 
 
@@ -191,8 +192,8 @@ def _write_entities(
         quarantined = snapshots.newest_first(checked.quarantined, now)
         rows = entities.complete(table, checked.good, quarantined, derived)
     current = contract(table).validate(rows.sort(KEYS[table]))
-    current.write_parquet(validated / f"{table}.parquet")
-    snapshots.history(table, statements, current, now).write_parquet(validated / f"{table}_history.parquet")
+    parquet.write(current, validated / f"{table}.parquet")
+    parquet.write(snapshots.history(table, statements, current, now), validated / f"{table}_history.parquet")
 
 
 def check_events(

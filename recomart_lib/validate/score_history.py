@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from recomart_lib.core import files
 from recomart_lib.core.schemas import TABLES
 from recomart_lib.core.shops import Shop
 from recomart_lib.validate.settings import Validate
@@ -55,6 +56,6 @@ def record(
     earlier = pl.read_ndjson(path, schema=HISTORY) if path.exists() else pl.DataFrame(schema=HISTORY)
     history = pl.concat([earlier, pl.DataFrame([entry], schema=HISTORY)])
     history = history.unique(["shop", "lake", "rules"], keep="first", maintain_order=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    history.write_ndjson(path)
+    with files.complete(path) as unfinished:
+        history.write_ndjson(unfinished)
     return history.filter(pl.col("shop") == shop.name)

@@ -1,0 +1,72 @@
+"""Errors in writing as one sentence: a disk that is full or read-only, a missing right, a file where a folder must be.
+
+Libraries report them with errors of many kinds, and mostly without the folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from recomart_lib.core import paths
+from recomart_lib.core.errors import UserError
+
+FULL = "the disk is full"
+# text of an error -> what is the matter; Polars, SQLite, pyarrow and others have errors of their own
+ANY_ERROR = {
+    r"No space left on device|disk is full|quota exceeded": FULL,
+    r"Read-only file system|readonly database": "it is read-only",
+}
+SYSTEM_ERROR = {
+    r"Permission denied|Operation not permitted": "you have no right to",
+    r"Input/output error": "the disk reports an error",
+    r"File exists|Not a directory": "a file, or a link to nothing, is where a folder must be",
+}
+SYSTEM_ERRORS = re.compile(r"(OSError|PermissionError|FileExistsError|NotADirectoryError): ")
+ABSOLUTE = re.compile(r"(?<![\w.])/[^'\"\n:]+")
+
+
+def explained(error: BaseException | str) -> str | None:
+    """One sentence on an error in writing, which names the folder or file; None for any other error.
+
+    Parameters
+    ----------
+    error
+        An exception, or its type and message as a notebook's kernel reports them: `OSError: [Errno 28] ...`.
+    """
+    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    causes = {**ANY_ERROR, **SYSTEM_ERROR} if SYSTEM_ERRORS.match(text) else ANY_ERROR
+    cause = next((meaning for pattern, meaning in causes.items() if re.search(pattern, text, re.IGNORECASE)), None)
+    if text.startswith("UserError") or not cause:
+        return None
+    advice = "Free some space" if cause == FULL else "Correct that"
+    return f"{_place(text, cause)} cannot be written: {cause}. {advice}, then run the command again."
+
+
+def _place(text: str, cause: str) -> str:
+    """The file in the error's text; else the folder of the project to which the cause applies."""
+    try:
+        root = paths.root()
+    except UserError:
+        root = Path.cwd()
+    if named := ABSOLUTE.search(text):
+        path = Path(named[0].strip())
+        return str(path.relative_to(root) if path.is_relative_to(root) else path)
+    folders = _written_folders(root)
+    if cause == FULL:
+        return _name(min(folders, key=lambda folder: shutil.disk_usage(folder).free), root)
+    return next((_name(folder, root) for folder in folders if not os.access(folder, os.W_OK)), "A folder")
+
+
+def _written_folders(root: Path) -> list[Path]:
+    """The project's folders that commands write to, outer ones first, and the system's folder for temporary files."""
+    outer = [folder for folder in (root / "data", root / paths.REPORTS, root / paths.LOGS) if folder.is_dir()]
+    inner = [path for folder in outer for path in sorted(folder.iterdir()) if path.is_dir()]
+    return [*outer, *inner, Path(tempfile.gettempdir())]
+
+
+def _name(folder: Path, root: Path) -> str:
+    return f"{folder.relative_to(root) if folder.is_relative_to(root) else folder}/"
