@@ -14,6 +14,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 from recomart_lib.core.colours import MODEL_COLOURS
 from recomart_lib.core.numbers import varies
 
+MAX_YEARS = 200  # on an axis of days; Matplotlib knows the years 1 to 9999, margins included
 INK, ACCENT, GREY, ALARM = "#1f2933", "#2a6f97", "#9aa5b1", "#c1121f"
 DEEP = ["#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#8c8c8c", "#ccb974", "#64b5cd"]
 # The settings of `seaborn.set_theme("notebook", "whitegrid", "deep")`. They are copied, and seaborn is imported only
@@ -101,6 +102,9 @@ def daily(days: pl.DataFrame, ylabel: str, title: str) -> Axes:
     """A line over days or weeks: the first column is the date, `n` the count."""
     if not days.height:
         return empty_figure(f"{title}: no data.")
+    first, last = days.to_series(0).dt.year().min(), days.to_series(0).dt.year().max()
+    if last - first > MAX_YEARS:
+        return empty_figure(f"{title}: the years {first} to {last} do not fit on one axis.")
     _, ax = plt.subplots()
     ax.plot(days.to_series(0).to_numpy(), days.get_column("n").to_numpy(), color=ACCENT, lw=1.2)
     ax.set(ylabel=ylabel, title=title, ylim=(0, None), xlabel="date")

@@ -27,6 +27,7 @@ from recomart_lib.ingest.sources.records import Chunk
 log = logging.getLogger(__name__)
 
 STREAM = "stream/"  # prefix of the file names of streamed events in the lake
+YEARS_SHOWN = 50
 COUNTS = ("rows_delivered", "rows_ingested", "rows_rejected", "times_ambiguous")
 NOT_READING = {"exclude", "groups", "equal_lines", "complete"}  # keys of a table that only later stages use
 FETCHED = {
@@ -142,10 +143,24 @@ def summary(files: pl.DataFrame) -> pl.DataFrame:
 
 
 def per_day(files: pl.DataFrame) -> pl.DataFrame:
-    """One row per calendar day between the first and last delivery of events: day, n (rows ingested, 0 if none)."""
-    events = files.filter(pl.col("table") == "events")
-    days = events.group_by("day").agg(n=pl.col("rows_ingested").sum()).sort("day")
+    """One row per calendar day between the first and last delivery of events: day, n (rows ingested, 0 if none).
+
+    Days that are `far_days` are left out.
+    """
+    days = _day_counts(files).join(far_days(files), on="day", how="anti").sort("day")
     return days.upsample("day", every="1d").with_columns(pl.col("n").fill_null(0)) if days.height else days
+
+
+def far_days(files: pl.DataFrame) -> pl.DataFrame:
+    """Days of events more than `YEARS_SHOWN` years from the middle row's: day, n. A calendar has no place for them."""
+    days = _day_counts(files)
+    middle = days.filter(2 * pl.col("n").cum_sum() >= pl.col("n").sum())["day"][:1].item() if days["n"].sum() else None
+    return days.filter((pl.col("day") - pl.lit(middle)).dt.total_days().abs() > YEARS_SHOWN * 365.25)
+
+
+def _day_counts(files: pl.DataFrame) -> pl.DataFrame:
+    events = files.filter(pl.col("table") == "events")
+    return events.group_by("day").agg(n=pl.col("rows_ingested").sum()).sort("day")
 
 
 def no_longer_delivered(shop: Shop, source: Path, raw: Path) -> list[str]:

@@ -104,6 +104,17 @@ def days_covered(days: pl.DataFrame) -> str:
     return f"**A typical day has {number(days.get_column('n').median())} events.** {gaps}"
 
 
+def far_days(days: pl.DataFrame) -> str:
+    """Days decades from all others: `days` is that of `ingestion.far_days`."""
+    if not days.height:
+        return ""
+    rows, first = days.get_column("n").sum(), days.get_column("day").dt.to_string()[0]
+    return (
+        f"**{plural(rows, 'row')} in files of {plural(days.height, 'day')} (the first is {first}) lie decades from all "
+        "others** and are not in the figure: 02_validate checks their times (validate.first_day)."
+    )
+
+
 def fetched(tables: pl.DataFrame) -> str:
     """What the API returned, and how many retries it took: one row per fetched table."""
     if not tables.height:

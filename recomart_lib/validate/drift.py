@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from datetime import date
 from functools import partial
 from typing import NamedTuple
 
@@ -63,6 +64,11 @@ class DailyStatistics:
     nulls: pl.DataFrame
     mix: pl.DataFrame
     prices: pl.DataFrame
+
+    def between(self, first: date, last: date) -> DailyStatistics:
+        """The statistics of these days, both included."""
+        tables = {each.name: getattr(self, each.name) for each in fields(self)}
+        return DailyStatistics(**{name: t.filter(pl.col(DAY).is_between(first, last)) for name, t in tables.items()})
 
 
 class Comparison(NamedTuple):

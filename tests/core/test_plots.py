@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import matplotlib.pyplot as plt
 import polars as pl
 import pytest
@@ -30,6 +32,14 @@ def test_the_style_equals_seaborns_without_importing_it():
     # text colours are the project's own; every figure sets its colour map
     assert different <= {"text.color", "axes.labelcolor", "axes.titlesize", "image.cmap", "backend"}
     assert our_params != before
+
+
+@pytest.mark.parametrize("years", [(1, 2025), (2025, 9999)])
+def test_days_of_impossible_years_are_a_text_instead_of_a_figure(years):
+    days = pl.DataFrame({"day": [date(year, 1, 1) for year in years], "n": [1, 2]})
+    ax = plots.daily(days, "events", "T")
+    ax.figure.canvas.draw()
+    assert ax.texts[0].get_text() == f"T: the years {years[0]} to {years[1]} do not fit on one axis."
 
 
 def test_a_logarithmic_axis_has_few_plain_numbers():

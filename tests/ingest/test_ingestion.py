@@ -171,6 +171,17 @@ def test_days_without_a_delivery_count_as_zero(tiny, tmp_path):
     assert days.rows() == [(date(2024, 2, n), count) for n, count in ((1, 1), (2, 0), (3, 0), (4, 1))]
 
 
+@pytest.mark.parametrize("year", ["0001", "1970", "9999"])
+def test_a_file_of_impossible_days_is_not_in_the_calendar(tiny, tmp_path, year):
+    (tiny.source / "events.csv").write_text(HEAD + "".join(f"e{n},u1,a,view,2024-02-01 10:00:00,,,,\n" for n in (1, 3)))
+    (tiny.source / "events-2.csv").write_text(HEAD + f"e2,u1,a,view,{year}-06-01 10:00:00,,,,\n")
+    files = ingestion.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest())
+    assert ingestion.per_day(files).rows() == [(date(2024, 2, 1), 2)]
+    assert ingestion.far_days(files).rows() == [(date(int(year), 6, 1), 1)]
+    assert f"the first is {year}-06-01" in takeaways.far_days(ingestion.far_days(files))
+    assert takeaways.far_days(ingestion.far_days(files).clear()) == ""
+
+
 def test_two_shops_share_a_lake(ingest, tiny, tmp_path):
     ingest()
     other = shops.Shop.model_validate({**tiny.shop.model_dump(), "name": "other"})

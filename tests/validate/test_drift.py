@@ -206,6 +206,13 @@ def test_the_price_sample_represents_all_prices():
         assert sample.quantile(quantile) == pytest.approx(whole.quantile(quantile), rel=0.15)
 
 
+def test_statistics_of_some_days_are_those_of_their_rows():
+    table, last = normal(9), START + timedelta(days=5)
+    part = table.filter(pl.col("delivery_day").is_between(START + timedelta(days=2), last))
+    between = drift.collect(table, ITEMS).between(START + timedelta(days=2), last)
+    assert_same(between, drift.collect(part, ITEMS))
+
+
 def test_no_rows_give_no_drift():
     assert drift.detect(drift.merge([]), Validate()).is_empty()
     assert_same(drift.merge([]), drift.collect(normal(3).clear(), ITEMS))
