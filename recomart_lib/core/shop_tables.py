@@ -22,6 +22,9 @@ def _as_written(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+# `complete` and `equal_lines` have sentences of their own
+KEYS_OF_DERIVED = ("kind", "columns", "price_is_total", "flags", "values", "complete", "equal_lines")
+
 Word = Annotated[str, BeforeValidator(_as_written)]
 
 
@@ -141,7 +144,8 @@ class Table(Strict):
 
 def mapping_problems(name: str, table: Table) -> list[str]:
     """The mistakes in a table's column mapping, as sentences."""
-    checks = _column_problems, _cell_problems, _total_problems, _exclusion_problems, _group_problems, _scope_problems
+    checks = (_column_problems, _derived_problems, _cell_problems, _total_problems, _exclusion_problems)
+    checks += (_group_problems, _scope_problems)
     return [f"tables.{name}.{problem}" for check in checks for problem in check(name, table)]
 
 
@@ -191,6 +195,14 @@ def _scope_problems(name: str, table: Table) -> Iterator[str]:
         yield "equal_lines: `columns` maps an event_id, which says which events are different; leave one of them out"
     if not table.complete and (name == "events" or table.kind == "derived"):
         yield "complete: only for users and items that are delivered, as other tables have all ids of the events"
+
+
+def _derived_problems(name: str, table: Table) -> Iterator[str]:
+    """Keys that have no effect on a derived table."""
+    for key, field in Table.model_fields.items():
+        is_set = getattr(table, key) != field.get_default(call_default_factory=True)
+        if table.kind == "derived" and is_set and key not in KEYS_OF_DERIVED:
+            yield f"{key}: no effect on a derived table, which is read from the files of tables.events; write it there"
 
 
 def _total_problems(name: str, table: Table) -> Iterator[str]:

@@ -22,9 +22,16 @@ Parsed = tuple[int, dict | None, str, str | None]  # line (array: record number)
 
 
 def header(path: Path, spec: Table) -> list[str]:
-    """The keys of a file's objects, and paths inside; empty if there are several blocks, as others may add keys."""
+    """The keys of a file's objects, and paths inside; empty if they are not all known.
+
+    Later blocks may add keys, and keys that are null everywhere may be those of objects.
+    """
     blocks = list(islice(read(path, spec), 2))
-    return nested.names(blocks[0], sample=None) if len(blocks) == 1 else []
+    if len(blocks) != 1:
+        return []
+    filled = {path for row in blocks[0].objects for path, value in objects.paths(row) if value is not None}
+    names = nested.names(blocks[0], sample=None)
+    return names if filled.issuperset(names) else []
 
 
 def read(path: Path, spec: Table) -> Iterator[Records]:

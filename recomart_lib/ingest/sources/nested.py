@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -25,10 +25,12 @@ class Delivered(NamedTuple):
     """The cells of some records: a column per wanted name that any of them has.
 
     `refusals` has an entry for each column in which a cell holds no plain value: what it holds, or None, per record.
+    `undecided` are the paths into objects that are null in all of the records: nobody knows whether they exist.
     """
 
     cells: pl.DataFrame
     refusals: dict[str, Refusals]
+    undecided: set[str]
 
 
 def renamed(records: Records, names: dict[str, str]) -> Records:
@@ -41,29 +43,37 @@ def renamed(records: Records, names: dict[str, str]) -> Records:
 
 def unpack(records: Records, wanted: Sequence[str]) -> Delivered:
     """The cells under the wanted names and paths."""
-    columns, refusals = [], {}
+    columns, refusals, undecided = [], {}, set()
     for name in dict.fromkeys(wanted):
-        column, refused = _in_objects(records, name, wanted) if records.objects else _in_columns(records.cells, name)
+        if records.objects:
+            values = _values(records, name, wanted)
+            undecided |= {name} if all(value is objects.IN_NULL for value in values) else set()
+            column, refused = _of_values(values)
+        else:
+            column, refused = _in_columns(records.cells, name)
         if column is not None:
             columns.append(column.alias(name))
         if refused is not None:
             refusals[name] = refused
-    return Delivered(pl.DataFrame(columns), refusals)
+    return Delivered(pl.DataFrame(columns), refusals, undecided)
 
 
-def _in_objects(records: Records, name: str, wanted: Sequence[str]) -> tuple[pl.Series | None, Refusals | None]:
-    """A column of JSON values as text, and what its cells hold."""
+def _values(records: Records, name: str, wanted: Sequence[str]) -> list[Any]:
+    """The JSON value of each record at a path."""
     found = objects.values(records.objects, name)
     keys = [key for key in records.cells.columns if key.lower() == name.lower() and key not in wanted]
-    if keys:
-        found = objects.in_other_letters(records.objects, found, keys)
-    types = set(map(type, found))
-    if types <= {type(objects.ABSENT)}:
+    return objects.in_other_letters(records.objects, found, keys) if keys else found
+
+
+def _of_values(values: list[Any]) -> tuple[pl.Series | None, Refusals | None]:
+    """A column of JSON values as text, and what its cells hold; None if no record has the path."""
+    types = set(map(type, values))
+    if types <= {type(objects.ABSENT), type(objects.IN_NULL)}:
         return None, None
-    texts = [objects.text_of(value) for value in found]
+    texts = [objects.text_of(value) for value in values]
     refused = None
     if types & {objects.Odd, *objects.NO_PLAIN_VALUES}:
-        refused = [objects.refusal(value) for value in found]
+        refused = [objects.refusal(value) for value in values]
     try:
         return pl.Series(texts, dtype=pl.String), refused
     except UnicodeEncodeError:
@@ -142,7 +152,7 @@ def names(records: Records, sample: int | None = SAMPLE) -> list[str]:
     """The names of columns, and the paths inside them (of some objects): what a shop file can map."""
     found = dict.fromkeys(records.cells.columns)
     for row in records.objects[:sample]:
-        found |= dict.fromkeys(objects.paths(row))
+        found |= dict.fromkeys(path for path, _ in objects.paths(row))
     for name, dtype in records.cells.schema.items():
         found |= dict.fromkeys(_paths(dtype, f"{name}."))
     return list(map(printable, found))

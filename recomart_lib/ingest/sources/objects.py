@@ -30,7 +30,11 @@ class _Absent:
     """The type of `ABSENT`: there is nothing at the path, not even null."""
 
 
-ABSENT = _Absent()
+class _InNull:
+    """The type of `IN_NULL`: the object that the path leads into is null, so nobody knows whether the path exists."""
+
+
+ABSENT, IN_NULL = _Absent(), _InNull()
 NO_PLAIN_VALUES = {dict: OBJECT, RepeatedKeys: OBJECT, list: LIST, bool: BOOLEAN}
 
 
@@ -41,7 +45,7 @@ def from_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def values(objects: Sequence[dict[str, Any]], path: str) -> list[Any]:
-    """The value at a path in each object: a JSON value, `ABSENT` or an `Odd`."""
+    """The value at a path in each object: a JSON value, `ABSENT`, `IN_NULL` or an `Odd`."""
     parts = path.split(".")
     if len(parts) == 1 and set(map(type, objects)) <= {dict}:
         return [row.get(path, ABSENT) for row in objects]
@@ -49,8 +53,10 @@ def values(objects: Sequence[dict[str, Any]], path: str) -> list[Any]:
 
 
 def _at(value: Any, parts: list[str]) -> Any:
-    if not parts or value is None:
-        return value  # nothing is inside null: null
+    if not parts:
+        return value
+    if value is None:
+        return IN_NULL
     if isinstance(value, dict):
         return _in_object(value, parts)
     if not isinstance(value, list):
@@ -89,15 +95,15 @@ def refusal(value: Any) -> Refusal | None:
 def text_of(value: Any) -> str | None:
     """The text of a value at a path."""
     plain = value.value if isinstance(value, Odd) else value
-    if plain is None or plain is ABSENT:
+    if plain is None or plain is ABSENT or plain is IN_NULL:
         return None
     return plain if isinstance(plain, str) else json.dumps(plain)
 
 
-def paths(value: Any, prefix: str = "", depth: int = DEPTH) -> Iterator[str]:
-    """The paths inside an object or a list; entries of lists all have the number 0 here."""
+def paths(value: Any, prefix: str = "", depth: int = DEPTH) -> Iterator[tuple[str, Any]]:
+    """(path, value) of all that is inside an object or a list; entries of lists all have the number 0 here."""
     inner = value.items() if isinstance(value, dict) else (("0", entry) for entry in value)
     for key, item in inner:
-        yield f"{prefix}{key}"
+        yield f"{prefix}{key}", item
         if isinstance(item, dict | list) and depth > 1:
             yield from paths(item, f"{prefix}{key}.", depth - 1)

@@ -52,7 +52,7 @@ def chunks(path: Path, shop: Shop, table: str, name: str | None = None) -> Itera
     UserError
         If the file cannot be read, or lacks a column that the shop file maps.
     """
-    spec, mapping, known, n_records = reading(shop, table), mapped_columns(shop, table), {}, 0
+    spec, mapping, known, undecided, n_records = reading(shop, table), mapped_columns(shop, table), {}, None, 0
     wanted, refused = [theirs for _, theirs in _required(shop, table)], RefusedColumns(path, mapping)
     for delivered_records in _records(path, spec):
         records = nested.renamed(delivered_records, headers.aliases(delivered_records.cells.columns, wanted))
@@ -61,13 +61,15 @@ def chunks(path: Path, shop: Shop, table: str, name: str | None = None) -> Itera
         delivered = nested.unpack(records, wanted)
         is_complete = delivered.cells.width == len({*wanted})
         known |= dict.fromkeys([*delivered.cells.columns, *([] if is_complete else nested.names(records))])
+        if records.lines.len():
+            undecided = delivered.undecided if undecided is None else undecided & delivered.undecided
         n_records += records.lines.len()
         typed = _typed(delivered, records, path, shop, table)
         refused.add(typed)
         refused.check(nested.names(records) if typed.refused else [])
         yield _chunk(records, typed, shop, table, name or path.name)
     if n_records:
-        check_columns(path, shop, table, list(known))
+        check_columns(path, shop, table, [*known, *(undecided or ())])
 
 
 def read(path: Path, shop: Shop, table: str, name: str | None = None) -> Chunk:
