@@ -7,6 +7,7 @@ Polars tables: which statement held at a moment is chosen before the engine comp
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -63,8 +64,13 @@ def scan(folder: Path, zone: str, engine: Engine = "polars") -> PreparedTables:
         raise UserError(f"{folder} lacks {', '.join(missing)}. Run: dvc repro 04_prepare")
     prepared = prepared_tables(*(pl.scan_parquet(path, glob=False) for path in files), zone)
     if engine == "spark":
-        prepared.events = _spark_events(session().read.parquet(str(files[0])), zone)
+        prepared.events = _spark_events(session().read.parquet(_no_pattern(files[0])), zone)
     return prepared
+
+
+def _no_pattern(path: Path) -> str:
+    """The path for Spark, which takes brackets, braces and stars for a pattern."""
+    return re.sub(r"([\[\]{}*?\\])", r"\\\1", str(path))
 
 
 def prepared_tables(
@@ -83,15 +89,16 @@ def prepared_tables(
         .drop("timestamp")
     )
     users = users.lazy().with_columns(signup=pl.col("signup_date").cast(pl.Datetime("us")).dt.epoch("us"))
-    return PreparedTables(nw.from_native(events), _until_live(users, last), _until_live(items.lazy(), last))
+    histories = (_until_live(users, "user_id", last), _until_live(items.lazy(), "item_id", last))
+    return PreparedTables(nw.from_native(events), *histories)
 
 
-def _until_live(history: pl.LazyFrame, last: datetime | None) -> pl.DataFrame:
-    """The history; statements later than the last event are valid from the live moment on."""
+def _until_live(history: pl.LazyFrame, key: str, last: datetime | None) -> pl.DataFrame:
+    """The sorted history; statements later than the last event are valid from the live moment on."""
+    statements = history.sort(key, "valid_from").collect()
     if last is None:
-        return history.collect()
-    live = splits.after(last).start
-    return history.with_columns(pl.min_horizontal("valid_from", pl.lit(live))).collect()
+        return statements
+    return statements.with_columns(pl.min_horizontal("valid_from", pl.lit(splits.after(last).start)))
 
 
 def _spark_events(events: SparkFrame, zone: str) -> nw.LazyFrame:

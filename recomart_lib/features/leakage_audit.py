@@ -175,7 +175,7 @@ def changed_statements(history: pl.DataFrame, key: str, as_of: datetime) -> pl.D
     An id's first statement stays, however late: it counts before its own moment, too (see `versions.as_of`).
     """
     held = history.filter((pl.col("valid_from") <= as_of) | versions.is_first(key))
-    newest = history.unique(key, keep="last", maintain_order=True)
+    newest = history.filter(versions.is_newest(key))
     columns = {name: dtype for name, dtype in history.schema.items() if name != key}
     false = newest.with_columns(
         *(pl.lit("a future word").alias(name) for name, dtype in columns.items() if dtype == pl.String),

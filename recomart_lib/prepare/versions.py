@@ -25,22 +25,26 @@ def as_of(history: pl.DataFrame, key: str, moment: datetime | None) -> pl.DataFr
     Parameters
     ----------
     history
-        In any order; of equal `valid_from`, the later row is the newer statement.
+        Sorted by `key` and `valid_from`.
     key
         user_id or item_id.
     moment
         With a time zone. Each id has its newest statement with `valid_from` <= moment, and before its first statement
         the first: nothing else is known about it. None: the newest statement of each id.
     """
-    history = history.sort(key, "valid_from", maintain_order=True)
     if moment is not None:
         history = history.filter((pl.col("valid_from") <= moment) | is_first(key))
-    return history.unique(key, keep="last", maintain_order=True).drop("valid_from")
+    return history.filter(is_newest(key)).drop("valid_from")
 
 
 def is_first(key: str) -> pl.Expr:
-    """True for the first statement of each id, in the order of the rows."""
-    return pl.int_range(pl.len()).over(key) == 0
+    """True for the first statement about each id; the rows of an id are together, in the order of time."""
+    return pl.col(key).ne_missing(pl.col(key).shift(1))
+
+
+def is_newest(key: str) -> pl.Expr:
+    """True for the newest statement about each id; the rows of an id are together, in the order of time."""
+    return pl.col(key).ne_missing(pl.col(key).shift(-1))
 
 
 def is_repeated(history: pl.DataFrame, key: str) -> bool:
