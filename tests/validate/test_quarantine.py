@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import EVENTS, ITEMS, utc
+from conftest import DECLARED, EVENTS, ITEMS, utc
 from repair_data import BAD
 
 from recomart_lib.core.errors import UserError
@@ -201,3 +202,17 @@ def test_missing_files_or_quarantine_give_a_hint(project, tmp_path):
         project.replay()
     with pytest.raises(UserError, match="dvc repro 02_validate"):
         quarantine.export(tmp_path / "nowhere", project.repaired)
+
+
+def test_a_repaired_statement_holds_from_the_same_moment(tmp_path, tiny_shop):
+    tables = copy.deepcopy(DECLARED["tables"])
+    tables["items"]["columns"]["valid_from"] = "since"
+    dated = "a,Anvil,t,A,10,2024-01-01\na,Anvil,t,A,-12,2024-02-15 12:00\n"
+    items = f"id,title,kind,maker,price,since\n{dated}b,B,,,1,\nc,C,,,1,\n"
+    project = Project(tiny_shop(tmp_path, items=items, tables=tables), tmp_path)
+    project.run()
+    project.repair("items", item_price_possible={"price": "12"})
+    project.replay()
+    assert places(project.run(), "items") == (4, 0, 4, 1, 3, 0)
+    history = pl.read_parquet(project.validated / "items_history.parquet").filter(pl.col("item_id") == "a")
+    assert history.select("price", "valid_from").rows() == [(10, utc(2024, 1, 1)), (12, utc(2024, 2, 15, 12))]
