@@ -89,14 +89,14 @@ def draw(seed: int) -> TinyShop:
         "users": [{"user_id": f"u{n}"} | _cells("users", random) for n in range(n_users)],
         "items": [{"item_id": f"i{n}"} | _cells("items", random) for n in range(n_items)],
     }
-    n_days = random.choice([1, 2, 7, 30, 100, 100])
+    n_days = random.choice([1, 7, 30, 100, 100])
     rows["events"] = _events(random, kinds, n_users, n_items, n_days)
     for table in [table for table in ("users", "items") if random.random() < 0.3]:
         del rows[table]
     for table, records in rows.items():
         _reduce(table, records, random)
     relevant = [kind for kind in ("purchase", "rating", "view") if kind in kinds][:1]
-    horizon = random.choice(["auto", max(1, n_days // 3), max(1, n_days // 5)])  # "auto": 30 days
+    horizon = random.choice(["auto", max(1, n_days // 5), max(1, n_days // 5)])  # "auto": 30 days
     keys = {"horizon_days": horizon, "relevant_events": relevant}
     return TinyShop(declare(rows, **keys), rows, random.choice(["all", "novel"]))
 
@@ -118,7 +118,7 @@ def _cells(table: str, random: Random) -> dict[str, str]:
 
 def _events(random: Random, kinds: list[str], n_users: int, n_items: int, n_days: int) -> list[dict[str, str]]:
     events = []
-    for n in range(random.choice([1, 3, 40, 150])):
+    for n in range(random.choice([1, 10, 40, 150, 150])):
         kind = random.choice(kinds)
         moment = START + timedelta(seconds=random.randrange(n_days * 24 * 3600))
         event = {

@@ -25,7 +25,7 @@ def relevant(events: pl.DataFrame, relevant_events: list[str]) -> pl.DataFrame:
         present = ", ".join(f"{plural(n, 'event')} of type {kind}" for kind, n in counts.iter_rows())
         raise UserError(
             f"The shop file says relevant_events: [{', '.join(relevant_events)}], and no validated event is of such a "
-            f"type; there are {present or 'no events at all'}. Correct relevant_events, or see in "
+            f"type (validated: {present or 'no events at all'}). Correct relevant_events, or see in "
             "reports/02_validate.html where these events went."
         )
     return found

@@ -23,7 +23,8 @@ from recomart_lib.train import candidates
 from recomart_lib.train.train_data import Tables, build_train_data
 
 NEGATIVE_SHARE = 0.1  # share of the candidates that were not bought which is kept: there are many similar ones
-KEYS = {"user_id": pl.String, "item_id": pl.String, "as_of": TIMESTAMP, "label": pl.Int32}
+# The columns of every table of examples, also of an empty one; the other columns of `candidates` follow.
+KEYS = {"user_id": pl.String, "item_id": pl.String, "as_of": TIMESTAMP, "label": pl.Int32, "own": pl.Boolean}
 DESCRIPTION = {
     "window": pl.String,
     "cuts": pl.Int64,

@@ -47,7 +47,7 @@ def test_only_relevant_events_are_kept():
 
 def test_a_shop_without_relevant_events_is_a_mistake_of_its_file():
     viewed = events(("u", "a", "view", DAY))
-    with pytest.raises(UserError, match=r"relevant_events: \[purchase\].*there are 1 event of type view\. Correct"):
+    with pytest.raises(UserError, match=r"relevant_events: \[purchase\].*validated: 1 event of type view\)\. Correct"):
         summaries.relevant(viewed, ["purchase"])
     with pytest.raises(UserError, match="no events at all"):
         summaries.relevant(viewed.clear(), ["purchase"])

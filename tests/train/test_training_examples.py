@@ -158,6 +158,13 @@ def test_without_returning_users_there_are_no_examples(events):
     assert training_examples.feature_importance(examples).is_empty()
 
 
+def test_without_past_cuts_there_are_no_examples_and_models_fall_back():
+    """In a shop whose data starts in its validation window."""
+    none = training_examples.build_training_examples([], rows("events"), SPLIT_METADATA, "recommender_v2", 9, 1)
+    assert none.filter("own").is_empty()
+    assert training_examples.feature_importance(none).is_empty()
+
+
 def test_examples_are_described(events):
     data = data_at(events, "test", examples_at(events, "training_2", "validation"))
     row = training_examples.describe({"test": data, "validation": data_at(events, "validation")})
