@@ -170,7 +170,7 @@ def events_of(user_id: str, root: Path, since: datetime | None = None) -> pl.Dat
     path = root / FILE
     if not path.exists():
         return pl.DataFrame(schema=FRESH)
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
         query = f"select {', '.join(FRESH)} from fresh where user_id = ? and timestamp > ? order by timestamp, event_id"
         records = db.execute(query, (user_id, _micro(since) if since else -(2**63))).fetchall()
     kinds = {name: pl.Int64 if name == "timestamp" else kind for name, kind in FRESH.items()}

@@ -19,6 +19,6 @@ def quantiles(root: Path, since: datetime | None) -> dict[str, float | None]:
     path = root / FILE
     if since is None or not path.exists():
         return latency.quantiles({})
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
         rows = db.execute("select class, n from late where minute >= ?", (f"{since:{MINUTE}}",)).fetchall()
     return latency.quantiles(latency.merge({str(name): n} for name, n in rows))

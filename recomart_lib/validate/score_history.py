@@ -53,7 +53,8 @@ def record(
     entry |= {"rules": rules_fingerprint(shop, settings), "score": report["score"], "min_score": report["min_score"]}
     entry["delivered"] = sum(row["delivered"] for row in report["tables"].values())
     entry |= {table: row["score"] for table, row in report["tables"].items()}
-    earlier = pl.read_ndjson(path, schema=HISTORY) if path.exists() else pl.DataFrame(schema=HISTORY)
+    # the bytes, as Polars takes a bracket in a path for a pattern
+    earlier = pl.read_ndjson(path.read_bytes(), schema=HISTORY) if path.exists() else pl.DataFrame(schema=HISTORY)
     history = pl.concat([earlier, pl.DataFrame([entry], schema=HISTORY)])
     history = history.unique(["shop", "lake", "rules"], keep="first", maintain_order=True)
     with files.complete(path) as unfinished:

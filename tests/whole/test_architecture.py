@@ -95,6 +95,13 @@ def folder(module: str) -> str:
     return "/".join(module.split(".")[:2])
 
 
+def test_a_path_is_no_pattern():
+    """Polars takes a bracket in the name of a project's folder for a pattern, unless it is told otherwise."""
+    patterns = re.compile(r"pl\.(scan|read)_(parquet|csv|ndjson|ipc)\((?!(?:[^()]|\([^()]*\))*(glob=False|read_bytes))")
+    code = {path.name: path.read_text() for path in modules().values()} | {name: code_of(name) for name in STAGES}
+    assert [name for name, text in code.items() if patterns.search(text)] == []
+
+
 def code_of(name: str) -> str:
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
