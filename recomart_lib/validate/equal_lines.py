@@ -24,16 +24,20 @@ def mark(rows: pl.DataFrame, content: list[str], are_sales: bool) -> pl.DataFram
     content
         The columns in which repeats agree.
     are_sales
-        Whether equal rows of one file are different: then the n-th of them repeats only the n-th of an earlier file.
+        Whether equal events of one file are different: then the n-th of them repeats only the n-th of an earlier file.
     """
-    occurrence = pl.col("source_file").cum_count().over(*content, "source_file") if are_sales else pl.lit(1)
+    numbered = rows.with_columns(_occurrence(content) if are_sales else pl.lit(1).alias(OCCURRENCE))
     same = [*content, OCCURRENCE]
     is_repeat = ~pl.struct(same).is_first_distinct()
     original = pl.col("source_file").first().over(same)
-    return (
-        rows.with_columns(occurrence.alias(OCCURRENCE))
-        .with_columns(
-            pl.when(is_repeat).then(original).alias(REPEAT_OF), (~is_repeat & (pl.col(OCCURRENCE) > 1)).alias(IS_SALE)
-        )
-        .drop(OCCURRENCE)
-    )
+    marks = pl.when(is_repeat).then(original).alias(REPEAT_OF), (~is_repeat & (pl.col(OCCURRENCE) > 1)).alias(IS_SALE)
+    return numbered.with_columns(marks).drop(OCCURRENCE)
+
+
+def _occurrence(content: list[str]) -> pl.Expr:
+    """The how many-th event of its file with this content an event is.
+
+    Delivered lines have generated ids, one each. Streamed events have ids of their own: the same id is the same event.
+    """
+    is_another = pl.struct(*content, "source_file", "event_id").is_first_distinct()
+    return is_another.cast(pl.Int64).cum_sum().over(*content, "source_file").alias(OCCURRENCE)

@@ -60,6 +60,16 @@ def test_the_shop_file_can_call_them_repeats():
     assert (counts["sales"], counts["repeats_of_same_file"], counts["repeats_of_other_files"]) == (0, 1, 3)
 
 
+def test_a_streamed_event_that_came_twice_is_a_repeat():
+    """Streamed events have ids, even if the shop's files have none."""
+    stream = {"stream/events-2024-02-01.parquet": rows("events", EVENT, EVENT, EVENT | {"event_id": "e2"})}
+    result = check(
+        good_tables() | {"events": stream | {"a.csv": rows("events", EVENT | {"event_id": "a.csv:2"})}}, shop()
+    )
+    assert result.places("events") == {"good": 2, "duplicates": 2}
+    assert set(result.validated["events"]["event_id"]) == {"a.csv:2", "e2"}
+
+
 def test_ids_that_the_shop_delivers_decide():
     tables = good_tables() | {"events": {name: rows("events", EVENT, EVENT) for name in "ab"}}
     result = check(tables)
