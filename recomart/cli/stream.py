@@ -184,8 +184,8 @@ def stream_compact() -> None:
     """Merge the streaming zone's small files into one per day, as stage 01_ingest does."""
     zone = zone_of(params.load())
     state = compaction.compact(zone)
-    n = sum(day["rows"] for day in state["days"].values())
-    echo(f"{plural(n, 'event')} of {plural(len(state['days']), 'day')} in {zone.root}.")
+    rows = [day["rows"] for day in state["days"].values()]
+    echo(f"{plural(sum(rows), 'event')} of {plural(sum(map(bool, rows)), 'day')} in {zone.root}.")
 
 
 @app.command(

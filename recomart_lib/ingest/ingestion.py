@@ -159,7 +159,8 @@ def far_days(files: pl.DataFrame) -> pl.DataFrame:
 
 
 def _day_counts(files: pl.DataFrame) -> pl.DataFrame:
-    events = files.filter(pl.col("table") == "events")
+    # a file without events is filed under the day of its ingestion
+    events = files.filter((pl.col("table") == "events") & (pl.col("rows_ingested") > 0))
     return events.group_by("day").agg(n=pl.col("rows_ingested").sum()).sort("day")
 
 

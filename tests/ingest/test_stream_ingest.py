@@ -10,7 +10,7 @@ from conftest import rows, utc
 
 from recomart_lib.ingest import ingestion, lake
 from recomart_lib.ingest.settings import Ingest
-from recomart_lib.stream import commit_log, compaction
+from recomart_lib.stream import commit_log, compaction, moves
 from recomart_lib.validate import row_checks
 from recomart_lib.validate.settings import Validate
 
@@ -80,6 +80,19 @@ def test_a_day_that_grows_is_a_new_version_and_readers_see_each_event_once(tiny,
     events = lake.read(raw, "tiny", "events").filter(pl.col("source_file").str.starts_with("stream/"))
     # a line stays the same event: s0 sorts before s1, and comes after it
     assert events.select("event_id", "source_line").rows() == [("s1", 1), ("s0", 2)]
+
+
+def test_events_that_became_dead_letters_leave_the_lake_and_its_calendar(tiny, zone, tmp_path):
+    raw = tmp_path / "raw"
+    put(zone, 0, NEW, LATE)
+    ingest(tiny, zone, raw)
+    moved = pl.DataFrame([("t", 0, 0, "a test")], schema=moves.MOVES, orient="row")
+    compaction.move(zone, moved)
+    assert ingest(tiny, zone, raw)["state"].to_list() == ["unchanged", "new version"]
+    files = ingestion.ingest(tiny.shop, tiny.source, raw, Ingest(), streamed=commit_log.day_files(zone))
+    streamed = lake.read(raw, "tiny", "events").filter(pl.col("source_file").str.starts_with("stream/"))
+    assert streamed.get_column("event_id").to_list() == ["s2"]
+    assert ingestion.per_day(files).get_column("day").max() == date(2024, 2, 2)
 
 
 def test_events_from_file_and_stream_count_once(tiny, zone, tmp_path):
