@@ -11,6 +11,7 @@ from typing import NamedTuple
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop, fetch_hint
 
+PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".tar", ".tgz")
 LEFTOVER_STARTS = ("~$", "#")  # a lock of Microsoft Office, a buffer of Emacs; LibreOffice's locks are hidden
 LEFTOVER_ENDS = ("~", ".tmp", ".part", ".partial", ".crdownload", ".swp")  # backups, incomplete downloads
 
@@ -48,12 +49,14 @@ def files(shop: Shop, table: str, source: Path) -> list[Path]:
 
 
 def left_out(shop: Shop, source: Path) -> list[LeftOut]:
-    """What a table's pattern matches but is not read, and what it would match in other capital letters."""
+    """What a table's pattern matches but is not read, and what it nearly matches and no other table reads."""
     every = sorted(path for path in source.rglob("*") if path.is_file())
-    return [entry for table in shop.delivered for entry in _left_out(shop, table, source, every)]
+    delivered = {path for table in shop.delivered for path in _matches(shop, table, source)}
+    others = [path for path in every if path not in delivered]
+    return [entry for table in shop.delivered for entry in _left_out(shop, table, source, others)]
 
 
-def _left_out(shop: Shop, table: str, source: Path, every: list[Path]) -> Iterator[LeftOut]:
+def _left_out(shop: Shop, table: str, source: Path, others: list[Path]) -> Iterator[LeftOut]:
     pattern, matches = _pattern(shop, table), _matches(shop, table, source)
     if PurePosixPath(pattern).name.strip("*"):
         # `*` alone matches folders on purpose: each `**/*` does
@@ -64,9 +67,9 @@ def _left_out(shop: Shop, table: str, source: Path, every: list[Path]) -> Iterat
             yield LeftOut(table, _name(path, source), "a link to a file that does not exist")
         elif path.is_file() and (reason := _leftover(path, source, pattern)):
             yield LeftOut(table, _name(path, source), reason)
-    for path in set(_in_other_case(pattern, source, every)).difference(matches):
+    for path, reason in _near_misses(pattern, source, others):
         if not _leftover(path, source, pattern):
-            yield LeftOut(table, _name(path, source), f"'{pattern}' has other capital letters")
+            yield LeftOut(table, _name(path, source), f"'{pattern}' {reason}")
 
 
 def _pattern(shop: Shop, table: str) -> str:
@@ -100,14 +103,21 @@ def _is_hidden(parts: tuple[str, ...]) -> bool:
     return any(part.startswith(".") and part != ".." for part in parts)
 
 
-def _in_other_case(pattern: str, source: Path, every: list[Path]) -> Iterator[Path]:
-    """The files whose path matches the pattern, or is it, if capital letters do not count."""
-    folded = pattern.casefold()
-    for path in every:
-        name = _name(path, source).casefold()
-        same_depth = name.count("/") == folded.count("/") or "**" in folded
-        if name == folded or (same_depth and fnmatchcase(name, folded.replace("**/", "*"))):
-            yield path
+def _near_misses(pattern: str, source: Path, others: list[Path]) -> Iterator[tuple[Path, str]]:
+    """The files that the pattern would match in other capital letters, or if they were unpacked, and which it is."""
+    for path in others:
+        name = _name(path, source)
+        if _is_like(name, pattern):
+            yield path, "has other capital letters"
+        elif name.casefold().endswith(PACKED) and _is_like(name[: name.rindex(".")].removesuffix(".tar"), pattern):
+            yield path, f"lacks its last suffix, {path.suffix}"
+
+
+def _is_like(name: str, pattern: str) -> bool:
+    """Whether a path matches the pattern, or is it, if capital letters do not count."""
+    name, pattern = name.casefold(), pattern.casefold()
+    same_depth = name.count("/") == pattern.count("/") or "**" in pattern
+    return name == pattern or (same_depth and fnmatchcase(name, pattern.replace("**/", "*")))
 
 
 def _advice(pattern: str, source: Path) -> str:
@@ -117,8 +127,8 @@ def _advice(pattern: str, source: Path) -> str:
         return f" It is a folder: name the files in it, like '{pattern.rstrip('/')}/*{suffix}'."
     every = sorted(path for path in source.rglob("*") if path.is_file())
     names = [_name(path, source) for path in every]
-    if other := [_name(path, source) for path in _in_other_case(pattern, source, every)]:
-        advice = f" There is '{other[0]}': capital letters count."
+    if near_miss := next(_near_misses(pattern, source, every), None):
+        advice = f" There is '{_name(near_miss[0], source)}': '{pattern}' {near_miss[1]}."
     elif near := difflib.get_close_matches(pattern, names, n=1):
         advice = f" Did you mean '{near[0]}'?"
     else:

@@ -83,6 +83,16 @@ def test_a_name_in_other_capital_letters_is_reported(source):
     ]
 
 
+@pytest.mark.parametrize("name", ["b.csv.gz", "b.csv.ZIP", "b.csv.tar.gz"])
+def test_a_packed_file_that_the_pattern_does_not_match_is_reported(source, name):
+    folder = source("a.csv", name)
+    assert [(entry.file, entry.reason) for entry in source_files.left_out(shop("*.csv"), folder)] == [
+        (name, f"'*.csv' lacks its last suffix, {Path(name).suffix}")
+    ]
+    with pytest.raises(UserError, match=f"There is '{name}': 'b.csv' lacks its last suffix"):
+        read("b.csv", folder)
+
+
 def test_a_link_to_nowhere_is_reported(source):
     folder = source("a.csv")
     (folder / "b.csv").symlink_to(folder / "gone.csv")
@@ -93,7 +103,7 @@ def test_a_link_to_nowhere_is_reported(source):
 @pytest.mark.parametrize(
     ("pattern", "advice"),
     [
-        ("orders.csv", "There is 'Orders.CSV': capital letters count."),
+        ("orders.csv", "There is 'Orders.CSV': 'orders.csv' has other capital letters."),
         ("Order.CSV", "Did you mean 'Orders.CSV'?"),
         ("xyz", "It has: 2024/b.csv, Orders.CSV."),
         ("2024", "It is a folder: name the files in it, like '2024/*.csv'."),
