@@ -102,18 +102,22 @@ def _span(time: timedelta) -> str:
 
 
 def _guess(times: pl.Series, valid: Period | None, time_format: str | None) -> str:
-    """What the times may be instead, in brackets."""
-    middle = times.sort()[times.len() // 2]
-    if middle.year < 100 and middle.date() not in ZEROS:
-        return " (years of two digits? Then write %y instead of %Y in timestamp_format)"
-    if middle.date() in ZEROS:
-        return f" ({ZEROS[middle.date()]})"
-    if abs(middle - START) < timedelta(seconds=2):
-        return " (a zero for no time?)"
-    if valid:
-        for guess, factor in UNITS.get(canonical(time_format or ""), {}).items():
-            # in floating-point seconds: an impossible guess may be beyond the year 9999
-            meant = (middle - START).total_seconds() * factor
-            if (valid.first - YEAR - START).total_seconds() < meant < (valid.last + YEAR - START).total_seconds():
-                return f" ({guess})"
-    return ""
+    """What the times may be instead, in brackets, if it is the same for the earliest, the middle and the latest."""
+    guesses = {_looks_like(times[place], valid, time_format) for place in (0, times.len() // 2, -1)}
+    guess = guesses.pop() if len(guesses) == 1 else None
+    return f" ({guess})" if guess else ""
+
+
+def _looks_like(moment: datetime, valid: Period | None, time_format: str | None) -> str | None:
+    if moment.date() in ZEROS:
+        return ZEROS[moment.date()]
+    if moment.year < 100:
+        return "years of two digits? Then write %y instead of %Y in timestamp_format"
+    if abs(moment - START) < timedelta(seconds=2):
+        return "a zero for no time?"
+    for guess, factor in UNITS.get(canonical(time_format or ""), {}).items() if valid else ():
+        # in floating-point seconds: an impossible guess may be beyond the year 9999
+        meant = (moment - START).total_seconds() * factor
+        if (valid.first - YEAR - START).total_seconds() < meant < (valid.last + YEAR - START).total_seconds():
+            return guess
+    return None

@@ -13,6 +13,7 @@ from recomart_lib.ingest.sources import timestamps
 
 EPOCH_DIGITS = {10: "epoch_s", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}  # digits of a whole number of our time
 SCIENTIFIC = re.compile(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d+")
+NO_TIME = re.compile(r"(000[01]-01-01|0000-00-00|9999-12-31)(\D|$)")  # Go, .NET; MySQL; the end of the calendar
 MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 # Forms of a day, with one entry per possible meaning.
 DAYS = {
@@ -37,6 +38,8 @@ def reason(cell: str, time_format: str | None) -> str:
     text = cell.strip()
     if SCIENTIFIC.fullmatch(text):
         return "has lost digits (scientific notation, as Excel writes it): deliver all digits"
+    if NO_TIME.match(text):
+        return "stands for no time in some programs: correct it, or list it in `nulls` to read it as missing"
     return f"is not a time of the form {time_format or 'ISO 8601'}{_advice(text, time_format)}"
 
 
