@@ -27,13 +27,20 @@ def with_statements(table: str, lake_table: LakeTable, zone: str) -> pl.DataFram
     """
     files = lake_table.files.select("source_file", DELIVERY)
     rows = lake_table.read().join(files, on="source_file", how="left", maintain_order="left")
-    midnight = pl.col(DELIVERY).cast(pl.Datetime("us")).dt.replace_time_zone(zone, ambiguous="earliest")
-    file_day = midnight.dt.convert_time_zone("UTC")
+    file_day = _start_of_day(pl.col(DELIVERY), zone)
     if VALID_FROM not in rows.columns:
         return rows.with_columns(file_day.alias(HOLDS_FROM))
     has_dated_rows = pl.col(VALID_FROM).is_not_null().any().over(KEYS[table], DELIVERY)
     default = pl.when(has_dated_rows).then(pl.lit(ALWAYS, TIMESTAMP)).otherwise(file_day)
     return rows.with_columns(pl.coalesce(VALID_FROM, default).alias(HOLDS_FROM))
+
+
+def _start_of_day(day: pl.Expr, zone: str) -> pl.Expr:
+    """The first moment of a local day (UTC); where the clocks go forward at midnight, that is an hour later."""
+    midnight = day.cast(pl.Datetime("us"))
+    hours = [midnight, midnight.dt.offset_by("1h")]
+    local = [hour.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null") for hour in hours]
+    return pl.coalesce(local).dt.convert_time_zone("UTC")
 
 
 def newest_first(rows: pl.DataFrame, now: datetime) -> pl.DataFrame:

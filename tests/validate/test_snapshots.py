@@ -96,6 +96,13 @@ def test_users_have_a_history_too():
     assert history(result, "users", "country", "valid_from") == expected
 
 
+def test_a_day_that_does_not_begin_at_midnight_begins_an_hour_later():
+    """In Cairo the clocks went from 00:00 to 01:00 on 25 April 2025."""
+    files = {"items_2025-04-25.csv": rows("items", ITEM)}
+    result = check(good_tables() | {"items": files}, full_shop("Africa/Cairo"))
+    assert history(result) == [("a", 10.0, utc(2025, 4, 24, 22))]
+
+
 def test_the_sign_up_of_the_newest_statement_counts():
     files = {
         "users_2024-01-01.csv": rows("users", USER | {"signup_date": date(2024, 1, 1)}),
