@@ -213,6 +213,7 @@ def read_manifest(path: Path) -> Manifest:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         _ = [manifest[key] for key in ("file", "sha256", "path", "landed_at", "rows_landed", "rows_rejected")]
+        _ = date.fromisoformat(manifest.get("valid_from", "1970-01-01"))
     except (ValueError, KeyError, TypeError) as problem:
         raise UserError(f"The manifest {path} is damaged ({problem!r}). Delete it and ingest again.") from None
     return manifest

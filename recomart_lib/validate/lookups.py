@@ -30,8 +30,8 @@ class Lookups:
     each delivered product (None: the shop delivers no items). `first_purchases`: user_id, item_id, first_purchase, for
     pairs with a return. `price_levels`: item_id, usual_log_price (median), log_price_spread (robust standard
     deviation). `delivery_days`: source_file, file_day (null: not a daily delivery, less than half of the file's rows
-    are of one day). `hours`: hour, n, the number of events in each hour (UTC). `partial`: the tables (users, items) that
-    do not have all ids of the events.
+    are of one day). `hours`: hour, n, the number of events in each hour (UTC). `partial`: the tables that do not
+    have all ids of the events.
     """
 
     now: datetime
