@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -250,6 +252,9 @@ def test_manifests_without_numbers_are_ordered_by_the_clock_and_are_older(ingest
 
 def test_all_versions_of_a_file_hold_from_the_day_of_the_first(ingest_file, raw):
     first = ingest_file("items.csv", "x", {"item_id": "a"}, table="items")
+    change_manifest(raw, first, valid_from="May")
+    with pytest.raises(UserError, match="is damaged"):
+        lake.newest(raw, "s", "items")
     change_manifest(raw, first, valid_from="2024-05-01")
     again = ingest_file(
         "items.csv", "y", {"item_id": "a"}, table="items", previous={**first, "valid_from": "2024-05-01"}
@@ -274,3 +279,22 @@ def test_rows_that_equal_an_earlier_row_are_counted_over_chunks(tmp_path):
     for equal_by, n_equal in ((["user_id", "timestamp"], 1), (["user_id"], 2), (None, None)):
         with lake.staging(tmp_path / "raw", chunks, equal_by=equal_by) as staged:
             assert staged.n_equal == n_equal
+
+
+def test_the_lake_may_lie_on_another_disk(tmp_path, monkeypatch):
+    """data/raw may be a mount of its own, or a link to another disk: a file cannot be renamed into it."""
+    original, raw = Path.replace, tmp_path / "raw"
+
+    def replace(self: Path, target: Path) -> Path:
+        if raw in Path(target).parents and raw not in self.parents:
+            raise OSError(errno.EXDEV, "Invalid cross-device link", str(self), None, str(target))
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    users = rows("users", {"user_id": "u1"})
+    manifest = ingest_chunks(raw, "users", Chunk(users, unreadable("f", 2)))
+    assert lake.table(raw, "x", "users").read().get_column("user_id").to_list() == ["u1"]
+    suffixes = {".parquet", ".rejects.parquet", ".json"}
+    stem = (raw / manifest["path"]).with_suffix("")
+    assert {file for file in raw.rglob("*") if file.is_file()} == {stem.with_suffix(suffix) for suffix in suffixes}
+    assert not list((tmp_path / ".scratch").iterdir())
