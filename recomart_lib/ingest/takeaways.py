@@ -22,8 +22,17 @@ def ingested(files: pl.DataFrame) -> str:
         )
     return (
         f"**{plural(files.height, 'file')} with {plural(delivered, 'row')}: {outcome}.** "
-        f"New or changed since the last run: {plural(new, 'file')}."
+        f"New or changed since the last run: {plural(new, 'file')}.{_without_rows(files)}"
     )
+
+
+def _without_rows(files: pl.DataFrame) -> str:
+    """A sentence about files that are empty or have a header only, as after an export that failed."""
+    names = files.filter(pl.col("rows_delivered") == 0).get_column("file").to_list()
+    if not names:
+        return ""
+    shown = ", ".join(safe(name) for name in names[:5]) + (", ..." if names[5:] else "")
+    return f" **{plural(len(names), 'file')} without a row:** {shown}."
 
 
 def left_out(files: list[LeftOut]) -> str:

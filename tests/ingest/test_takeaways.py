@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from recomart_lib.core.source_files import LeftOut
 from recomart_lib.ingest import takeaways
 
 
@@ -16,6 +17,20 @@ def test_retries_of_an_api_are_reported():
     refused = takeaways.fetched(pl.DataFrame([table | {"end": "a page with <b>"}]))
     assert "The end of users was recognised by this: a page with &lt;b&gt;." in refused
     assert "No API is used" in takeaways.fetched(pl.DataFrame([table]).clear())
+
+
+def test_files_without_rows_are_named():
+    files = pl.DataFrame({"file": ["a.csv", "<b>.csv"], "rows_delivered": [3, 0], "rows_ingested": [3, 0]})
+    files = files.with_columns(state=pl.lit("new"))
+    assert takeaways.ingested(files).endswith("**1 file without a row:** &lt;b&gt;.csv.")
+    assert "without a row" not in takeaways.ingested(files.head(1))
+
+
+def test_files_that_are_not_read_are_named_with_the_reason():
+    entries = [LeftOut("events", f"{n}.CSV", "'*.csv' has other capital letters") for n in range(6)]
+    assert takeaways.left_out([]) == ""
+    assert "**1 file in the source folder is not read:** 0.CSV (events: " in takeaways.left_out(entries[:1])
+    assert "**6 files in the source folder are not read:** " in takeaways.left_out(entries)
 
 
 def test_ambiguous_times_are_reported():
