@@ -28,6 +28,8 @@ from recomart_lib.stream.commit_log import Zone
 from recomart_lib.stream_report import sessions
 from recomart_lib.validate import quality_rules
 
+SHOWN_BYTES = 2_000  # of a dead letter
+
 app = typer.Typer(help="Stream events through Kafka into the lake.", no_args_is_help=True)
 
 
@@ -166,6 +168,8 @@ def stream_status(
         echo(f"No events yet in {zone.root}")
         return
     show_table(partitions)
+    for name in partitions.filter(pl.col("end") < pl.col("next")).get_column("partition"):
+        echo(f"{name}: the broker has fewer messages than the zone: the topic was recreated, or lost messages.")
     recent = sessions.recent(zone, minutes)
     echo(f"last {minutes} min: {_sentence(recent)}; {recent['events_per_s']:,.0f}/s")
     echo(f"total: {_sentence(sessions.totals(zone))}")
@@ -258,11 +262,15 @@ def stream_dead_letters(
     ] = None,
     rows: Rows = 20,
 ) -> None:
-    """Show the dead letters of the streaming zone: place, reason and message."""
+    """Show the dead letters of the streaming zone: place, reason and message.
+
+    Of a long message, the first 2,000 bytes.
+    """
     letters = commit_log.dead_letters(zone_of(params.load()))
     if reason:
         letters = letters.filter(pl.col("reason").str.contains(reason, literal=True))
-    text = [None if value is None else value.decode(errors="replace") for value in letters.get_column("value")]
+    values = letters.get_column("value").bin.slice(0, SHOWN_BYTES).to_list()
+    text = [None if value is None else value.decode(errors="replace") for value in values]
     show_table(letters.select(*commit_log.ORIGIN, "reason", message=pl.Series(text, dtype=pl.String)), rows)
 
 

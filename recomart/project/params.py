@@ -62,7 +62,7 @@ class Stream(Section):
     batch_max_events: int = Field(50_000, ge=1, le=1_000_000)
     batch_max_ms: int = Field(50, ge=1)
     compact_every_s: int = Field(300, ge=1)
-    max_future_s: int = Field(300, ge=0)
+    max_future_s: int = Field(300, ge=0, le=1_000_000_000)
     remember_ids: int = Field(1_000_000, ge=1)
 
 

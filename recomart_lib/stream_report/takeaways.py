@@ -54,5 +54,5 @@ def dead_letters(reasons: pl.DataFrame) -> str:
     top, n = reasons.get_column("reason")[0], reasons.get_column("n")
     return (
         f"**{plural(n.sum(), 'dead letter')}**, most often ({percent(n[0] / n.sum())}): {safe(top)}. They are in the streaming "
-        "zone and on the dead-letter topic, with their bytes, topic, partition and offset."
+        "zone (`recomart stream dead-letters`), with their bytes, topic, partition and offset, and go to the dead-letter topic."
     )

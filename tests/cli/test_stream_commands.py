@@ -101,6 +101,15 @@ def test_quarantine_without_a_broker_says_that_the_next_call_sends(root, call):
     assert "the next call sends them" in call("stream", "quarantine", "--event-id", "e1")[1]
 
 
+def test_status_names_a_partition_that_is_shorter_at_the_broker(root, call):
+    topic, zone = params.load().stream.topic, stream.zone_of(params.load())
+    none, dead = pl.DataFrame(schema=commit_log.ROWS), pl.DataFrame(schema=commit_log.DEAD)
+    stats = {"n_messages": 90, "n_duplicates": 90, "latency": {}, "sent": 0}
+    commit_log.commit(zone, f"{topic}-0", 0, 90, none, dead, lambda: stats)
+    assert call("stream", "produce", "--limit", "5")[0] == 0
+    assert f"{topic}-0: the broker has fewer messages than the zone" in call("stream", "status")[1]
+
+
 def test_status_without_events(root, call):
     assert "No events yet" in call("stream", "status")[1]
 

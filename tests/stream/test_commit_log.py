@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recomart_lib.core.errors import UserError
-from recomart_lib.stream import commit_log, compaction, latency
+from recomart_lib.stream import commit_log, compaction, latency, moves
 
 DAY = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)  # in Berlin, it is the second of March
 
@@ -87,7 +87,9 @@ def test_a_day_that_grows_keeps_its_lines(zone):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["put", "letter", "compact", "sweep"]), st.integers(0, 2)), max_size=15))
+@given(
+    st.lists(st.tuples(st.sampled_from(["put", "letter", "move", "compact", "sweep"]), st.integers(0, 2)), max_size=15)
+)
 def test_each_row_is_read_once_and_counted_in_any_order_of_steps(tmp_path_factory, steps):
     zone, ends, letters = commit_log.Zone(tmp_path_factory.mktemp("zone"), "s", "UTC"), [0, 0, 0], 0
     expected: Counter = Counter()
@@ -97,6 +99,10 @@ def test_each_row_is_read_once_and_counted_in_any_order_of_steps(tmp_path_factor
         elif step == "sweep":
             age(zone)
             compaction.sweep(zone)
+        elif step == "move":
+            chosen = pl.DataFrame([("t", partition, 0, "a test")], schema=moves.MOVES, orient="row")
+            letters += compaction.move(zone, chosen).height
+            del expected[f"{partition}-0"]
         else:
             put(zone, partition, ends[partition], 2, letter=step == "letter")
             expected.update(f"{partition}-{ends[partition] + k}" for k in range(2))

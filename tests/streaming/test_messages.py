@@ -214,6 +214,32 @@ def test_the_first_day_is_a_setting_and_its_rule_may_be_off():
     assert zero == "timestamp: no day of the calendar, from year 1 to 9999"
 
 
+YEARS = st.integers(0, 9999).map("{:04d}-02-28T23:59:59Z".format)
+ANY_TIME = YEARS | st.sampled_from(
+    ["2026-05-01T24:00:00Z", "2026-04-30T23:59:60Z", "2026-05-01T10:00:00+99:99", "2026"]
+)
+ANY_VALUE = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.text(max_size=5),
+    st.integers(-(10**30), 10**30),
+    st.floats(),
+    ANY_TIME,
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=2), st.integers(), max_size=2),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from([*EVENTS, "produced_at", "schema_version"]), ANY_VALUE), max_size=3))
+def test_whatever_a_message_holds_it_is_a_dead_letter_or_an_event_that_later_stages_can_use(changes):
+    row = read(message_of(**dict(changes)))
+    if row.get_column("reason")[0] is None:
+        event = row.select(list(EVENTS)).row(0, named=True)
+        assert datetime(1990, 1, 1, tzinfo=UTC) <= event["timestamp"] <= NOW + timedelta(seconds=60)
+        assert all(event[name] and event[name].strip() for name in ("event_id", "user_id", "item_id", "event_type"))
+        assert all(event[name] is None or abs(event[name]) < 1e9 for name in ("quantity", "price", "rating"))
+
+
 @given(bad=st.sets(st.integers(0, 999), max_size=5))
 @settings(max_examples=20)
 def test_a_bad_message_in_a_large_batch_changes_nothing_for_the_others(bad):
