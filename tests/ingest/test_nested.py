@@ -28,6 +28,17 @@ def test_ids_inside_objects_are_read_by_their_path(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_headers_list_paths_so_that_files_can_be_checked_before_reading(tmp_path, kind):
+    lines = [{"sku": "a"}, {"sku": "b"}]
+    content = [RECORD | {"user": user, "lines": lines} for user in USERS]
+    deliver(tmp_path, pl.DataFrame(content) if kind == "parquet" else content, declared(kind))
+    names = reader.header(tmp_path / f"f.{kind}", declared(kind).table("events"))
+    assert {*names} == {"user", "user.id", "user.tier", "item", "at", "lines", "lines.0", "lines.0.sku"}
+    shop_file = declared(kind, columns=PATHS | {"item_id": "lines.1.sku"})
+    reader.check_columns(tmp_path / f"f.{kind}", shop_file, "events", names)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_a_column_of_objects_is_refused_with_its_fields(tmp_path, kind):
     content = pl.DataFrame(records(*USERS)) if kind == "parquet" else records(*USERS)
     with pytest.raises(UserError) as caught:

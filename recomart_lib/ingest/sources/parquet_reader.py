@@ -13,7 +13,7 @@ import polars as pl
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shop_tables import Table
-from recomart_lib.ingest.sources import formats, headers
+from recomart_lib.ingest.sources import formats, headers, nested
 from recomart_lib.ingest.sources.records import Records
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ BUFFER_BYTES = 1_000_000  # read buffer per column
 
 
 def header(path: Path, spec: Table) -> list[str]:
-    """The column names of a file."""
+    """The column names of a file, and the paths inside columns of objects."""
     with _opened(path) as file:
-        return headers.unique(file.schema_arrow.names)
+        return nested.names(_records(file.schema_arrow.empty_table(), 0))
 
 
 def read(path: Path, spec: Table) -> Iterator[Records]:
