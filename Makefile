@@ -14,11 +14,17 @@ setup: .venv/.installed ## create .venv and install the project into it
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-repro: setup ## run all stages that are out of date; another shop: make repro SHOP=online_retail SOURCE=<folder of its files>
+git: # DVC needs Git, or to be told that there is none; this is checked before anything is installed
+	@folder="$(CURDIR)"; while [ "$$folder" != / ] && [ ! -e "$$folder/.git" ]; do folder=$$(dirname "$$folder"); done; \
+	[ -e "$$folder/.git" ] || grep -qs '^ *no_scm *= *true' .dvc/config .dvc/config.local || { \
+	echo 'This folder is no Git repository. Make it one: git init && git add -A && git commit -m start; or do without Git: make setup && .venv/bin/dvc config --local core.no_scm true' >&2; exit 1; }
+
+repro: git setup ## run all stages that are out of date; another shop: make repro SHOP=online_retail SOURCE=<folder of its files>
 	$(if $(SHOP)$(SOURCE),@recomart shop use $(SHOP) $(if $(SOURCE),--source "$(SOURCE)"))
+	@recomart shop resolve
 	@dvc repro
 
-fetch: setup ## query a shop's API again (DVC cannot see into it), then run all stages that are out of date
+fetch: git setup ## query a shop's API again (DVC cannot see into it), then run all stages that are out of date
 	@dvc repro shop
 	@dvc repro --single-item --force 01_ingest
 	@dvc repro
@@ -85,4 +91,4 @@ clean: ## delete data and reports that the pipeline wrote; source files and the 
 	@rm -rf data/shop.json data/raw data/.scratch data/validated data/quarantine data/history data/prepared data/features data/feature_store data/models data/evaluation data/recommendations
 	@rm -rf reports/*.html reports/*.ipynb reports/profiles reports/sidecars
 
-.PHONY: help setup repro fetch reports lab ui test test-slow kafka docs results picture hooks lint lock clean
+.PHONY: help git setup repro fetch reports lab ui test test-slow kafka docs results picture hooks lint lock clean

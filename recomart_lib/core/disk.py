@@ -14,7 +14,7 @@ from pathlib import Path
 from recomart_lib.core import paths
 from recomart_lib.core.errors import UserError
 
-FULL = "the disk is full"
+FULL, IN_THE_WAY = "the disk is full", "a file, or a link to nothing, is where a folder must be"
 # text of an error -> what is the matter; Polars, SQLite, pyarrow and others have errors of their own
 ANY_ERROR = {
     r"No space left on device|disk is full|quota exceeded": FULL,
@@ -23,7 +23,7 @@ ANY_ERROR = {
 SYSTEM_ERROR = {
     r"Permission denied|Operation not permitted": "you have no right to",
     r"Input/output error": "the disk reports an error",
-    r"File exists|Not a directory": "a file, or a link to nothing, is where a folder must be",
+    r"File exists|Not a directory": IN_THE_WAY,
 }
 SYSTEM_ERRORS = re.compile(r"(OSError|PermissionError|FileExistsError|NotADirectoryError): ")
 ABSOLUTE = re.compile(r"(?<![\w.])/[^'\"\n:]+")
@@ -52,13 +52,20 @@ def _place(text: str, cause: str) -> str:
         root = paths.root()
     except UserError:
         root = Path.cwd()
-    if named := ABSOLUTE.search(text):
-        path = Path(named[0].strip())
-        return str(path.relative_to(root) if path.is_relative_to(root) else path)
+    if named := ABSOLUTE.findall(text):
+        return _name(_culprit(Path(named[-1].strip()), cause), root)  # a copy names its source first
     folders = _written_folders(root)
     if cause == FULL:
         return _name(min(folders, key=lambda folder: shutil.disk_usage(folder).free), root)
     return next((_name(folder, root) for folder in folders if not os.access(folder, os.W_OK)), "A folder")
+
+
+def _culprit(path: Path, cause: str) -> Path:
+    """The file that is in the way of a folder, or else the folder of the file that could not be written."""
+    if cause == IN_THE_WAY:
+        around = [path, *path.parents]
+        return next((part for part in around if (part.is_symlink() or part.exists()) and not part.is_dir()), path)
+    return path if path.is_dir() else path.parent
 
 
 def _written_folders(root: Path) -> list[Path]:
@@ -68,5 +75,7 @@ def _written_folders(root: Path) -> list[Path]:
     return [*outer, *inner, Path(tempfile.gettempdir())]
 
 
-def _name(folder: Path, root: Path) -> str:
-    return f"{folder.relative_to(root) if folder.is_relative_to(root) else folder}/"
+def _name(path: Path, root: Path) -> str:
+    """The path from the project's root, if it is in it; a folder ends with a slash."""
+    name = path.relative_to(root) if path.is_relative_to(root) else path
+    return f"{name}/" if path.is_dir() else str(name)

@@ -212,3 +212,24 @@ def test_a_kernel_logs_after_its_first_line(project):
     code = f"{logs.kernel_line('03_explore')}\n{message}"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=project, capture_output=True)
     assert lines(project)[-1].endswith("03_explore recomart_lib.test in the kernel")
+
+
+def test_a_full_disk_is_reported_once_and_stops_nothing(project, capsys, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    logs.start("06_train")
+    monkeypatch.setattr(logs._File, "do_write", full)
+    log.info("first")
+    log.info("second")
+    shown = capsys.readouterr().err
+    assert shown.count("the log file ends here") == 1
+    assert "cannot be written: the disk is full" in shown
+    assert "second" in shown
+    assert "Traceback" not in shown
+
+
+def test_a_file_in_the_place_of_the_log_folder_is_named(project, capsys):
+    (project / "logs").touch()
+    logs.start()
+    assert "no log file is written: logs cannot be written: a file, or a link to nothing" in capsys.readouterr().err

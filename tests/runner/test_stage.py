@@ -122,3 +122,39 @@ def test_a_parameters_cell_that_is_no_list_of_values_is_one_sentence(source):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, metadata={"tags": ["parameters"]})])
     with pytest.raises(UserError, match="must assign one plain value to one name"):
         stage.declared_parameters(notebook)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_the_last_report(project, monkeypatch):
+    """Papermill writes the notebook after each cell; here, the disk is full at the first."""
+
+    def execute_notebook(_: object, output: str, *__: object, **___: object) -> None:
+        Path(output).write_text('{"cells": [')
+        raise OSError(28, "No space left on device", output)
+
+    monkeypatch.setattr("papermill.execute_notebook", execute_notebook)
+    monkeypatch.setattr(stage, "check", lambda *_: {})
+    for suffix in ("html", "ipynb"):
+        (project / "reports").mkdir(exist_ok=True)
+        (project / f"reports/04_prepare.{suffix}").write_text("the last report")
+    with pytest.raises(OSError, match="No space left"):
+        stage.run("04_prepare")
+    assert {(project / f"reports/04_prepare.{suffix}").read_text() for suffix in ("html", "ipynb")} == {
+        "the last report"
+    }
+    assert not list((project / "reports/.scratch").iterdir())
+    assert "the disk is full. Free some space" in (project / "reports/index.html").read_text()
+
+
+def test_a_sidecar_that_cannot_be_written_does_not_hide_the_error(project, caplog):
+    (project / "notebooks/04_prepare.ipynb").write_text("")
+    (project / "reports").mkdir()
+    (project / "reports/sidecars").touch()
+    with pytest.raises(UserError, match="the file is empty"):
+        stage.run("04_prepare")
+    assert "reports/sidecars cannot be written: a file, or a link to nothing, is where a folder" in caplog.text
+
+
+def test_an_error_of_a_kernel_is_explained_if_the_disk_is_the_reason(project):
+    assert stage._sentence("UserError", "x: no.") == "x: no."
+    assert stage._sentence("KeyError", "'x'") == "KeyError: 'x'"
+    assert "the disk is full" in stage._sentence("ComputeError", "underlying IO error: No space left on device")

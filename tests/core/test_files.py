@@ -1,0 +1,78 @@
+"""Files are complete or not there; a move to another file system is a copy that appears at once."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from recomart_lib.core import files, parquet
+
+
+@pytest.fixture
+def other_disk(monkeypatch):
+    """Folders with `disk` in their name are file systems of their own."""
+    original = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        disks = [next((part for part in Path(path).parts if part.startswith("disk")), "") for path in (self, target)]
+        if disks[0] != disks[1]:
+            raise OSError(errno.EXDEV, "Invalid cross-device link", str(self), None, str(target))
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "new" / "x"
+    files.write_text(path, "old")
+    with pytest.raises(ZeroDivisionError), files.complete(path) as unfinished:
+        unfinished.write_text("half")
+        _ = 1 / 0
+    assert path.read_text() == "old"
+    assert [file.name for file in path.parent.iterdir()] == ["x"]
+
+
+def test_a_move_to_another_disk_is_complete(tmp_path, other_disk):
+    (tmp_path / "disk").mkdir()
+    source, target = tmp_path / "x", tmp_path / "disk/y"
+    source.write_text("content")
+    files.move(source, target)
+    assert target.read_text() == "content"
+    assert [file.name for file in tmp_path.rglob("*")] == ["disk", "y"]
+
+
+def test_a_copy_that_fails_leaves_nothing_there(tmp_path, other_disk, monkeypatch):
+    def copyfile(source: Path, target: Path) -> None:
+        target.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", copyfile)
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "x").write_text("content")
+    with pytest.raises(OSError, match="No space left"):
+        files.move(tmp_path / "x", tmp_path / "disk/y")
+    assert list((tmp_path / "disk").iterdir()) == []
+    assert (tmp_path / "x").read_text() == "content"
+
+
+def test_other_errors_of_a_move_are_errors(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        files.move(tmp_path / "none", tmp_path / "y")
+
+
+def test_tables_are_complete_or_not_there(tmp_path):
+    table = pl.DataFrame({"a": [1, 2]})
+    parquet.write(table, tmp_path / "folder/a.parquet")
+    with parquet.Writer(tmp_path / "b.parquet") as writer:
+        writer.add(table)
+        assert not (tmp_path / "b.parquet").exists()
+    with pytest.raises(ZeroDivisionError), parquet.Writer(tmp_path / "c.parquet") as writer:
+        writer.add(table)
+        _ = 1 / 0
+    with parquet.Writer(tmp_path / "nothing.parquet"):
+        pass
+    assert sorted(file.name for file in tmp_path.rglob("*.*")) == ["a.parquet", "b.parquet"]
+    assert pl.read_parquet(tmp_path / "b.parquet").equals(table)

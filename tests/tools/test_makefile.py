@@ -1,0 +1,45 @@
+"""`make repro` in a folder without Git: one sentence before anything is installed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A project that was downloaded as a ZIP file; its Python cannot install anything."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text("[core]\n    autostage = false\n")
+    return tmp_path
+
+
+def make(folder: Path, target: str) -> subprocess.CompletedProcess:
+    return subprocess.run(["make", target, "PYTHON=false"], cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("target", ["repro", "fetch"])
+def test_without_git_the_remedies_are_named_before_anything_is_installed(folder, target):
+    done = make(folder, target)
+    assert done.returncode != 0
+    assert "This folder is no Git repository." in done.stderr
+    assert "git init && git add -A && git commit -m start" in done.stderr
+    assert "dvc config --local core.no_scm true" in done.stderr
+    assert not (folder / ".venv").exists()
+
+
+@pytest.mark.parametrize("config", [".dvc/config", ".dvc/config.local"])
+def test_dvc_may_be_told_that_there_is_no_git(folder, config):
+    (folder / config).write_text("[core]\n    no_scm = true\n")
+    assert make(folder, "git").returncode == 0
+
+
+def test_git_may_begin_further_up(folder, tmp_path):
+    (tmp_path / ".git").mkdir()
+    inner = shutil.copytree(folder, tmp_path / "inner", ignore=shutil.ignore_patterns(".git", "inner"))
+    assert make(inner, "git").returncode == 0
