@@ -24,9 +24,8 @@ NO_EVENTS = rows("events")
 
 
 def files(*counts: tuple[int, int, str]) -> pl.DataFrame:
-    return pl.DataFrame(
-        list(counts), schema={"rows_delivered": pl.Int64, "rows_ingested": pl.Int64, "state": pl.String}, orient="row"
-    )
+    schema = {"rows_delivered": pl.Int64, "rows_ingested": pl.Int64, "state": pl.String}
+    return pl.DataFrame(list(counts), schema=schema, orient="row").with_columns(file=pl.lit("f.csv"))
 
 
 def pairs(n_days: list[int]) -> pl.DataFrame:
