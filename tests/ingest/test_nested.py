@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from delivered import COLUMNS, RECORD, deliver, reasons, shop
 
@@ -129,6 +133,14 @@ def test_text_of_parquet_may_be_bytes_or_categories(tmp_path, users, expected, r
     delivered = deliver(tmp_path, table, declared("parquet", columns=COLUMNS))
     assert delivered.rows["user_id"].to_list() == expected
     assert reasons(delivered) == ({2: reason} if reason else {})
+
+
+def test_uuids_of_parquet_are_text(tmp_path):
+    user = UUID("3f2504e0-4f89-11d3-9a0c-0305e82c3301")
+    table = pa.table({"user": pa.array([user.bytes, None], pa.uuid()), "item": ["a", "b"], "at": ["2024-01-01"] * 2})
+    pq.write_table(table, tmp_path / "f.parquet")
+    rows = reader.read(tmp_path / "f.parquet", declared("parquet", columns=COLUMNS), "events").rows
+    assert rows["user_id"].to_list() == [str(user), None]
 
 
 def test_truth_values_are_words_and_no_numbers(tmp_path):

@@ -43,8 +43,20 @@ def read(path: Path, spec: Table) -> Iterator[Records]:
 
 
 def _records(batch: pa.Table | pa.RecordBatch, n_before: int) -> Records:
-    cells = pl.from_arrow(batch.rename_columns(headers.unique(batch.schema.names)))
+    batch = _with_readable_uuids(batch.rename_columns(headers.unique(batch.schema.names)))
+    cells = pl.from_arrow(batch)
     return Records(cells, pl.int_range(n_before + 1, n_before + cells.height + 1, eager=True), [])
+
+
+def _with_readable_uuids(batch: pa.Table | pa.RecordBatch) -> pa.Table | pa.RecordBatch:
+    """UUIDs as text: Polars reads them as their 16 bytes."""
+    import pyarrow as pa
+
+    for place, field in enumerate(batch.schema):
+        if isinstance(field.type, pa.UuidType):
+            texts = [None if value is None else str(value) for value in batch.column(place).to_pylist()]
+            batch = batch.set_column(place, field.name, pa.array(texts, pa.string()))
+    return batch
 
 
 @contextmanager
