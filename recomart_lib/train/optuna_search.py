@@ -154,7 +154,8 @@ def _open(file: Path, name: str) -> Any:
         with sqlite3.connect(file) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master")
         connection.close()
-        storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
+        # Optuna fills in its version between braces
+        storage = optuna.storages.RDBStorage(f"sqlite:///{file}".replace("{", "{{").replace("}", "}}"))
     except (sqlite3.DatabaseError, RuntimeError) as problem:
         raise UserError(
             f"{file} contains no studies that this version of Optuna can read ({problem}). "

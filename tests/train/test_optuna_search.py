@@ -61,6 +61,13 @@ def test_equal_searches_leave_equal_bytes_and_other_seeds_other_trials(tmp_path)
     assert run(tmp_path / "3.db", study=search(seed=43)) != first
 
 
+def test_a_folder_may_have_any_name(tmp_path):
+    folder = tmp_path / "Projekte [2026] {x} #1 100% & 'y'"
+    folder.mkdir()
+    assert run(folder / "study.db", 2) == run(tmp_path / "study.db", 2)
+    assert (folder / "study.db").exists()
+
+
 @pytest.mark.parametrize("stopped_after", range(1, 8))
 def test_an_interrupted_search_resumes_with_the_same_result(tmp_path, stopped_after):
     whole = run(tmp_path / "whole.db")
