@@ -8,7 +8,7 @@ from functools import lru_cache
 import polars as pl
 
 from recomart_lib.core.shop_tables import Table
-from recomart_lib.core.time_formats import EPOCHS, has_zone_name_only
+from recomart_lib.core.time_formats import EPOCHS, has_zone_name_only, specifiers
 from recomart_lib.ingest.sources import timestamps
 
 EPOCH_DIGITS = {10: "epoch_s", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}  # digits of a whole number of our time
@@ -30,6 +30,16 @@ CLOCK = re.compile(
     r"(?P<gap>T|, | +|:|)(?P<hour>\d\d?)(?P<colon>:?)\d\d(?P<second>:?\d\d)?(?P<fraction>[.,]\d+)?"
     r"(?P<half> ?[AaPp][Mm])?(?P<offset> ?(?:Z|[+-]\d\d(?::?\d\d)?))?(?P<name> ?[A-Z]{2,5})?"
 )
+MAX_LENGTH = 60  # of a time
+UNKNOWN_ZONE = "XYZ"
+ZONE_NAME = r"(?<![A-Za-z])(?!(?:UTC|GMT|AM|PM)(?![A-Za-z]))[A-Z]{2,5}(?![A-Za-z])"
+KNOWN_WORD = re.compile(
+    r"[TZWtz]|[AaPp][Mm]|[A-Z]{2,5}|Mon(?:day)?|Tue(?:sday)?|Wed(?:nesday)?|Thu(?:rsday)?|Fri(?:day)?|Sat(?:urday)?"
+    r"|Sun(?:day)?|January|February|March|April|June|July|August|September|October|November|December|" + MONTH
+)
+WORDS = {"a", "A", "b", "B", "h"}  # specifiers of names
+ENGLISH = "; names of months and weekdays are English (Dec, December)"
+EXCEL_DAY = re.compile(r"[3-6]\d{4}([.,]\d+)?")  # days since 1899-12-30, from 1982 to 2091
 UNIX_DATE = re.compile(rf"[A-Z][a-z]{{2}} {MONTH} +\d\d? \d\d:\d\d:\d\d (?P<name>[A-Z]{{2,5}}) \d{{4}}")
 
 
@@ -44,20 +54,34 @@ def reason(cell: str, time_format: str | None) -> str:
 
 
 def _advice(text: str, time_format: str | None) -> str:
-    shape = re.sub(r"\d", "1", text)  # a valid time of the same form, if the form is right
+    shape = _shape(text)
+    if shape is None:
+        return ENGLISH if WORDS & set(specifiers(time_format or "")) else ""
+    if EXCEL_DAY.fullmatch(text):
+        return "; it looks like a day as Excel counts them: deliver the workbook (kind: xlsx), or dates as text"
+    if has_zone_name_only(time_format or "") and UNKNOWN_ZONE in shape:
+        return (
+            ": does it name a zone with one offset? (UTC, EST and CET are; CST and IST have several meanings, unless "
+            "they belong to the shop's time_zone)"
+        )
     if time_format not in EPOCHS and _is_time(shape, time_format):
         return ": there is no such day or time"
-    if has_zone_name_only(time_format or "") and (name := re.search(r"[A-Za-z]{2,}$", text)):
-        return (
-            f": is '{name[0]}' the name of a zone with one offset? (UTC, EST and CET are; CST and IST have several "
-            "meanings, unless they belong to the shop's time_zone)"
-        )
     if time_format and _is_time(shape, None):
         return "; it looks like ISO 8601: leave timestamp_format out"
     formats = suggestions(shape)
     if len(formats) > 1:
         formats = _without_impossible(text, formats)
     return "; it looks like timestamp_format: " + " or ".join(f"'{form}'" for form in formats) if formats else ""
+
+
+def _shape(text: str) -> str | None:
+    """A text with 1 for each digit, a valid time of the same form; None if it has words that no time has.
+
+    Texts have few shapes, however many there are. Names of zones become `UNKNOWN_ZONE`.
+    """
+    if len(text) > MAX_LENGTH or not all(KNOWN_WORD.fullmatch(word) for word in re.findall(r"[^\W\d_]+", text)):
+        return None
+    return re.sub(r"\d", "1", re.sub(ZONE_NAME, UNKNOWN_ZONE, text))
 
 
 def _without_impossible(text: str, formats: list[str]) -> list[str]:
