@@ -22,6 +22,8 @@ from recomart_lib.ingest import ingestion
 from recomart_lib.ingest.sources import reader
 from recomart_lib.validate import quality_rules
 
+MAX_NAMES = 20  # delivered columns that `check` lists as not mapped
+
 app = typer.Typer(help="Show the shops and select the active one.", no_args_is_help=True)
 
 
@@ -145,6 +147,8 @@ def _first_rows(shop: Shop, table: str, folder: Path, rows: int) -> None:
         f"{plural(delivered.rows.height, 'row')} readable, {delivered.rejects.height:,} rejected."
     )
     show_table(delivered.rows.drop("source_file").head(rows))
+    if unmapped := reader.unmapped(files[0], shop, table):
+        echo(f"not mapped: {', '.join(unmapped[:MAX_NAMES])}{', ...' if len(unmapped) > MAX_NAMES else ''}")
     if delivered.rejects.height:
         show_table(delivered.rejects.select("source_line", "reason").head(rows))
 

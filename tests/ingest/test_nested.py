@@ -42,6 +42,11 @@ def test_headers_list_paths_so_that_files_can_be_checked_before_reading(tmp_path
     reader.check_columns(tmp_path / f"f.{kind}", shop_file, "events", names)
 
 
+def test_fields_that_are_not_mapped_are_listed(tmp_path):
+    deliver(tmp_path, [RECORD | {"user": {"id": "a", "tier": "b"}, "note": "c"}], declared("jsonl"))
+    assert reader.unmapped(tmp_path / "f.jsonl", declared("jsonl"), "events") == ["note", "user.tier"]
+
+
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_a_column_of_objects_is_refused_with_its_fields(tmp_path, kind):
     content = pl.DataFrame(records(*USERS)) if kind == "parquet" else records(*USERS)

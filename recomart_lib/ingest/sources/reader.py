@@ -85,6 +85,14 @@ def header(path: Path, spec: Table) -> list[str]:
         return headers.unique(spec.header) if spec.header else READERS[spec.kind].header(path, spec)
 
 
+def unmapped(path: Path, shop: Shop, table: str) -> list[str]:
+    """The delivered columns, and the fields of objects, that the shop file does not map."""
+    names, wanted = header(path, shop.table(table)), [theirs for _, theirs in _required(shop, table)]
+    mapped = {*wanted, *headers.aliases(names, wanted)}
+    groups = {name.rpartition(".")[0] for name in (*names, *wanted)}  # an object is as much as its fields
+    return [name for name in names if not nested.contains(mapped, name) and name not in groups]
+
+
 def mapped_columns(shop: Shop, table: str) -> dict[str, str]:
     """Our column -> the delivered one. Events also carry the columns of derived tables, such as `users.country`."""
     mapping = dict(shop.table(table).columns)
