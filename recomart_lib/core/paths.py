@@ -37,6 +37,16 @@ def root() -> Path:
 
     A notebook run by hand starts in notebooks/, a stage in the root: both get the same folder.
     """
+    folder = _root()
+    if "?" in str(folder):
+        raise UserError(
+            f"The project's folder {folder} must not have a question mark in its name: the addresses of its databases "
+            "would end there. Rename the folder."
+        )
+    return folder
+
+
+def _root() -> Path:
     if variable := os.environ.get("RECOMART_ROOT"):
         return Path(variable).resolve()
     current = Path.cwd().resolve()
