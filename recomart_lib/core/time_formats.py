@@ -75,7 +75,7 @@ def problem(time_format: str) -> str | None:
         return None
     parts = specifiers(time_format)
     if not parts:
-        return f"'{time_format}' has no % specifier; {EXAMPLE}; numbers are {', '.join(EPOCHS)}"
+        return f"it has no % specifier; {EXAMPLE}; numbers are {', '.join(EPOCHS)}"
     for part, reason in REFUSED.items():
         if part in parts:
             return f"%{part} {reason}"
@@ -99,18 +99,18 @@ def _round_trip_problem(time_format: str) -> str | None:
             text = local.dt.strftime(time_format.replace("%#z", "%z"))
             aware = "UTC" if is_moment(time_format) else None
             back = text.str.to_datetime(time_format, time_unit="us", time_zone=aware, strict=False)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        return f"'{time_format}' cannot be read: {str(error).strip().splitlines()[0]}; {_missing(parts)}"
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return _missing(parts)
     expected = (local.dt.truncate(precision).dt.convert_time_zone("UTC") for precision in PRECISIONS)
     if aware is None:
         expected = (moments.dt.replace_time_zone(None) for moments in expected)
     if any((back == moments).fill_null(False).all() for moments in expected):
         return None
-    return f"'{time_format}' does not determine the time; {_missing(parts)}"
+    return _missing(parts)
 
 
 def _missing(parts: list[str]) -> str:
-    """What a format lacks most probably."""
+    """Why a format does not determine the time, most probably."""
     have = set(parts)
     if not have & {"Y", "y", "G", "g", "F", "D", "c", "v", "+"}:
         return "it has no year (%Y)"
@@ -125,4 +125,4 @@ def _missing(parts: list[str]) -> str:
         return "%H counts 24 hours; with AM or PM (%p) write %I"
     if have & {"H", "k", "I", "l"} and "M" not in have:
         return "it has hours, but no minutes (%M)"
-    return EXAMPLE
+    return f"it cannot be read exactly; {EXAMPLE}"
