@@ -152,6 +152,14 @@ def test_a_text_that_is_declared_wide_and_is_not_is_reported(read):
         read(CSV, "utf-16")
 
 
+@pytest.mark.parametrize("declared", ["latin-1", "cp1252", "ISO-8859-15", "cp1251"])
+def test_utf_8_that_is_declared_as_another_encoding_is_reported(read, declared):
+    with pytest.raises(UserError, match=rf"f.csv is declared as {declared}, but looks like UTF-8"):
+        read("id,who\ne1,Zoë Käse Öl\n".encode(), declared)
+    assert read("Zoë Käse Öl".encode("latin-1"), "latin-1") == "Zoë Käse Öl"
+    assert read("Ã¼".encode("latin-1"), "latin-1") == "Ã¼", "one such pair may be a coincidence"
+
+
 def test_wide_characters_of_other_scripts_are_recognised(read):
     text = "客户,商品,时间\n" + "客1,茶2,2024-01-01 12:00:00\n" * 3
     with pytest.raises(UserError, match="looks like UTF-16-LE"):

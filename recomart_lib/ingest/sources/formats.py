@@ -29,6 +29,8 @@ MARKS = {  # byte order marks; UTF-32 first, as its mark starts with that of UTF
     codecs.BOM_UTF16_BE: "utf-16",
 }
 UTF_WIDE = re.compile(r"utf[-_ ]?(16|32)", re.IGNORECASE)
+ONE_BYTE = re.compile(r"iso8859-|cp(125\d|437|85\d|866)$|mac-|koi8-")  # encodings with one byte per character
+UTF_8_LETTERS = 3  # so many letters of several bytes, and no other bytes beyond ASCII, are no coincidence
 MARKUP = re.compile(rb"\s*<(!doctype html|html|head|body|\?xml)", re.IGNORECASE)
 
 
@@ -219,8 +221,8 @@ def codec(path: Path, head: bytes, declared: str) -> str:
     Raises
     ------
     UserError
-        If the bytes cannot be text of the declared encoding, because it has one byte per character and the text
-        two or four, or the other way round.
+        If the bytes are hardly text of the declared encoding: it has one byte per character and the text two or four,
+        or the other way round, or all letters beyond ASCII are those of UTF-8.
     """
     if marked := next((encoding for mark, encoding in MARKS.items() if head.startswith(mark)), None):
         return marked
@@ -233,12 +235,22 @@ def codec(path: Path, head: bytes, declared: str) -> str:
         raise UserError(f"{path} looks like {name} without a mark: set the table's `encoding: {looks_like}`.")
     if looks_like:
         return looks_like
+    if ONE_BYTE.match(_plain(declared)) and _is_utf_8(head):
+        raise UserError(f"{path} is declared as {declared}, but looks like UTF-8: set the table's `encoding: utf-8`.")
     return "utf-8-sig" if _plain(declared) == "utf-8" else declared
 
 
 def _plain(encoding: str) -> str:
     """Python's name of an encoding, such as utf-8 for UTF8."""
     return codecs.lookup(encoding).name
+
+
+def _is_utf_8(head: bytes) -> bool:
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # the last letter may be cut
+    except UnicodeDecodeError:
+        return False
+    return sum(not letter.isascii() for letter in text) >= UTF_8_LETTERS
 
 
 def _wide_encoding(head: bytes) -> str | None:
