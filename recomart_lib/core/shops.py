@@ -83,10 +83,9 @@ class Shop(Strict):
     @classmethod
     def is_date_or_auto(cls, value: object) -> object:
         try:
-            # YAML reads an unquoted day as a date, which DVC rejects
             _ = value == "auto" or date.fromisoformat(value)
         except (TypeError, ValueError):
-            raise ValueError('write a day in quotes, like "2011-11-01", or auto') from None
+            raise ValueError("write a day, like 2011-11-01, or auto") from None
         return value
 
     @model_validator(mode="after")

@@ -37,7 +37,7 @@ def test_our_shops_are_valid(path):
     [
         ("currencey", "EUR", "currencey: unknown key. Did you mean 'currency'?"),
         ("time_zone", "Europe/Londn", "not a time zone; write it like Europe/London"),
-        ("cut", "1.11.2011", "write a day in quotes"),
+        ("cut", "1.11.2011", "write a day, like 2011-11-01, or auto"),
         ("horizon_days", 0, "horizon_days"),
         ("relevant_events", [], "relevant_events"),
         ("relevant_events", ["return"], "relevant_events.0: Input should be 'view', 'cart', 'purchase' or 'rating'"),

@@ -42,6 +42,28 @@ def test_an_edited_sentence_makes_its_stage_and_followers_stale_and_no_other(pro
     assert stale[""] == []
 
 
+def stale_by_the_shop_file(project) -> set[str]:
+    """The stages that read a key of data/shop.json which differs from their last run."""
+    run(project, "dvc", "repro", "shop")
+    status = json.loads(run(project, "dvc", "status", "--json").stdout)
+    changed = {stage: [entry.get("changed deps", {}) for entry in entries] for stage, entries in status.items()}
+    return {stage for stage, entries in changed.items() if any("data/shop.json" in deps for deps in entries)}
+
+
+def test_an_edit_of_the_shop_file_concerns_only_the_stages_that_read_the_key(project):
+    """Keys that the file leaves out, like `rules`, have their defaults: adding them with these changes nothing."""
+    path = project / "shops/simulated.yaml"
+    good = path.read_text()
+    path.write_text(good.replace("about:", "rules: {}\nabout: Edited.", 1))
+    assert stale_by_the_shop_file(project) == set()
+    path.write_text(good + "\nrules: {event_user_known: off}\n")
+    assert stale_by_the_shop_file(project) == {"02_validate"}
+    path.write_text(good.replace("currency:", "currency: CHF #", 1))
+    assert stale_by_the_shop_file(project) == {"03_explore"}
+    path.write_text(good)
+    assert stale_by_the_shop_file(project) == set()
+
+
 def test_a_changed_parameter_runs_only_what_follows(project):
     change(project, recommend={"k": 5})
     assert ran(run(project, "dvc", "repro")) == ["08_recommend", "index"]

@@ -18,6 +18,7 @@ import pytest
 from projects import BIN, ROOT, new_project
 
 from recomart_lib.core import shop_tables, shops
+from recomart_lib.core.errors import UserError
 
 PAGE = ROOT / "docs/your_shop.md"
 BLOCK = re.compile(r"^```(python|text|yaml|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -102,3 +103,58 @@ def test_the_page_is_correct_to_the_end(project_at_the_gate):
 def test_every_key_is_explained(part):
     explained = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", PAGE.read_text(), re.MULTILINE))))
     assert set(part.model_fields) - {"name"} <= explained
+
+
+KEY_ROW = re.compile(r"^\| (`.*?`) \| (.*) \|$", re.MULTILINE)
+COLUMNS = {
+    "users": "{user_id: u, gender: g, country: c}",
+    "items": "{item_id: i, name: n, category: genre, price: p}",
+    "events": "{user_id: u, item_id: i, timestamp: t, event_type: e, quantity: q, price: p}",
+}
+
+
+def examples_of_keys() -> list[tuple[str, str, str]]:
+    """(table or shop, keys of the row, YAML) for each example in the tables of keys: `[a]`, `"a"`, `{a: b}`, `a: b`."""
+    parts = zip(("table", "shop"), PAGE.read_text(encoding="utf-8").split("| key of the shop |"), strict=True)
+    rows = [(part, *row) for part, text in parts for row in KEY_ROW.findall(text)]
+    snippets = [(part, keys, snippet) for part, keys, meaning in rows for snippet in re.findall(r"`([^`]+)`", meaning)]
+    values = [(part, keys, f"{{{text}}}" if re.match(r"\w+: ", text) else text) for part, keys, text in snippets]
+    return [entry for entry in values if re.fullmatch(r"\[.+\]|\{.+\}|\".*\"", entry[2])]
+
+
+def shop_file(part: str, table: str, key: str, value: str) -> str:
+    """A shop file with one key: of the shop, or of one of its tables."""
+    lines = ["title: T", "currency: EUR", "time_zone: UTC", "simulated: false", "cut: auto", "horizon_days: auto"]
+    lines += ["relevant_events: [purchase]", *([f"{key}: {value}"] if part == "shop" else []), "tables:"]
+    for name, columns in COLUMNS.items():
+        own = part == "table" and name == table
+        mapped = f"{{<<: {columns}, {value[1:]}" if own and key == "columns" else columns
+        more = f", {key}: {value}" if own and key != "columns" else ""
+        lines.append(f"  {name}: {{kind: csv, path: x.csv, columns: {mapped}{more}}}")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(("part", "keys", "value"), examples_of_keys())
+def test_an_example_of_a_key_is_accepted_in_a_shop_file(tmp_path, part, keys, value):
+    """By one of the keys of its row, in one of the three tables."""
+    path, problems = tmp_path / "x.yaml", []
+    for key in re.findall(r"`(\w+)`", keys):
+        for table in COLUMNS:
+            path.write_text(shop_file(part, table, key, value), encoding="utf-8")
+            try:
+                shops.read(path)
+                return
+            except UserError as problem:
+                problems.append(str(problem))
+    pytest.fail("\n".join(problems))
+
+
+def test_where_text_is_wanted_the_page_is_right(tmp_path):
+    """The examples below the tables of keys."""
+    content = shop_file("table", "users", "nulls", "[NULL, 0, 1.10], values: {country: {NO: Norway}}")
+    (tmp_path / "x.yaml").write_text(content.replace("cut: auto", "cut: 2025-11-01"), encoding="utf-8")
+    shop = shops.read(tmp_path / "x.yaml")
+    assert (shop.cut, shop.tables["users"].nulls) == ("2025-11-01", ["NULL", "0", "1.10"])
+    assert shop.tables["users"].values == {"country": {"NO": "Norway"}}
+    for example in ("`nulls: [NULL, 0, 1.10]`", "`values: {country: {NO: Norway}}`", "`cut: 2025-11-01`"):
+        assert example in PAGE.read_text(encoding="utf-8")
