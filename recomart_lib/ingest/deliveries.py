@@ -13,7 +13,8 @@ AHEAD = timedelta(days=366)  # a price list may come before it holds, but not by
 WITH_SEPARATORS = r"(?<!\d)(?P<y1>\d{4})(?P<sep>[-_./])(?P<m1>\d\d)(?:(?P=sep)(?P<d1>\d\d))?(?!\d)"
 HIVE = r"year=(?P<y2>\d{4})/month=(?P<m2>\d\d?)(?:/day=(?P<d2>\d\d?))?(?!\d)"
 COMPACT = r"(?<!\d)(?P<y3>\d{4})(?P<m3>\d\d)(?P<d3>\d\d)(?:T?\d{4}(?:\d\d)?)?(?!\d)"
-DAY = re.compile(f"{HIVE}|{WITH_SEPARATORS}|{COMPACT}")
+DAY_FIRST = r"(?<!\d)(?P<d4>\d\d)\.(?P<m4>\d\d)\.(?P<y4>\d{4})(?!\d)"  # with points; elsewhere the month may be first
+DAY = re.compile(f"{HIVE}|{DAY_FIRST}|{WITH_SEPARATORS}|{COMPACT}")
 
 
 def day_in_name(name: str, landed: date) -> date | None:
@@ -27,7 +28,7 @@ def day_in_name(name: str, landed: date) -> date | None:
 
 def _days(name: str) -> Iterator[date]:
     for match in DAY.finditer(name):
-        parts = [match[f"{part}{n}"] for n in (1, 2, 3) for part in "ymd" if match[f"y{n}"]]
+        parts = [match[f"{part}{n}"] for n in (1, 2, 3, 4) for part in "ymd" if match[f"y{n}"]]
         try:
             yield date(*(int(part or 1) for part in parts))
         except ValueError:  # digits that are no day, such as 2025-13

@@ -7,6 +7,7 @@ import polars as pl
 from recomart_lib.core.shops import Shop
 from recomart_lib.core.source_files import LeftOut
 from recomart_lib.core.text import number, percent, plural, safe
+from recomart_lib.ingest.deliveries import day_in_name
 from recomart_lib.ingest.sources.rest_paging import CERTAIN_ENDS
 
 
@@ -72,19 +73,25 @@ def _with_most(files: pl.DataFrame, column: str) -> str:
 def deliveries(files: pl.DataFrame) -> str:
     """Users and items that came more than once: each delivery states what holds from its day on."""
     entities = files.filter(pl.col("table").is_in(["users", "items"]), ~pl.col("file").str.starts_with("replay/"))
-    counted = entities.group_by("table", maintain_order=True).agg(
-        pl.len().alias("n_files"),
-        pl.col("valid_from").n_unique().alias("n_days"),
-        pl.col("valid_from").min().alias("first"),
-        pl.col("valid_from").max().alias("last"),
+    groups = entities.partition_by("table", maintain_order=True)
+    return " ".join(_deliveries(group) for group in groups if group.height > 1)
+
+
+def _deliveries(files: pl.DataFrame) -> str:
+    """The sentence about the files of one table."""
+    days = files.get_column("valid_from")
+    names_and_days = files.select("file", "valid_from").iter_rows()
+    undated = [name for name, day in names_and_days if day_in_name(name, day) is None]
+    without = (
+        f" {plural(len(undated), 'file')} of them (the first: {safe(undated[0])}) without a day in the name: the day is "
+        "that of the first ingestion."
+        if undated
+        else ""
     )
-    sentences = [
-        f"**{row['table']}: {row['n_files']} files are {plural(row['n_days'], 'delivery', 'deliveries')}**, from "
-        f"{row['first']} to {row['last']}: each states what holds from the day in its file's name on (without one, "
-        "from the day of its first ingestion)."
-        for row in counted.filter(pl.col("n_files") > 1).iter_rows(named=True)
-    ]
-    return " ".join(sentences)
+    return (
+        f"**{files['table'][0]}: {files.height} files are {plural(days.n_unique(), 'delivery', 'deliveries')}**, from "
+        f"{days.min()} to {days.max()}: each states what holds from its day on.{without}"
+    )
 
 
 def no_longer_delivered(names: list[str]) -> str:

@@ -18,6 +18,8 @@ LANDED = date(2025, 6, 15)
         ("items_2025_03_01.csv", date(2025, 3, 1)),
         ("items.2025.03.01.csv", date(2025, 3, 1)),
         ("items_20250301.csv", date(2025, 3, 1)),
+        ("artikel_01.03.2025.csv", date(2025, 3, 1)),
+        ("2024/01/artikel_31.03.2025.csv.gz", date(2025, 3, 31)),
         ("items_20250301T0615.csv", date(2025, 3, 1)),
         ("items_20250301061500.csv", date(2025, 3, 1)),
         ("items_2025-03-01_2.csv", date(2025, 3, 1)),
@@ -40,7 +42,8 @@ def test_a_name_says_the_day(name, day):
         "items.csv",
         "items_2025.csv",
         "items_202503.csv",  # six digits may be anything
-        "items_01.03.2025.csv",  # the day first: or is it the month?
+        "items_01-03-2025.csv",  # the first of March, or the third of January?
+        "items_03.31.2025.csv",
         "items_2025-13-01.csv",
         "items_20250230.csv",
         "items_4006381333931.csv",  # an article number

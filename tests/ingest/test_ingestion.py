@@ -239,6 +239,7 @@ def test_a_file_holds_from_the_day_in_its_name_or_of_its_first_ingestion(tiny_sh
     days = dict(files.filter(pl.col("table") == "items").select("file", "valid_from").iter_rows())
     assert days == {"items.csv": datetime.now(UTC).date(), "items_2024-02.csv": date(2024, 2, 1)}
     assert "items: 2 files are 2 deliveries" in takeaways.deliveries(files)
+    assert "1 file of them (the first: items.csv) without a day in the name" in takeaways.deliveries(files)
     assert "users" not in takeaways.deliveries(files)
 
 
