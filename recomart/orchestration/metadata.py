@@ -21,7 +21,8 @@ from recomart_lib.ingest import lake
 CHECKS = {
     "02_validate": {
         "quality_gate": "The quality score is at least validate.min_quality, and every table has good rows.",
-        "reconciliation": "delivered = ingested + rejected; ingested = good + quarantined + duplicates + excluded.",
+        "reconciliation": "delivered = ingested + rejected; ingested = good + history + quarantined + duplicates "
+        "+ excluded.",
     },
     "05_features": {"leakage_audit": "No feature uses events at or after its as_of time; a planted leak is detected."},
     "07_evaluate": {"targets": "Precision, recall and ndcg at 10 reach their targets (a warning if they do not)."},
