@@ -27,6 +27,24 @@ REFUSED = {
     "s": "cannot stand beside other parts; for seconds since 1970 write timestamp_format: epoch_s",
     "x": "depends on the language; write day, month and year in their order, like %d.%m.%y or %m/%d/%y",
 }
+# Numeric specifiers -> digits.
+WIDTHS = {
+    "Y": 4,
+    "G": 4,
+    "y": 2,
+    "g": 2,
+    "C": 2,
+    "m": 2,
+    "d": 2,
+    "H": 2,
+    "I": 2,
+    "M": 2,
+    "S": 2,
+    "U": 2,
+    "W": 2,
+    "V": 2,
+}
+WIDTHS |= {"j": 3, "u": 1, "w": 1, "3f": 3, "6f": 6, "9f": 9}
 # Moments that tell all parts of a time apart: leap days, both halves of a day, days whose week is of another year.
 SAMPLE = [
     datetime(1999, 12, 31, 23, 59, 58, 987_654, UTC),
@@ -66,6 +84,32 @@ def has_zone_name_only(time_format: str) -> bool:
 def canonical(time_format: str) -> str:
     """Seconds since 1970 by their own name: %s is epoch_s."""
     return "epoch_s" if time_format == "%s" else time_format
+
+
+@cache
+def strict_pattern(time_format: str) -> str | None:
+    """The pattern of times with no marks between digits, or with years of two digits; None for other formats.
+
+    Polars reads 10125 as %d%m%y too: the tenth of December 2005. With all digits, it is 010125.
+    """
+    matches = list(SPECIFIER.finditer(time_format))
+    ends = {match.end() for match in matches if match[2] in WIDTHS}
+    starts = {match.start() for match in matches if match[2] in WIDTHS}
+    if not (ends & starts or {"y", "g"} & {match[2] for match in matches}):
+        return None
+    parts, position = [], 0
+    for match in matches:
+        parts.append(_literal(time_format[position : match.start()]))
+        part, position = match[2], match.end()
+        is_exact = part in {"y", "g"} or match.start() in ends or match.end() in starts
+        digits = rf"\d{{{WIDTHS[part]}}}" if part in WIDTHS and is_exact else None
+        parts.append(digits or ".*")
+    return f"^{''.join(parts)}{_literal(time_format[position:])}$"
+
+
+def _literal(text: str) -> str:
+    """A pattern for what stands between the specifiers; Polars takes any white space for white space."""
+    return r"\s*".join(map(re.escape, re.split(r"\s+", text)))
 
 
 @cache

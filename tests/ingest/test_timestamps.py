@@ -44,6 +44,28 @@ def test_a_zone_that_is_not_known_is_not_guessed(cell):
 
 
 @pytest.mark.parametrize(
+    ("cell", "time_format", "is_read"),
+    [
+        ("010125", "%d%m%y", True),
+        ("10125", "%d%m%y", False),  # a spreadsheet has dropped the zero: it is not the tenth of December 2005
+        ("1012025", "%d%m%Y", False),
+        ("01012025 0558", "%d%m%Y %H%M", True),
+        ("01012025 558", "%d%m%Y %H%M", False),
+        ("20250101055800120", "%Y%m%d%H%M%S%3f", True),
+        ("2025010105580012", "%Y%m%d%H%M%S%3f", False),
+        ("01.02.25", "%d.%m.%y", True),
+        ("1.2.25 5:58", "%d.%m.%y %H:%M", True),
+        ("01.02.5", "%d.%m.%y", False),
+        ("1.2.2025 5:58", "%d.%m.%Y %H:%M", True),
+        ("25001", "%y%j", True),
+        ("01.02.25  05:58 PM +0100", "%d.%m.%y %I:%M %p %z", True),
+    ],
+)
+def test_digits_without_marks_are_complete(cell, time_format, is_read):
+    assert (timestamps.days(pl.Series([cell]), spec(time_format), ZONE)[0] is not None) == is_read
+
+
+@pytest.mark.parametrize(
     ("cell", "time_format", "expected"),
     [
         ("2025-01-01 23:30:00 UTC", "%Y-%m-%d %H:%M:%S %Z", date(2025, 1, 2)),

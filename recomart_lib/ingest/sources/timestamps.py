@@ -8,7 +8,7 @@ import polars as pl
 
 from recomart_lib.core.schemas import TIMESTAMP
 from recomart_lib.core.shop_tables import Table
-from recomart_lib.core.time_formats import EPOCHS, canonical, has_zone_name_only, is_moment
+from recomart_lib.core.time_formats import EPOCHS, canonical, has_zone_name_only, is_moment, strict_pattern
 from recomart_lib.ingest.sources import epochs, iso_8601, zone_names
 
 # the range that Python can represent in any zone
@@ -80,4 +80,6 @@ def _times(cells: pl.Series, time_format: str | None, zone: str) -> pl.DataFrame
 
 
 def _parsed(text: pl.Expr, time_format: str, zone: str | None = None) -> pl.Expr:
+    if pattern := strict_pattern(time_format):
+        text = pl.when(text.str.contains(pattern)).then(text)
     return text.str.to_datetime(time_format, time_unit="us", time_zone=zone, strict=False)
