@@ -22,6 +22,7 @@ Location = tuple[str | int, ...]  # of a value: keys, and positions in lists
 TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "null", "bool", "int", "float", "seq", "map")}
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 UTF_8_MARK = b"\xef\xbb\xbf"
+CONFLICT = re.compile(r"^<{7} .*$", re.MULTILINE)  # a mark of Git
 # what PyYAML says -> what is wrong, and what to do
 ADVICE = {
     r"character '\\t'": "a tab; indent with spaces",
@@ -90,6 +91,9 @@ def read_yaml(path: Path) -> Document:
         or if a mapping has a key twice; names the line.
     """
     text = _text(path)
+    if mark := CONFLICT.search(text):
+        line = text.count("\n", 0, mark.start()) + 1
+        raise UserError(f"{path}, line {line} is a mark of a merge conflict ({mark[0]}). Resolve the conflict.")
     try:
         loader = _Loader(text)
         node = loader.get_single_node()

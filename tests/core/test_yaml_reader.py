@@ -96,6 +96,10 @@ def test_line_ends_and_marks_of_other_editors_do_no_harm(tmp_path, content):
         ("a: 1\nb: ü\n".encode("latin-1"), "line 2: the byte 0xfc is not UTF-8. Save the file as UTF-8."),
         ("a: 1\n".encode("utf-16"), "is UTF-16, or no text. Save it as UTF-8."),
         ("a: 1\n".encode("utf-16-le"), "is UTF-16, or no text. Save it as UTF-8."),
+        (
+            "a: 1\n<<<<<<< HEAD\nb: 2\n=======\nb: 3\n>>>>>>> theirs\n",
+            "line 2 is a mark of a merge conflict (<<<<<<< HEAD). Resolve the conflict.",
+        ),
         ("just text", "expected `key: value` lines, found a text."),
     ],
 )

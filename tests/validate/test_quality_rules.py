@@ -30,6 +30,27 @@ def test_rules_that_later_stages_depend_on_stay_errors(rule):
         quality_rules.rules(Validate(rules={rule: "off"}))
 
 
+def test_the_rules_of_a_shop_win_over_params_yaml():
+    shop = full_shop().model_copy(update={"rules": {"price_usual": "error", "age_possible": "off"}})
+    settings = quality_rules.of_shop(Validate(rules={"price_usual": "off", "item_named": "error"}), shop)
+    held = {rule.name: rule.severity for rule in quality_rules.rules(settings)}
+    assert "age_possible" not in held
+    assert [held[name] for name in ("price_usual", "item_named", "event_user_known")] == ["error", "error", "error"]
+    assert quality_rules.of_shop(Validate(), full_shop()) == Validate()
+
+
+@pytest.mark.parametrize(
+    ("rules", "complaint"),
+    [
+        ({"age_posible": "off"}, r"shops/x.yaml: rules.age_posible: no such rule. Did you mean 'age_possible'\?"),
+        ({"event_id_unique": "off"}, "shops/x.yaml: rules.event_id_unique must be error"),
+    ],
+)
+def test_a_wrong_rule_of_a_shop_names_its_file(rules, complaint):
+    with pytest.raises(UserError, match=complaint):
+        quality_rules.of_shop(Validate(), full_shop().model_copy(update={"rules": rules}))
+
+
 ODD = [
     EVENT | {"event_id": "e1", "quantity": 2},
     EVENT | {"event_id": None, "user_id": None, "item_id": None, "event_type": None, "timestamp": None},
