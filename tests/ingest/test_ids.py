@@ -40,6 +40,7 @@ def read_ids(folder, *written: str, **events: object):
         ("#1", "#1"),
         ("2024-01-05", "2024-01-05"),
         ("A,0", "A,0"),
+        ('="00123"', "00123"),
     ],
 )
 def test_ids_are_kept_as_they_are(tmp_path, written, kept):

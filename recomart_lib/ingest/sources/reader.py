@@ -168,6 +168,8 @@ def _typed(delivered: Delivered, records: Records, path: Path, shop: Shop, table
     cells = _with_absent(_with_flags(delivered.cells, spec.flags), mapping, records.lines.len())
     try:
         return cast(delivered._replace(cells=cells), mapping, spec, shop.time_zone, line_totals(shop, table))
+    except UserError as problem:
+        raise UserError(f"{path}: tables.{table}.{problem}") from None
     except pl.exceptions.PolarsError as problem:
         raise UserError(f"{path}: a column that tables.{table} maps has an impossible type: {problem}") from None
 

@@ -14,7 +14,7 @@ def prepare(written: pl.DataFrame, spec: Table) -> pl.DataFrame:
 
     Bands in a column of ages move to the column of age groups.
     """
-    cells = _translated(_stripped(written), spec.values)
+    cells = _translated(_unprotected(_stripped(written)), spec.values)
     cells = cells.with_columns(_without_nulls(ours, dtype, spec.nulls) for ours, dtype in cells.schema.items())
     for prefix in ("", "users."):
         if f"{prefix}age" in cells.columns:
@@ -28,13 +28,19 @@ def _stripped(written: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _unprotected(cells: pl.DataFrame) -> pl.DataFrame:
+    """Ids without the formula that keeps a spreadsheet from reading them as numbers: `="00123"` is 00123."""
+    names = [ours for ours, dtype in cells.schema.items() if dtype == pl.String and ids.is_id(ours)]
+    return cells.with_columns(pl.col(names).str.replace(r'^="(.*)"$', "$1"))
+
+
 def _translated(cells: pl.DataFrame, values: dict[str, dict[str, str]]) -> pl.DataFrame:
     """The cells with the shop file's translations; a column of numbers with translations becomes text."""
     translated = []
     for ours, translations in values.items():
         dtype, words = cells.schema[ours], pl.col(ours)
         if dtype.is_temporal():
-            raise UserError(f"values.{ours}: the delivered column holds times, and no words that could be translated")
+            raise UserError(f"values.{ours}: the delivered column holds times, and no words that could be translated.")
         if dtype != pl.String:
             words = words.cast(pl.String).str.replace(r"\.0$", "")
         translated.append(words.replace({word.strip(): meaning for word, meaning in translations.items()}))
