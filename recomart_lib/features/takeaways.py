@@ -92,10 +92,16 @@ def statements(table: str, history: pl.DataFrame, used: pl.DataFrame, zone: str)
         n_changed = history.filter(pl.col(KEYS[table]).is_duplicated()).get_column(KEYS[table]).n_unique()
         stated = (
             f"**{n_changed:,} of {plural(n_ids, name)} changed** ({plural(history.height, 'statement')}, {span}); as of a "
-            "cut, the newest statement until then counts."
+            f"cut, the newest statement until then counts. It differs from today's: {_cuts(used, table, 'older') or 'at no cut'}."
         )
-    early = used.filter(pl.col("table") == table, pl.col("before_first") > 0)
-    if not early.height:
-        return f"{stated} No cut needs a later one."
-    where = ", ".join(f"{row['cut']} {row['before_first']:,} of {row['ids']:,}" for row in early.to_dicts())
-    return f"{stated} **Where there is none yet, the first one is used, although it is later than the cut**: {where}."
+    if early := _cuts(used, table, "before_first"):
+        return (
+            f"{stated} **Where there is none yet, the first one is used, although it is later than the cut**: {early}."
+        )
+    return f"{stated} No cut needs a later one."
+
+
+def _cuts(used: pl.DataFrame, table: str, column: str) -> str:
+    """The cuts at which a count of `statements.used` is not 0, as `test 3 of 40, validation 7 of 38`."""
+    rows = used.filter(pl.col("table") == table, pl.col(column) > 0).iter_rows(named=True)
+    return ", ".join(f"{row['cut']} {row[column]:,} of {row['ids']:,}" for row in rows)
