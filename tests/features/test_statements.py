@@ -116,7 +116,8 @@ def test_the_statements_that_cuts_use_are_counted_and_described(tmp_path):
     ]
     assert takeaways.statements("items", histories["items"], used, "UTC") == (
         "**1 of 2 products changed** (4 statements, 2024-01-01 to 2024-06-01); as of a cut, the newest statement until "
-        "then counts. It differs from today's: training_1 1 of 2, test 1 of 2. **Where there is none yet, the first one is used, although it is later than the cut**: "
+        "then counts. It differs from today's: training_1 1 of 2, test 1 of 2. "
+        "**Where there is none yet, the first one is used, although it is later than the cut**: "
         "training_1 1 of 2."
     )
     assert "today's: training_1 1 of 1. No cut" in takeaways.statements("users", histories["users"], used, "UTC")
