@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from recomart_lib.core.errors import UserError
+from recomart_lib.core.outlying_days import Bulk, bulk
 from recomart_lib.core.text import plural
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -71,6 +72,12 @@ def per_week(events: pl.DataFrame, zone: str) -> pl.DataFrame:
     limits = days.select(first=pl.col("day").min(), last=pl.col("day").max())
     full = (pl.col("week") >= pl.col("first")) & (pl.col("week").dt.offset_by("6d") <= pl.col("last"))
     return weeks.join(limits, how="cross").filter(full).drop("first", "last").sort("week")
+
+
+def bulk_of_days(events: pl.DataFrame, zone: str) -> Bulk:
+    """The local days that hold almost all events, and how many events lie far outside, by a gap of over 30 days."""
+    days = events.group_by(day=pl.col("timestamp").dt.convert_time_zone(zone).dt.date()).agg(n=pl.len())
+    return bulk(days, 30)
 
 
 def week_hours(events: pl.DataFrame, zone: str) -> pl.DataFrame:

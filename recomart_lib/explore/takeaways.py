@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from recomart_lib.core.numbers import varies
+from recomart_lib.core.outlying_days import Bulk
 from recomart_lib.core.text import number, percent, plural, safe
 
 DOMINANT = 0.25  # one user or product with this share of all events is reported
@@ -68,6 +69,18 @@ def season(weeks: pl.DataFrame) -> str:
         f"**The busiest week ({best['week']}) has {ratio:.1f} times the events of the quietest ({worst['week']})**; {change}. "
         "A split by time includes these changes; a random split would hide them."
     )
+
+
+def far_days(found: Bulk) -> str:
+    """A few events far before or after all others; `found` is that of `summaries.bulk_of_days`."""
+    sides = [
+        (found.n_before, found.gap_before, f"before all others, the first of which is on {found.first}"),
+        (found.n_after, found.gap_after, f"after all others, the last of which is on {found.last}"),
+    ]
+    parts = [f"{plural(n, 'event')} at least {plural(gap, 'day')} {where}" for n, gap, where in sides if n]
+    if not parts:
+        return ""
+    return f"**{'; '.join(parts)}**: the figures of this page include such days. 04 says whether it uses them."
 
 
 def busiest_hour(grid: pl.DataFrame) -> str:

@@ -23,6 +23,15 @@ def test_the_busiest_hour_is_local():
     assert "167 of 168 hours" in takeaways.busiest_hour(grid)
 
 
+def test_events_far_from_all_others_are_named_on_both_sides():
+    daily = [{"timestamp": utc(2024, month, day)} for month in range(1, 7) for day in range(1, 29)]
+    far = [{"timestamp": utc(2019, 1, 1)}, {"timestamp": utc(2025, 6, 28, 23, 30)}]
+    sentence = takeaways.far_days(summaries.bulk_of_days(rows("events", *daily, *daily, *far), "Europe/Berlin"))
+    assert "1 event at least 1,826 days before all others, the first of which is on 2024-01-01" in sentence
+    assert "1 event at least 366 days after all others, the last of which is on 2024-06-28" in sentence
+    assert takeaways.far_days(summaries.bulk_of_days(rows("events", *daily), "UTC")) == ""
+
+
 def test_category_and_currency_are_escaped():
     table = pl.DataFrame({"category": ["<b>x"], "revenue": [10.0], "n": [3], "items": [1], "median_price": [2.0]})
     sentence = takeaways.category_structure(table, "<EUR>")
