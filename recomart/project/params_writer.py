@@ -8,9 +8,13 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from recomart_lib.core import files
+
 
 def update(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
-    """Set `changes[section][key]` in a YAML file, and keep all other lines. The file is replaced atomically.
+    """Set `changes[section][key]` in a YAML file, and keep all other lines.
+
+    The file is replaced atomically; a link stays a link.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "params.yaml"
@@ -27,7 +31,5 @@ def update(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
     for section, values in changes.items():
         for key, value in values.items():
             content.setdefault(section, {})[key] = value
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("w", encoding="utf-8") as stream:
+    with files.complete(path.resolve()) as unfinished, unfinished.open("w", encoding="utf-8") as stream:
         yaml.dump(content, stream)
-    temporary.replace(path)

@@ -19,6 +19,7 @@ import polars as pl
 from numpy.random import Generator
 from tqdm.auto import tqdm
 
+from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
 
 
@@ -781,6 +782,5 @@ def _write(path: Path, text: str) -> None:
     content = text.encode()
     if path.exists() and path.read_bytes() == content:
         return
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
+    with files.complete(path) as unfinished:
+        unfinished.write_bytes(content)

@@ -77,5 +77,5 @@ def _written_folders(root: Path) -> list[Path]:
 
 def _name(path: Path, root: Path) -> str:
     """The path from the project's root, if it is in it; a folder ends with a slash."""
-    name = path.relative_to(root) if path.is_relative_to(root) else path
+    name = path.relative_to(root) if path.is_relative_to(root) and path != root else path
     return f"{name}/" if path.is_dir() else str(name)
