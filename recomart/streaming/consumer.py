@@ -10,11 +10,10 @@ the session; the next one rejoins the group and resumes from what the zone and t
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 
 import polars as pl
@@ -24,6 +23,7 @@ from recomart.project.params import Stream
 from recomart.streaming.client import client
 from recomart.streaming.dead_letters import TRANSACTION_S, DeadLetterSender, Unsent
 from recomart.streaming.messages import read
+from recomart.streaming.owned_partition import OwnedPartition
 from recomart.streaming.topic_ids import TopicIds, answer
 from recomart_lib.core.errors import UserError
 from recomart_lib.stream import commit_log, compaction, generations, latency
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 TIMEOUT_S = 30
 MAX_THREADS = 4  # partitions that are written in parallel
 RETRY_S = 1  # between two sessions
+TOPIC_EVERY_S = 10  # how often an idle consumer asks whether its topic was recreated
 OFFSETS_EVERY_S = 1  # without dead letters, the group's offsets only serve to display the lag
 MAX_MESSAGE_BYTES = 10_000_000
 SETTINGS = {  # params.yaml: stream.client and stream.consumer override these
@@ -62,48 +63,6 @@ FATAL = {
 
 class TopicRecreatedError(Exception):
     """The topic is not the one from which this session started to read."""
-
-
-class OwnedPartition:
-    """A partition that this consumer owns: its log, its next offset, and the ids of its latest events."""
-
-    def __init__(self, zone: Zone, topic: str, partition: int, n_ids: int, topic_id: str | None) -> None:
-        self._zone, self._topic, self.partition, self._n_ids = zone, topic, partition, n_ids
-        self.name = generations.log_of(zone, topic, partition, topic_id)
-        self.topic = self.name.rpartition("-")[0]  # with its generation
-        self.next, self.sent, known_id = commit_log.position(zone, self.name)
-        self.topic_id = topic_id or known_id
-        self.send_until = 0  # offset before which dead letters are known; `sent` must reach it before it is committed
-        self.committed = 0  # the group's offset; the embedded broker does not store one sent in a transaction
-        self._load_ids()
-
-    def _load_ids(self) -> None:
-        self._n_moved = commit_log.latest_compaction(self._zone)["n_moved"]
-        last = generations.last_ids(self._zone, self._topic, self.partition, self._n_ids)
-        self._ids = dict.fromkeys(_hashes(last))
-
-    def is_new(self, ids: pl.Series) -> pl.Series:
-        """Which of these events are new (booleans); call `remember` once they are committed.
-
-        An event that became a dead letter since the ids were read may come again, corrected, under its id.
-        """
-        is_known = pl.Series(map(self._ids.__contains__, _hashes(ids)), dtype=pl.Boolean)
-        if is_known.any() and commit_log.latest_compaction(self._zone)["n_moved"] != self._n_moved:
-            self._load_ids()
-            return self.is_new(ids)
-        return ~is_known & ids.is_first_distinct()
-
-    def remember(self, end: int, ids: pl.Series) -> None:
-        """Note that events with these ids are committed, up to offset `end`."""
-        self.next = end
-        self._ids.update(dict.fromkeys(_hashes(ids)))
-        for old in list(itertools.islice(self._ids, max(0, len(self._ids) - self._n_ids))):
-            del self._ids[old]
-
-
-def _hashes(ids: pl.Series | list[str]) -> list[int]:
-    # 64 bits: among a million ids, the probability that any two collide is one in forty million
-    return pl.Series(ids, dtype=pl.String).hash().to_list()
 
 
 def run(
@@ -179,7 +138,8 @@ class Session:
         topic_ids: TopicIds,
     ) -> None:
         self._zone, self._settings, self._rules, self._follow = zone, settings, rules, follow
-        self._topic_ids = topic_ids
+        self._topic_ids, self._topic_at = topic_ids, time.monotonic()
+        self._topic_request: Future | None = None
         self._owned: dict[int, OwnedPartition] = {}
         self.n_events, self._offsets_at = 0, time.monotonic()
         self.joined: float | None = None  # when the group assigned partitions to it, or none
@@ -203,8 +163,17 @@ class Session:
             if messages:
                 self._commit(messages)
                 last_message_at = time.monotonic()
+            self._watch_topic()
             self._commit_offsets()
         self._commit_offsets(immediately=True)
+
+    def _watch_topic(self) -> None:
+        """Ask for the topic's id now and then, without waiting: no message may come from where the old one ended."""
+        if self._topic_request and self._topic_request.done():
+            self._require_same_topic(answer(self._topic_request), 0)
+            self._topic_request = None
+        elif not self._topic_request and time.monotonic() - self._topic_at > TOPIC_EVERY_S:
+            self._topic_request, self._topic_at = self._topic_ids.request(), time.monotonic()
 
     def _idle(self, last_message_at: float, idle_s: float | None) -> bool:
         """Whether no message has arrived for `idle_s` seconds since it joined the group."""
@@ -296,9 +265,8 @@ class Session:
     def _require_same_topic(self, topic_id: str | None, n_messages: int) -> None:
         """Raise `TopicRecreatedError` if the topic has another id now: then nobody knows of which the messages are."""
         if topic_id and any(owned.topic_id not in (None, topic_id) for owned in self._owned.values()):
-            raise TopicRecreatedError(
-                f"The topic {self._settings.topic} was recreated while it was read: {n_messages} messages were not used"
-            )
+            unused = f": {n_messages} messages of unknown origin were not used" if n_messages else ""
+            raise TopicRecreatedError(f"The topic {self._settings.topic} was recreated while it was read{unused}")
 
     def _report(self, new_events: list[pl.DataFrame]) -> None:
         """Count the events that are durable now, and pass them to `follow`."""

@@ -56,6 +56,8 @@ def answer(request: Future | None) -> str | None:
         return None
     try:
         topic_id = request.result(2 * TIMEOUT_S).topic_id
+    except TimeoutError:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer about the topic's id")) from None
     except KafkaException as problem:
         if problem.args[0].code() in {*NONE_GIVEN, KafkaError.UNKNOWN_TOPIC_OR_PART}:
             return None
