@@ -89,11 +89,12 @@ def _reconciliation(root: Path) -> AssetCheckResult:
     tables = _metrics(root, "quality").get("tables", {})
     parts = ("good", "history", "quarantined", "duplicates", "excluded")
     differences_by_table = {
-        name: [t["delivered"] - t["landed"] - t["rejected"], t["landed"] - sum(t[part] for part in parts)]
+        name: [t["delivered"] - t["landed"] - t["rejected"], t["landed"] - sum(t.get(part, 0) for part in parts)]
         for name, t in tables.items()
     }
     rows = [
-        (name, *(f"{t[key]:,}" for key in ("delivered", "rejected", "landed", *parts))) for name, t in tables.items()
+        (name, *(f"{t.get(key, 0):,}" for key in ("delivered", "rejected", "landed", *parts)))
+        for name, t in tables.items()
     ]
     shown = _table(("table", "delivered", "rejected", "ingested", *parts), rows)
     passed = bool(tables) and not any(any(differences) for differences in differences_by_table.values())
