@@ -695,7 +695,8 @@ def test_no_line_of_bytes_is_ever_lost(body):
     assert len(placed) == len(set(placed))
     text = body.decode("utf-8", "surrogateescape")
     if '"' not in text:
-        written = [n for n, line in enumerate(io.StringIO(text, newline=""), start=2) if line.strip("\r\n")]
+        lines_of_text = (line.removeprefix("\ufeff") for line in io.StringIO(text, newline=""))
+        written = [n for n, line in enumerate(lines_of_text, start=2) if line.strip("\r\n")]
         assert sorted(placed) == written
 
 
