@@ -42,6 +42,11 @@ def test_headers_list_paths_so_that_files_can_be_checked_before_reading(tmp_path
     reader.check_columns(tmp_path / f"f.{kind}", shop_file, "events", names)
 
 
+def test_a_path_into_a_column_of_text_is_explained(tmp_path):
+    with pytest.raises(UserError, match=r"'user\.id' .* 'user' holds no objects \(only JSON and Parquet have them\)"):
+        deliver(tmp_path, "user,item,at\nu,a,2024-01-01\n", declared("csv"))
+
+
 def test_fields_that_are_not_mapped_are_listed(tmp_path):
     deliver(tmp_path, [RECORD | {"user": {"id": "a", "tier": "b"}, "note": "c"}], declared("jsonl"))
     assert reader.unmapped(tmp_path / "f.jsonl", declared("jsonl"), "events") == ["note", "user.tier"]

@@ -181,12 +181,16 @@ def fields(known: Sequence[str], name: str) -> list[str]:
 
 
 def hint(known: Sequence[str], missing: Sequence[str]) -> str:
-    """For missing paths into columns of objects: the fields that these have."""
+    """For missing paths into columns: the fields of the objects there, or that there are none."""
     sentences = {}
     for path in missing:
         column = path.rpartition(".")[0]
-        while column and not fields(known, column):
+        while column and column not in known:
             column = column.rpartition(".")[0]
-        if column:
-            sentences[column] = f" '{column}' holds: {', '.join(fields(known, column))}."
+        if column and (inner := fields(known, column)):
+            sentences[column] = f" '{column}' holds: {', '.join(inner)}."
+        elif column:
+            sentences[column] = (
+                f" '{column}' holds no objects (only JSON and Parquet have them), so no path leads into it."
+            )
     return "".join(sentences.values())
