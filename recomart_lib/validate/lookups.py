@@ -90,9 +90,9 @@ class Lookups:
         all rows of each of its ids, in the order of delivery.
         """
         key = KEYS[table]
-        statement = [key, *(name for name in STATEMENT if name in rows.columns)]
+        statement = pl.struct(key, *STATEMENT) if STATEMENT[0] in rows.columns else pl.col(key)
         rows = rows.with_columns(
-            first_of_key=pl.when(pl.col(key).is_not_null()).then(pl.struct(statement).is_first_distinct()),
+            first_of_key=pl.when(pl.col(key).is_not_null()).then(statement.is_first_distinct()),
             # a day is local, and the earliest time zone is 14 hours ahead of UTC
             last_day=pl.lit(self.now).dt.offset_by("14h").dt.date(),
             now=pl.lit(self.now),
