@@ -171,8 +171,8 @@ def _execute(
         output = folder / f"{name}.ipynb"
         try:
             papermill.execute_notebook(
-                _no_template(paths.place(paths.NOTEBOOKS, f"{name}.ipynb")),
-                _no_template(output),
+                paths.place(paths.NOTEBOOKS, f"{name}.ipynb"),
+                output,
                 parameters,
                 kernel_name="python3",
                 cwd=paths.root(),
@@ -195,11 +195,6 @@ def _sentence(name: str, message: str) -> str:
     if name in ("UserError", "GateError"):
         return message
     return disk.explained(f"{name}: {message}") or f"{name}: {message}"
-
-
-def _no_template(path: Path) -> str:
-    """The path for Papermill, which fills in parameters between braces."""
-    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _write_report(name: str, executed: nbformat.NotebookNode, error: str | None) -> None:

@@ -32,16 +32,20 @@ SHOPS = Path("shops")
 LOGS = Path("logs")
 
 
+# addresses of databases end at a question mark; DVC, Papermill and Optuna fill in values between braces
+REFUSED = ("?", "{", "}")
+
+
 def root() -> Path:
     """The project's folder: RECOMART_ROOT, or the nearest parent folder with params.yaml and dvc.yaml.
 
     A notebook run by hand starts in notebooks/, a stage in the root: both get the same folder.
     """
     folder = _root()
-    if "?" in str(folder):
+    if found := next((sign for sign in REFUSED if sign in str(folder)), None):
         raise UserError(
-            f"The project's folder {folder} must not have a question mark in its name: the addresses of its databases "
-            "would end there. Rename the folder."
+            f"The path of the project's folder, {folder}, must not contain {found}: programs that the pipeline uses would "
+            "take it for something else. Rename the folder."
         )
     return folder
 

@@ -154,8 +154,7 @@ def _open(file: Path, name: str) -> Any:
         with sqlite3.connect(file) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master")
         connection.close()
-        # Optuna fills in its version between braces
-        storage = optuna.storages.RDBStorage(f"sqlite:///{file}".replace("{", "{{").replace("}", "}}"))
+        storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
     except (sqlite3.DatabaseError, RuntimeError) as problem:
         raise UserError(
             f"{file} contains no studies that this version of Optuna can read ({problem}). "
