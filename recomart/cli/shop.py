@@ -35,7 +35,7 @@ def _name(description: str, default: str | None = None) -> typer.models.Argument
 
 @app.command("show", epilog=examples("recomart shop show", "recomart shop show online_retail"))
 def shop_show(name: Annotated[str | None, _name("A shop in shops/.", "list all shops")] = None) -> None:
-    """List the shops, or show one: its tables, its keys with all defaults, and the quality rules that hold for it."""
+    """List the shops, or show one with its keys, their defaults, and its quality rules."""
     parameters = params.load()
     base = parameters.base
     if name is None:
