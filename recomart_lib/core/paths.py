@@ -44,8 +44,8 @@ def root() -> Path:
     folder = _root()
     if found := next((sign for sign in REFUSED if sign in str(folder)), None):
         raise UserError(
-            f"The path of the project's folder, {folder}, must not contain {found}: programs that the pipeline uses would "
-            "take it for something else. Rename the folder."
+            f"The path of the project's folder, {folder}, must not contain {found}: programs that the pipeline uses "
+            "would take it for something else. Rename the folder."
         )
     return folder
 
