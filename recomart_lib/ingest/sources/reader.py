@@ -30,6 +30,7 @@ from recomart_lib.ingest.sources import (
     xlsx_reader,
 )
 from recomart_lib.ingest.sources.casting import Typed, cast
+from recomart_lib.ingest.sources.known_names import KnownNames
 from recomart_lib.ingest.sources.nested import Delivered
 from recomart_lib.ingest.sources.records import Chunk, Records, printable
 from recomart_lib.ingest.sources.refused_columns import RefusedColumns
@@ -52,24 +53,20 @@ def chunks(path: Path, shop: Shop, table: str, name: str | None = None) -> Itera
     UserError
         If the file cannot be read, or lacks a column that the shop file maps.
     """
-    spec, mapping, known, undecided, n_records = reading(shop, table), mapped_columns(shop, table), {}, None, 0
-    wanted, refused = [theirs for _, theirs in _required(shop, table)], RefusedColumns(path, mapping)
+    spec, wanted = reading(shop, table), [theirs for _, theirs in _required(shop, table)]
+    known, refused = KnownNames(wanted), RefusedColumns(path, mapped_columns(shop, table))
     for delivered_records in _records(path, spec):
         records = nested.renamed(delivered_records, headers.aliases(delivered_records.cells.columns, wanted))
         if spec.kind in KINDS_WITH_HEADER and records.cells.width:
             check_columns(path, shop, table, nested.names(records))
         delivered = nested.unpack(records, wanted)
-        is_complete = delivered.cells.width == len({*wanted})
-        known |= dict.fromkeys([*delivered.cells.columns, *([] if is_complete else nested.names(records))])
-        if records.lines.len():
-            undecided = delivered.undecided if undecided is None else undecided & delivered.undecided
-        n_records += records.lines.len()
+        known.add(records, delivered)
         typed = _typed(delivered, records, path, shop, table)
         refused.add(typed)
         refused.check(nested.names(records) if typed.refused else [])
         yield _chunk(records, typed, shop, table, name or path.name)
-    if n_records:
-        check_columns(path, shop, table, [*known, *(undecided or ())])
+    if known.n_records:
+        check_columns(path, shop, table, known.names())
 
 
 def read(path: Path, shop: Shop, table: str, name: str | None = None) -> Chunk:
