@@ -83,7 +83,7 @@ def statements(table: str, history: pl.DataFrame, used: pl.DataFrame, zone: str)
     name = {"users": "user", "items": "product"}[table]
     days = history.filter(pl.col("valid_from") > ALWAYS).get_column("valid_from").dt.convert_time_zone(zone).dt.date()
     if days.is_empty():
-        return f"**{name.capitalize()}s**: no table states anything about them; what events say counts as of every cut."
+        return f"**{name.capitalize()}s**: no statement has a day (one delivery, or events alone); each counts as of every cut."
     n_ids, changed = history.get_column(KEYS[table]).n_unique(), history.height - history.unique(KEYS[table]).height
     span = f"{days.min()}" if days.min() == days.max() else f"{days.min()} to {days.max()}"
     if not changed:

@@ -12,6 +12,7 @@ from datetime import datetime
 import polars as pl
 
 from recomart_lib.core.schemas import ALWAYS, KEYS, TABLES, TIMESTAMP, VALID_FROM
+from recomart_lib.ingest.deliveries import day_in_name
 from recomart_lib.ingest.lake import DELIVERY, LakeTable
 
 HOLDS_FROM = "holds_from"
@@ -23,16 +24,21 @@ def with_statements(table: str, lake_table: LakeTable, zone: str) -> pl.DataFram
     """All rows of users or items in the order of delivery, with `holds_from` (UTC) and `delivery` (the file's day).
 
     A row without a `valid_from` of its own holds from the day of its file, too; but if the same delivery has rows about
-    the same id that do have one, it has held before them, always.
+    the same id that do have one, it has held before them, always. So has the only delivery of a table whose files say
+    no day: when it was ingested says nothing about it, and must not change a result.
     """
     files = lake_table.files.select("source_file", DELIVERY)
     rows = lake_table.read().join(files, on="source_file", how="left", maintain_order="left")
-    file_day = _start_of_day(pl.col(DELIVERY), zone)
+    file_day = pl.lit(ALWAYS, TIMESTAMP) if _is_one_without_day(files) else _start_of_day(pl.col(DELIVERY), zone)
     if VALID_FROM not in rows.columns:
         return rows.with_columns(file_day.alias(HOLDS_FROM))
     has_dated_rows = pl.col(VALID_FROM).is_not_null().any().over(KEYS[table], DELIVERY)
     default = pl.when(has_dated_rows).then(pl.lit(ALWAYS, TIMESTAMP)).otherwise(file_day)
     return rows.with_columns(pl.coalesce(VALID_FROM, default).alias(HOLDS_FROM))
+
+
+def _is_one_without_day(files: pl.DataFrame) -> bool:
+    return files.get_column(DELIVERY).n_unique() == 1 and not any(day_in_name(*file) for file in files.iter_rows())
 
 
 def _start_of_day(day: pl.Expr, zone: str) -> pl.Expr:

@@ -128,7 +128,7 @@ def test_the_statements_that_cuts_use_are_counted_and_described(tmp_path):
 @pytest.mark.parametrize(
     ("moment", "zone", "expected"),
     [
-        (versions.ALWAYS, "UTC", "no table states anything about them"),
+        (versions.ALWAYS, "UTC", "no statement has a day"),
         (
             datetime.fromisoformat("2024-02-29T23:00Z"),
             "Europe/Berlin",

@@ -152,6 +152,12 @@ def test_a_statement_about_the_future_does_not_count_yet():
     assert result.report["entities"]["items"]["later"] == 2
 
 
+@pytest.mark.parametrize(("name", "moment"), [("items.csv", schemas.ALWAYS), (JANUARY, utc(2025, 1, 1))])
+def test_when_one_delivery_without_a_day_was_ingested_changes_no_result(name, moment):
+    result = check(good_tables() | {"items": {name: rows("items", ITEM)}})
+    assert history(result) == [("a", 10.0, moment)]
+
+
 def test_tables_without_deliveries_and_ids_of_events_alone_have_always_been_so():
     derived = {name: Table(kind="derived") for name in ("users", "items")}
     result = check({"events": rows("events", EVENT)}, full_shop(**derived))
