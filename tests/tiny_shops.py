@@ -73,11 +73,15 @@ KINDS = [["view"], ["rating"], ["purchase"], ["purchase", "return"], ["view", "c
 
 @dataclass(frozen=True)
 class TinyShop:
-    """A shop file, and the rows of its files by table; an absent table is derived from the events."""
+    """A shop file, and the rows of its files by table; an absent table is derived from the events.
+
+    The file of a table in `blank` has a header line only.
+    """
 
     declared: dict[str, Any]
     rows: dict[str, list[dict[str, str]]]
     protocol: str = "all"
+    blank: tuple[str, ...] = ()
 
 
 def draw(seed: int) -> TinyShop:
@@ -91,29 +95,41 @@ def draw(seed: int) -> TinyShop:
     }
     n_days = random.choice([1, 7, 30, 100, 100])
     rows["events"] = _events(random, kinds, n_users, n_items, n_days)
-    for table in [table for table in ("users", "items") if random.random() < 0.3]:
-        del rows[table]
     for table, records in rows.items():
         _reduce(table, records, random)
+    for table in [table for table in ("users", "items") if random.random() < 0.3]:
+        del rows[table]
+        if random.random() < 0.5:
+            _derive(table, rows["events"], random)
+    blank = tuple(table for table in rows if random.random() < 0.04)
     relevant = [kind for kind in ("purchase", "rating", "view") if kind in kinds][:1]
-    horizon = random.choice(["auto", max(1, n_days // 5), max(1, n_days // 5)])  # "auto": 30 days
-    keys = {"horizon_days": horizon, "relevant_events": relevant}
-    return TinyShop(declare(rows, **keys), rows, random.choice(["all", "novel"]))
+    horizon = random.choice(["auto", *[max(1, n_days // 5)] * 3])  # "auto": 30 days
+    keys = {"horizon_days": horizon, "relevant_events": relevant, "time_zone": random.choice(["UTC", "Asia/Tokyo"])}
+    return TinyShop(declare(rows, **keys), rows, random.choice(["all", "novel"]), blank)
 
 
 def declare(rows: dict[str, list[dict[str, str]]], **keys: object) -> dict[str, Any]:
-    """The shop file of these rows."""
-    tables = {
-        table: {"kind": "csv", "path": f"{table}.csv", "columns": {name: name for name in records[0]}}
-        for table, records in rows.items()
-        if records
-    }
+    """The shop file of these rows; columns of events such as `users.country` are those of derived tables."""
+    tables: dict[str, dict[str, Any]] = {}
+    for table, records in rows.items():
+        columns = {name: name for name in records[0] if "." not in name}
+        tables[table] = {"kind": "csv", "path": f"{table}.csv", "columns": columns}
+    for name in [name for name in rows["events"][0] if "." in name]:
+        table, _, column = name.partition(".")
+        tables.setdefault(table, {"kind": "derived", "columns": {}})["columns"][column] = name
     shop = {"title": "Tiny", "currency": "EUR", "time_zone": "UTC", "simulated": False, "cut": "auto"}
     return {**shop, "horizon_days": "auto", "relevant_events": ["purchase"], "tables": tables, **keys}
 
 
 def _cells(table: str, random: Random) -> dict[str, str]:
     return {name: random.choice(values) for name, values in VALUES[table].items()}
+
+
+def _derive(table: str, events: list[dict[str, str]], random: Random) -> None:
+    """Give events the cells of a derived table."""
+    for event in events:
+        cells = _cells(table, Random(event["user_id" if table == "users" else "item_id"]))
+        event |= {f"{table}.{name}": random.choice([value, ""]) for name, value in cells.items()}
 
 
 def _events(random: Random, kinds: list[str], n_users: int, n_items: int, n_days: int) -> list[dict[str, str]]:
@@ -166,7 +182,7 @@ def write(folder: Path, shop: TinyShop) -> None:
         with (source / f"{table}.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, list(records[0]))
             writer.writeheader()
-            writer.writerows(records)
+            writer.writerows([] if table in shop.blank else records)
 
 
 def run(names: list[str] = STAGES) -> str | None:

@@ -17,17 +17,24 @@ log = logging.getLogger(__name__)
 def profile(source: Path, title: str, path: Path, max_rows: int, seed: int) -> str:
     """Write a profiling report of a Parquet file; a sample if it has more than `max_rows` rows, as the title then says.
 
+    The report of a table without rows says so.
+
     Returns
     -------
     str
         The title.
     """
+    lazy = pl.scan_parquet(source, glob=False)
+    height = lazy.select(pl.len()).collect().item()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not height:  # the library would fail
+        title = f"{title}: no rows"
+        path.write_text(f"<!doctype html><title>{html.escape(title)}</title><h1>{html.escape(title)}</h1>\n", "utf-8")
+        return title
     os.environ.setdefault("YDATA_PROFILING_NO_ANALYTICS", "true")  # otherwise the library reports its usage online
     warnings.filterwarnings("ignore", module="data_profiling")
     from data_profiling import ProfileReport  # takes four seconds to import
 
-    lazy = pl.scan_parquet(source, glob=False)
-    height = lazy.select(pl.len()).collect().item()
     if height > max_rows:
         title = f"{title}: a sample of {max_rows:,} of {height:,} rows"
         sample = pl.Series(np.sort(np.random.default_rng(seed).choice(height, max_rows, replace=False)))
@@ -39,7 +46,6 @@ def profile(source: Path, title: str, path: Path, max_rows: int, seed: int) -> s
     for name, dtype in table.schema.items():
         if dtype == pl.Datetime:
             frame[name] = frame[name].dt.tz_localize(None)
-    path.parent.mkdir(parents=True, exist_ok=True)
     # word clouds of ids and names are useless and take most of the time
     text = {"text": {"words": False, "characters": False}}
     report = ProfileReport(frame, title=title, minimal=True, progress_bar=False, html={"inline": True}, vars=text)
