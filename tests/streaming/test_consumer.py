@@ -117,6 +117,7 @@ POISON = {
     "of a bad price": (b"u", message(event_type="purchase", price=-1)),
     "from the future": (b"u", message(timestamp=FAR)),
     "without a zone": (b"u", message(timestamp="2026-01-01T00:00:00")),
+    "of no time": (b"u", message(timestamp="0001-01-01T00:00:00Z")),
 }
 
 
