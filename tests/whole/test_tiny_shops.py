@@ -67,7 +67,7 @@ def test_a_random_tiny_shop_has_no_traceback(in_project, seed, tmp_path, call):
     if tiny_shops.run() is None:
         index.build(tmp_path)
         for user in {event["user_id"] for event in shop.rows["events"]} | {"nobody"}:
-            assert call("recommend", "--user", user, "--why")[0] == 0
+            assert call("recommend", "--user", user)[0] == 0
 
 
 @pytest.mark.slow
