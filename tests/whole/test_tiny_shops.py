@@ -9,7 +9,7 @@ from tiny_shops import TinyShop, declare
 from recomart.reports import index
 from recomart_lib.validate import profiling
 
-SEEDS = range(200, 232)
+SEEDS = range(200, 224)
 
 
 @pytest.fixture
