@@ -192,8 +192,8 @@ def gate(quality: dict[str, Any]) -> None:
         raise GateError(
             f"The quality score is {quality['score']:.2f} %, below validate.min_quality = "
             f"{quality['min_score']:.1f} %; {_worst_rules(quality)}. "
-            "Fix the feed (`recomart quarantine show` lists the rows), or change the rule: `rules` in the shop file, or "
-            "validate.rules in params.yaml." + "".join(f" {remedy}." for remedy in remedies(quality))
+            "Fix the feed (`recomart quarantine show` lists the rows), or change the rule: `rules` in the shop file, "
+            "or validate.rules in params.yaml." + "".join(f" {remedy}." for remedy in remedies(quality))
         )
 
 
