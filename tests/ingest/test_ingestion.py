@@ -19,7 +19,7 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import ITEMS
 from recomart_lib.ingest import ingestion, lake, takeaways
 from recomart_lib.ingest.settings import Ingest
-from recomart_lib.ingest.sources import rest_api, rest_session
+from recomart_lib.ingest.sources import rest_session
 
 HEAD = EVENTS.splitlines()[0] + "\n"
 
