@@ -393,6 +393,7 @@ def test_a_response_that_is_not_json_is_requested_again_and_reported(tmp_path, s
         ('{"data": [], "total": "three"}', "'total' .api.total. is not a number"),
         ('{"data": [], "total": true}', "'total' .api.total. is not a number"),
         ('{"data": [], "total": -1}', "'total' .api.total. is not a number"),
+        ('{"data": [{"n": 1, "n": 2}], "total": 1}', "the key 'n' twice"),
         ('{"meta": {"count": 1}}', "found: 'meta', 'meta.count'"),
         ('{"error": {"message": "the key is\\nexpired"}}', "The response says: the key is expired"),
         ("[]", "found: no object"),

@@ -53,13 +53,21 @@ def parse(response: httpx.Response, api: Api) -> Page:
         If it is JSON that has not the declared form.
     """
     try:
-        content = json.loads(response.content)
+        content = json.loads(response.content, object_pairs_hook=_object)
         records = _records(content, api.records)
         lines = b"".join(map(_line, records))
     except (ValueError, RecursionError) as problem:
         raise TransientError(f"the response is not valid JSON ({problem})") from None
     reference = _next(response, content, api)
     return Page(lines, len(records), _total(content, api.total), *reference)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of a key that comes twice with different values, nobody knows which is meant."""
+    content = dict(pairs)
+    if len(content) < len(pairs) and (twice := [key for key, value in pairs if content[key] != value]):
+        raise FormError(f"an object in it has the key '{twice[0]}' twice, with different values")
+    return content
 
 
 def member(content: Any, key: str) -> Any:
