@@ -25,10 +25,10 @@ def summary(
     -------
     dict
         Table -> complete (the shop file's key), file (the only delivered file, else the shop file's pattern),
-        deliveries, first_delivery, last_delivery (days), later (statements that hold only after `now`), ids,
-        statements, changed (ids), example (see `_example`; None: nothing has changed), only_in_events (ids of the
-        validated table that were not delivered), unknown (ids of quarantined events that were not delivered), known
-        (ids of good events; None if no id is unknown).
+        deliveries, first_delivery, last_delivery (days; None if there is only one delivery), later (statements that
+        hold only after `now`), ids, statements, changed (ids), example (see `_example`; None: nothing has changed),
+        only_in_events (ids of the validated table that were not delivered), unknown (ids of quarantined events that
+        were not delivered), known (ids of good events; None if no id is unknown).
     """
     return {
         table: {"complete": shop.table(table).complete, "file": _file(shop, table, lake_tables[table])}
@@ -48,11 +48,13 @@ def _file(shop: Shop, table: str, lake_table: LakeTable) -> str:
 def _deliveries(table: str, lake_table: LakeTable, zone: str, now: datetime, validated: Path) -> dict[str, Any]:
     rows, key = with_statements(table, lake_table, zone), KEYS[table]
     days = lake_table.files.get_column(DELIVERY)
+    # the day of the only delivery may be the day on which it was ingested, which is no result
+    first, last = (days.min().isoformat(), days.max().isoformat()) if days.n_unique() > 1 else (None, None)
     ids = pl.read_parquet(validated / f"{table}.parquet", columns=[key], glob=False)
     return {
         "deliveries": days.n_unique(),
-        "first_delivery": days.min().isoformat(),
-        "last_delivery": days.max().isoformat(),
+        "first_delivery": first,
+        "last_delivery": last,
         "later": rows.filter(pl.col(HOLDS_FROM) > now).height,
         "ids": ids.height,
         "only_in_events": ids.join(rows, on=key, how="anti").height,
