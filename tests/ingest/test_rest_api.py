@@ -419,16 +419,18 @@ REFUSALS = {
     "drf": (404, {}, '{"detail": "Invalid page."}'),
     "wordpress": (400, {}, '{"code": "rest_post_invalid_page_number", "message": "The page number is invalid."}'),
     "range": (416, {}, ""),
+    "no content": (204, {}, ""),
 }
 
 
 def numbered(n: int, beyond: Any, size: int = 10) -> Callable[[dict[str, str]], Any]:
-    """An API of `n` records in pages; `beyond` answers after the last page ("last": with the last page)."""
+    """An API of `n` records in pages; `beyond` answers after the last page ("last", "first": with that page)."""
 
     def answer(query: dict[str, str]) -> Any:
         number, last = int(query["page"]), -(-n // size)
-        if number > last and beyond != "last":
+        if number > last and beyond not in ("last", "first"):
             return beyond
+        number = 1 if number > last and beyond == "first" else number
         start = (min(number, last) - 1) * size
         return page(*range(start, min(start + size, n)), total=n)
 
@@ -436,7 +438,9 @@ def numbered(n: int, beyond: Any, size: int = 10) -> Callable[[dict[str, str]], 
 
 
 @pytest.mark.parametrize("n", [20, 25])
-@pytest.mark.parametrize("beyond", [*REFUSALS.values(), page(), "last"], ids=[*REFUSALS, "empty", "last"])
+@pytest.mark.parametrize(
+    "beyond", [*REFUSALS.values(), page(), "last", "first"], ids=[*REFUSALS, "empty", "last", "first"]
+)
 def test_a_numbered_table_ends_at_its_total_or_beyond_its_last_page(tmp_path, n, beyond):
     with computed(numbered(n, beyond)) as (url, requests):
         assert fetch(tmp_path, shop(url)) == text([{"n": number} for number in range(n)])
@@ -452,12 +456,12 @@ def test_the_end_by_a_refused_page_is_reported(tmp_path, caplog):
     assert fetched.end in caplog.text
 
 
-@pytest.mark.parametrize("beyond", [*REFUSALS.values(), "last"])
+@pytest.mark.parametrize("beyond", [*REFUSALS.values(), "last", "first"])
 def test_a_refused_or_repeated_page_before_the_total_is_an_error(tmp_path, beyond):
     answer = numbered(20, beyond)
     with (
         computed(lambda query: (lambda r: {**r, "total": 30} if isinstance(r, dict) else r)(answer(query))) as (url, _),
-        pytest.raises(UserError, match=r"4\d\d |same records"),
+        pytest.raises(UserError, match=r"4\d\d |same records|not valid JSON"),
     ):
         fetch(tmp_path, shop(url))
     assert not list(tmp_path.iterdir())
@@ -673,6 +677,24 @@ def test_pages_in_a_loop_are_reported(tmp_path, style):
     with scripted(*answers) as (url, requests), pytest.raises(UserError, match="form a loop"):
         fetch(tmp_path, shop(url, STYLES[style], total=None))
     assert len(requests) == 2
+
+
+@pytest.mark.parametrize(("cursor", "n_requests"), [("{n}", 11), ("end", 3)])
+def test_empty_pages_that_name_a_next_page_for_ever_are_the_end(tmp_path, cursor, n_requests):
+    def answer(_: dict[str, str]) -> Any:
+        n = len(requests)
+        return page(n, next=str(n)) if n < 2 else page(next=cursor.format(n=n))
+
+    with computed(answer) as (url, requests):
+        assert fetch(tmp_path, shop(url, STYLES["cursor"], total=None)) == text([{"n": 1}])
+    assert len(requests) == n_requests
+
+
+@pytest.mark.parametrize("relation", ["next", "'next'", '"prefetch next"', "NEXT"])
+def test_the_relation_of_a_link_has_any_quotes(tmp_path, relation):
+    link = {"Link": f"</users?page=0>; rel='prev', </users?page=2>; title='a, b'; rel={relation}"}
+    with scripted((200, link, json.dumps(page(1))), page(2)) as (url, _):
+        assert fetch(tmp_path, shop(url, STYLES["link"], total=None)) == text([{"n": 1}, {"n": 2}])
 
 
 @pytest.mark.parametrize("cursor", [["a"], True, 1.5])

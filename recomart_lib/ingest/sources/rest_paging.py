@@ -1,7 +1,7 @@
 """The pages of a table, one generator per style of pagination.
 
-A table ends when the declared total has come; without a total, after a page that is empty, refused, or the same as the
-page before. A short page alone does not end it: networks and servers cut pages, and some servers return fewer records
+A table ends when the declared total has come; without a total, after a page that is empty, refused, or the same as an
+earlier one. A short page alone does not end it: networks and servers cut pages, and some servers return fewer records
 than asked for.
 """
 
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 TOTAL, EMPTY, NO_NEXT, ONE = "the declared total has come", "an empty page", "no next page", "one response"
 CERTAIN_ENDS = (TOTAL, NO_NEXT, ONE)  # after other ends, more pages are imaginable
+MAX_EMPTY = 10  # empty pages in a row; some APIs go on naming a new next page for ever
 
 
 def sized(url: httpx.URL, paging: Pagination) -> httpx.URL:
@@ -47,10 +48,10 @@ def _by_offset(session: Session) -> Iterator[Page]:
     before, page = 0, session.get(_at(session, 0), _full_or_rest(1, 0))
     while page.n:
         yield page
-        url, before, n_before = _at(session, before), before + page.n, before
+        before, n_before = before + page.n, before
         if _has_all(session, page, before, is_first=not n_before):
             return
-        page = session.get(_at(session, before), _full_or_rest(1, before), _beyond(session, page, url))
+        page = session.get(_at(session, before), _full_or_rest(1, before), _beyond(session, page))
     session.end = session.end or EMPTY
     yield page
 
@@ -65,8 +66,7 @@ def _by_number(session: Session) -> Iterator[Page]:
             yield page
             return
         least = max(size if before else 1, page.n)
-        beyond = _beyond(session, page, _at(session, number))
-        following = session.get(_at(session, number + 1), _full_or_rest(least, before + page.n), beyond)
+        following = session.get(_at(session, number + 1), _full_or_rest(least, before + page.n), _beyond(session, page))
         full = max(size, page.n, following.n)
         if full > size and before:
             raise UserError(
@@ -103,8 +103,8 @@ def _has_all(session: Session, page: Page, n_records: int, is_first: bool) -> bo
     return True
 
 
-def _beyond(session: Session, page: Page, url: httpx.URL) -> Beyond:
-    """Whether the page after `page` (at `url`) may be beyond the last one.
+def _beyond(session: Session, page: Page) -> Beyond:
+    """Whether the page after `page` may be beyond the last one.
 
     The same first page again, though it is full, is no end: more likely, the API does not know the parameter.
     """
@@ -113,11 +113,11 @@ def _beyond(session: Session, page: Page, url: httpx.URL) -> Beyond:
     paging = session.shop.api.pagination
     is_short = bool(paging.size_parameter) and page.n < paging.size
     is_alone = len(session.received) == 1 and not is_short and page.total is None
-    return Beyond(refused=True, repeated=None if is_alone else url)
+    return Beyond(refused=True, repeated=not is_alone)
 
 
 def _by_next(session: Session) -> Iterator[Page]:
-    url, visited, n_records, beyond = session.address, set(), 0, NOT_BEYOND
+    url, visited, n_records, n_empty, beyond = session.address, set(), 0, 0, NOT_BEYOND
     while url is not None:
         if url in visited:
             if beyond.refused:
@@ -129,12 +129,16 @@ def _by_next(session: Session) -> Iterator[Page]:
         page = session.get(url, beyond=beyond)
         yield page
         visited.add(url)
-        n_records += page.n
+        n_records, n_empty = n_records + page.n, 0 if page.n else n_empty + 1
         if beyond.refused and not page.n:
             break
         if page.total is not None and n_records >= page.total:
-            beyond = Beyond(refused=True, repeated=url)  # some APIs go on naming a next page after the last one
-        url = _next_url(session, page, url)
+            beyond = Beyond(refused=True, repeated=True)  # some APIs go on naming a next page after the last one
+        following = _next_url(session, page, url)
+        if not page.n and following is not None and (following == url or n_empty == MAX_EMPTY):
+            session.end = EMPTY if following == url else f"{MAX_EMPTY} empty pages in a row"
+            break
+        url = following
     session.end = session.end or (NO_NEXT if url is None else TOTAL)
 
 

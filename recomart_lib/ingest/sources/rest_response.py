@@ -152,7 +152,7 @@ def _next(response: httpx.Response, content: Any, api: Api) -> tuple[str | int |
 def _link(header: str) -> str | None:
     """The URL with the relation `next` in a Link header."""
     for address, parameters in re.findall(r"<([^>]*)>([^<]*)", header):
-        relation = re.search(r';\s*rel\s*=\s*"?([^";,]*)', parameters, re.IGNORECASE)
+        relation = re.search(r""";\s*rel\s*=\s*["']?([^"';,]*)""", parameters, re.IGNORECASE)
         if relation and "next" in relation[1].lower().split():
             return address
     return None

@@ -23,7 +23,7 @@ from recomart_lib.ingest.sources.rest_response import NO_PAGE, FormError, Page, 
 log = logging.getLogger(__name__)
 
 CONFIRMATIONS = 3  # a server that gives the same response this often means it
-BEYOND_LAST = {400, 404, 410, 416, 422}  # how APIs refuse a page after the last one
+BEYOND_LAST = {204, 400, 404, 410, 416, 422}  # how APIs refuse a page after the last one
 _sleep = time.sleep
 
 MinRecords = Callable[[int | None], float]  # total -> minimum number of records of a page
@@ -37,7 +37,7 @@ class Beyond(NamedTuple):
     """Whether a page may be beyond the last one: then the server may refuse it, or repeat the records of a page."""
 
     refused: bool = False
-    repeated: httpx.URL | None = None
+    repeated: bool = False
 
 
 NOT_BEYOND = Beyond()
@@ -115,8 +115,8 @@ class Session:
             )
         other = self.received.setdefault(hashlib.blake2b(page.lines).digest(), url)
         if page.n and other != url:
-            if insists and other == beyond.repeated:
-                return self._beyond_last("the last page was repeated")
+            if insists and beyond.repeated:
+                return self._beyond_last("an earlier page was repeated")
             raise TransientError(
                 f"it has the same records as {self.redacted(other)} (a cache, or is api.pagination wrong for this API?)"
             )
