@@ -111,6 +111,8 @@ def _numbers(cells: pl.Expr, delivered: pl.DataType, dtype: pl.DataType, spec: T
 
     With a decimal comma, points group thousands.
     """
+    if delivered.is_temporal():  # Polars would count days or microseconds
+        return pl.lit(None, dtype)
     if delivered == pl.String and (spec.thousands or spec.decimal == ","):
         mark, decimal = re.escape(spec.thousands or "."), re.escape(spec.decimal)
         cells = pl.when(cells.str.contains(rf"^[+-]?(\d+|\d{{1,3}}({mark}\d{{3}})+)({decimal}\d*)?$")).then(cells)

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 ROWS = 100_000  # per batch
 BUFFER_BYTES = 1_000_000  # read buffer per column
+# the first and last day that Python knows, since 1970
+FIRST_DAY, LAST_DAY = ((day - date(1970, 1, 1)).days for day in (date.min, date.max))
+PER_DAY = {"days": 1, "ms": 86_400_000, "us": 86_400_000_000}
 
 
 def header(path: Path, spec: Table) -> list[str]:
@@ -44,7 +48,7 @@ def read(path: Path, spec: Table) -> Iterator[Records]:
 
 def _records(batch: pa.Table | pa.RecordBatch, n_before: int) -> Records:
     batch = _with_readable_uuids(batch.rename_columns(headers.unique(batch.schema.names)))
-    cells = pl.from_arrow(batch)
+    cells = _with_possible_times(pl.from_arrow(batch))
     return Records(cells, pl.int_range(n_before + 1, n_before + cells.height + 1, eager=True), [])
 
 
@@ -57,6 +61,28 @@ def _with_readable_uuids(batch: pa.Table | pa.RecordBatch) -> pa.Table | pa.Reco
             texts = [None if value is None else str(value) for value in batch.column(place).to_pylist()]
             batch = batch.set_column(place, field.name, pa.array(texts, pa.string()))
     return batch
+
+
+def _with_possible_times(cells: pl.DataFrame) -> pl.DataFrame:
+    """Columns with a time beyond the years 1 to 9999 as text, where it is the number that the file contains.
+
+    Neither Python nor Polars can show such a time, not even in a message.
+    """
+    return cells.with_columns(_possible(column) for column in cells if column.dtype in (pl.Date, pl.Datetime))
+
+
+def _possible(times: pl.Series) -> pl.Series:
+    unit, number = getattr(times.dtype, "time_unit", "days"), times.to_physical()
+    if unit == "ns":  # 64 bits of nanoseconds cannot leave the years 1677 to 2262
+        return times
+    margin = getattr(times.dtype, "time_zone", None) not in (None, "UTC")  # a day, which a zone may move
+    first, last = (FIRST_DAY + margin) * PER_DAY[unit], (LAST_DAY + 1 - margin) * PER_DAY[unit] - 1
+    possible = number.is_between(first, last)
+    if possible.all():  # or null
+        return times
+    frame = pl.DataFrame([times.alias("time"), number.alias("number"), possible.alias("possible")])
+    text = pl.when("possible").then("time").dt.to_string("iso:strict")
+    return frame.select(text.fill_null(pl.format(f"{{}} {unit} since 1970", "number"))).to_series().alias(times.name)
 
 
 @contextmanager
