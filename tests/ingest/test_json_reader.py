@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from conftest import utc
 from delivered import COLUMNS, RECORD, deliver, reasons, shop
 
 from recomart_lib.core.errors import UserError
@@ -22,6 +23,8 @@ GOOD = json.dumps(RECORD)
         ('{"user": "\\ud83d", "item": "i", "at": "2024-01-01"}', "'\\ud83d' contains half of a character"),
         ('{"user": Infinity, "item": "i", "at": "2024-01-01"}', "'Infinity' is infinity"),
         ('{"user": 1e20, "item": "i", "at": "2024-01-01"}', "'1e+20' is a number that lost digits"),
+        ('{"user": 1.23457E+12, "item": "i", "at": "2024-01-01"}', "'1.23457E+12' is a number that lost digits"),
+        ('{"user": 1e+12, "item": "i", "at": "2024-01-01"}', "'1e+12' is a number that lost digits"),
         ('{"user": 9007199254740993.0, "item": "i", "at": "2024-01-01"}', "'9007199254740992.0' is a number that lost"),
     ],
 )
@@ -43,12 +46,23 @@ def test_a_record_that_nobody_can_decide_is_rejected(tmp_path, line, reason):
         ('{"user": 12345678901234567890123, "item": "i", "at": "2024-01-01"}', "12345678901234567890123"),
         ('{"user": 17850.0, "item": "i", "at": "2024-01-01"}', "17850"),
         ('{"user": 1e5, "item": "i", "at": "2024-01-01"}', "100000"),
+        ('{"user": 1.2345678E7, "item": "i", "at": "2024-01-01"}', "12345678"),
         ('{"user": "\\ud83d\\ude00", "item": "i", "at": "2024-01-01"}', "\U0001f600"),
     ],
 )
 def test_what_is_clear_is_read(tmp_path, line, user):
     delivered = deliver(tmp_path, "\n".join([GOOD, line, GOOD]), JSONL)
     assert delivered.rows["user_id"].to_list() == ["u1", user, "u1"]
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonl"])
+def test_a_moment_that_lost_digits_is_no_moment_but_a_price_is_a_price(tmp_path, kind):
+    record = '{"user": "u", "item": "i", "at": %s, "price": 1.5E+2}'
+    content = ("[%s, %s]" if kind == "json" else "%s\n%s") % (record % "1.73573E+9", record % "1.735732680E9")
+    events = {"kind": kind, "timestamp_format": "epoch_s", "columns": COLUMNS | {"price": "price"}}
+    delivered = deliver(tmp_path, content, shop(events=events))
+    assert reasons(delivered)[1].startswith("timestamp: '1.73573E+9' has lost digits")
+    assert delivered.rows.select("timestamp", "price").rows() == [(utc(2025, 1, 1, 11, 58), 150.0)]
 
 
 def test_both_spellings_of_a_key_may_be_mapped(tmp_path):

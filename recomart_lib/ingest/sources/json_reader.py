@@ -53,7 +53,7 @@ def _lines(path: Path, spec: Table) -> Iterator[list[Parsed]]:
 
 def _line(number: int, line: str, encoding: str) -> Parsed:
     try:
-        row = json.loads(line, object_pairs_hook=objects.from_pairs)
+        row = objects.loads(line)
     except (ValueError, RecursionError) as problem:
         # the first line of an array, or of one object over several lines
         advice = ". Does the file hold one array? Then set kind: json" if line.strip() in ("[", "{", "[{") else ""
@@ -67,7 +67,7 @@ def _array(path: Path, spec: Table) -> Iterator[Iterable[Parsed]]:
     if not text.strip():
         return
     try:
-        content = json.loads(text, object_pairs_hook=objects.from_pairs)
+        content = objects.loads(text)
     except ValueError as problem:
         advice = ". One object per line is kind: jsonl" if "Extra data" in str(problem) else ""
         raise UserError(f"{path} is not valid JSON: {problem}{advice}") from None

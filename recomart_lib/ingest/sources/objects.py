@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from recomart_lib.ingest.sources.refusals import BOOLEAN, LIST, NO_OBJECT, OBJECT, OTHER_CASE, REPEATED, Refusal
 
+# a digit, further digits after a point, a positive exponent; 1e5 is the whole number that it looks like
+SCIENTIFIC = re.compile(r"-?\d(?:\.(\d+)[eE]\+?|[eE]\+)(\d+)")
 DEPTH = 6  # levels of objects whose paths are listed
 
 
@@ -36,6 +39,29 @@ class _InNull:
 
 ABSENT, IN_NULL = _Absent(), _InNull()
 NO_PLAIN_VALUES = {dict: OBJECT, RepeatedKeys: OBJECT, list: LIST, bool: BOOLEAN}
+
+
+def loads(text: str | bytes) -> Any:
+    """The content of a JSON text; numbers that lost digits stay text, as they are written.
+
+    Raises
+    ------
+    ValueError
+        If the text is not JSON.
+    """
+    return json.loads(text, object_pairs_hook=from_pairs, parse_float=number)
+
+
+def number(written: str) -> float | str:
+    """A number of a JSON text, for `json.loads(parse_float=...)`; 1.23457E+12 is text: it stands for several numbers.
+
+    >>> number("1.5"), number("1.25E2"), number("1.23457E+12")
+    (1.5, 125.0, '1.23457E+12')
+    """
+    if "e" not in written and "E" not in written:  # nearly all
+        return float(written)
+    parts = SCIENTIFIC.fullmatch(written)
+    return written if parts and len(parts[1] or "") < int(parts[2]) else float(written)
 
 
 def from_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
