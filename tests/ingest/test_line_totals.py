@@ -39,6 +39,12 @@ def test_a_total_of_nothing_has_no_price(tmp_path):
     assert delivered.rows["price"].to_list() == [None]
 
 
+def test_a_price_is_never_infinite(tmp_path):
+    delivered = deliver(tmp_path, lines("1e300,1e-300", "5,1"), shop(events={"columns": TOTAL}))
+    assert reasons(delivered) == {2: "price: '1e+300' is the total of a line whose quantity is almost 0"}
+    assert delivered.rows["price"].to_list() == [5.0]
+
+
 def test_derived_products_have_the_price_of_one_unit(tmp_path):
     events = {"columns": COLUMNS | {"quantity": "n"}}
     items = {"kind": "derived", "columns": {"price": {"total": "sum"}}}

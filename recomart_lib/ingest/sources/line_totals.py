@@ -23,5 +23,8 @@ def divide(rows: pl.DataFrame, totals: Sequence[str], reject: Callable[[int, str
         for place in rows.select((quantity == 0) & pl.col(name).is_not_null()).to_series().arg_true():
             reject(place, name, str(rows[name][place]), "is the total of a line whose quantity is 0: it gives no price")
         price = (pl.col(name) / quantity).round(DIGITS) + 0.0  # no negative zero
-        divided.append(pl.when(quantity != 0).then(price).alias(name))
+        price = pl.when(quantity != 0).then(price).alias(name)
+        for place in rows.select(price.is_infinite()).to_series().arg_true():
+            reject(place, name, str(rows[name][place]), "is the total of a line whose quantity is almost 0")
+        divided.append(price)
     return rows.with_columns(divided)
