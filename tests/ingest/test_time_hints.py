@@ -55,6 +55,7 @@ def test_the_format_that_reads_the_cell_is_suggested(cell, suggested):
         ("1. Januar 2025", "%d. %B %Y", "; names of months and weekdays are English (Dec, December)"),
         ("Large anvil 2025", None, "is not a time of the form ISO 8601"),
         ("soon", "epoch_s", " of the form epoch_s"),
+        ("20250101558", "%Y%m%d%H%M", " of the form %Y%m%d%H%M"),
         ("1.73573E+12", "epoch_ms", "deliver all digits"),
         ("2025-01-01 05:58 CST", "%Y-%m-%d %H:%M %Z", "unless they belong to the shop's time_zone)"),
     ],

@@ -68,7 +68,7 @@ def _advice(text: str, time_format: str | None) -> str:
         return ": there is no such day or time"
     if time_format and _is_time(shape, None):
         return "; it looks like ISO 8601: leave timestamp_format out"
-    formats = suggestions(shape)
+    formats = [form for form in suggestions(shape) if form != time_format]
     if len(formats) > 1:
         formats = _without_impossible(text, formats)
     return "; it looks like timestamp_format: " + " or ".join(f"'{form}'" for form in formats) if formats else ""
