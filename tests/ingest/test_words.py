@@ -30,7 +30,7 @@ def test_values_translate_ids_times_numbers_and_ages(tmp_path):
 
 def test_numbers_of_parquet_may_be_translated(tmp_path):
     users = {"kind": "parquet", "path": "*", "columns": {"user_id": "id", "gender": "sex", "age": "age"}}
-    users["values"] = {"gender": {1: "female", "2": "male"}, "age": {"999": ""}}
+    users["values"] = {"gender": {1: "female", "2.0": "male"}, "age": {"999": ""}}
     table = pl.DataFrame({"id": ["a", "b"], "sex": [1.0, 2.0], "age": [30, 999]})
     rows = deliver(tmp_path, table, shop(users=users), "users").rows
     assert rows.select("gender", "age").rows() == [("female", 30), ("male", None)]

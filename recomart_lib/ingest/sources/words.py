@@ -39,11 +39,13 @@ def _translated(cells: pl.DataFrame, values: dict[str, dict[str, str]]) -> pl.Da
     translated = []
     for ours, translations in values.items():
         dtype, words = cells.schema[ours], pl.col(ours)
+        meanings = {word.strip(): meaning for word, meaning in translations.items()}
         if dtype.is_temporal():
             raise UserError(f"values.{ours}: the delivered column holds times, and no words that could be translated.")
         if dtype != pl.String:
             words = words.cast(pl.String).str.replace(r"\.0$", "")
-        translated.append(words.replace({word.strip(): meaning for word, meaning in translations.items()}))
+            meanings = {word.removesuffix(".0"): meaning for word, meaning in meanings.items()}
+        translated.append(words.replace(meanings))
     return cells.with_columns(translated)
 
 
