@@ -65,4 +65,6 @@ def _checked(notebook: nbformat.NotebookNode, file: Path) -> nbformat.NotebookNo
 
 
 def _mistake(file: Path, what: str) -> UserError:
-    return UserError(f"{file.as_posix()} is no notebook: {what}, or restore the file: git checkout {file.as_posix()}")
+    # without HEAD, Git refuses to restore a file that it could not merge
+    restore = f"git checkout HEAD {file.as_posix()}"
+    return UserError(f"{file.as_posix()} is no notebook: {what}, or restore the file: {restore}")

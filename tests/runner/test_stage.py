@@ -90,7 +90,7 @@ def test_a_notebook_that_is_none_is_one_sentence_on_the_report_and_on_the_index(
     message = str(error.value)
     assert message.startswith("notebooks/04_prepare.ipynb is no notebook: ")
     assert sentence in message
-    assert message.endswith("restore the file: git checkout notebooks/04_prepare.ipynb")
+    assert message.endswith("restore the file: git checkout HEAD notebooks/04_prepare.ipynb")
     assert "\n" not in message
     for page in ("04_prepare.html", "index.html"):
         assert "is no notebook" in (project / "reports" / page).read_text()
