@@ -53,7 +53,7 @@ class Fetch(Strict):
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
+    except (KeyError, TypeError, ValueError, OSError):
         raise ValueError("not a time zone; write it like Europe/London") from None
     return value
 

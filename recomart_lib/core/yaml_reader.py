@@ -22,6 +22,7 @@ Location = tuple[str | int, ...]  # of a value: keys, and positions in lists
 TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "null", "bool", "int", "float", "seq", "map")}
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 UTF_8_MARK = b"\xef\xbb\xbf"
+NEXT_LINE = "\x85"  # "\N", which MySQL and PostgreSQL write for null, means this to YAML
 CONFLICT = re.compile(r"^<{7} .*$", re.MULTILINE)  # a mark of Git
 # what PyYAML says -> what is wrong, and what to do
 ADVICE = {
@@ -162,6 +163,10 @@ class _Builder:
         return value
 
     def _scalar(self, node: ScalarNode, line: int) -> Any:
+        if node.style == '"' and NEXT_LINE in node.value:
+            raise UserError(
+                f"{self._path}, line {line}: YAML reads \\N in double quotes as an end of line; write '\\N'."
+            )
         try:
             return self._loader.construct_object(node)
         except (ValueError, KeyError):

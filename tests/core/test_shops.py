@@ -36,6 +36,7 @@ def test_our_shops_are_valid(path):
     ("path", "value", "complaint"),
     [
         ("currencey", "EUR", "currencey: unknown key. Did you mean 'currency'?"),
+        ("time_zone", False, "not a time zone; write it like Europe/London"),
         ("time_zone", "Europe/Londn", "not a time zone; write it like Europe/London"),
         ("cut", "1.11.2011", "write a day, like 2011-11-01, or auto"),
         ("horizon_days", 0, "horizon_days"),

@@ -92,6 +92,7 @@ def test_line_ends_and_marks_of_other_editors_do_no_harm(tmp_path, content):
         ("? [a]\n: 1\n", "line 1: a key must be a word, not a list or a mapping."),
         ("a: !secret x\n", "line 1: the tag !secret is not supported."),
         ("a: !!int x\n", "line 1: 'x' is not what its tag says."),
+        ('a: 1\nb: [x, "\\N"]\n', "line 2: YAML reads \\N in double quotes as an end of line; write '\\N'."),
         ("a: 1\nb: \x01\n", "line 2: the character U+0001 is not allowed."),
         ("a: 1\nb: ü\n".encode("latin-1"), "line 2: the byte 0xfc is not UTF-8. Save the file as UTF-8."),
         ("a: 1\n".encode("utf-16"), "is UTF-16, or no text. Save it as UTF-8."),
