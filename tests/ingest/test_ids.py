@@ -65,6 +65,8 @@ def test_what_data_frames_write_for_a_missing_id_is_null(tmp_path, word):
         ("123456789012345678901.0", "is a number that lost digits"),
         ("inf", "is infinity, not an id"),
         ("-Infinity", "is infinity"),
+        ("true", "is not an id"),
+        ("FALSE", "is not an id"),
         ('{"id": "C011"}', "is an object or a list written as text"),
         ("{'id': 'C011', 'tier': 'gold'}", "is an object or a list written as text"),
         ("{}", "is an object or a list written as text"),

@@ -11,7 +11,7 @@ import re
 import polars as pl
 
 from recomart_lib.core.schemas import dtype_of
-from recomart_lib.ingest.sources.refusals import INFINITE, LOST_DIGITS, NESTED_TEXT, SHEET_ERROR, Refusal
+from recomart_lib.ingest.sources.refusals import BOOLEAN, INFINITE, LOST_DIGITS, NESTED_TEXT, SHEET_ERROR, Refusal
 
 COLUMNS = ("user_id", "item_id", "event_id", "order_id")
 # what data frames write for a missing value in a column of text
@@ -25,6 +25,7 @@ WHOLE = r"^-?\d+[.,]0$"
 REFUSED: dict[str, Refusal] = {
     SCIENTIFIC: LOST_DIGITS,
     r"[+-]?[Ii]nf(inity)?": INFINITE,
+    r"[Tt]rue|TRUE|[Ff]alse|FALSE": BOOLEAN,
     # as JSON, as Python prints it, and as JavaScript does
     r"\{\s*(['\"].*)?\}|\[\s*(['\"{\[].*|-?\d[\d.,\s-]*)?\]|\[object Object\]": NESTED_TEXT,
     r"#(N/A|REF!|VALUE!|NAME\?|NUM!|NULL!|DIV/0!|#+)": SHEET_ERROR,
