@@ -213,6 +213,13 @@ def test_a_record_is_one_line_for_the_reader(tmp_path):
     assert read(tmp_path / "users.jsonl", reader, "users").rows.height == len(NAMES)
 
 
+def test_numbers_that_lost_digits_stay_as_they_are_written(tmp_path):
+    body = '[{"customer_id": 1.23457E+12, "price": 2.5, "n": 1e2}]'
+    with scripted((200, {}, body)) as (url, _):
+        lines = fetch(tmp_path, shop(url, STYLES["none"], records=None, total=None))
+    assert json.loads(lines) == {"customer_id": "1.23457E+12", "price": 2.5, "n": 100.0}
+
+
 def test_the_size_goes_along_with_links(tmp_path):
     link = {"Link": '</users?after=2;3>; rel="prev", </users?after=2;4>; title=x; rel="last next"'}
     with scripted((200, link, json.dumps(page(1))), page(2)) as (url, requests):
@@ -375,6 +382,7 @@ def test_an_api_that_does_not_know_the_parameter_is_reported(tmp_path):
         ('{"data": [{"n": 1}', "not valid JSON"),
         ("", "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
+        ("<html><title>Please log in</title></html>", r"not valid JSON .*: a web page, 'Please log in'\. Nothing"),
     ],
 )
 def test_a_response_that_is_not_json_is_requested_again_and_reported(tmp_path, slept, body, complaint):

@@ -109,6 +109,10 @@ class Session:
             if insists:
                 self.refuse(url, f"{problem}. The response says: {self.redacted(excerpt(response))}")
             raise
+        except TransientError as problem:
+            looks_like_json = response.content.lstrip()[:1] in (b"", b"{", b"[")  # then it was truncated
+            body = "" if looks_like_json else f": {self.redacted(excerpt(response))}"
+            raise TransientError(f"{problem}{body}") from None
         if page.n < min_records(page.total) and not insists:
             raise TransientError(
                 f"it has {page.n} records instead of {min_records(page.total)} (is api.pagination.size right?)"
