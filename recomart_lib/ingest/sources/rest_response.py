@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from recomart_lib.core.shop_api import Api
+from recomart_lib.ingest.sources import objects
 from recomart_lib.ingest.sources.http_retries import TransientError
 
 NOTHING = object()  # there is no such member: null is one
@@ -53,7 +54,7 @@ def parse(response: httpx.Response, api: Api) -> Page:
         If it is JSON that has not the declared form.
     """
     try:
-        content = json.loads(response.content, object_pairs_hook=_object)
+        content = json.loads(response.content, object_pairs_hook=_object, parse_float=objects.number)
         records = _records(content, api.records)
         lines = b"".join(map(_line, records))
     except (ValueError, RecursionError) as problem:
