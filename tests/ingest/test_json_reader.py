@@ -65,6 +65,17 @@ def test_a_moment_that_lost_digits_is_no_moment_but_a_price_is_a_price(tmp_path,
     assert delivered.rows.select("timestamp", "price").rows() == [(utc(2025, 1, 1, 11, 58), 150.0)]
 
 
+@pytest.mark.parametrize("kind", ["json", "jsonl"])
+def test_the_numbers_of_json_have_a_decimal_point_and_its_text_is_as_the_shop_writes_it(tmp_path, kind):
+    weights = ["1.125", '"1.125"', '"1,5"', "2", "1e-2"]
+    texts = [f'{{"user": 17850.0, "item": "i", "at": "2024-01-01", "n": {weight}}}' for weight in weights]
+    content = f"[{', '.join(texts)}]" if kind == "json" else "\n".join(texts)
+    events = {"kind": kind, "decimal": ",", "columns": COLUMNS | {"quantity": "n"}}
+    delivered = deliver(tmp_path, content, shop(events=events))
+    assert delivered.rows["quantity"].to_list() == [1.125, 1125, 1.5, 2, 0.01]
+    assert delivered.rows["user_id"].unique().to_list() == ["17850"]
+
+
 def test_both_spellings_of_a_key_may_be_mapped(tmp_path):
     declared = shop(events={"kind": "jsonl", "columns": COLUMNS | {"order_id": "USER"}})
     delivered = deliver(tmp_path, [RECORD | {"USER": "o1"}, {**RECORD, "user": None, "USER": "o2"}], declared)

@@ -47,18 +47,18 @@ def _lines(path: Path, spec: Table) -> Iterator[list[Parsed]]:
         while block := text.readlines(BLOCK):
             # each of several files in one has its own byte order mark
             numbered = enumerate((line.removesuffix("\n").lstrip("\ufeff") for line in block), start=n_before + 1)
-            yield [_line(number, line, spec.encoding) for number, line in numbered if line.strip()]
+            yield [_line(number, line, spec) for number, line in numbered if line.strip()]
             n_before += len(block)
 
 
-def _line(number: int, line: str, encoding: str) -> Parsed:
+def _line(number: int, line: str, spec: Table) -> Parsed:
     try:
-        row = objects.loads(line)
+        row = objects.loads(line, spec.decimal)
     except (ValueError, RecursionError) as problem:
         # the first line of an array, or of one object over several lines
         advice = ". Does the file hold one array? Then set kind: json" if line.strip() in ("[", "{", "[{") else ""
         return number, None, line, f"not valid JSON: {problem}{advice}"
-    return number, row, line, _problem(row, line, encoding)
+    return number, row, line, _problem(row, line, spec.encoding)
 
 
 def _array(path: Path, spec: Table) -> Iterator[Iterable[Parsed]]:
@@ -67,7 +67,7 @@ def _array(path: Path, spec: Table) -> Iterator[Iterable[Parsed]]:
     if not text.strip():
         return
     try:
-        content = objects.loads(text)
+        content = objects.loads(text, spec.decimal)
     except ValueError as problem:
         advice = ". One object per line is kind: jsonl" if "Extra data" in str(problem) else ""
         raise UserError(f"{path} is not valid JSON: {problem}{advice}") from None

@@ -41,15 +41,18 @@ ABSENT, IN_NULL = _Absent(), _InNull()
 NO_PLAIN_VALUES = {dict: OBJECT, RepeatedKeys: OBJECT, list: LIST, bool: BOOLEAN}
 
 
-def loads(text: str | bytes) -> Any:
+def loads(text: str, decimal: str) -> Any:
     """The content of a JSON text; numbers that lost digits stay text, as they are written.
+
+    With a decimal comma, all numbers with decimals become text in which they have one: the points of other text of such
+    a shop separate thousands, but JSON's own numbers always have a decimal point.
 
     Raises
     ------
     ValueError
         If the text is not JSON.
     """
-    return json.loads(text, object_pairs_hook=from_pairs, parse_float=number)
+    return json.loads(text, object_pairs_hook=from_pairs, parse_float=number if decimal == "." else _with_comma)
 
 
 def number(written: str) -> float | str:
@@ -62,6 +65,10 @@ def number(written: str) -> float | str:
         return float(written)
     parts = SCIENTIFIC.fullmatch(written)
     return written if parts and len(parts[1] or "") < int(parts[2]) else float(written)
+
+
+def _with_comma(written: str) -> str:
+    return str(number(written)).replace(".", ",")
 
 
 def from_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
