@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 import polars as pl
 import pytest
@@ -34,6 +34,19 @@ def test_numbers_of_parquet_may_be_translated(tmp_path):
     table = pl.DataFrame({"id": ["a", "b"], "sex": [1.0, 2.0], "age": [30, 999]})
     rows = deliver(tmp_path, table, shop(users=users), "users").rows
     assert rows.select("gender", "age").rows() == [("female", 30), ("male", None)]
+
+
+def test_numbers_and_times_of_parquet_may_mean_null(tmp_path):
+    users = {"kind": "parquet", "path": "*", "nulls": ["-1", "1900-01-01"]}
+    users["columns"] = {"user_id": "id", "age": "age", "signup_date": "since"}
+    since = [datetime(1900, 1, 1), datetime(2024, 1, 1), None]
+    table = pl.DataFrame({"id": [-1, 0, 1], "age": [30.0, -1.0, None], "since": since})
+    rows = deliver(tmp_path, table, shop(users=users), "users").rows
+    assert rows.select("user_id", "age", "signup_date").rows() == [
+        (None, 30, None),
+        ("0", None, date(2024, 1, 1)),
+        ("1", None, None),
+    ]
 
 
 def test_times_of_parquet_are_no_words(tmp_path):

@@ -51,9 +51,16 @@ def _translated(cells: pl.DataFrame, values: dict[str, dict[str, str]]) -> pl.Da
 
 def _without_nulls(ours: str, dtype: pl.DataType, null_words: list[str]) -> pl.Expr:
     cells = pl.col(ours)
-    if dtype.is_float():
-        return cells.fill_nan(None) if ids.is_text(ours) else cells
+    if dtype.is_float() and ids.is_text(ours):
+        cells = cells.fill_nan(None)
     if dtype != pl.String:
-        return cells
+        return _without_null_values(cells, null_words) if null_words else cells
     nothing = ["", *null_words, *(ids.NO_VALUE if ids.is_id(ours) else [])]
     return pl.when(~cells.is_in(nothing)).then(cells).alias(ours)
+
+
+def _without_null_values(cells: pl.Expr, null_words: list[str]) -> pl.Expr:
+    """Numbers and times without those that the words name: 1900-01-01 also names its midnight, and -1 also -1.0."""
+    text = cells.cast(pl.String)
+    forms = (text, *(text.str.replace(end, "") for end in (r"\.0+(\+00:00)?$", r" 00:00:00(\.0+)?(\+00:00)?$")))
+    return pl.when(~pl.any_horizontal(form.is_in(null_words) for form in forms)).then(cells)
