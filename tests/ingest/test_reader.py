@@ -288,6 +288,7 @@ FLAGS = {"kind": ["Rare", "Common"]}
         ("id,Common,Rare\na,1,1\nb,1,0\nc,0,0\nd,,\ne, 1 ,2\n", "csv", ["Rare", "Common", None, None, "Common"]),
         ('{"id": "a", "Common": true, "Rare": false}\n{"id": "b", "Rare": 1}\n', "jsonl", ["Common", "Rare"]),
         (parquet(id=["a", "b"], Common=[True, True], Rare=[False, True]), "parquet", ["Common", "Rare"]),
+        (parquet(id=["a", "b"], Common=[1.0, 0.0], Rare=[None, 1.0]), "parquet", ["Common", "Rare"]),
     ],
 )
 def test_flags_make_one_column_of_many_and_the_first_counts(read, content, kind, found):

@@ -185,7 +185,7 @@ def _with_flags(cells: pl.DataFrame, flags: dict[str, list[str]]) -> pl.DataFram
     for column, names in flags.items():
         existing = [name for name in names if name in cells.columns]
         words = (pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase() for name in existing)
-        is_set_by_name = zip(existing, (word.is_in(["1", "true"]) for word in words), strict=True)
+        is_set_by_name = zip(existing, (word.is_in(["1", "1.0", "1,0", "true"]) for word in words), strict=True)
         first = pl.coalesce(
             pl.lit(None, pl.String), *(pl.when(is_set).then(pl.lit(name)) for name, is_set in is_set_by_name)
         )
