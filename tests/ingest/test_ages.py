@@ -26,6 +26,7 @@ from recomart_lib.ingest.sources import ages
         ("<18", "under 18"),
         ("Under 18", "under 18"),
         ("<=17", "under 18"),
+        ("17 and under", "under 18"),
         ("45", None),
         ("old", None),
         ("54-45", None),

@@ -11,8 +11,8 @@ NUMBER = r"(\d{1,3})"
 BETWEEN = re.compile(rf"{NUMBER}(?:-|to){NUMBER}")
 FROM = re.compile(rf"{NUMBER}(?:\+|plus|and(?:over|above|older|up)|or(?:over|above|older|more))|(?:>=|≥|from){NUMBER}")
 ABOVE = re.compile(rf"(?:>|over|above|olderthan){NUMBER}")
-UNDER = re.compile(rf"(?:<|under|below|youngerthan){NUMBER}|{NUMBER}(?:andunder|andyounger|orunder|oryounger)")
-UP_TO = re.compile(rf"(?:<=|≤|upto){NUMBER}")
+UNDER = re.compile(rf"(?:<|under|below|youngerthan){NUMBER}")
+UP_TO = re.compile(rf"(?:<=|≤|upto){NUMBER}|{NUMBER}(?:andunder|andyounger|orunder|oryounger)")
 DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
 YEARS = re.compile(r"(?:years?|yrs?|y)(?:old)?$|^ages?d?")
 
