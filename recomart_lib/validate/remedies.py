@@ -20,11 +20,25 @@ def remedies(report: dict[str, Any]) -> list[str]:
 def _partial_tables(report: dict[str, Any]) -> Iterator[str]:
     for table, summary in report.get("entities", {}).items():
         if summary["complete"] and summary["unknown"] and _is_most(report, "events", KNOWN_RULES[table]):
-            n_ids = summary["known"] + summary["unknown"]
-            yield (
-                f"Only {number(summary['known'])} of {number(n_ids)} {WORDS[table]} of the events are in "
-                f"{summary['file']}: if that is so by nature, set tables.{table}.complete: false in the shop file"
-            )
+            n_failed = _n_failed(report, KNOWN_RULES[table])
+            none_known = not summary["known"] and n_failed == report["tables"]["events"]["quarantined"]
+            yield _no_ids(table, summary) if none_known else _few_ids(table, summary)
+
+
+def _no_ids(table: str, summary: dict[str, Any]) -> str:
+    # with `complete: false`, nobody would notice that the table is of no use
+    return (
+        f"None of the {number(summary['unknown'])} {WORDS[table]} of the events is in {summary['file']}: compare how "
+        "both write the ids (leading zeros, prefixes), and which columns the shop file maps"
+    )
+
+
+def _few_ids(table: str, summary: dict[str, Any]) -> str:
+    n_ids = summary["known"] + summary["unknown"]
+    return (
+        f"Only {number(summary['known'])} of {number(n_ids)} {WORDS[table]} of the events are in {summary['file']}: if "
+        f"that is so by nature, set tables.{table}.complete: false in the shop file"
+    )
 
 
 def _contradictions(report: dict[str, Any]) -> Iterator[str]:
@@ -38,5 +52,9 @@ def _contradictions(report: dict[str, Any]) -> Iterator[str]:
 
 def _is_most(report: dict[str, Any], table: str, rule: str) -> bool:
     """Whether at least half of a table's quarantined rows fail this rule."""
-    n_failed = sum(row["n_failed"] for row in report["rules"] if row["rule"] == rule and row["severity"] == "error")
-    return 0 < report["tables"][table]["quarantined"] <= 2 * n_failed
+    return 0 < report["tables"][table]["quarantined"] <= 2 * _n_failed(report, rule)
+
+
+def _n_failed(report: dict[str, Any], rule: str) -> int:
+    """How many rows fail a rule of severity error."""
+    return sum(row["n_failed"] for row in report["rules"] if row["rule"] == rule and row["severity"] == "error")

@@ -55,6 +55,16 @@ def test_the_gate_suggests_the_key_when_most_failures_are_of_this_kind():
     assert "tables.users.complete" in takeaways.entities(result.report)
 
 
+def test_the_gate_says_that_no_id_of_the_table_is_in_the_events():
+    tables = good_tables() | {"users": rows("users", USER | {"user_id": "001"})}
+    result = check(tables)
+    sentence = "None of the 1 users of the events is in f: compare how both write the ids"
+    (remedy,) = remedies(result.report)
+    assert remedy.startswith(sentence)
+    with pytest.raises(GateError, match=sentence):
+        quality_report.gate(result.report)
+
+
 def test_the_gate_does_not_suggest_it_for_a_few_failures_or_for_a_partial_table():
     bad = [EVENT | {"event_id": f"b{n}", "quantity": -1} for n in range(4)]
     tables = good_tables(events=[*bad, EVENT | {"event_id": "x", "user_id": "u2"}])
