@@ -46,7 +46,7 @@ def test_a_record_that_nobody_can_decide_is_rejected(tmp_path, line, reason):
         ('{"user": 12345678901234567890123, "item": "i", "at": "2024-01-01"}', "12345678901234567890123"),
         ('{"user": 17850.0, "item": "i", "at": "2024-01-01"}', "17850"),
         ('{"user": 1e5, "item": "i", "at": "2024-01-01"}', "100000"),
-        ('{"user": 1.2345678E7, "item": "i", "at": "2024-01-01"}', "12345678"),
+        ('{"user": 1.234567E7, "item": "i", "at": "2024-01-01"}', "12345670"),
         ('{"user": "\\ud83d\\ude00", "item": "i", "at": "2024-01-01"}', "\U0001f600"),
     ],
 )
@@ -58,7 +58,7 @@ def test_what_is_clear_is_read(tmp_path, line, user):
 @pytest.mark.parametrize("kind", ["json", "jsonl"])
 def test_a_moment_that_lost_digits_is_no_moment_but_a_price_is_a_price(tmp_path, kind):
     record = '{"user": "u", "item": "i", "at": %s, "price": 1.5E+2}'
-    content = ("[%s, %s]" if kind == "json" else "%s\n%s") % (record % "1.73573E+9", record % "1.735732680E9")
+    content = ("[%s, %s]" if kind == "json" else "%s\n%s") % (record % "1.73573E+9", record % "1.73573268E9")
     events = {"kind": kind, "timestamp_format": "epoch_s", "columns": COLUMNS | {"price": "price"}}
     delivered = deliver(tmp_path, content, shop(events=events))
     assert reasons(delivered)[1].startswith("timestamp: '1.73573E+9' has lost digits")

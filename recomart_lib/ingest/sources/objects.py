@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from recomart_lib.ingest.sources.refusals import BOOLEAN, LIST, NO_OBJECT, OBJECT, OTHER_CASE, REPEATED, Refusal
 
-# a digit, further digits after a point, a positive exponent; 1e5 is the whole number that it looks like
-SCIENTIFIC = re.compile(r"-?\d(?:\.(\d+)[eE]\+?|[eE]\+)(\d+)")
+# as C, R and spreadsheets write rounded numbers; Java and BigQuery write exact ones without the +
+SCIENTIFIC = re.compile(r"-?\d(?:\.(\d+))?[eE]\+(\d+)")
 DEPTH = 6  # levels of objects whose paths are listed
 
 
@@ -58,8 +58,8 @@ def loads(text: str, decimal: str) -> Any:
 def number(written: str) -> float | str:
     """A number of a JSON text, for `json.loads(parse_float=...)`; 1.23457E+12 is text: it stands for several numbers.
 
-    >>> number("1.5"), number("1.25E2"), number("1.23457E+12")
-    (1.5, 125.0, '1.23457E+12')
+    >>> number("1.5"), number("1.7357E9"), number("1.25E+2"), number("1.23457E+12")
+    (1.5, 1735700000.0, 125.0, '1.23457E+12')
     """
     if "e" not in written and "E" not in written:  # nearly all
         return float(written)
