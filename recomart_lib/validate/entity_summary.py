@@ -27,7 +27,8 @@ def summary(
         Table -> complete (the shop file's key), file (the only delivered file, else the shop file's pattern),
         deliveries, first_delivery, last_delivery (days; None if there is only one delivery), later (statements that
         hold only after `now`), ids, statements, changed (ids), example (see `_example`; None: nothing has changed),
-        only_in_events (ids of the validated table that were not delivered), unknown (ids of quarantined events that
+        only_in_events (ids of the validated table that were not delivered), matched (delivered ids that good events
+        have), unknown (ids of quarantined events that
         were not delivered), known (ids of good events; None if no id is unknown).
     """
     return {
@@ -51,6 +52,7 @@ def _deliveries(table: str, lake_table: LakeTable, zone: str, now: datetime, val
     # the day of the only delivery may be the day on which it was ingested, which is no result
     first, last = (days.min().isoformat(), days.max().isoformat()) if days.n_unique() > 1 else (None, None)
     ids = pl.read_parquet(validated / f"{table}.parquet", columns=[key], glob=False)
+    in_events = pl.scan_parquet(validated / "events.parquet", glob=False).select(key).unique().collect()
     return {
         "deliveries": days.n_unique(),
         "first_delivery": first,
@@ -58,6 +60,7 @@ def _deliveries(table: str, lake_table: LakeTable, zone: str, now: datetime, val
         "later": rows.filter(pl.col(HOLDS_FROM) > now).height,
         "ids": ids.height,
         "only_in_events": ids.join(rows, on=key, how="anti").height,
+        "matched": in_events.join(rows, on=key, how="semi").height,
     }
 
 

@@ -184,6 +184,12 @@ def _later(table: str, row: dict[str, Any]) -> str:
 
 
 def _beside(table: str, row: dict[str, Any]) -> str:
+    if not row["matched"]:
+        return (
+            f"**None of the {number(row['only_in_events'])} {WORDS[table]} of the events is in {safe(row['file'])}**, "
+            "which is of no use: compare how both write the ids (leading zeros, prefixes), and which columns the shop "
+            "file maps."
+        )
     return (
         f"**{number(row['only_in_events'])} of {number(row['ids'])} {WORDS[table]} are not in {safe(row['file'])}, but "
         "in the events alone**: all their other columns are null."

@@ -38,6 +38,13 @@ def test_a_partial_table_gets_a_row_for_everyone_who_is_in_the_events_alone():
     assert "2 of 3 users are not in f, but in the events alone" in takeaways.entities(result.report)
 
 
+def test_a_partial_table_without_any_id_of_the_events_is_reported():
+    tables = good_tables() | {"users": rows("users", USER | {"user_id": "001"})}
+    result = check(tables, full_shop(users=partial("users")))
+    assert result.report["score"] == 100
+    assert "None of the 1 users of the events is in f**" in takeaways.entities(result.report)
+
+
 def test_a_partial_table_may_be_partial_about_products_alone():
     result = check(events_of(["u2"], ["b"]), full_shop(items=partial("items")))
     assert result.quarantine["events"]["reasons"].to_list() == ["event_user_known"]
