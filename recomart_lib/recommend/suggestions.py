@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from recomart_lib.core.schemas import RANKED_LISTS
+from recomart_lib.core.schemas import RANKED_LISTS, UNKNOWN
 from recomart_lib.models.base import ArrayModel, Model, TrainData
 from recomart_lib.models.similar_items import similar_items
 from recomart_lib.models.top_k import recommend
@@ -83,7 +83,8 @@ def similar_products(
     names = window["items"].join(items.select("item_id", "name", "category"), on="item_id", how="left")
     similar = similar_items(model, indices, k).join(names, on="item_idx", maintain_order="left")
     similar = similar.join(names, left_on="similar_idx", right_on="item_idx", suffix="_other", maintain_order="left")
-    same = (pl.col("category") == pl.col("category_other")).fill_null(False)
+    is_known = pl.col("category").is_not_null() & (pl.col("category") != UNKNOWN)
+    same = is_known & (pl.col("category") == pl.col("category_other")).fill_null(False)
     return similar.select(
         product="name", similar="name_other", category="category_other", same_category=same, similarity="similarity"
     )

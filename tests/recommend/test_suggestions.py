@@ -123,6 +123,13 @@ def test_products_are_similar_if_the_same_users_choose_them():
     assert np.all(np.diff(similar["similarity"].to_numpy()) <= 0)
 
 
+def test_an_unknown_category_is_never_the_same_as_another():
+    tables = window()
+    knn = models.create("item_knn").fit(train_data.from_window(tables, CUT))
+    similar = suggestions.similar_products(knn, ["a"], tables, ITEMS.with_columns(category=pl.lit("unknown")), 2)
+    assert similar["same_category"].to_list() == [False, False]
+
+
 def test_takeaway_counts_repeat_recommendations():
     named, tables = recommended()
     text = takeaways.pages(
