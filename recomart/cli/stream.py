@@ -211,9 +211,10 @@ def stream_quarantine(
 ) -> None:
     """Move durable events of the streaming zone to the dead letters.
 
-    Without an id: events that an earlier version accepted, and the stream rejects
-    today. Offsets stay as they are, and a corrected event may come again under its
-    id. Dead letters go to their topic; without a broker, the next call sends them.
+    Without an id: events that an earlier version accepted, and the stream
+    rejects today. Offsets stay as they are, and a corrected event may come again
+    under its id. Dead letters go to their topic; without a broker, the next call
+    sends them.
     """
     parameters = params.load()
     shop, zone = shops.load(parameters.base.shop), zone_of(parameters)
@@ -254,10 +255,10 @@ def _send_moved(zone: Zone, parameters: Params) -> None:
 
 
 @app.command(
-    "dead-letters", epilog=examples("recomart stream dead-letters", "recomart stream dead-letters --reason timestamp")
+    "dead-letters", epilog=examples("recomart stream dead-letters", "recomart stream dead-letters --contains timestamp")
 )
 def stream_dead_letters(
-    reason: Annotated[
+    contains: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Only those with this text in their reason.")
     ] = None,
     rows: Rows = 20,
@@ -267,8 +268,8 @@ def stream_dead_letters(
     Of a long message, the first 2,000 bytes.
     """
     letters = commit_log.dead_letters(zone_of(params.load()))
-    if reason:
-        letters = letters.filter(pl.col("reason").str.contains(reason, literal=True))
+    if contains:
+        letters = letters.filter(pl.col("reason").str.contains(contains, literal=True))
     values = letters.get_column("value").bin.slice(0, SHOWN_BYTES).to_list()
     text = [None if value is None else value.decode(errors="replace") for value in values]
     show_table(letters.select(*commit_log.ORIGIN, "reason", message=pl.Series(text, dtype=pl.String)), rows)

@@ -188,7 +188,8 @@ def cross_validated(expected: PublishedResult, ratings: Any) -> dict[str, float]
 def online_retail(path: Path) -> Dataset:
     """Train: purchases before the cut. Relevant: what known customers buy in the 30 days after it."""
     types = {"InvoiceNo": pl.String, "StockCode": pl.String, "CustomerID": pl.String}
-    rows = pl.read_csv(path, schema_overrides=types, try_parse_dates=False, glob=False)
+    files = sorted(path.parent.glob(path.name))
+    rows = pl.scan_csv(files, schema_overrides=types, try_parse_dates=False, glob=False).collect()
     sales = rows.filter(pl.col("CustomerID").is_not_null(), pl.col("Quantity") > 0, pl.col("UnitPrice") > 0).select(
         user_id="CustomerID",
         item_id="StockCode",

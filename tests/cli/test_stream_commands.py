@@ -84,7 +84,7 @@ def test_quarantine_moves_an_event_and_dead_letters_shows_it(root, call):
     assert status == 0, complaint
     assert f"1 dead letter sent to {params.load().stream.dead_letter_topic}" in out
     assert commit_log.read(zone).height == online_events.events_of("u", root).height == 9
-    shown = call("stream", "dead-letters", "--reason", "basket")[1]
+    shown = call("stream", "dead-letters", "--contains", "basket")[1]
     assert "a wrong basket" in shown
     assert event_id in shown
     assert "9 events of 1 day " in call("stream", "compact")[1]

@@ -67,7 +67,7 @@ DAMAGES = [
     Damage({"price": "<b>10</b>"}, "rejected", "price: '<b>10</b>' is not a number"),
     Damage({"at": "2024-02-30 10:00:00"}, "rejected", "timestamp: '2024-02-30 10:00:00' is not"),
     Damage({"at": "yesterday"}, "rejected", "timestamp: 'yesterday' is not"),
-    Damage({"at": "9999-12-31 23:59:59"}, "rejected", "timestamp: '9999-12-31 23:59:59' is not"),
+    Damage({"at": "9999-12-31 23:59:59"}, "rejected", "timestamp: '9999-12-31 23:59:59' stands for no time"),
     Damage({"at": "9999-06-01 00:00:00"}, reasons="timestamp_not_in_future"),
     Damage({"at": ""}, reasons="timestamp_present"),
     Damage({"at": "0001-06-01 00:00:00"}, reasons="event_after_signup; timestamp_plausible"),
