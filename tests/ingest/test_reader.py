@@ -282,10 +282,31 @@ def test_words_that_mean_null_are_null(read):
 FLAGS = {"kind": ["Rare", "Common"]}
 
 
+def test_a_flag_of_another_word_is_refused(read):
+    columns = {"item_id": "id", "category": "genre"}
+    content = "id,Common,Rare\na,1,0\nb,false,TRUE\nc,x,1\nd,,-\ne,0,2\nf,1,1\ng,1,0\n"
+    delivered = read(content, table="items", columns=columns, flags={"genre": ["Rare", "Common"]}, nulls=["-"])
+    assert delivered.rows["category"].to_list() == ["Common", "Rare", None, "Rare", "Common"]
+    assert delivered.rejects["reason"].to_list() == [
+        "category: 'x' is no flag: 1, true, 0 or false",
+        "category: '2' is no flag: 1, true, 0 or false",
+    ]
+
+
+def test_flags_in_another_form_are_a_mistake_of_the_file(read):
+    with pytest.raises(UserError, match=r"'genre' \(for category\) holds other flags than 1, true, 0 and false"):
+        read(
+            "id,A,B\na,yes,no\nb,no,yes\n",
+            table="items",
+            columns={"item_id": "id", "category": "genre"},
+            flags={"genre": ["A", "B"]},
+        )
+
+
 @pytest.mark.parametrize(
     ("content", "kind", "found"),
     [
-        ("id,Common,Rare\na,1,1\nb,1,0\nc,0,0\nd,,\ne, 1 ,2\n", "csv", ["Rare", "Common", None, None, "Common"]),
+        ("id,Common,Rare\na,1,1\nb,1,0\nc,0,0\nd,,\ne, 1 ,0\n", "csv", ["Rare", "Common", None, None, "Common"]),
         ('{"id": "a", "Common": true, "Rare": false}\n{"id": "b", "Rare": 1}\n', "jsonl", ["Common", "Rare"]),
         (parquet(id=["a", "b"], Common=[True, True], Rare=[False, True]), "parquet", ["Common", "Rare"]),
         (parquet(id=["a", "b"], Common=[1.0, 0.0], Rare=[None, 1.0]), "parquet", ["Common", "Rare"]),

@@ -22,6 +22,7 @@ from recomart_lib.core.shop_tables import Table
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.sources import (
     csv_reader,
+    flags,
     header_hints,
     headers,
     json_reader,
@@ -162,7 +163,8 @@ def _records(path: Path, spec: Table) -> Iterator[Records]:
 def _typed(delivered: Delivered, records: Records, path: Path, shop: Shop, table: str) -> Typed:
     """The records in our types; mapped columns that only other chunks of the file have are null."""
     spec, mapping = reading(shop, table), mapped_columns(shop, table)
-    cells = _with_absent(_with_flags(delivered.cells, spec.flags), mapping, records.lines.len())
+    delivered = flags.combine(delivered, spec)
+    cells = _with_absent(delivered.cells, mapping, records.lines.len())
     try:
         return cast(delivered._replace(cells=cells), mapping, spec, shop.time_zone, line_totals(shop, table))
     except UserError as problem:
@@ -178,19 +180,6 @@ def _chunk(records: Records, typed: Typed, shop: Shop, table: str, name: str) ->
     valid = typed.reasons.is_null()
     n_ambiguous = (valid & typed.ambiguous).sum()
     return Chunk(_complete(rows.filter(valid), table), _reject_table(name, records, typed), n_ambiguous)
-
-
-def _with_flags(cells: pl.DataFrame, flags: dict[str, list[str]]) -> pl.DataFrame:
-    """The cells with a column for each entry of `flags`: the name of its first delivered column that is 1 or true."""
-    for column, names in flags.items():
-        existing = [name for name in names if name in cells.columns]
-        words = (pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase() for name in existing)
-        is_set_by_name = zip(existing, (word.is_in(["1", "1.0", "1,0", "true"]) for word in words), strict=True)
-        first = pl.coalesce(
-            pl.lit(None, pl.String), *(pl.when(is_set).then(pl.lit(name)) for name, is_set in is_set_by_name)
-        )
-        cells = cells.with_columns(first.alias(column))
-    return cells
 
 
 def _with_absent(cells: pl.DataFrame, mapping: dict[str, str], n: int) -> pl.DataFrame:

@@ -39,6 +39,11 @@ HALF_CHARACTER = Refusal(
 )
 BYTES = Refusal("is bytes that are not UTF-8 text", "holds bytes that are not UTF-8 text", AS_TEXT)
 BOOLEAN = Refusal("is not an id", "holds true and false instead of ids", "Map the column that contains the ids.")
+NO_FLAG = Refusal(
+    "is no flag: 1, true, 0 or false",
+    "holds other flags than 1, true, 0 and false",
+    "Export the flags as 1 and 0.",
+)
 LOST_DIGITS = Refusal(
     "is a number that lost digits: export the column as text",
     "holds numbers that lost digits, as Excel and data frames write long ids",
