@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from concurrent.futures import Future
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection
@@ -14,6 +15,7 @@ from recomart.streaming.client import client
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 20
+PAUSES_S = [0.1, 0.2, 0.5, 1, 2, 4]  # until the controller knows a topic that was made just now
 NONE_GIVEN = {KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE}
 WITHOUT_ID = "a recreated topic is noticed only while it is shorter than the log"
 
@@ -32,12 +34,19 @@ class TopicIds:
         Raises
         ------
         KafkaException
-            If the broker does not answer.
+            If the broker does not answer, or its parts disagree for long whether there is such a topic.
         """
-        cluster = consumer.list_topics(self._topic, timeout=TIMEOUT_S)
-        # the embedded broker names none, has no ids, and would leave the request unanswered
-        self._has_controller = cluster.controller_id in cluster.brokers
-        topic_id = answer(self.request())
+        for pause in PAUSES_S:
+            cluster = consumer.list_topics(self._topic, timeout=TIMEOUT_S)
+            # the embedded broker names none, has no ids, and would leave the request unanswered
+            self._has_controller = cluster.controller_id in cluster.brokers
+            request = self.request()
+            topic_id = answer(request)
+            if topic_id or cluster.topics[self._topic].error or not _is_unknown(request):
+                break
+            time.sleep(pause)  # the topic was made just now, and the controller does not tell its id yet
+        else:
+            raise request.exception()
         if topic_id is None and not self._is_logged:
             log.info("%s: the broker gives no topic id: %s", self._topic, WITHOUT_ID)
             self._is_logged = True
@@ -48,6 +57,11 @@ class TopicIds:
         if not self._has_controller:
             return None
         return self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=TIMEOUT_S)[self._topic]
+
+
+def _is_unknown(request: Future | None) -> bool:
+    problem = request.exception() if request else None
+    return isinstance(problem, KafkaException) and problem.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
 
 
 def answer(request: Future | None) -> str | None:

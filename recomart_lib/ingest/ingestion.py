@@ -155,7 +155,7 @@ def far_days(files: pl.DataFrame) -> pl.DataFrame:
     """Days of events more than `YEARS_SHOWN` years from the middle row's: day, n. A calendar has no place for them."""
     days = _day_counts(files)
     middle = days.filter(2 * pl.col("n").cum_sum() >= pl.col("n").sum())["day"][:1].item() if days["n"].sum() else None
-    return days.filter((pl.col("day") - pl.lit(middle)).dt.total_days().abs() > YEARS_SHOWN * 365.25)
+    return days.filter((pl.col("day") - pl.lit(middle, pl.Date)).dt.total_days().abs() > YEARS_SHOWN * 365.25)
 
 
 def _day_counts(files: pl.DataFrame) -> pl.DataFrame:

@@ -182,6 +182,13 @@ def test_a_file_of_impossible_days_is_not_in_the_calendar(tiny, tmp_path, year):
     assert takeaways.far_days(ingestion.far_days(files).clear()) == ""
 
 
+def test_a_shop_without_a_single_row_has_no_days(tmp_path, tiny):
+    (tiny.source / "events.csv").write_text(HEAD)
+    files = ingestion.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest())
+    assert ingestion.per_day(files).is_empty()
+    assert ingestion.far_days(files).is_empty()
+
+
 def test_two_shops_share_a_lake(ingest, tiny, tmp_path):
     ingest()
     other = shops.Shop.model_validate({**tiny.shop.model_dump(), "name": "other"})
