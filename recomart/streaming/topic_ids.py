@@ -44,7 +44,7 @@ class TopicIds:
             topic_id = answer(request)
             if topic_id or cluster.topics[self._topic].error or not _is_unknown(request):
                 break
-            time.sleep(pause)  # the topic was made just now, and the controller does not tell its id yet
+            time.sleep(pause)  # the topic was made just now, and the controller does not know it yet
         else:
             raise request.exception()
         if topic_id is None and not self._is_logged:

@@ -3,7 +3,7 @@
     log/<topic>-<partition>/       the first topic of this name
     log/<topic>@2-<partition>/     its second generation, and so on: no name of a topic contains an @
 
-Commits hold the id that the broker gave the topic (KIP-516), so the id tells to which generation a topic belongs. The
+Commits hold the id that the broker gave the topic (KIP-516), so the id shows to which generation a topic belongs. The
 column `topic` of rows and dead letters holds <topic>@2, too: topic, partition and offset identify a message.
 """
 

@@ -158,9 +158,8 @@ def test_a_restart_resumes_at_the_end_of_the_zone_whatever_the_group_says(embedd
     require_once(zone, stream, [f"e{i}" for i in range(100)], len(POISON))
 
 
-def test_dead_letters_that_a_killed_consumer_did_not_send_are_sent_by_the_next(embedded_broker, zone, monkeypatch):
-    stream = stream_of(embedded_broker)
-    put(stream, *POISON.values())
+def consume_until_killed(zone, stream, monkeypatch) -> None:
+    """A consumer that is killed after it committed a batch, and before it sent the dead letters."""
 
     class KilledError(Exception):
         pass
@@ -172,6 +171,12 @@ def test_dead_letters_that_a_killed_consumer_did_not_send_are_sent_by_the_next(e
         patch.setattr(dead_letters.DeadLetterSender, "_transact", killed)
         with pytest.raises(KilledError):
             consume(zone, stream)
+
+
+def test_dead_letters_that_a_killed_consumer_did_not_send_are_sent_by_the_next(embedded_broker, zone, monkeypatch):
+    stream = stream_of(embedded_broker)
+    put(stream, *POISON.values())
+    consume_until_killed(zone, stream, monkeypatch)
     assert commit_log.dead_letters(zone).height
     compaction.compact(zone)
     consume(zone, stream)
@@ -527,17 +532,7 @@ def test_a_zone_without_a_topic_id_adopts_that_of_the_topic(kafka, zone):
 def test_dead_letters_of_a_topic_that_was_recreated_before_they_were_sent_are_sent(kafka, zone, monkeypatch):
     stream = real_stream(kafka, 1)
     put(stream, *POISON.values())
-
-    class KilledError(Exception):
-        pass
-
-    def killed(*_: object) -> None:
-        raise KilledError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(dead_letters.DeadLetterSender, "_transact", killed)
-        with pytest.raises(KilledError):
-            consume(zone, stream)
+    consume_until_killed(zone, stream, monkeypatch)
     recreate(kafka.address, stream.topic, 1)
     produce(events(10), stream)
     put(stream, *POISON.values())

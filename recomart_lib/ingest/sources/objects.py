@@ -85,6 +85,11 @@ def values(objects: Sequence[dict[str, Any]], path: str) -> list[Any]:
     return [_at(row, parts) for row in objects]
 
 
+def value_at(content: Any, path: str) -> Any:
+    """The value at a path in one JSON value; as in `values`."""
+    return _at(content, path.split("."))
+
+
 def _at(value: Any, parts: list[str]) -> Any:
     if not parts:
         return value

@@ -77,14 +77,8 @@ def member(content: Any, key: str) -> Any:
     >>> member({"meta": {"total": 3}}, "meta.total"), member({"meta.total": 4}, "meta.total")
     (3, 4)
     """
-    if isinstance(content, dict) and key in content:
-        return content[key]
-    head, dot, rest = key.partition(".")
-    if isinstance(content, list) and head.isdecimal() and int(head) < len(content):
-        return member(content[int(head)], rest) if dot else content[int(head)]
-    if dot and isinstance(content, dict) and head in content:
-        return member(content[head], rest)
-    return NOTHING
+    value = objects.value_at(content, key)
+    return NOTHING if isinstance(value, objects.Odd) or value in (objects.ABSENT, objects.IN_NULL) else value
 
 
 def _required(content: Any, key: str, ours: str) -> Any:
