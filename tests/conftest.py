@@ -77,6 +77,11 @@ DECLARED: dict[str, Any] = {
 }
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a test by the position of its bytes: an archive holds the time it was packed at, and each worker packs one."""
+    return argname if isinstance(val, bytes | bytearray) else None
+
+
 @dataclass(frozen=True)
 class TinyShop:
     """A shop, the folder with its files, and its YAML file."""
