@@ -1,27 +1,49 @@
-"""Files that are complete or not there; folders may be links, or mounts of their own."""
+"""Files that are complete and durable, or not there; folders may be links, or mounts of their own.
+
+Every file that others read is written here: beside its place, under a name of its own, to the disk, and then renamed.
+So neither a killed process, a full disk, a loss of power nor a second writer leaves half a file.
+"""
 
 from __future__ import annotations
 
 import errno
+import glob
+import os
 import shutil
+import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+ABANDONED_S = 24 * 3600  # unfinished files that are older were left by a killed process
 
 
 @contextmanager
 def complete(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; the file takes the place of `path` at the end, unless there was an error.
 
-    So an aborted run or a full disk leaves the old file, and no part of the new one.
+    So an aborted run or a full disk leaves the old file, and no part of the new one. The name to write to is used by
+    no other process; of two writers, the last one wins.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.part")
+    _delete_abandoned(path)
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         yield unfinished
+        _sync(unfinished)
         unfinished.replace(path)
+        sync_folder(path.parent)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _delete_abandoned(path: Path) -> None:
+    """Delete what killed processes left of this file a day ago or earlier; younger parts may still be written."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(FileNotFoundError):  # its process has just finished
+            if time.time() - part.stat().st_mtime > ABANDONED_S:
+                part.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -31,7 +53,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Move a file; to another file system by a copy beside the target, so that the target appears at once."""
+    """Move a file durably; to another file system by a copy beside the target, so that the target appears at once."""
+    _sync(source)
     try:
         source.replace(target)
     except OSError as error:
@@ -40,3 +63,21 @@ def move(source: Path, target: Path) -> None:
         with complete(target) as unfinished:
             shutil.copyfile(source, unfinished)
         source.unlink()
+    else:
+        sync_folder(target.parent)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, too; Windows has no such call."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

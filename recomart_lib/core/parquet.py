@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 
-ABANDONED_S = 24 * 3600  # unfinished files that are older were left by a killed process
-
-
 @contextmanager
 def scratch_folder(folder: Path) -> Iterator[Path]:
     """A temporary folder in `folder`/.scratch, so on the same disk; it is deleted at the end.
@@ -33,7 +30,7 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
     scratch.mkdir(parents=True, exist_ok=True)
     for leftover in scratch.iterdir():
         with suppress(FileNotFoundError):  # its process has just finished
-            if time.time() - leftover.stat().st_mtime > ABANDONED_S:
+            if time.time() - leftover.stat().st_mtime > files.ABANDONED_S:
                 shutil.rmtree(leftover)
     with tempfile.TemporaryDirectory(dir=scratch) as path:
         yield Path(path)
@@ -53,7 +50,7 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self.path, self.n_rows = path, 0
-        self._unfinished = path.with_name(f".{path.name}.part")
+        self._stack = ExitStack()
         self._writer: pq.ParquetWriter | None = None
 
     def add(self, rows: pl.DataFrame) -> None:
@@ -62,7 +59,8 @@ class Writer:
 
         table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._unfinished, table.schema, compression="zstd")
+            unfinished = self._stack.enter_context(files.complete(self.path))
+            self._writer = self._stack.enter_context(pq.ParquetWriter(unfinished, table.schema, compression="zstd"))
         if rows.height or not self.n_rows:
             self._writer.write_table(table)
         self.n_rows += rows.height
@@ -71,13 +69,7 @@ class Writer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        try:
-            if self._writer is not None:
-                self._writer.close()
-                if error is None:
-                    self._unfinished.replace(self.path)
-        finally:
-            self._unfinished.unlink(missing_ok=True)
+        self._stack.__exit__(kind, error, at)
 
 
 class Buckets:

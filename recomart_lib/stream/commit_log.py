@@ -33,6 +33,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import EVENTS
 from recomart_lib.stream.latency import Histogram, merge
@@ -155,17 +156,17 @@ def commit(
     segments = zone.root / "segments" / partition
     segments.mkdir(parents=True, exist_ok=True)
     stem = f"{first:020d}-{uuid.uuid4().hex[:8]}"
-    files = {"rows": (rows, segments / f"{stem}.parquet"), "dead": (dead, segments / f"{stem}.dead.parquet")}
+    parts = {"rows": (rows, segments / f"{stem}.parquet"), "dead": (dead, segments / f"{stem}.dead.parquet")}
     record = {"partition": partition, "first": first, "next": upto, "n_events": rows.height, "n_dead": dead.height}
-    for name, (table, path) in files.items():
+    for name, (table, path) in parts.items():
         record[name] = write(zone, table, path) if table.height else None
     if rows.height or dead.height:
-        sync_folder(segments)
+        files.sync_folder(segments)
     record |= {**stats(), "committed_at": datetime.now(UTC).isoformat()}
     try:
         create_atomically(zone.root / "log" / partition / f"{first:020d}.json", record)
     except FileExistsError:
-        for _, path in files.values():
+        for _, path in parts.values():
             path.unlink(missing_ok=True)
         raise CommitConflictError(f"{partition}: offset {first} was committed by another consumer") from None
     return record
@@ -318,16 +319,7 @@ def create_atomically(path: Path, record: Commit) -> None:
         os.link(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable, too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    files.sync_folder(path.parent)
 
 
 def read_json(path: Path) -> Commit:

@@ -17,6 +17,7 @@ from typing import Any
 
 import polars as pl
 
+from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
 from recomart_lib.stream import commit_log, latency, moves
 from recomart_lib.stream.commit_log import DEAD, EMPTY, ROWS, Commit, Zone
@@ -180,7 +181,7 @@ def _merged_dead(zone: Zone, state: Commit, waiting: list[Commit], moved: pl.Dat
 def _write_merged(zone: Zone, table: pl.DataFrame, folder: Path, number: int) -> Commit:
     folder.mkdir(parents=True, exist_ok=True)
     written = commit_log.write(zone, table, folder / f"{number:08d}-{uuid.uuid4().hex[:8]}.parquet")
-    commit_log.sync_folder(folder)
+    files.sync_folder(folder)
     return written
 
 

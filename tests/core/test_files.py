@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import polars as pl
@@ -33,6 +34,35 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
         _ = 1 / 0
     assert path.read_text() == "old"
     assert [file.name for file in path.parent.iterdir()] == ["x"]
+
+
+def test_two_writers_do_not_disturb_each_other(tmp_path):
+    path = tmp_path / "x"
+    with files.complete(path) as first, files.complete(path) as second:
+        assert first != second
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"  # it was renamed last
+    assert [file.name for file in tmp_path.iterdir()] == ["x"]
+
+
+def test_what_a_killed_process_left_is_deleted_after_a_day(tmp_path):
+    old, young = tmp_path / ".[x].csv.0a.part", tmp_path / ".[x].csv.0b.part"
+    old.write_text("")
+    young.write_text("")
+    os.utime(old, (0, 0))
+    files.write_text(tmp_path / "[x].csv", "complete")
+    assert {file.name for file in tmp_path.iterdir()} == {"[x].csv", young.name}
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    steps, original = [], Path.replace
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: steps.append(Path(f"/proc/self/fd/{descriptor}").resolve().is_dir())
+    )
+    monkeypatch.setattr(Path, "replace", lambda self, target: (steps.append("renamed"), original(self, target))[1])
+    files.write_text(tmp_path / "x", "text")
+    assert steps == [False, "renamed", True]  # the file, its name, and the folder that holds the name
 
 
 def test_a_move_to_another_disk_is_complete(tmp_path, other_disk):
