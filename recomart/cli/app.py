@@ -19,7 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from recomart.cli.options import examples
 from recomart.cli.output import echo, show_error
 from recomart.project import logs
-from recomart_lib.core import disk
+from recomart_lib.core import disk, privacy
 from recomart_lib.core.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -126,7 +126,10 @@ def root_command(
 
 def main() -> None:
     """Entry point. User errors print one message, bugs keep their traceback; both are written to the log file."""
+    closed = privacy.protect()  # before the first file: the log
     logs.start()
+    for sentence in closed:
+        log.info("%s", sentence)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # escape what the terminal cannot encode
     try:

@@ -6,15 +6,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from ruamel.yaml import YAML
 
 from recomart_lib.core import files
+from recomart_lib.core.errors import UserError
+
+WAIT_S = 30  # another writer needs milliseconds
 
 
 def update(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
     """Set `changes[section][key]` in a YAML file, and keep all other lines.
 
-    The file is replaced atomically; a link stays a link.
+    The file is replaced atomically; a link stays a link. Processes that update the file at the same time take turns
+    (`.params.yaml.lock`): each reads what the one before has written, so that no change is lost.
+
+    Raises
+    ------
+    UserError
+        If another process does not finish.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "params.yaml"
@@ -25,11 +35,21 @@ def update(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
       k: 10  # length of the lists
     <BLANKLINE>
     """
+    path = path.resolve()
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        with FileLock(lock, timeout=WAIT_S):
+            _update(path, changes)
+    except Timeout:
+        raise UserError(f"{path} is being written by another process, which does not finish ({lock.name}).") from None
+
+
+def _update(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 200
     content = yaml.load(path.read_text(encoding="utf-8"))
     for section, values in changes.items():
         for key, value in values.items():
             content.setdefault(section, {})[key] = value
-    with files.complete(path.resolve()) as unfinished, unfinished.open("w", encoding="utf-8") as stream:
+    with files.complete(path) as unfinished, unfinished.open("w", encoding="utf-8") as stream:
         yaml.dump(content, stream)

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import errno
 import glob
+import logging
 import os
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from recomart_lib.core import privacy
+
+log = logging.getLogger(__name__)
 
 ABANDONED_S = 24 * 3600  # unfinished files that are older were left by a killed process
 
@@ -24,18 +30,34 @@ def complete(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; the file takes the place of `path` at the end, unless there was an error.
 
     So an aborted run or a full disk leaves the old file, and no part of the new one. The name to write to is used by
-    no other process; of two writers, the last one wins.
+    no other process; of two writers, the last one wins. A file that exists keeps its mode (see `privacy` for new ones).
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    for sentence in privacy.protect():
+        log.info("%s", sentence)
+    make_folder(path.parent)
     _delete_abandoned(path)
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         yield unfinished
         _sync(unfinished)
+        _keep_mode(path, unfinished)
         unfinished.replace(path)
         sync_folder(path.parent)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it, durably: the name of each is on the disk, too."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in reversed(missing):
+        sync_folder(path.parent)
+
+
+def _keep_mode(old: Path, new: Path) -> None:
+    if os.name != "nt" and old.is_file() and not old.is_symlink():
+        new.chmod(stat.S_IMODE(old.stat().st_mode) | stat.S_IWUSR)
 
 
 def _delete_abandoned(path: Path) -> None:
@@ -50,6 +72,21 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8), completely or not at all."""
     with complete(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, completely or not at all."""
+    with complete(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+def listed(folder: Path, pattern: str) -> list[Path]:
+    """The files in a folder that match a pattern, sorted by path; none if there is no such folder.
+
+    What others leave there does not count: hidden files (`._x.json` of macOS, an editor's swap file), folders and links
+    to nothing that are named like a file.
+    """
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith(".") and path.is_file())
 
 
 def move(source: Path, target: Path) -> None:

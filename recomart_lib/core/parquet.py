@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import time
@@ -19,21 +20,34 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+log = logging.getLogger(__name__)
+
 
 @contextmanager
 def scratch_folder(folder: Path) -> Iterator[Path]:
     """A temporary folder in `folder`/.scratch, so on the same disk; it is deleted at the end.
 
-    Files of killed processes are deleted there after a day, as younger ones may be in use.
+    What killed processes left there is deleted after a day, as younger folders may be in use. Other things in it (like
+    .DS_Store of macOS) are deleted then, too; what cannot be deleted stays, as nobody reads it.
     """
     scratch = folder / ".scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     for leftover in scratch.iterdir():
         with suppress(FileNotFoundError):  # its process has just finished
-            if time.time() - leftover.stat().st_mtime > files.ABANDONED_S:
-                shutil.rmtree(leftover)
+            if time.time() - leftover.lstat().st_mtime > files.ABANDONED_S:
+                _delete(leftover)
     with tempfile.TemporaryDirectory(dir=scratch) as path:
         yield Path(path)
+
+
+def _delete(leftover: Path) -> None:
+    try:
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+    except PermissionError as problem:
+        log.info("%s stays, though nothing uses it: %s", leftover, problem.strerror)
 
 
 def write(table: pl.DataFrame, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 import polars as pl
@@ -106,3 +107,35 @@ def test_tables_are_complete_or_not_there(tmp_path):
         pass
     assert sorted(file.name for file in tmp_path.rglob("*.*")) == ["a.parquet", "b.parquet"]
     assert pl.read_parquet(tmp_path / "b.parquet").equals(table)
+
+
+def test_a_file_keeps_its_mode_and_a_new_one_is_for_its_owner(tmp_path):
+    before = os.umask(0o077)
+    try:
+        old, read_only, new = tmp_path / "old", tmp_path / "read_only", tmp_path / "folder/new"
+        old.touch()
+        old.chmod(0o644)
+        read_only.touch()
+        read_only.chmod(0o444)
+        for path in (old, read_only, new):
+            files.write_text(path, "text")
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (old, read_only, new, new.parent)]
+    assert [oct(mode) for mode in modes] == ["0o644", "0o644", "0o600", "0o700"]
+
+
+def test_new_folders_are_on_the_disk_with_their_names(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(files, "sync_folder", lambda folder: synced.append(folder.relative_to(tmp_path).as_posix()))
+    files.write_bytes(tmp_path / "a/b/x", b"content")
+    assert synced == [".", "a", "a/b"]
+
+
+def test_what_others_leave_is_not_listed(tmp_path):
+    for name in ("b.json", "a.json", "._a.json", "Thumbs.db", ".b.json.swp"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "link.json").symlink_to("/nowhere/at/all")
+    assert [path.name for path in files.listed(tmp_path, "*.json")] == ["a.json", "b.json"]
+    assert files.listed(tmp_path / "none", "*.json") == []

@@ -61,3 +61,31 @@ def test_a_scratch_folder_is_deleted_with_old_leftovers(tmp_path):
     with scratch_folder(tmp_path) as folder:
         (folder / "rows").write_text("x")
     assert [folder.name for folder in (tmp_path / ".scratch").iterdir()] == ["active"]
+
+
+def test_foreign_things_in_the_scratch_folder_disturb_nobody(tmp_path):
+    scratch = tmp_path / ".scratch"
+    scratch.mkdir()
+    (scratch / ".DS_Store").write_text("a file, not a folder")
+    (scratch / "link").symlink_to("/nowhere/at/all")
+    (scratch / "young.swp").write_text("")
+    for name in (".DS_Store", "link"):
+        os.utime(scratch / name, (0, 0), follow_symlinks=False)
+    with scratch_folder(tmp_path) as folder:
+        (folder / "rows").write_text("x")
+    assert [path.name for path in scratch.iterdir()] == ["young.swp"]
+
+
+def test_what_cannot_be_deleted_there_stays(tmp_path, monkeypatch):
+    leftover = tmp_path / ".scratch" / "killed"
+    leftover.mkdir(parents=True)
+    os.utime(leftover, (0, 0))
+
+    def refuse(_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("recomart_lib.core.parquet.shutil.rmtree", refuse)
+    with scratch_folder(tmp_path) as folder:
+        assert folder.is_dir()
+        monkeypatch.undo()
+    assert [path.name for path in (tmp_path / ".scratch").iterdir()] == ["killed"]
