@@ -1,6 +1,7 @@
 # `make help` lists all targets. Everything runs in .venv, which is created from requirements.lock.
 PYTHON ?= python3
 BIN := .venv/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
 
@@ -10,8 +11,8 @@ help: ## show this list
 setup: .venv/.installed ## create .venv and install the project into it
 .venv/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(INSTALL) --require-hashes --requirement requirements.lock
+	$(INSTALL) --no-build-isolation --editable . # built by the locked setuptools
 	@touch $@
 
 git: # DVC needs Git, or to be told that there is none; this is checked before anything is installed
@@ -44,16 +45,16 @@ ui: setup .venv/.orchestration ## start Dagster: runs, logs, retries and schedul
 	export DAGSTER_HOME="$(CURDIR)/.dagster" RECOMART_REPORTS_URL=http://localhost:3001; \
 	dagster dev --module-name recomart.orchestration.definitions --host 127.0.0.1 --port 3000
 .venv/.orchestration: .venv/.installed requirements-orchestration.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-orchestration.lock
+	$(INSTALL) --require-hashes --requirement requirements-orchestration.lock
 	@touch $@
 
 test-slow: setup .venv/.spark .venv/.orchestration .venv/.browser ## run the slow tests (installs PySpark, half a gigabyte)
 	@pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder
 .venv/.browser: .venv/.installed requirements-browser.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-browser.lock
+	$(INSTALL) --require-hashes --requirement requirements-browser.lock
 	@touch $@
 .venv/.spark: .venv/.installed requirements-spark.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-spark.lock
+	$(INSTALL) --require-hashes --requirement requirements-spark.lock
 	@touch $@
 
 kafka: ## run a real Apache Kafka on localhost:9092 until Ctrl-C: a container, or its jars (Java 17, Maven)
@@ -76,16 +77,18 @@ lint: setup ## run ruff, and check that notebooks have no outputs
 hooks: setup .venv/.hooks ## install the pre-commit hooks: .pre-commit-config.yaml
 	@pre-commit install
 .venv/.hooks: .venv/.installed requirements-hooks.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-hooks.lock
+	$(INSTALL) --require-hashes --requirement requirements-hooks.lock
 	@touch $@
 
-lock: ## regenerate the lock files (needs uv)
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-header --no-annotate --quiet --output-file requirements.lock
-	uv pip compile pyproject.toml --extra spark --universal --python-version 3.11 --no-header --no-annotate --quiet --constraints requirements.lock --output-file requirements-spark.all
-	grep -E '^(py4j|pyspark)==' requirements-spark.all > requirements-spark.lock && rm requirements-spark.all
-	uv pip compile pyproject.toml --extra orchestration --universal --python-version 3.11 --no-header --no-annotate --quiet --constraints requirements.lock --output-file requirements-orchestration.all
-	sed 's/==.*/==/; s/^/^/' requirements.lock | grep -vf - requirements-orchestration.all > requirements-orchestration.lock && rm requirements-orchestration.all
-	uv pip compile --group browser --universal --python-version 3.11 --no-header --no-annotate --quiet --constraints requirements.lock --output-file requirements-browser.lock
+# `make lock` keeps locked versions where it can; UPGRADE=--upgrade takes the newest. The other locks hold what they add to requirements.lock.
+UV_COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet $(UPGRADE)
+WITHOUT_BASE = --constraints requirements.lock $$(sed -nE 's/^([^= ]+)==.*/--no-emit-package \1/p' requirements.lock)
+lock: ## regenerate the lock files, with the hashes of all files (needs uv)
+	$(UV_COMPILE) --group dev --output-file requirements.lock
+	$(UV_COMPILE) $(WITHOUT_BASE) --extra spark --output-file requirements-spark.lock
+	$(UV_COMPILE) $(WITHOUT_BASE) --extra orchestration --output-file requirements-orchestration.lock
+	$(UV_COMPILE) $(WITHOUT_BASE) --group browser --output-file requirements-browser.lock
+	$(UV_COMPILE) $(WITHOUT_BASE) --group hooks --output-file requirements-hooks.lock
 
 clean: ## delete data and reports that the pipeline wrote; source files and the DVC cache stay
 	@rm -rf data/shop.json data/raw data/.scratch data/validated data/quarantine data/history data/prepared data/features data/feature_store data/models data/evaluation data/recommendations

@@ -9,8 +9,15 @@ command -v java >/dev/null || { echo "Apache Kafka needs Java 17, but there is n
 if [ "$here/pom.xml" -nt "$here/jars/.complete" ]; then
   command -v mvn >/dev/null || { echo "Maven downloads Kafka's jars, but there is no mvn on the PATH." >&2; exit 1; }
   rm -rf "$here/jars"
-  mvn --batch-mode --quiet --file "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$here/jars" -DincludeScope=runtime >&2
+  mvn --batch-mode --quiet --strict-checksums --file "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$here/jars" -DincludeScope=runtime >&2
   touch "$here/jars/.complete"
+fi
+# Maven compares a jar with a checksum from the same server; these hashes are from Git. A jar too many is refused as well.
+hashes() { if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
+if ! (export LC_ALL=C; cd "$here/jars" && hashes ./*.jar | sed 's|\./||' | diff "$here/jars.sha256" - >&2); then
+  echo "The jars in $here/jars are not those of kafka/jars.sha256 (< expected, > found), and none was started." \
+    "Delete that folder to download them again; if it happens again, the server or the network changed them." >&2
+  exit 1
 fi
 mkdir -p "$data"
 data=$(cd "$data" && pwd)

@@ -141,8 +141,9 @@ def check(engine: Engine) -> None:
     """Check that the engine is installed. Raises UserError that says how to install it."""
     if engine == "spark" and find_spec("pyspark") is None:
         raise UserError(
-            "params.yaml: base.engine is spark, and PySpark is not installed. Run: pip install -e '.[spark]' "
-            "(half a gigabyte; it needs Java 17), or set base.engine to polars."
+            "params.yaml: base.engine is spark, and PySpark is not installed. Run: "
+            "pip install --no-deps --require-hashes -r requirements-spark.lock (half a gigabyte; it needs Java 17), "
+            "or set base.engine to polars."
         )
 
 

@@ -56,7 +56,7 @@ def test_a_missing_table_is_reported(tmp_path):
 
 def test_missing_spark_is_reported_with_the_command_to_install_it(monkeypatch):
     monkeypatch.setattr(engine, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"base.engine is spark.*pip install -e '.\[spark\]'"):
+    with pytest.raises(UserError, match=r"base.engine is spark.*pip install .*-r requirements-spark.lock"):
         engine.check("spark")
     engine.check("polars")
 

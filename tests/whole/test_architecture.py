@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import tomllib
 from pathlib import Path
 
 import nbformat
@@ -338,29 +337,6 @@ def test_dvc_tracks_what_builds_the_index():
     assert outs["reports/changes.html"]["persist"]
     linked = outs.get("reports/index.html", {})
     assert outs["reports/changes.html"].get("cache", True) == linked.get("cache", True), "one links the other"
-
-
-def test_conda_and_pip_name_the_same_packages():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
-    conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    assert sorted(next(d for d in conda if isinstance(d, dict))["pip"]) == sorted([*wanted, "--editable ."])
-
-
-def test_the_lock_satisfies_pyproject():
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
-    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line]
-    pinned = {canonicalize_name(line.split("==")[0]): line.split("==")[1].split(";")[0].strip() for line in lines}
-    for requirement in map(Requirement, wanted):
-        assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), requirement
-
-
-def test_the_lock_names_no_registry():
-    assert "://" not in (ROOT / "requirements.lock").read_text()
 
 
 def test_committed_notebooks_are_all_stages():
