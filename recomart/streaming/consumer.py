@@ -20,7 +20,7 @@ import polars as pl
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from recomart.project.params import Stream
-from recomart.streaming.client import client
+from recomart.streaming.client import create, reason, redacted
 from recomart.streaming.dead_letters import TRANSACTION_S, DeadLetterSender, Unsent
 from recomart.streaming.messages import read
 from recomart.streaming.owned_partition import OwnedPartition
@@ -102,7 +102,7 @@ def run(
             session.run(stopped, idle_s)
             return n + session.n_events
         except (commit_log.CommitConflictError, TopicRecreatedError, KafkaException) as problem:
-            reason = _sentence(problem, settings)
+            sentence = _sentence(problem, settings)
         except OSError as problem:
             raise UserError(f"The zone {zone.root} cannot be written: {problem}. Nothing is lost.") from problem
         finally:
@@ -111,8 +111,8 @@ def run(
             return n + session.n_events
         n, joined_at = n + session.n_events, time.monotonic() if session.joined else joined_at
         if idle_s is not None and time.monotonic() - joined_at > idle_s:
-            raise UserError(reason)
-        log.warning("%s Rejoining the group.", reason)
+            raise UserError(sentence)
+        log.warning("%s Rejoining the group.", sentence)
         time.sleep(RETRY_S)
 
 
@@ -120,10 +120,10 @@ def _sentence(problem: Exception, settings: Stream) -> str:
     """Why a session ended; UserError if a new session would end for the same reason."""
     if not isinstance(problem, KafkaException):
         return f"{problem}."
-    reason = f"Kafka at {settings.bootstrap_servers}: {problem.args[0].str()}."
+    sentence = reason(settings, problem)
     if problem.args[0].code() in FATAL:
-        raise UserError(reason) from None
-    return reason
+        raise UserError(sentence) from None
+    return sentence
 
 
 class Session:
@@ -144,8 +144,8 @@ class Session:
         self.n_events, self._offsets_at = 0, time.monotonic()
         self.joined: float | None = None  # when the group assigned partitions to it, or none
         self._threads = ThreadPoolExecutor(MAX_THREADS, "commit")
-        chosen = client(settings, SETTINGS, settings.consumer, EXACTLY_ONCE, {"group.id": settings.group})
-        self._consumer = Consumer(chosen, logger=log)
+        own = EXACTLY_ONCE, {"group.id": settings.group}
+        self._consumer = create(Consumer, settings, SETTINGS, settings.consumer, *own)
         self._dead_letters = DeadLetterSender(settings, self._consumer)
 
     def run(self, stopped: Callable[[], bool], idle_s: float | None) -> None:
@@ -248,7 +248,7 @@ class Session:
     def _commit(self, messages: list[Message]) -> None:
         """Make a batch durable, partitions in parallel (syncing a disk is slow); then send its dead letters."""
         request = self._topic_ids.request()  # after the messages came: its answer holds for them
-        raw = _raw(messages)
+        raw = _raw(messages, self._settings)
         rows = _not_consumed(raw, {number: owned.next for number, owned in self._owned.items()})
         checked = read(rows, datetime.now(UTC), self._settings.max_future_s, self._rules)
         if raw.height:
@@ -322,12 +322,12 @@ class Session:
                 owned.sent = owned.committed = owned.next
 
 
-def _raw(messages: list[Message]) -> pl.DataFrame:
+def _raw(messages: list[Message], settings: Stream) -> pl.DataFrame:
     """Messages as rows: partition, offset, key, value; temporary errors are logged, others raised."""
     for error in filter(None, [message.error() for message in messages]):
         if error.fatal() or error.code() in {*FATAL, KafkaError._AUTO_OFFSET_RESET}:
             raise KafkaException(error)
-        log.warning("Kafka: %s", error.str())
+        log.warning("Kafka: %s", redacted(settings, error.str()))
     good = [message for message in messages if message.error() is None]
     return pl.DataFrame(
         [

@@ -5,7 +5,6 @@ The group's offset of a partition therefore says which of its dead letters are o
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -17,10 +16,8 @@ import polars as pl
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from recomart.project.params import Stream
-from recomart.streaming.client import client, put
+from recomart.streaming.client import create, put, reason
 from recomart_lib.core.errors import UserError
-
-log = logging.getLogger(__name__)
 
 TRANSACTION_S = 20  # the broker aborts a transaction that takes longer; it checks every ten seconds
 HANGS_S = 3 * TRANSACTION_S  # each step of a transaction has its own timeout; this is longer than all of them
@@ -179,12 +176,12 @@ def send(settings: Stream, dead_letters: pl.DataFrame) -> None:
         if refused:
             raise _refusal(settings, refused[0])
     except KafkaException as problem:
-        raise UserError(f"Kafka at {settings.bootstrap_servers}: {problem.args[0].str()}.") from None
+        raise UserError(reason(settings, problem)) from None
 
 
 def _producer(settings: Stream, more: dict[str, Any]) -> Producer:
     size = dict.fromkeys(("message.max.bytes", "batch.size"), settings.dead_letter_max_bytes)
-    return Producer(client(settings, settings.producer, size, more), logger=log)
+    return create(Producer, settings, settings.producer, size, more)
 
 
 def _put(producer: Producer, topic: str, dead_letter: dict[str, Any], refused: list[KafkaError]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,11 +14,9 @@ from confluent_kafka import KafkaException, Message, Producer
 
 from recomart.project.params import Stream
 from recomart.streaming import messages
-from recomart.streaming.client import client, put
+from recomart.streaming.client import create, put, reason, redacted
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TIMESTAMP
-
-log = logging.getLogger(__name__)
 
 SETTINGS = {"linger.ms": 5, "compression.type": "lz4", "queue.buffering.max.messages": 500_000}
 BATCH_SIZE = 10_000  # events serialized together
@@ -58,11 +55,10 @@ def produce(
 
     def delivered(error: Any, message: Message) -> None:
         if error is not None:
-            failed.append(str(error))
+            failed.append(redacted(settings, error.str()))
 
-    producer = Producer(
-        client(settings, SETTINGS, settings.producer, {"enable.idempotence": True}), on_delivery=delivered, logger=log
-    )
+    own = {"enable.idempotence": True}
+    producer = create(Producer, settings, SETTINGS, settings.producer, own, on_delivery=delivered)
     n, run = 0, uuid.uuid4().hex[:12]
     for part in _paced(events, rate, speed_up):
         if stopped():
@@ -74,7 +70,8 @@ def produce(
             try:
                 put(producer, settings.topic, message, key)
             except KafkaException as problem:
-                raise UserError(f"The event could not be written to {settings.topic}: {problem}.") from None
+                sentence = f"The event could not be written to {settings.topic}. {reason(settings, problem)}"
+                raise UserError(sentence) from None
         n += part.height
         producer.poll(0)
     n_unsent = producer.flush(60)

@@ -6,7 +6,7 @@ import polars as pl
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from recomart.project.params import Stream
-from recomart.streaming.client import client
+from recomart.streaming.client import create, reason
 from recomart.streaming.topic_ids import TopicIds
 from recomart_lib.core.errors import UserError
 from recomart_lib.stream import commit_log, generations
@@ -54,7 +54,7 @@ def broker_ends(zone: Zone, settings: Stream) -> dict[str, int]:
     UserError
         If the broker does not answer.
     """
-    consumer = Consumer(client(settings, settings.consumer, {"group.id": settings.group, "log_level": 0}))
+    consumer = create(Consumer, settings, settings.consumer, {"group.id": settings.group, "log_level": 0})
     try:
         topic = consumer.list_topics(settings.topic, timeout=TIMEOUT_S).topics[settings.topic]
         if topic.error:
@@ -66,6 +66,6 @@ def broker_ends(zone: Zone, settings: Stream) -> dict[str, int]:
             ends[name] = consumer.get_watermark_offsets(part, timeout=TIMEOUT_S)[1]
         return ends
     except KafkaException as problem:
-        raise UserError(f"Kafka at {settings.bootstrap_servers}: {problem.args[0].str()}.") from None
+        raise UserError(reason(settings, problem)) from None
     finally:
         consumer.close()

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollectio
 from confluent_kafka.admin import AdminClient
 
 from recomart.project.params import Stream
-from recomart.streaming.client import client
+from recomart.streaming.client import create
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class TopicIds:
 
     def __init__(self, settings: Stream) -> None:
         self._topic = settings.topic
-        self._admin = AdminClient(client(settings, {"log_level": 0}))
+        self._admin = create(AdminClient, settings, {"log_level": 0})
         self._has_controller, self._is_logged = False, False
 
     def get(self, consumer: Consumer) -> str | None:
