@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import polars as pl
 import typer
+from tqdm.auto import tqdm
 
 from recomart.cli import completion
 from recomart.cli.options import Rows, Shop, examples
 from recomart.cli.output import echo, show_table
 from recomart.project import params
-from recomart_lib.core import paths
+from recomart_lib.core import names, paths
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TABLES
-from recomart_lib.ingest import lake
+from recomart_lib.ingest import lake_verification, manifests
 
 app = typer.Typer(help="Show and verify the ingested files in data/raw.", no_args_is_help=True)
 
@@ -45,7 +46,7 @@ def lake_show(
 
     If a file was delivered in several versions, the pipeline reads the newest.
     """
-    raw, shop = paths.place(paths.RAW), shop or params.load().base.shop
+    raw, shop = paths.place(paths.RAW), names.check(shop or params.load().base.shop, "--shop")
     versions = _versions(raw, shop)
     if not versions.height:
         raise UserError(f"Nothing of shop '{shop}' is ingested yet. Run: dvc repro 01_ingest")
@@ -55,10 +56,10 @@ def lake_show(
     named = (pl.col("table") == name) | (pl.col("file") == name) | (pl.col("date").cast(pl.String) == name)
     matches = versions.filter(named | pl.col("version").str.starts_with(name))
     if not matches.height:
-        names = [*TABLES, *versions.get_column("file").unique(maintain_order=True).to_list()]
-        raise UserError(f"The lake has nothing named '{name}'. {suggestion(name, names)[:300]}")
+        others = [*TABLES, *versions.get_column("file").unique(maintain_order=True).to_list()]
+        raise UserError(f"The lake has nothing named '{name}'. {suggestion(name, others)[:300]}")
     if matches.get_column("path").n_unique() == 1:
-        manifest = lake.read_manifest((raw / matches.get_column("path")[0]).with_suffix(".json"))
+        manifest = manifests.read((raw / matches.get_column("path")[0]).with_suffix(".json"))
         echo(json.dumps(manifest, indent=1, ensure_ascii=False))
     else:
         constant = ["table"] if matches.get_column("table").n_unique() == 1 else []
@@ -66,27 +67,27 @@ def lake_show(
 
 
 def _versions(raw: Path, shop: str) -> pl.DataFrame:
-    """One row per ingested file and version. `read` marks the newest version, which the pipeline reads."""
+    """One row per ingested file and version, oldest first. `read` marks the newest, which the pipeline reads."""
     records = []
     for table in TABLES:
-        newest = {manifest["path"] for manifest in lake.newest(raw, shop, table).values()}
+        newest = {manifest["path"] for manifest in manifests.newest(raw, shop, table).values()}
         records += [
             {
                 "table": table,
-                "date": lake.day_of(m),
+                "date": manifests.day_of(m),
                 "file": m["file"],
-                "version": lake.version_of(m),
+                "version": manifests.version_of(m),
                 "rows": m["rows_landed"],
                 "rejected": m["rows_rejected"],
-                "ingested_at": datetime.fromisoformat(m["landed_at"]),
+                "ingested_at": manifests.ingested_at(m),
                 "read": m["path"] in newest,
                 "path": m["path"],
             }
-            for m in lake.manifests(raw, shop, table)
+            for m in manifests.versions(raw, shop, table)
         ]
     versions = pl.DataFrame(records, infer_schema_length=None)
     table_order = pl.col("table").replace_strict({table: position for position, table in enumerate(TABLES)})
-    return versions.sort(table_order, "date", "file", "ingested_at") if records else versions
+    return versions.sort(table_order, "date", "file", maintain_order=True) if records else versions
 
 
 def _by_table(versions: pl.DataFrame) -> pl.DataFrame:
@@ -102,16 +103,18 @@ def _by_table(versions: pl.DataFrame) -> pl.DataFrame:
 
 @app.command("verify", epilog=examples("recomart lake verify"))
 def lake_verify() -> None:
-    """Recompute the hash of every ingested file; exit status 1 if one has changed.
+    """Recompute the hash of every ingested file; exit status 1 if one has changed or is missing.
 
-    All shops and all versions are checked.
+    All shops and all versions are checked; a stage checks only what it reads.
     """
     raw = paths.place(paths.RAW)
-    problems = lake.verify(raw)
-    n_files = len(list(raw.glob("source=*/type=*/date=*/*.json")))
-    if problems.height:
-        lines = [f"  {path} {problem}" for path, problem in problems.iter_rows()]
-        raise UserError(
-            f"{problems.height} problem(s) in the lake ({n_files} ingested files):\n" + "\n".join(lines[:50])
-        )
-    echo(f"All {n_files} ingested files are unchanged.")
+    n_files = len(lake_verification.manifest_paths(raw))
+    problems = lake_verification.verify(raw, partial(tqdm, desc="verifying", unit="file", disable=None))
+    if not problems.height:
+        echo(f"All {n_files:,} ingested files are unchanged.")
+        return
+    show_table(problems)
+    raise UserError(
+        f"{problems.height:,} problem(s) in the lake ({n_files:,} ingested files). `recomart stage 01_ingest` ingests a "
+        "damaged file again if it is still delivered. Delete any other, and restore it: `dvc checkout data/raw`."
+    )

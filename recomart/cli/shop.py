@@ -14,7 +14,7 @@ from recomart.cli import completion, shop_details
 from recomart.cli.options import Rows, Source, examples
 from recomart.cli.output import echo, show_fields, show_table, warn
 from recomart.project import params, params_writer
-from recomart_lib.core import files, paths, shops, source_files
+from recomart_lib.core import auth_variables, files, paths, shops, source_files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop
 from recomart_lib.core.text import plural
@@ -72,6 +72,7 @@ def shop_resolve() -> None:
     parameters = params.load()
     shop = shops.load(parameters.base.shop)
     quality_rules.rules(quality_rules.of_shop(parameters.validate_, shop))
+    auth_variables.check(shop, parameters.ingest.auth_variables)
     text = json.dumps(shops.resolved(shop), indent=1, ensure_ascii=False, sort_keys=True)
     files.write_text(paths.place(paths.RESOLVED_SHOP), text + "\n")
     echo(f"{paths.RESOLVED_SHOP}: shops/{shop.name}.yaml, with all defaults")
@@ -104,7 +105,7 @@ def _table(shop: Shop, table: str, folder: Path) -> dict[str, str | int | None]:
 def _n_files(shop: Shop, table: str, folder: Path) -> int:
     """The number of a table's files in the folder."""
     try:
-        return len(source_files.files(shop, table, folder))
+        return len(source_files.files(shop, table, folder, params.load().ingest.follow_links))
     except UserError:  # there are none
         return 0
 
@@ -125,10 +126,12 @@ def shop_check(
     path = Path(shop) if shop.endswith((".yaml", ".yml")) else paths.place(paths.SHOPS, f"{shop}.yaml")
     declared = shops.read(path) if Path(shop) == path else shops.load(shop)
     folder = source or _folder(declared.name)
-    quality_rules.of_shop(params.load().validate_, declared)
+    parameters = params.load()
+    quality_rules.of_shop(parameters.validate_, declared)
+    auth_variables.check(declared, parameters.ingest.auth_variables)
     echo(f"{path} is valid: {declared.title}.")
-    ingestion.check(declared, folder)
-    for entry in source_files.left_out(declared, folder):
+    ingestion.check(declared, folder, parameters.ingest)
+    for entry in source_files.left_out(declared, folder, parameters.ingest.follow_links):
         warn(f"{entry.file} is not read as {entry.table}: {entry.reason}.")
     for table in declared.delivered:
         if declared.table(table).kind == "rest" and not (folder / f"{table}.jsonl").exists():
@@ -136,11 +139,11 @@ def shop_check(
                 f"\n{table}: not fetched yet; stage 01_ingest fetches {declared.api.url}/{declared.table(table).path}."
             )
         else:
-            _first_rows(declared, table, folder, rows)
+            files = source_files.files(declared, table, folder, parameters.ingest.follow_links)
+            _first_rows(declared, table, files, rows)
 
 
-def _first_rows(shop: Shop, table: str, folder: Path, rows: int) -> None:
-    files = source_files.files(shop, table, folder)
+def _first_rows(shop: Shop, table: str, files: list[Path], rows: int) -> None:
     delivered = next(reader.chunks(files[0], shop, table))
     echo(
         f"\n{table}: {plural(len(files), 'file')}; {files[0].name} (the first part of a large file): "
@@ -164,8 +167,10 @@ def shop_use(
 ) -> None:
     """Set the active shop and its source folder in params.yaml; comments are kept."""
     path = paths.place("params.yaml")
-    before = params.load().base
+    parameters = params.load()
+    before = parameters.base
     shop = shops.load(name or before.shop)
+    auth_variables.check(shop, parameters.ingest.auth_variables)
     folder = source or (paths.SOURCE / shop.name)
     if shop.api:
         paths.place(folder).mkdir(parents=True, exist_ok=True)  # stage 01 fetches the tables into it

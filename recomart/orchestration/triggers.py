@@ -50,10 +50,11 @@ def fingerprint(root: Path) -> str:
     UserError
         If params.yaml, the shop file or the source folder is missing or invalid.
     """
-    base = params.load(root / "params.yaml").base
-    shop, source = shops.load(base.shop), root / base.source
+    parameters = params.load(root / "params.yaml")
+    shop, source = shops.load(parameters.base.shop), root / parameters.base.source
+    follow_links = parameters.ingest.follow_links
     tables = [table for table in shop.delivered if shop.table(table).kind != "rest"]
-    delivered = [file for table in tables for file in source_files.files(shop, table, source)]
+    delivered = [file for table in tables for file in source_files.files(shop, table, source, follow_links)]
     committed = (root / paths.STREAMING).rglob("*.json")
     return _digest([*delivered, *committed])
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from recomart.project import renamed_keys
+from recomart.project import client_properties, renamed_keys
 from recomart_lib.core import paths
 from recomart_lib.core.config import validated
 from recomart_lib.core.errors import UserError
+from recomart_lib.core.names import Name
 from recomart_lib.core.settings import Section
 from recomart_lib.core.yaml_reader import Document, read_yaml
 from recomart_lib.evaluate.settings import Evaluate
@@ -29,7 +31,7 @@ DAY = re.compile(r"\d{4}-\d\d?-\d\d?(?:\b|T)")  # YAML's dates and times
 
 
 class Base(Section):
-    shop: str = "simulated"
+    shop: Name = "simulated"
     source: str = "data/source/simulated"
     seed: int = Field(42, ge=0, lt=2**31)
     engine: Literal["polars", "spark"] = "polars"
@@ -52,8 +54,8 @@ class Simulate(Section):
 
 class Stream(Section):
     bootstrap_servers: str = ""
-    topic: str = Field("recomart.events", pattern=r"^[A-Za-z0-9._-]{1,200}$")
-    dead_letter_topic: str = Field("recomart.events.dead", pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    topic: Name = "recomart.events"  # topics are names of folders, too
+    dead_letter_topic: Name = "recomart.events.dead"
     dead_letter_max_bytes: int = Field(1_000_000, ge=10_000, le=1_000_000_000)
     group: str = Field("recomart-lake", min_length=1)
     client: dict[str, str | int | float | bool] = Field({})
@@ -64,6 +66,18 @@ class Stream(Section):
     compact_every_s: int = Field(300, ge=1)
     max_future_s: int = Field(300, ge=0, le=1_000_000_000)
     remember_ids: int = Field(1_000_000, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def loads_no_code_and_holds_no_secret(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            for keys, sentence in client_properties.mistakes(values):
+                raise ValueError(f"{'.'.join(keys)}: {sentence}")
+        return values
+
+
+class Limits(Section):
+    stage_s: dict[str, Annotated[int, Field(ge=1, le=10_000_000)]] = Field({})
 
 
 class Logging(Section):
@@ -83,6 +97,7 @@ class Params(Section):
     recommend: Recommend = Recommend()
     stream: Stream = Stream()
     stream_report: StreamReport = StreamReport()
+    limits: Limits = Limits()
     logging: Logging = Logging()
 
     @model_validator(mode="after")
@@ -104,6 +119,18 @@ def _refuse_days(content: Document, path: Path) -> None:
             raise UserError(f'{path}, line {place.line}: {key}: write the day in quotes, "{place.written}", for DVC.')
 
 
+def _check_clients(content: Document, path: Path) -> None:
+    """Report forbidden client properties with their lines, before any message could show a value."""
+    stream = content.get("stream")
+    found = list(client_properties.mistakes(stream)) if isinstance(stream, Mapping) else []
+    lines = [
+        f"  {'.'.join(('stream', *keys))}: {sentence}. (line {content.places[('stream', *keys)].line})"
+        for keys, sentence in found
+    ]
+    if lines:
+        raise UserError("\n".join([f"{path}: {len(lines)} mistake(s)", *lines]))
+
+
 def load(path: Path | None = None) -> Params:
     """Read and validate params.yaml.
 
@@ -114,6 +141,7 @@ def load(path: Path | None = None) -> Params:
     """
     path = path or paths.place("params.yaml")
     content = read_yaml(path)
+    _check_clients(content, path)
     _refuse_days(content, path)
     renamed_keys.check(content, path)
     return validated(Params, content, path, content.places)

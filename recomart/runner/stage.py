@@ -1,11 +1,10 @@
-"""Run a stage: check, execute its notebook with Papermill, write a report. Only this module uses Papermill."""
+"""Run a stage: check, execute its notebook, write a report."""
 
 from __future__ import annotations
 
 import ast
 import json
 import logging
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,17 +14,16 @@ from typing import Any
 
 import nbformat
 import polars as pl
-from traitlets.config import Config
 
-from recomart.project import logs, params
+from recomart.project import logs, params, processes
 from recomart.project.params import Params
 from recomart.reports import changes, index
-from recomart.runner import notebook_file, notebook_html
+from recomart.runner import execution, notebook_file, notebook_html, signals
+from recomart.runner.signals import Stopped, Stopper
 from recomart.runner.stage_timer import StageTimer
-from recomart_lib.core import disk, files, paths, shops
+from recomart_lib.core import disk, files, paths, project_lock, shops
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.parquet import scratch_folder
 from recomart_lib.core.shops import Shop
 from recomart_lib.features import definitions, engine
 from recomart_lib.ingest import ingestion, lake
@@ -33,9 +31,6 @@ from recomart_lib.train import selection
 from recomart_lib.validate import quality_rules
 
 log = logging.getLogger(__name__)
-
-# kernels communicate through sockets that only their user may access; a TCP port is open to all users of the machine
-TRANSPORT = "tcp" if os.name == "nt" else "ipc"
 
 # Notebook -> its section of params.yaml (in addition to `base`).
 STAGES = {
@@ -64,29 +59,51 @@ def run(name: str) -> None:
     Raises
     ------
     UserError
-        If there is no such stage, or it failed; the message is for the user.
+        If there is no such stage, another process works on the project, or it failed; the message is for the user.
+    Stopped
+        If a signal or a limit has stopped it, or the `dvc` that ran it has ended; its kernel has ended, too.
     """
     name = resolve(name)
     logs.start(name)
-    timer = StageTimer(name)
+    with (
+        signals.stoppable(_leave_nothing) as stopper,
+        project_lock.held(f"stage {name}", processes.outermost_dvc()),
+    ):
+        _run(name, StageTimer(name), stopper)
+
+
+def _leave_nothing() -> None:
+    """End what this process has started, before it ends itself."""
+    processes.kill_descendants()
+    execution.remove_sockets()
+
+
+def _run(name: str, timer: StageTimer, stopper: Stopper) -> None:
     with _sidecar(name, timer) as metadata:
         timer.start("check")
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {metadata['title']}", id="0")])
         try:
             notebook = notebook_file.read(name)
             metadata |= {"title": title_of(notebook), "question": question_of(notebook)}
+            stopper.after(_limit(name), f"limits.stage_s.{name}")
             parameters = check(name, notebook)
-        except UserError as error:
-            _write_report(name, notebook, str(error))
+        except (UserError, Stopped) as error:
+            _write_report(name, notebook, str(error), isinstance(error, Stopped))
             raise
         log.info("%s: started", name)
-        executed, error = _execute(name, parameters, timer, n_cells=len(notebook.cells) + 1)  # Papermill adds one
+        executed, error, stopped = execution.execute(name, notebook, parameters, timer)
+        stopper.cancel_limit()
         metadata["section"] = timer.section if error else None
         timer.start("report")
-        _write_report(name, executed, error)
+        try:
+            _write_report(name, executed, error, stopped is not None)
+        except Stopped as late:
+            _write_report(name, executed, str(late), stopped=True)
+            raise
         if error:
             where = f"{name}, section '{metadata['section']}'" if metadata["section"] else name
-            raise UserError(f"{where}: {error}\nFull report: {paths.REPORTS}/{name}.html")
+            message = f"{where}: {error}\nFull report: {paths.REPORTS}/{name}.html"
+            raise Stopped(message, stopped.status) if stopped else UserError(message)
 
 
 def resolve(word: str) -> str:
@@ -120,10 +137,20 @@ def check(name: str, notebook: nbformat.NotebookNode) -> dict[str, Any]:
     definitions.definitions(settings.train.feature_service)
     engine.check(settings.base.engine)
     if name == "01_ingest":
-        ingestion.check(shop, paths.place(settings.base.source))
+        ingestion.check(shop, paths.place(settings.base.source), settings.ingest)
     elif not paths.place(paths.RAW, f"source={shop.name}").is_dir():
         raise UserError(f"Nothing of shop '{shop.name}' is ingested yet. Run: dvc repro")
     return _parameters(name, notebook, settings)
+
+
+def _limit(name: str) -> float | None:
+    """The stage's longest run time in seconds, from params.yaml; None: no limit."""
+    limits = params.load().limits.stage_s
+    if unknown := [stage for stage in limits if stage not in STAGES]:
+        raise UserError(
+            f"params.yaml: limits.stage_s: there is no stage '{unknown[0]}'. {suggestion(unknown[0], list(STAGES))}"
+        )
+    return limits.get(name)
 
 
 def _parameters(name: str, notebook: nbformat.NotebookNode, settings: Params) -> dict[str, Any]:
@@ -154,53 +181,10 @@ def declared_parameters(notebook: nbformat.NotebookNode) -> dict[str, Any]:
         ) from None
 
 
-def _execute(
-    name: str, parameters: dict[str, Any], timer: StageTimer, n_cells: int
-) -> tuple[nbformat.NotebookNode, str | None]:
-    """Execute the notebook; returns it and its error as one sentence (None if it succeeded)."""
-    import papermill  # takes two seconds: errors in params.yaml are reported before
-    from nbclient.exceptions import DeadKernelError
-
-    start_logs = f"--IPKernelApp.exec_lines={logs.kernel_line(name)}"
-    error = None
-    timer.start("kernel")
-    # string hashes, and with them the order of sets, are random otherwise
-    os.environ["PYTHONHASHSEED"] = "0"
-    # the last report stays in its place until this one is complete
-    with scratch_folder(paths.place(paths.REPORTS)) as folder:
-        output = folder / f"{name}.ipynb"
-        try:
-            papermill.execute_notebook(
-                paths.place(paths.NOTEBOOKS, f"{name}.ipynb"),
-                output,
-                parameters,
-                kernel_name="python3",
-                cwd=paths.root(),
-                progress_bar=False,  # it would count cells; sections are logged, and long steps have their own bars
-                stderr_file=logs.StderrRelay(),  # shows the notebook's log while it runs; reports leave it out
-                on_cell_start=lambda cell, cell_index: timer.on_cell_start(cell, cell_index + 1, n_cells),
-                config=Config(
-                    {"KernelManager": {"transport": TRANSPORT}, "NotebookClient": {"extra_arguments": [start_logs]}}
-                ),
-            )
-        except (DeadKernelError, TimeoutError) as failure:
-            error = f"the notebook's kernel died ({failure}); most often the machine ran out of memory"
-        except papermill.PapermillExecutionError as failure:
-            error = _sentence(failure.ename, failure.evalue)
-        return nbformat.read(output, as_version=4), error
-
-
-def _sentence(name: str, message: str) -> str:
-    """A notebook's error in one sentence; `name` is that of its type."""
-    if name in ("UserError", "GateError"):
-        return message
-    return disk.explained(f"{name}: {message}") or f"{name}: {message}"
-
-
-def _write_report(name: str, executed: nbformat.NotebookNode, error: str | None) -> None:
+def _write_report(name: str, executed: nbformat.NotebookNode, error: str | None, stopped: bool = False) -> None:
     """Write the executed notebook to reports/, cleaned, as a notebook and as HTML."""
     cleaned = notebook_html.clean(executed)
-    html = notebook_html.render(cleaned, title_of(cleaned), error)
+    html = notebook_html.render(cleaned, title_of(cleaned), error, "was stopped" if stopped else "failed")
     files.write_text(paths.place(paths.REPORTS, f"{name}.ipynb"), nbformat.writes(cleaned) + "\n")
     files.write_text(paths.place(paths.REPORTS, f"{name}.html"), html)
 
@@ -218,7 +202,8 @@ def _sidecar(name: str, timer: StageTimer) -> Iterator[dict[str, Any]]:
         shop = shops.load(params.load().base.shop)
         metadata |= {"shop": shop.name, "rows": _rows(name, shop)}
     except BaseException as error:
-        metadata |= {"state": "failed", "error": disk.explained(error) or str(error) or type(error).__name__}
+        metadata["state"] = "stopped" if isinstance(error, Stopped) else "failed"
+        metadata["error"] = disk.explained(error) or str(error) or type(error).__name__
         metadata["section"] = metadata["section"] or timer.section
         raise
     finally:
@@ -236,7 +221,7 @@ def _record(name: str, metadata: dict[str, Any]) -> None:
     text = json.dumps(metadata, indent=1, ensure_ascii=False)
     files.write_text(paths.place(paths.SIDECARS, f"{name}.json"), text)
     log.info("%s: %s after %.1f s", name, metadata["state"], metadata["seconds"])
-    if metadata["state"] == "failed":
+    if metadata["state"] != "ok":
         index.build(paths.root(), changes.build(paths.root()))
 
 

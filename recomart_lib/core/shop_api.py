@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
+from recomart_lib.core import auth_variables
 from recomart_lib.core.config import Strict
+from recomart_lib.core.secure_transport import may_carry_secret
 
 
 class Pagination(Strict):
@@ -26,11 +29,21 @@ class Pagination(Strict):
 
 
 class Auth(Strict):
-    """A header whose value is in an environment variable, as secrets do not belong in files."""
+    """A header whose value is in an environment variable, as secrets do not belong in files.
+
+    `env` names the variable: RECOMART_..., or one that params.yaml lists in ingest.auth_variables.
+    """
 
     env: str
     header: str = "Authorization"
     prefix: str = "Bearer "
+
+    @field_validator("env")
+    @classmethod
+    def is_no_own_variable(cls, value: str) -> str:
+        if problem := auth_variables.problem(value):
+            raise ValueError(problem)
+        return value
 
 
 class Api(Strict):
@@ -46,3 +59,18 @@ class Api(Strict):
     total: str | None = None
     pagination: Pagination = Pagination()
     auth: Auth | None = None
+
+    @model_validator(mode="after")
+    def keeps_secrets(self) -> Api:
+        """A secret, or a login in the address, is not sent in the clear."""
+        try:
+            address = urlsplit(self.url)
+        except ValueError:
+            return self  # the address is checked as a whole when the API is read
+        is_secret = self.auth is not None or "@" in address.netloc
+        if is_secret and not may_carry_secret(address.scheme, address.hostname or ""):
+            raise ValueError(
+                "url: with api.auth, or a login in the url, it must begin with https://, as others could read the "
+                "secret on its way; http:// is for localhost, 127.0.0.1 and [::1] only"
+            )
+        return self

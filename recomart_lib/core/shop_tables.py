@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -139,6 +140,8 @@ class Table(Strict):
             raise ValueError(f"`thousands` and `decimal` cannot both be '{self.decimal}'")
         if self.path is not None and (not self.path or Path(self.path).is_absolute()):
             raise ValueError(f"`path` must be relative to the folder SOURCE; '{self.path}' is not")
+        if ".." in re.split(r"[/\\]", self.path or ""):
+            raise ValueError(f"`path` must stay in the folder SOURCE; '{self.path}' leads out of a folder with ..")
         return self
 
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from recomart_lib.core import paths
+from recomart_lib.core import names, paths
 from recomart_lib.core.config import Strict, suggestion, validated
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TABLES
@@ -39,15 +39,26 @@ class Fetch(Strict):
     def has_url_or_instructions(self) -> Fetch:
         if (self.url is None) != (self.sha256 is None) or (self.url is None) == (self.by_hand is None):
             raise ValueError("give `url` and `sha256` of a file, or explain in `by_hand` what users must do")
-        outside = [name for name in self.unpack.values() if Path(name).is_absolute() or ".." in Path(name).parts]
+        outside = [
+            name
+            for name in self.unpack.values()
+            if Path(name).is_absolute() or ".." in Path(name).parts or not name.isprintable()
+        ]
         if outside or "" in self.unpack.values():
             raise ValueError(f"`unpack` must name files in the folder SOURCE; '{(outside or [''])[0]}' is not in it")
+        if self.url and not _is_file_name(self.file_name):
+            raise ValueError(f"`url` must end with the name of a file; {self.file_name!r} is none")
         return self
 
     @property
     def file_name(self) -> str:
         """The name of the downloaded file."""
         return unquote((self.url or "").rpartition("/")[2]).replace("/", "_")
+
+
+def _is_file_name(text: str) -> bool:
+    """Whether the last part of a URL, without its escapes, can name the file in the folder SOURCE."""
+    return text not in (".", "..") and "\\" not in text and text.isprintable()
 
 
 def _zone(value: str) -> str:
@@ -65,7 +76,7 @@ class Shop(Strict):
     `validate.quality_rules`).
     """
 
-    name: str
+    name: names.Name
     title: str
     about: str = ""
     currency: str
@@ -112,16 +123,27 @@ class Shop(Strict):
 
 
 def load(name: str) -> Shop:
-    """The shop of shops/<name>.yaml."""
-    path = paths.place(paths.SHOPS, f"{name}.yaml")
+    """The shop of shops/<name>.yaml.
+
+    Raises
+    ------
+    UserError
+        If it is no name, or if there is no such file in shops/: the file may be a link, but not to another folder.
+    """
+    path = paths.place(paths.SHOPS, f"{names.check(name, 'base.shop')}.yaml")
     if not path.exists():
-        names = sorted(file.stem for file in path.parent.glob("*.yaml"))
-        raise UserError(f"base.shop: there is no {paths.SHOPS}/{name}.yaml. {suggestion(name, names)}")
+        others = sorted(file.stem for file in path.parent.glob("*.yaml"))
+        raise UserError(f"base.shop: there is no {paths.SHOPS}/{name}.yaml. {suggestion(name, others)}")
+    if not path.resolve().is_relative_to(path.parent.resolve()):
+        raise UserError(
+            f"{paths.SHOPS}/{name}.yaml is a link to {path.resolve()}, which is not in {paths.SHOPS}/. Copy the file."
+        )
     return read(path)
 
 
 def read(path: Path) -> Shop:
     """Read and validate one shop file; the shop is named after the file."""
+    names.check(path.stem, f"{path}: the shop has the name of its file")
     content = read_yaml(path)
     return validated(Shop, {**content, "name": path.stem}, path, content.places)
 

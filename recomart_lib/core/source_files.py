@@ -1,9 +1,13 @@
-"""The files of the folder SOURCE that a shop file's patterns name, and the near misses that are left out."""
+"""The files of the folder SOURCE that a shop file's patterns name, and the near misses that are left out.
+
+SOURCE itself may be a link. A link in it that leads out of it is left out unless `ingest.follow_links` allows it: whoever
+delivers the files could otherwise have any file of this computer read as data.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -24,13 +28,18 @@ class LeftOut(NamedTuple):
     reason: str
 
 
-def files(shop: Shop, table: str, source: Path) -> list[Path]:
+def files(shop: Shop, table: str, source: Path, follow_links: bool = False) -> list[Path]:
     """The delivered files of a table, sorted by name. A path that exists as it is written is no pattern.
+
+    Parameters
+    ----------
+    follow_links
+        Whether links that lead out of the folder are read, too.
 
     Raises
     ------
     UserError
-        If the folder or the files do not exist.
+        If the folder or the files do not exist, or all files are links that lead out of the folder.
     """
     pattern = _pattern(shop, table)
     if not source.is_dir():
@@ -38,8 +47,15 @@ def files(shop: Shop, table: str, source: Path) -> list[Path]:
             f"base.source: there is no folder {source}. Say where the files of shop '{shop.name}' are: "
             f"make repro SHOP={shop.name} SOURCE=<folder>." + fetch_hint(shop)
         )
-    matches = [path for path in _matches(shop, table, source) if path.is_file()]
-    matches = [path for path in matches if not _leftover(path, source, pattern)]
+    matches = _complete_files(shop, table, source)
+    outside = {} if follow_links else _leading_out(matches, source)
+    if outside and len(outside) == len(matches):
+        path, target = next(iter(outside.items()))
+        raise UserError(
+            f"shops/{shop.name}.yaml: tables.{table}.path '{pattern}': {_name(path, source)} in {source} is "
+            f"{_reason(target)}."
+        )
+    matches = [path for path in matches if path not in outside]
     if not matches:
         raise UserError(
             f"shops/{shop.name}.yaml: tables.{table}.path '{pattern}' matches no file in {source}."
@@ -48,12 +64,35 @@ def files(shop: Shop, table: str, source: Path) -> list[Path]:
     return matches
 
 
-def left_out(shop: Shop, source: Path) -> list[LeftOut]:
+def left_out(shop: Shop, source: Path, follow_links: bool = False) -> list[LeftOut]:
     """What a table's pattern matches but is not read, and what it nearly matches and no other table reads."""
     every = sorted(path for path in source.rglob("*") if path.is_file())
     delivered = {path for table in shop.delivered for path in _matches(shop, table, source)}
     others = [path for path in every if path not in delivered]
-    return [entry for table in shop.delivered for entry in _left_out(shop, table, source, others)]
+    entries = [entry for table in shop.delivered for entry in _left_out(shop, table, source, others)]
+    return entries if follow_links else entries + [entry for t in shop.delivered for entry in _links(shop, t, source)]
+
+
+def _links(shop: Shop, table: str, source: Path) -> Iterator[LeftOut]:
+    """The files of a table that are links out of the folder."""
+    for path, target in _leading_out(_complete_files(shop, table, source), source).items():
+        yield LeftOut(table, _name(path, source), _reason(target))
+
+
+def _leading_out(matches: Iterable[Path], source: Path) -> dict[Path, Path]:
+    """The existing paths that are not in the folder once all links are followed -> where they lead."""
+    root, folders, outside = source.resolve(), {}, {}
+    for path in matches:
+        if path.parent not in folders:
+            folders[path.parent] = path.parent.resolve()
+        target = path.resolve() if path.is_symlink() else folders[path.parent] / path.name
+        if not target.is_relative_to(root):
+            outside[path] = target
+    return outside
+
+
+def _reason(target: Path) -> str:
+    return f"a link that leads out of the source folder, to {target}; params.yaml: ingest.follow_links: true reads it"
 
 
 def _left_out(shop: Shop, table: str, source: Path, others: list[Path]) -> Iterator[LeftOut]:
@@ -85,6 +124,13 @@ def _matches(shop: Shop, table: str, source: Path) -> list[Path]:
         return sorted(source.glob(pattern))
     except (ValueError, NotImplementedError) as problem:
         raise UserError(f"shops/{shop.name}.yaml: tables.{table}.path '{pattern}': {problem}") from None
+
+
+def _complete_files(shop: Shop, table: str, source: Path) -> list[Path]:
+    """The files that match, without hidden ones and leftovers."""
+    pattern = _pattern(shop, table)
+    matches = [path for path in _matches(shop, table, source) if path.is_file()]
+    return [path for path in matches if not _leftover(path, source, pattern)]
 
 
 def _leftover(path: Path, source: Path, pattern: str) -> str | None:

@@ -19,7 +19,8 @@ from recomart_lib.core import source_files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, as_declared
 from recomart_lib.core.shops import Shop
-from recomart_lib.ingest import lake, replay
+from recomart_lib.ingest import lake, lake_verification, manifests, replay
+from recomart_lib.ingest.manifests import Manifest
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources import reader, rest_api
 from recomart_lib.ingest.sources.records import Chunk
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 STREAM = "stream/"  # prefix of the file names of streamed events in the lake
 YEARS_SHOWN = 50
+DEFAULTS = Ingest()  # the strictest: no link that leads out of the source folder, no foreign variable
 COUNTS = ("rows_delivered", "rows_ingested", "rows_rejected", "times_ambiguous")
 NOT_READING = {"exclude", "groups", "equal_lines", "complete"}  # keys of a table that only later stages use
 FETCHED = {
@@ -43,21 +45,21 @@ FETCHED = {
 }
 
 
-def check(shop: Shop, source: Path) -> None:
+def check(shop: Shop, source: Path, settings: Ingest = DEFAULTS) -> None:
     """Check what can be checked before reading: the files exist and their headers contain the mapped columns.
 
-    For tables behind an API, this only checks that the API's secret is set.
+    For tables behind an API, this only checks that the API's secret is set, and that the shop file may name it.
 
     Raises
     ------
     UserError
         Names the file, the key and what was expected.
     """
-    rest_api.check(shop)
+    rest_api.check(shop, settings)
     for table in shop.delivered:
         if shop.table(table).kind == "rest":
             continue
-        for file in source_files.files(shop, table, source):
+        for file in source_files.files(shop, table, source, settings.follow_links):
             if names := reader.header(file, shop.table(table)):
                 reader.check_columns(file, shop, table, names)
 
@@ -95,14 +97,16 @@ def ingest(
         One row per delivered file: table, file, day (of its partition), rows_delivered, rows_ingested, rows_rejected,
         times_ambiguous, rows_equal (rows without an id that equal an earlier row of the file; null: they have ids, or
         were not counted), bytes, first, last, valid_from (the day from which it holds), state
-        (new: ingested for the first time; new version: the file has changed; unchanged: nothing to do).
+        (new: ingested for the first time; new version: the file has changed; restored: the file has not changed, but
+        what the lake had of it was damaged; unchanged: nothing to do).
     """
-    results: list[lake.Manifest] = []
+    results: list[Manifest] = []
     for table in shop.delivered:
-        jobs = _jobs(shop, table, source, replay_folder, streamed or {})
+        delivered = source_files.files(shop, table, source, settings.follow_links)
+        jobs = _jobs(shop, table, source, delivered, replay_folder, streamed or {})
         ingest_job = partial(
             _ingest_file,
-            versions=lake.newest(raw, shop.name, table),
+            versions=manifests.newest(raw, shop.name, table),
             shop=shop,
             table=table,
             raw=raw,
@@ -116,14 +120,14 @@ def ingest(
         _log_counts(table, table_results)
         results += table_results
     day = pl.col("path").str.extract(r"date=(\d{4}-\d{2}-\d{2})").str.to_date().alias("day")
-    holds_from = [lake.holds_from(result, result["file"], lake.day_of(result)) for result in results]
+    holds_from = [manifests.holds_from(result) for result in results]
     columns = ["table", "file", "day", *COUNTS, "rows_equal", "bytes", "first", "last", "valid_from", "state"]
     files = pl.DataFrame(results, infer_schema_length=None).rename({"rows_landed": "rows_ingested"})
     rows_equal = pl.col("rows_equal").cast(pl.Int64)
     return files.with_columns(day, rows_equal, valid_from=pl.Series(holds_from)).select(columns)
 
 
-def _log_counts(table: str, results: list[lake.Manifest]) -> None:
+def _log_counts(table: str, results: list[Manifest]) -> None:
     new = [result for result in results if result["state"] != "unchanged"]
     ingested, rejected = (sum(result[name] for result in new) for name in ("rows_landed", "rows_rejected"))
     log.info(
@@ -164,15 +168,15 @@ def _day_counts(files: pl.DataFrame) -> pl.DataFrame:
     return events.group_by("day").agg(n=pl.col("rows_ingested").sum()).sort("day")
 
 
-def no_longer_delivered(shop: Shop, source: Path, raw: Path) -> list[str]:
+def no_longer_delivered(shop: Shop, source: Path, raw: Path, settings: Ingest = DEFAULTS) -> list[str]:
     """Ingested files (`<table>/<file>`) that the source folder no longer contains, but the lake does."""
     missing = []
     for table in shop.delivered:
-        delivered = {_name(file, source) for file in source_files.files(shop, table, source)}
+        delivered = {_name(file, source) for file in source_files.files(shop, table, source, settings.follow_links)}
         missing += [
             f"{table}/{name}"
-            for name, manifest in lake.newest(raw, shop.name, table).items()
-            if name not in delivered and not lake.is_repair(manifest) and not name.startswith(STREAM)
+            for name, manifest in manifests.newest(raw, shop.name, table).items()
+            if name not in delivered and not manifests.is_repair(manifest) and not name.startswith(STREAM)
         ]
     return missing
 
@@ -185,8 +189,15 @@ class _Job(NamedTuple):
     read: Callable[..., Iterator[Chunk]]
 
 
-def _jobs(shop: Shop, table: str, source: Path, replay_folder: Path | None, streamed: dict[date, Path]) -> list[_Job]:
-    jobs = [_Job(file, _name(file, source), reader.chunks) for file in source_files.files(shop, table, source)]
+def _jobs(
+    shop: Shop,
+    table: str,
+    source: Path,
+    delivered: list[Path],
+    replay_folder: Path | None,
+    streamed: dict[date, Path],
+) -> list[_Job]:
+    jobs = [_Job(file, _name(file, source), reader.chunks) for file in delivered]
     jobs += [_Job(file, f"replay/{file.name}", replay.chunks) for file in replay.pending(replay_folder, shop, table)]
     if table == "events":
         jobs += [_Job(file, f"{STREAM}events-{day}.parquet", _stream_chunks) for day, file in streamed.items()]
@@ -208,19 +219,26 @@ def _name(file: Path, source: Path) -> str:
 
 
 def _ingest_file(
-    job: _Job, versions: dict[str, lake.Manifest], shop: Shop, table: str, raw: Path, max_rejected: float
-) -> lake.Manifest:
-    """The manifest of an ingested file, with its `state`; a file whose newest version is the same is not read."""
+    job: _Job, versions: dict[str, Manifest], shop: Shop, table: str, raw: Path, max_rejected: float
+) -> Manifest:
+    """The manifest of an ingested file, with its `state`; a file whose newest version is the same is not read.
+
+    If that version is damaged in the lake, the file is ingested again in its place.
+    """
     sha256 = lake.content_hash(job.file, job.name, _declaration(shop, table))
     previous = versions.get(job.name)
+    state = "new version" if previous else "new"
     if previous and previous["sha256"] == sha256:
-        return {"times_ambiguous": 0, "rows_equal": None, **previous, "state": "unchanged"}
+        if not (problem := lake_verification.problem(raw, previous)):
+            return {"times_ambiguous": 0, "rows_equal": None, **previous, "state": "unchanged"}
+        log.warning("%s is ingested again: in the lake, %s", job.name, problem)
+        state = "restored"
     chunks = job.read(job.file, shop, table, job.name)
     with lake.staging(raw, chunks, shop.time_zone, _equal_by(job, shop, table)) as staged:
         _check_rejected_share(job.name, staged, max_rejected)
         manifest = lake.commit(staged, raw, shop.name, table, job.file, job.name, sha256, previous)
     log.debug("%s: %s rows ingested, %s rejected", job.name, manifest["rows_landed"], manifest["rows_rejected"])
-    return {**manifest, "state": "new version" if previous else "new"}
+    return {**manifest, "state": state}
 
 
 def _equal_by(job: _Job, shop: Shop, table: str) -> list[str] | None:

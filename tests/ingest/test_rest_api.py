@@ -232,13 +232,13 @@ def test_the_size_goes_along_with_links(tmp_path):
 
 def test_the_secret_is_sent_and_never_shown(tmp_path, serve, monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setenv("KEY", SECRET)
+    monkeypatch.setenv("RECOMART_KEY", SECRET)
     with serve(token=SECRET, faults={"error": 0.3}) as url:
-        guarded = shop(url, auth={"env": "KEY"})
+        guarded = shop(url, auth={"env": "RECOMART_KEY"})
         assert fetch(tmp_path, guarded) == text(USERS)
-        monkeypatch.setenv("KEY", f"{SECRET}!")
+        monkeypatch.setenv("RECOMART_KEY", f"{SECRET}!")
         with pytest.raises(
-            UserError, match=r"401 Unauthorized \(a bearer token is needed\): is the secret in KEY right"
+            UserError, match=r"401 Unauthorized \(a bearer token is needed\): is the secret in RECOMART_KEY right"
         ) as refused:
             fetch(tmp_path, guarded)
     assert SECRET not in caplog.text + str(refused.value)
@@ -246,12 +246,12 @@ def test_the_secret_is_sent_and_never_shown(tmp_path, serve, monkeypatch, caplog
 
 def test_a_secret_in_an_address_is_hidden(tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    monkeypatch.setenv("KEY", SECRET)
+    monkeypatch.setenv("RECOMART_KEY", SECRET)
     link = {"Link": f"</users?key={httpx.QueryParams(k=SECRET)['k']}>; rel=next"}
     with scripted((200, link, json.dumps(page(1))), (500, {}, "")) as (url, _):
         address = url.replace("//", "//me:pass@")
         with pytest.raises(UserError, match=r"key=\*\*\*") as problem:
-            fetch(tmp_path, shop(address, STYLES["link"], total=None, auth={"env": "KEY"}))
+            fetch(tmp_path, shop(address, STYLES["link"], total=None, auth={"env": "RECOMART_KEY"}))
     output = caplog.text + str(problem.value)
     assert not any(word in output for word in (SECRET, "s3cret", "pass@"))
 
@@ -259,19 +259,19 @@ def test_a_secret_in_an_address_is_hidden(tmp_path, monkeypatch, caplog):
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
-        (None, "KEY is not set"),
-        ("", "KEY is not set"),
+        (None, "RECOMART_KEY is not set"),
+        ("", "RECOMART_KEY is not set"),
         (f"{SECRET}\n", "not a valid header value"),
         ("schlüssel", "header value"),
     ],
 )
 def test_an_invalid_secret_is_reported_before_any_request(tmp_path, monkeypatch, value, complaint):
-    monkeypatch.delenv("KEY", raising=False)
+    monkeypatch.delenv("RECOMART_KEY", raising=False)
     if value is not None:
-        monkeypatch.setenv("KEY", value)
+        monkeypatch.setenv("RECOMART_KEY", value)
     with scripted(page()) as (url, requests):
-        guarded = shop(url, auth={"env": "KEY"})
-        for act in (rest_api.check, lambda shop: fetch(tmp_path, shop)):
+        guarded = shop(url, auth={"env": "RECOMART_KEY"})
+        for act in (lambda shop: rest_api.check(shop, SETTINGS), lambda shop: fetch(tmp_path, shop)):
             with pytest.raises(UserError, match=complaint) as problem:
                 act(guarded)
             assert not value or value not in str(problem.value)
@@ -279,7 +279,7 @@ def test_an_invalid_secret_is_reported_before_any_request(tmp_path, monkeypatch,
 
 
 def test_check_asks_for_no_secret_where_nothing_is_fetched():
-    rest_api.check(shop("http://127.0.0.1:1"))
+    rest_api.check(shop("http://127.0.0.1:1"), SETTINGS)
 
 
 # --- Faults ----------------------------------------------------------------------------------------------------------
@@ -568,12 +568,12 @@ def test_the_body_of_an_error_is_shown_on_one_line(tmp_path, body, words):
 
 
 def test_a_secret_in_the_body_of_an_error_is_hidden(tmp_path, monkeypatch):
-    monkeypatch.setenv("KEY", SECRET)
+    monkeypatch.setenv("RECOMART_KEY", SECRET)
     with (
         scripted((403, {}, f"not allowed: {SECRET}")) as (url, _),
         pytest.raises(UserError, match=r"\*\*\*") as problem,
     ):
-        fetch(tmp_path, shop(url, auth={"env": "KEY"}))
+        fetch(tmp_path, shop(url, auth={"env": "RECOMART_KEY"}))
     assert SECRET not in str(problem.value)
 
 

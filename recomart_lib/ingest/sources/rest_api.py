@@ -16,7 +16,9 @@ from pathlib import Path
 import httpx
 from tqdm.auto import tqdm
 
+from recomart_lib.core import auth_variables
 from recomart_lib.core.errors import UserError
+from recomart_lib.core.secure_transport import is_loopback, may_carry_secret
 from recomart_lib.core.shop_api import Api
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.settings import Ingest
@@ -45,10 +47,10 @@ class FetchResult:
     end: str
 
 
-def check(shop: Shop) -> None:
-    """Raise a `UserError` if a table needs an API whose secret is not set; sends no request."""
+def check(shop: Shop, settings: Ingest) -> None:
+    """Raise a `UserError` if a table needs an API whose secret is not set, or not allowed; sends no request."""
     if any(table.kind == "rest" for table in shop.tables.values()):
-        _secret(shop)
+        _secret(shop, settings)
 
 
 def download(shop: Shop, table: str, folder: Path, settings: Ingest) -> FetchResult:
@@ -72,10 +74,10 @@ def download(shop: Shop, table: str, folder: Path, settings: Ingest) -> FetchRes
         If the secret is not set, the API rejects a request, the limits are reached, or the table is incomplete. The
         file of an earlier fetch then stays unchanged.
     """
-    address, secret = _address(shop, table), _secret(shop)
+    address, secret = _address(shop, table), _secret(shop, settings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _client(shop.api, secret, settings) as client:
+        with _client(shop.api, secret, settings, address) as client:
             session = Session(client, shop, table, settings, address, secret)
             pages, records = _save(session, folder / f"{table}.jsonl")
     except OSError as problem:
@@ -120,11 +122,12 @@ def _address(shop: Shop, table: str) -> httpx.URL:
     return sized(url, shop.api.pagination)
 
 
-def _secret(shop: Shop) -> str:
+def _secret(shop: Shop, settings: Ingest) -> str:
     """The value of api.auth's environment variable; "" without api.auth."""
     auth = shop.api.auth
     if auth is None:
         return ""
+    auth_variables.check(shop, settings.auth_variables)
     secret = os.environ.get(auth.env, "")
     if not secret:
         raise UserError(
@@ -139,17 +142,31 @@ def _secret(shop: Shop) -> str:
     return secret
 
 
-def _client(api: Api, secret: str, settings: Ingest) -> httpx.Client:
+def _client(api: Api, secret: str, settings: Ingest, address: httpx.URL) -> httpx.Client:
     headers = {"Accept": "application/json", "User-Agent": "recomart"}
     if api.auth:
         headers[api.auth.header] = api.auth.prefix + secret
+    # what is sent to this computer does not take the way through a proxy, which could read the secret
+    direct = {f"all://{address.netloc.decode('ascii')}": None} if is_loopback(address.host) else None
     try:
-        return httpx.Client(headers=headers, timeout=settings.timeout_s)
+        client = httpx.Client(headers=headers, timeout=settings.timeout_s, mounts=direct)
     except (OSError, ValueError, ImportError, httpx.InvalidURL) as problem:
         reason = without(secret, str(problem))
         raise UserError(
             f"No connection is possible with the current proxy, certificates or api.auth: {reason}"
         ) from None
+    client.event_hooks["request"].append(partial(_keep_secret, api))
+    return client
+
+
+def _keep_secret(api: Api, request: httpx.Request) -> None:
+    """Refuse to send a secret in the clear, wherever the address came from; called before every request."""
+    has_secret = api.auth is not None or "Authorization" in request.headers or request.url.userinfo
+    if has_secret and not may_carry_secret(request.url.scheme, request.url.host):
+        raise UserError(
+            f"{request.url.copy_with(userinfo=b'', query=None)} is not https: the secret is not sent there, as others "
+            "could read it on its way. Write https:// in api.url."
+        )
 
 
 def _save(session: Session, target: Path) -> tuple[int, int]:
