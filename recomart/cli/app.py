@@ -19,6 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from recomart.cli.options import examples
 from recomart.cli.output import echo, show_error
 from recomart.project import logs
+from recomart.runner.signals import Stopped
 from recomart_lib.core import disk, privacy
 from recomart_lib.core.errors import UserError
 
@@ -68,6 +69,9 @@ COMMANDS = {
         "recommend", "app", SERVING, "Show the recommendations for a user, best first, with reasons."
     ),
     "stream": CommandEntry("stream", "app", STREAMS, "Stream events through Kafka into the lake."),
+    "ui": CommandEntry(
+        "ui", "app", INTEGRATION, "Start Dagster on this machine, for a browser: runs, logs, retries and schedules."
+    ),
     "known-answers": CommandEntry(
         "reference", "app", INTEGRATION, "Reproduce published results from raw files; exit status 1 if any differs."
     ),
@@ -138,6 +142,10 @@ def main() -> None:
         log.error("%s", error, extra=logs.FILE_ONLY)
         show_error(error)
         sys.exit(1)
+    except Stopped as stopped:
+        log.error("%s", stopped, extra=logs.FILE_ONLY)
+        show_error(stopped)
+        sys.exit(stopped.status)
     except Exception as error:
         if sentence := disk.explained(error):
             log.error("%s", sentence, exc_info=True, extra=logs.FILE_ONLY)
