@@ -6,7 +6,7 @@
     data/feature_store/online.db          online store: the newest row of each key
 
 A row's `event_timestamp` is the moment *as of* which its features were computed. They use only earlier events, so the
-row is valid from that moment on. Only this module uses Feast.
+row is valid from that moment on. Only this module and `registry_code` use Feast.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from recomart_lib.core import paths
+from recomart_lib.core import files, paths
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.parquet import scratch_folder
 from recomart_lib.core.schemas import TIMESTAMP
-from recomart_lib.features import online_events, registry_history, store_config, workarounds
+from recomart_lib.features import online_events, registry_code, registry_history, store_config, workarounds
 from recomart_lib.features.base import KEYS, OWNER, Definition
 from recomart_lib.features.definitions import DEFINITIONS, NEWEST, SERVICES, names
 
@@ -183,7 +183,7 @@ def materialise(as_of: datetime | None = None, root: Path | None = None) -> dict
         return _materialise(open_store(root), until, root)
     with _beside(root, target) as (store, new_file):
         counts = _materialise(store, until, root)
-        new_file.replace(target)
+        files.move(new_file, target)
     return counts
 
 
@@ -367,6 +367,7 @@ def _store(root: Path, config: dict[str, Any]) -> FeatureStore:
     logging.getLogger("feast").setLevel(logging.WARNING)  # hides its progress messages
     if file := registry_history.sqlite_file(config["registry"]["path"]):
         file.parent.mkdir(parents=True, exist_ok=True)
+    registry_code.require_none(config["registry"]["path"], str(config.get("project")))
     try:
         store = FeatureStore(config=RepoConfig(**config, repo_path=root))
         _ = store.registry, store.provider  # created on first access: errors of the configuration appear here

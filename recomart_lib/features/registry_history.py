@@ -74,7 +74,7 @@ def prepare(url: str) -> None:
     UserError
         If a newer version of RecoMart wrote the registry.
     """
-    with _engine(url).begin() as connection:
+    with engine(url).begin() as connection:
         _require_layout(connection)
         META.create_all(connection)
 
@@ -89,7 +89,7 @@ def state(url: str) -> str | None:
     """The `state` of the last `record`; None if nothing is registered."""
     if (file := sqlite_file(url)) and not file.exists():
         return None
-    with _engine(url).connect() as connection:
+    with engine(url).connect() as connection:
         if not sa.inspect(connection).has_table(STATE.name):
             return None
         _require_layout(connection)
@@ -116,7 +116,7 @@ def require_frozen(url: str, services: Services, replace: bool = False) -> None:
     UserError
         With each definition that differs, before and after.
     """
-    with _engine(url).connect() as connection:
+    with engine(url).connect() as connection:
         registered = list(connection.scalars(sa.select(PINNED.c.service).distinct().order_by(PINNED.c.service)))
     lines = [
         f"  {service}: {line}"
@@ -144,7 +144,7 @@ def record(
         "data_version": data_version,
         "settings": json.dumps(settings, sort_keys=True),
     }
-    with _engine(url).begin() as connection:
+    with engine(url).begin() as connection:
         connection.execute(sa.delete(STATE))
         values = {"layout": str(LAYOUT), "state": state}
         connection.execute(sa.insert(STATE), [{"key": key, "value": value} for key, value in values.items()])
@@ -208,7 +208,7 @@ def sqlite_file(url: str) -> Path | None:
     return Path(url.removeprefix("sqlite:///").partition("?")[0]) if url.startswith("sqlite:///") else None
 
 
-def _engine(url: str) -> sa.Engine:
+def engine(url: str) -> sa.Engine:
     if file := sqlite_file(url):
         file.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -226,7 +226,7 @@ def _registered(url: str) -> Iterator[sa.Connection]:
     missing = UserError("Nothing is registered yet. Run: dvc repro 05_features (or: recomart features apply)")
     if (file := sqlite_file(url)) and not file.exists():
         raise missing
-    with _engine(url).connect() as connection:
+    with engine(url).connect() as connection:
         if not sa.inspect(connection).has_table(RUNS.name):
             raise missing
         yield connection
@@ -240,7 +240,7 @@ def _rows(definitions: Iterable[Definition]) -> dict[tuple[str, str], dict[str, 
 
 
 def _pinned(url: str, service: str) -> dict[tuple[str, str], dict[str, str]]:
-    with _engine(url).connect() as connection:
+    with engine(url).connect() as connection:
         rows = connection.execute(sa.select(PINNED).where(PINNED.c.service == service)).mappings().all()
     return {(row["entity"], row["name"]): {word: row[word] for word in WORDS} for row in rows}
 

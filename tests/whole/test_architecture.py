@@ -182,7 +182,7 @@ REST_PARTS = ("rest_session", "rest_response", "rest_paging")
     [
         ("papermill", {"recomart.runner.stage"}),
         ("concurrent_log_handler", {"recomart.project.logs"}),
-        ("feast", {"recomart_lib.features.feature_store"}),
+        ("feast", {f"recomart_lib.features.{name}" for name in ("feature_store", "registry_code")}),
         ("lightgbm", {"recomart_lib.models.boosted_trees"}),
         ("pyspark", {"recomart_lib.features.engine", "recomart_lib.features.feature_store"}),
         ("sqlalchemy", {"recomart_lib.features.registry_history"}),
