@@ -13,6 +13,8 @@ setup: .venv/.installed ## create .venv and install the project into it
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --require-hashes --requirement requirements.lock
 	$(INSTALL) --no-build-isolation --editable . # built by the locked setuptools
+	@mkdir -p .dvc/site_cache && chmod 700 .dvc/site_cache # pickles, which DVC keeps in /var/tmp otherwise, open to all users
+	@$(BIN)/dvc config --local core.site_cache_dir "$(CURDIR)/.dvc/site_cache"
 	@touch $@
 
 git: # DVC needs Git, or to be told that there is none; this is checked before anything is installed

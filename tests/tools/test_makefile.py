@@ -1,13 +1,17 @@
-"""`make repro` in a folder without Git: one sentence before anything is installed."""
+"""`make repro` without Git: one sentence before anything is installed. `make setup`: where DVC keeps its state."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from dvc.repo import Repo
 
 
 @pytest.fixture
@@ -43,3 +47,20 @@ def test_git_may_begin_further_up(folder, tmp_path):
     (tmp_path / ".git").mkdir()
     inner = shutil.copytree(folder, tmp_path / "inner", ignore=shutil.ignore_patterns(".git", "inner"))
     assert make(inner, "git").returncode == 0
+
+
+def test_dvc_reads_no_pickles_from_a_folder_that_all_users_can_write_to(folder):
+    """DVC's default is /var/tmp/dvc with mode 0777: another user of the machine can place pickles in it."""
+    for name in ("requirements.lock", "pyproject.toml"):
+        (folder / name).touch()
+    plan = subprocess.run(["make", "--dry-run", "setup"], cwd=folder, capture_output=True, text=True, check=True).stdout
+    lines = [line for line in plan.splitlines() if "site_cache" in line]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for line in lines:
+        line = line.replace(".venv/bin/", "")
+        subprocess.run(["sh", "-c", f"umask 022; {line}"], cwd=folder, check=True, env=environment)
+    config = (folder / ".dvc/config.local").read_text()
+    assert f"site_cache_dir = {folder}/.dvc/site_cache" in config
+    assert stat.S_IMODE((folder / ".dvc/site_cache").stat().st_mode) == 0o700
+    with Repo(folder, uninitialized=True) as repo:
+        assert Path(repo.site_cache_dir).is_relative_to(folder / ".dvc/site_cache")
