@@ -115,6 +115,6 @@ def lake_verify() -> None:
         return
     show_table(problems)
     raise UserError(
-        f"{problems.height:,} problem(s) in the lake ({n_files:,} ingested files). `recomart stage 01_ingest` ingests a "
-        "damaged file again if it is still delivered. Delete any other, and restore it: `dvc checkout data/raw`."
+        f"{problems.height:,} problem(s) in the lake ({n_files:,} ingested files). If a damaged file is still "
+        "delivered, `recomart stage 01_ingest` ingests it again. Else delete it here and run `dvc checkout data/raw`."
     )

@@ -5,7 +5,7 @@
 One delivered file becomes one Parquet file. Its partition is the day (in the shop's time zone) of most of its rows; for
 tables without times it is the day of ingestion. The hash covers the file's name (its path in the source folder), its
 bytes and its declaration in the shop file. The same content is recognised and skipped; a changed file is a new version:
-readers see the newest version, and the old one stays.
+readers see the newest version, and the old one stays. What is read is first compared with the hashes in the manifests.
 
 A *repair* (see `is_repair`) is an ingested file too. Each of its rows replaces one row, or one unreadable line, of
 another file, in the version that it was made for: readers see the repaired row in its place.
@@ -13,13 +13,12 @@ another file, in the version that it was made for: readers see the repaired row 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,19 +26,31 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from recomart_lib import __version__
-from recomart_lib.core import files
+from recomart_lib.core import clock, files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.parquet import Writer, scratch_folder
 from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, as_declared, dtype_of
-from recomart_lib.ingest import deliveries
+from recomart_lib.ingest import lake_verification
+from recomart_lib.ingest.lake_verification import Verified
+from recomart_lib.ingest.lake_verification import verify as verify
+from recomart_lib.ingest.manifests import (
+    VERSION,
+    Manifest,
+    day_of,
+    first_day,
+    holds_from,
+    is_repair,
+    newest,
+    sealed,
+    version_of,
+)
+from recomart_lib.ingest.manifests import fingerprint as fingerprint
+from recomart_lib.ingest.manifests import last_ingestion as last_ingestion
 from recomart_lib.ingest.sources.records import Chunk
-
-Manifest = dict[str, Any]
 
 BATCH_ROWS = 250_000  # rows of a large table that a reader holds in memory
 PLACE = list(PROVENANCE)  # identifies the delivered line of a row
 DELIVERY = "delivery"  # the day from which a file holds; users and items of one day are one delivery
-VERSION = "source_version"  # first 16 digits of the hash of the file that a row came from
 FILES = {
     "source_file": pl.String,
     VERSION: pl.String,
@@ -97,7 +108,7 @@ class StagedFile:
 
 def content_hash(file: Path, name: str, declaration: str) -> str:
     """The identity of an ingested file: its name, the delivered bytes, and the declaration of how to read them."""
-    digest = _digest(file)
+    digest = lake_verification.digest(file)
     digest.update(f"{name}\n{declaration}".encode())
     return digest.hexdigest()
 
@@ -141,7 +152,7 @@ def commit(
     dict
         The manifest: where the file came from, what it contained, and its `path` relative to `raw`.
     """
-    now = datetime.now(UTC)
+    now = clock.now()
     folder = raw / f"source={shop}" / f"type={table}" / f"date={staged.day(now.date())}"
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / sha256[:16]
@@ -150,7 +161,7 @@ def commit(
         "table": table,
         "file": name,
         "sequence": (previous or {}).get("sequence", 0) + 1,
-        "valid_from": holds_from(previous, name, now.astimezone(ZoneInfo(staged.time_zone)).date()).isoformat(),
+        "valid_from": first_day(previous, name, now.astimezone(ZoneInfo(staged.time_zone)).date()).isoformat(),
         "sha256": sha256,
         "bytes": file.stat().st_size,
         "rows_delivered": staged.n_rows + staged.n_rejects,
@@ -165,9 +176,10 @@ def commit(
         "landed_at": now.isoformat(),
         "recomart": __version__,
         "path": stem.with_suffix(".parquet").relative_to(raw).as_posix(),
-        "parquet_sha256": _sha256(staged.folder / "rows"),
-        "rejects_sha256": _sha256(staged.folder / "rejects") if staged.n_rejects else None,
+        "parquet_sha256": lake_verification.sha256(staged.folder / "rows"),
+        "rejects_sha256": lake_verification.sha256(staged.folder / "rejects") if staged.n_rejects else None,
     }
+    manifest = sealed(manifest)
     manifest_file = staged.folder / "manifest"
     manifest_file.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     if staged.n_rejects:
@@ -175,67 +187,6 @@ def commit(
     files.move(staged.folder / "rows", stem.with_suffix(".parquet"))
     files.move(manifest_file, stem.with_suffix(".json"))
     return manifest
-
-
-def _sha256(path: Path) -> str:
-    return _digest(path).hexdigest()
-
-
-def _digest(path: Path) -> Any:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256")
-
-
-def version_of(manifest: Manifest) -> str:
-    """The version of an ingested file, which its repairs refer to: the first 16 digits of its hash."""
-    return manifest["sha256"][:16]
-
-
-def holds_from(manifest: Manifest | None, name: str, today: date) -> date:
-    """The day from which a file holds, by the manifest of an earlier version, or of the file itself (None: it is new).
-
-    Manifests of versions of RecoMart that stored no such day have the day of the ingestion instead.
-    """
-    if manifest and "valid_from" in manifest:
-        return date.fromisoformat(manifest["valid_from"])
-    landed = datetime.fromisoformat(manifest["landed_at"]).date() if manifest else today
-    return deliveries.day_in_name(name, landed) or landed
-
-
-def manifests(raw: Path, shop: str, table: str) -> list[Manifest]:
-    """All versions of all files of a table, in the order of their ingestion."""
-    paths = (raw / f"source={shop}" / f"type={table}").glob("date=*/*.json")
-    return sorted(map(read_manifest, paths), key=lambda manifest: (manifest["landed_at"], manifest["path"]))
-
-
-def read_manifest(path: Path) -> Manifest:
-    """Read one manifest; a damaged one raises a `UserError`."""
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        _ = [manifest[key] for key in ("file", "sha256", "path", "landed_at", "rows_landed", "rows_rejected")]
-        _ = date.fromisoformat(manifest.get("valid_from", "1970-01-01"))
-    except (ValueError, KeyError, TypeError) as problem:
-        raise UserError(f"The manifest {path} is damaged ({problem!r}). Delete it and ingest again.") from None
-    return manifest
-
-
-def newest(raw: Path, shop: str, table: str) -> dict[str, Manifest]:
-    """File name -> manifest of its newest version, sorted by file name."""
-    # manifests without a sequence number are older than those with one; `sorted` keeps their order
-    versions = sorted(manifests(raw, shop, table), key=lambda manifest: manifest.get("sequence", 0))
-    latest = {manifest["file"]: manifest for manifest in versions}
-    return dict(sorted(latest.items()))
-
-
-def last_ingestion(raw: Path, shop: str, tables: list[str]) -> datetime:
-    """When the newest file of these tables was ingested (UTC)."""
-    return max(datetime.fromisoformat(m["landed_at"]) for table in tables for m in manifests(raw, shop, table))
-
-
-def fingerprint(raw: Path, shop: str, tables: list[str]) -> str:
-    """16 digits that change when readers see other files than before."""
-    files = [f"{table} {m['file']} {m['sha256']}" for table in tables for m in newest(raw, shop, table).values()]
-    return hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -246,7 +197,8 @@ class LakeTable:
     file: source_file, source_version, day (of its partition), daily (at least half of its rows are of that day),
     delivery (the day from which the file holds), n_rows, n_rejected; `paths` and `columns` (name -> type) have one
     entry per file, too. `repairs` are rows of the table; `repaired_rejects` counts the repairs of unreadable lines.
-    `unreadable` are the lines without a repair (see `schemas.REJECTS`).
+    `unreadable` are the lines without a repair (see `schemas.REJECTS`). `verified` counts the files that were compared
+    with their hashes.
     """
 
     declared: dict[str, pl.DataType]
@@ -256,6 +208,7 @@ class LakeTable:
     repairs: pl.DataFrame
     repaired_rejects: int
     unreadable: pl.DataFrame
+    verified: Verified
 
     @property
     def height(self) -> int:
@@ -312,16 +265,12 @@ def table(raw: Path, shop: str, table: str) -> LakeTable:
     Raises
     ------
     UserError
-        If nothing was ingested, or an ingested file is missing.
+        If nothing was ingested, or an ingested file is missing or was changed.
     """
     manifests_by_name = newest(raw, shop, table)
     if not manifests_by_name:
         raise UserError(f"{raw}: nothing was ingested for {shop}/{table}. Run stage 01_ingest first.")
-    if missing := [raw / m["path"] for m in manifests_by_name.values() if not (raw / m["path"]).exists()]:
-        raise UserError(
-            f"{len(missing)} ingested file(s) are missing, the first: {missing[0]}. Restore them, or delete their "
-            "manifests (.json) and ingest again."
-        )
+    verified = lake_verification.check(raw, manifests_by_name.values())
     files = {name: manifest for name, manifest in manifests_by_name.items() if not is_repair(manifest)}
     repairs = _repairs(raw, [manifest for manifest in manifests_by_name.values() if is_repair(manifest)], files)
     unreadable = _all_rejects(raw, files)
@@ -334,22 +283,14 @@ def table(raw: Path, shop: str, table: str) -> LakeTable:
         repairs=repairs,
         repaired_rejects=unreadable.height - unrepaired.height,
         unreadable=unrepaired,
+        verified=verified,
     )
 
 
 def _file_row(manifest: Manifest) -> tuple[object, ...]:
     counts = manifest["rows_landed"], manifest["rows_rejected"]
     daily = 2 * manifest.get("rows_of_day", 0) >= manifest["rows_landed"]
-    return manifest["file"], version_of(manifest), day_of(manifest), daily, _delivery(manifest), *counts
-
-
-def _delivery(manifest: Manifest) -> date:
-    return holds_from(manifest, manifest["file"], day_of(manifest))
-
-
-def day_of(manifest: Manifest) -> date:
-    """The day of an ingested file's partition."""
-    return date.fromisoformat(Path(manifest["path"]).parent.name.removeprefix("date="))
+    return manifest["file"], version_of(manifest), day_of(manifest), daily, holds_from(manifest), *counts
 
 
 def read(raw: Path, shop: str, name: str) -> pl.DataFrame:
@@ -363,11 +304,6 @@ def _all_rejects(raw: Path, files: dict[str, Manifest]) -> pl.DataFrame:
         pl.read_parquet(path.with_suffix(".rejects.parquet"), hive_partitioning=False, glob=False) for path in stems
     ]
     return pl.concat([pl.DataFrame(schema=REJECTS), *parts])
-
-
-def is_repair(manifest: Manifest) -> bool:
-    """Whether an ingested file holds repairs of rows of other files."""
-    return VERSION in manifest["columns"]
 
 
 def _repairs(raw: Path, manifests: list[Manifest], files: dict[str, Manifest]) -> pl.DataFrame:
@@ -384,30 +320,3 @@ def _repairs(raw: Path, manifests: list[Manifest], files: dict[str, Manifest]) -
     rows = pl.concat(files_of_rows, how="diagonal")
     rows = rows.join(current, on=["source_file", VERSION], how="semi", maintain_order="left")
     return rows.unique(PLACE, keep="last", maintain_order=True).sort(PLACE).drop(VERSION)
-
-
-def verify(raw: Path) -> pl.DataFrame:
-    """Recompute the hash of every ingested file, including old versions: one row per problem (path, problem).
-
-    A Parquet file without a manifest was left by a killed process; no reader sees it.
-    """
-    problems = []
-    for path in sorted(raw.glob("source=*/type=*/date=*/*.json")):
-        manifest = read_manifest(path)
-        for suffix, key in ((".parquet", "parquet_sha256"), (".rejects.parquet", "rejects_sha256")):
-            if problem := _problem(path.with_suffix(suffix), manifest, key):
-                problems.append((path.with_suffix(suffix).relative_to(raw).as_posix(), problem))
-    for path in sorted(raw.glob("source=*/type=*/date=*/*.parquet")):
-        if not path.with_name(path.name.split(".")[0] + ".json").exists():
-            problems.append((path.relative_to(raw).as_posix(), "has no manifest: no reader sees it"))
-    return pl.DataFrame(problems, schema={"path": pl.String, "problem": pl.String}, orient="row")
-
-
-def _problem(path: Path, manifest: Manifest, key: str) -> str | None:
-    if key == "rejects_sha256" and not manifest["rows_rejected"]:
-        return None
-    if not path.exists():
-        return "is missing"
-    if key not in manifest:
-        return "was ingested by a version of RecoMart that stored no hash: it cannot be verified"
-    return None if _sha256(path) == manifest[key] else f"differs from what was ingested at {manifest['landed_at']}"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
 import polars as pl
 
 from recomart_lib.core.shops import Shop
 from recomart_lib.core.source_files import LeftOut
 from recomart_lib.core.text import number, percent, plural, safe
 from recomart_lib.ingest.deliveries import day_in_name
+from recomart_lib.ingest.lake import LakeTable
 from recomart_lib.ingest.sources.rest_paging import CERTAIN_ENDS
 
 
@@ -27,13 +31,80 @@ def ingested(files: pl.DataFrame) -> str:
     )
 
 
+def restored(files: pl.DataFrame) -> str:
+    """Files that were damaged in the lake and have been ingested again."""
+    names = files.filter(pl.col("state") == "restored").get_column("file").to_list()
+    if not names:
+        return ""
+    return (
+        f"**{plural(len(names), 'file')} of the lake {'was' if len(names) == 1 else 'were'} damaged** (missing, cut short "
+        f"or changed), and ingested again from the source: {_first(names)}. Find out what changed the lake; the log has "
+        "the details."
+    )
+
+
+def verified(lake_tables: Collection[LakeTable]) -> str:
+    """How many files of the lake have been compared with their hashes; a difference stops the stage."""
+    n_files, n_bytes, n_without_hash = (sum(counts) for counts in zip(*(t.verified for t in lake_tables), strict=True))
+    earlier = (
+        f" {plural(n_without_hash, 'file')} of them {'has' if n_without_hash == 1 else 'have'} no hash, as an earlier "
+        "version of RecoMart ingested them: of these it is only known that they are present."
+        if n_without_hash
+        else ""
+    )
+    return (
+        f"**All {plural(n_files, 'Parquet file')} of the lake that the pipeline reads ({number(n_bytes / 1e6)} MB) are "
+        f"what was ingested:** their hashes equal those in the manifests.{earlier}"
+    )
+
+
+def clock(files: pl.DataFrame) -> str:
+    """Files from the future of this machine's clock: `files` is that of `clock_check.from_future`."""
+    zones = [files.filter(pl.col("zone") == zone) for zone in ("lake", "source")]
+    return " ".join(
+        sentence(zone) for sentence, zone in zip((_ingested_later, _delivered_later), zones, strict=True) if zone.height
+    )
+
+
+def _ingested_later(files: pl.DataFrame) -> str:
+    _, file, moment, now = files.row(0)
+    return (
+        f"**The clock of this machine is {_time(moment - now)} behind the last ingestion** of this shop ({safe(file)} on "
+        f"{_moment(moment)}; it is {_moment(now)} now): it is wrong now, or was wrong then. Versions of a file are "
+        "ordered by their numbers, so that the newest is read all the same. But 02_validate recognises events in the "
+        f"future only from {_moment(moment)} on, as long as this version is read: if the clock was wrong then, delete the "
+        f"{plural(files.height, 'manifest')} with such a time and run this stage again."
+    )
+
+
+def _delivered_later(files: pl.DataFrame) -> str:
+    _, file, moment, now = files.row(0)
+    return (
+        f"**{plural(files.height, 'delivered file')} {'is' if files.height == 1 else 'are'} up to "
+        f"{_time(moment - now)} later than the clock of this machine** ({safe(file)} was changed on {_moment(moment)}; it "
+        f"is {_moment(now)} now). If the clock is behind, set it: until a file is ingested at the right time, 02_validate "
+        "quarantines events after this time as events in the future."
+    )
+
+
+def _time(difference: timedelta) -> str:
+    return plural(difference.days, "day") if difference.days else f"{difference.total_seconds() / 3600:.1f} hours"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _first(names: list[str], n: int = 5) -> str:
+    return ", ".join(safe(name) for name in names[:n]) + (", ..." if names[n:] else "")
+
+
 def _without_rows(files: pl.DataFrame) -> str:
     """A sentence about files that are empty or have a header only, as after an export that failed."""
     names = files.filter(pl.col("rows_delivered") == 0).get_column("file").to_list()
     if not names:
         return ""
-    shown = ", ".join(safe(name) for name in names[:5]) + (", ..." if names[5:] else "")
-    return f" **{plural(len(names), 'file')} without a row:** {shown}."
+    return f" **{plural(len(names), 'file')} without a row:** {_first(names)}."
 
 
 def left_out(files: list[LeftOut]) -> str:
@@ -98,9 +169,8 @@ def no_longer_delivered(names: list[str]) -> str:
     """Files that are in the lake, but no longer in the source folder."""
     if not names:
         return "Every file in the lake is still in the source folder."
-    shown = ", ".join(safe(name) for name in names[:5]) + (", ..." if names[5:] else "")
     return (
-        f"**The source folder no longer contains {plural(len(names), 'file')} of the lake** ({shown}): the ingested data "
+        f"**The source folder no longer contains {plural(len(names), 'file')} of the lake** ({_first(names)}): the ingested data "
         "stays in the lake and is still read. If these files belong to an older data set (an earlier simulation, for "
         "example), delete the shop's folder in data/raw and run the stage again."
     )

@@ -62,10 +62,12 @@ def test_lake_show_accepts_days_and_suggests_names(project, call):
 def test_lake_verify_names_what_changed(project, call):
     assert call("lake", "verify")[1] == "All 3 ingested files are unchanged.\n"
     next((project / "data/raw").rglob("type=users/**/*.parquet")).write_bytes(b"x")
-    status, _, complaint = call("lake", "verify")
+    status, output, complaint = call("lake", "verify")
     assert status == 1
+    assert [line.split()[1] for line in output.splitlines()] == ["file", "users.csv"]
+    assert "is cut short" in output
     assert "1 problem(s) in the lake (3 ingested files)" in complaint
-    assert "differs from what was ingested at" in complaint
+    assert "dvc checkout data/raw" in complaint
 
 
 def test_quarantine_show_counts_and_then_shows_rows(project, call):

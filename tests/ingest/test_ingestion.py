@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import threading
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -17,7 +19,7 @@ from recomart.simulator.shop import simulate
 from recomart_lib.core import shops
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import ITEMS
-from recomart_lib.ingest import ingestion, lake, takeaways
+from recomart_lib.ingest import ingestion, lake, manifests, takeaways
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources import rest_session
 
@@ -78,13 +80,50 @@ def test_a_changed_file_is_a_new_version_and_going_back_is_another(ingest, tiny,
     assert ingest()["events.csv"] == "new version"
     assert event_ids() == ["e1", "e2", "e3", "e4", "e5"]
     assert ingest()["events.csv"] == "unchanged"
-    assert len({manifest["sha256"] for manifest in lake.manifests(tmp_path / "raw", "tiny", "events")}) == 2
+    assert len({manifest["sha256"] for manifest in manifests.versions(tmp_path / "raw", "tiny", "events")}) == 2
 
 
 def test_a_touched_file_is_unchanged(ingest, tiny):
     ingest()
     (tiny.source / "users.csv").touch()
     assert ingest()["users.csv"] == "unchanged"
+
+
+def with_other_prices(path: Path) -> None:
+    pl.read_parquet(path).with_columns(price=pl.lit(0.01)).write_parquet(path)
+
+
+DAMAGES = {
+    "changed": with_other_prices,
+    "empty": lambda path: path.write_bytes(b""),  # as a loss of power leaves it
+    "cut short": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "missing": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_file_that_is_damaged_in_the_lake_is_ingested_again(ingest, tmp_path, damage, caplog):
+    ingest()
+    before = lake.read(tmp_path / "raw", "tiny", "events")
+    (events,) = (tmp_path / "raw").rglob("type=events/**/*.parquet")
+    DAMAGES[damage](events)
+    with caplog.at_level(logging.WARNING):
+        assert ingest() == {"users.csv": "unchanged", "items.csv": "unchanged", "events.csv": "restored"}
+    assert damage in caplog.text
+    assert lake.read(tmp_path / "raw", "tiny", "events").equals(before)
+    assert lake.verify(tmp_path / "raw").is_empty()
+    assert set(ingest().values()) == {"unchanged"}
+
+
+def test_a_file_that_is_damaged_and_no_longer_delivered_stops_its_readers(ingest, tiny, tmp_path):
+    (tiny.source / "events-2.csv").write_text(HEAD + "e9,u1,a,view,2024-02-09 10:00:00,,,,\n")
+    ingest()
+    (tiny.source / "events-2.csv").unlink()
+    manifest = lake.newest(tmp_path / "raw", "tiny", "events")["events-2.csv"]
+    with_other_prices(tmp_path / "raw" / manifest["path"])
+    ingest()
+    with pytest.raises(UserError, match=r"which holds events-2\.csv .* was changed after its ingestion"):
+        lake.table(tmp_path / "raw", "tiny", "events")
 
 
 def test_a_changed_declaration_reads_the_same_bytes_again(ingest, tiny, tmp_path):
@@ -255,7 +294,7 @@ def test_a_file_that_is_read_in_another_way_keeps_its_day(tiny_shop, tmp_path):
     ingestion.ingest(tiny.shop, tiny.source, raw, Ingest())
     manifest = lake.newest(raw, "tiny", "items")["items.csv"]
     path = (raw / manifest["path"]).with_suffix(".json")
-    path.write_text(json.dumps(manifest | {"valid_from": "2024-01-05"}))
+    path.write_text(json.dumps(manifests.sealed(manifest | {"valid_from": "2024-01-05"})))
     tables = tiny.shop.tables | {"items": tiny.shop.tables["items"].model_copy(update={"nulls": ["none"]})}
     ingestion.ingest(tiny.shop.model_copy(update={"tables": tables}), tiny.source, raw, Ingest())
     again = lake.newest(raw, "tiny", "items")["items.csv"]

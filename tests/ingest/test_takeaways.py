@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import polars as pl
 
 from recomart_lib.core.source_files import LeftOut
 from recomart_lib.ingest import takeaways
+from recomart_lib.ingest.lake_verification import Verified
 
 
 def test_retries_of_an_api_are_reported():
@@ -37,3 +40,20 @@ def test_ambiguous_times_are_reported():
     files = pl.DataFrame({"times_ambiguous": [0, 3]})
     assert "3 local times in 1 file" in takeaways.ambiguous_times(files, "Europe/Berlin")
     assert takeaways.ambiguous_times(files.head(1), "UTC") == ""
+
+
+def test_verified_files_are_counted_and_those_without_a_hash_named():
+    counts = SimpleNamespace(verified=Verified(2, 3_000_000, 0)), SimpleNamespace(verified=Verified(1, 0, 0))
+    assert takeaways.verified(counts).startswith(
+        "**All 3 Parquet files of the lake that the pipeline reads (3 MB) are what"
+    )
+    assert "no hash" not in takeaways.verified(counts)
+    earlier = takeaways.verified([SimpleNamespace(verified=Verified(2, 1, 1))])
+    assert "1 file of them has no hash, as an earlier version of RecoMart" in earlier
+
+
+def test_restored_files_are_named():
+    files = pl.DataFrame({"file": ["<b>.csv", "b.csv"], "state": ["restored", "unchanged"]})
+    assert takeaways.restored(files).startswith("**1 file of the lake was damaged**")
+    assert "&lt;b&gt;.csv" in takeaways.restored(files)
+    assert takeaways.restored(files.tail(1)) == ""
