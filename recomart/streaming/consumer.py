@@ -231,10 +231,10 @@ class Session:
         elif earlier and not owned.next:  # the topic was recreated before they were sent
             sent = commit_log.position(self._zone, earlier).sent
             sent = max(offset.offset, sent) if log_name == earlier else sent
-            return Unsent(owned.name, owned.partition, commit_log.dead_letters(self._zone, earlier, sent), 0)
-        return Unsent(
-            owned.name, owned.partition, commit_log.dead_letters(self._zone, owned.name, owned.sent), owned.next
-        )
+            letters = commit_log.dead_letters(self._zone, earlier, sent, intact_only=True)
+            return Unsent(owned.name, owned.partition, letters, 0)
+        letters = commit_log.dead_letters(self._zone, owned.name, owned.sent, intact_only=True)
+        return Unsent(owned.name, owned.partition, letters, owned.next)
 
     def _revoked(self, consumer: Consumer, revoked: list[TopicPartition]) -> None:
         self._commit_offsets(immediately=True)

@@ -36,6 +36,7 @@ import polars as pl
 from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import EVENTS
+from recomart_lib.stream import zone_files
 from recomart_lib.stream.latency import Histogram, merge
 
 Commit = dict[str, Any]
@@ -43,10 +44,14 @@ Commit = dict[str, Any]
 ORIGIN = {"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64}
 ROWS = {**EVENTS, **ORIGIN}
 DEAD = {**ORIGIN, "reason": pl.String, "key": pl.Binary, "value": pl.Binary}
+FORGOTTEN = "if one of them comes again, it is not recognised on arrival (02_validate still does)"
 COUNTS = ("n_messages", "n_events", "n_dead", "n_duplicates")
+STATE_KEYS = ("number", "days", "upto", "counts")
+COMMIT_KEYS = ("partition", "first", "next", "rows", "dead", *COUNTS)
 EMPTY: Commit = {
     "number": 0,
     "days": {},
+    "rest": None,
     "dead": None,
     "upto": {},
     "sent": {},
@@ -129,7 +134,8 @@ def note_sent(zone: Zone, partition: str, offset: int) -> None:
 
 def _noted_sent(zone: Zone, partition: str) -> int:
     path = zone.root / "sent" / partition
-    return int(path.read_text(encoding="utf-8").strip() or 0) if path.exists() else 0
+    text = path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else "0"
+    return int(text) if text.isdecimal() else 0  # a damaged note is a lost one
 
 
 def commit(
@@ -159,7 +165,7 @@ def commit(
     parts = {"rows": (rows, segments / f"{stem}.parquet"), "dead": (dead, segments / f"{stem}.dead.parquet")}
     record = {"partition": partition, "first": first, "next": upto, "n_events": rows.height, "n_dead": dead.height}
     for name, (table, path) in parts.items():
-        record[name] = write(zone, table, path) if table.height else None
+        record[name] = zone_files.write(zone.root, table, path) if table.height else None
     if rows.height or dead.height:
         files.sync_folder(segments)
     record |= {**stats(), "committed_at": datetime.now(UTC).isoformat()}
@@ -172,12 +178,19 @@ def commit(
     return record
 
 
-def dead_letters(zone: Zone, partition: str | None = None, since: int = 0) -> pl.DataFrame:
-    """All dead letters of the zone, or those of one partition at or after an offset: `DEAD`."""
+def dead_letters(zone: Zone, partition: str | None = None, since: int = 0, intact_only: bool = False) -> pl.DataFrame:
+    """All dead letters of the zone, or those of one partition at or after an offset: `DEAD`.
+
+    With `intact_only`, damaged files are left out, and logged.
+    """
     state = latest_compaction(zone)
     names = partitions(zone) if partition is None else [partition]
-    files = [state["dead"], *(record["dead"] for name in names for record in commits(zone, name, state))]
-    rows = load_files(zone, files, DEAD)
+    named = [record["dead"] for name in names for record in commits(zone, name, state)]
+    if partition is None or since < state["upto"].get(partition, 0):
+        named.insert(0, state["dead"])
+    if intact_only:
+        named = zone_files.intact(zone.root, filter(None, named), "they are not sent to the dead-letter topic")
+    rows = load_files(zone, named, DEAD)
     if partition is not None:
         topic, _, number = partition.rpartition("-")
         rows = rows.filter(pl.col("topic") == topic, pl.col("partition") == int(number), pl.col("offset") >= since)
@@ -185,19 +198,23 @@ def dead_letters(zone: Zone, partition: str | None = None, since: int = 0) -> pl
 
 
 def last_ids(zone: Zone, partition: str, n: int) -> list[str]:
-    """The ids of at least the last `n` events of a partition (all, if there are fewer), newest last."""
+    """The ids of at least the last `n` events of a partition (all, if there are fewer), newest last.
+
+    Those in damaged files are left out, and the files logged.
+    """
     state = latest_compaction(zone)
     topic, _, number = partition.rpartition("-")
     newest_first: list[list[str]] = []
     for record in reversed(commits(zone, partition, state)):
         if n <= 0:
             break
-        if record["rows"]:
-            newest_first.append(load_files(zone, [record["rows"]], ROWS).get_column("event_id").to_list())
+        for file in zone_files.intact(zone.root, filter(None, [record["rows"]]), FORGOTTEN):
+            newest_first.append(load_files(zone, [file], ROWS).get_column("event_id").to_list())
             n -= len(newest_first[-1])
-    days = [zone.root / day["path"] for day in state["days"].values()]
-    if n > 0 and days:
-        events = scan(days, ROWS).filter(pl.col("topic") == topic, pl.col("partition") == int(number))
+    merged = zone_files.intact(zone.root, _merged(state), FORGOTTEN) if n > 0 else []
+    if merged:
+        of_partition = pl.col("topic") == topic, pl.col("partition") == int(number)
+        events = zone_files.scan(zone.root, merged, ROWS).filter(*of_partition)
         last = events.select("event_id", "offset").sort("offset").tail(n).collect()
         newest_first.append(last.get_column("event_id").to_list())
     return [event for ids in reversed(newest_first) for event in ids]
@@ -255,27 +272,40 @@ def latest_compaction(zone: Zone) -> Commit:
 
 
 def day_files(zone: Zone) -> dict[date, Path]:
-    """Event day -> its compacted file."""
-    return {date.fromisoformat(day): zone.root / file["path"] for day, file in latest_compaction(zone)["days"].items()}
+    """Event day -> its compacted file, which is what was committed.
+
+    Events of days in `rest` (see `compaction`) are in none of them; `compaction.compact_all` leaves no rest.
+    """
+    days = latest_compaction(zone)["days"]
+    if days:
+        zone_files.scan(zone.root, list(days.values()), ROWS)  # a `DamagedFileError` for the first damaged one
+    return {date.fromisoformat(day): zone.root / file["path"] for day, file in days.items()}
 
 
 def read(zone: Zone) -> pl.DataFrame:
     """All durable events, compacted or not, each once: `ROWS`."""
     state = latest_compaction(zone)
-    return load_files(zone, [*state["days"].values(), *(record["rows"] for record in uncompacted(zone, state))], ROWS)
+    return load_files(zone, [*_merged(state), *(record["rows"] for record in uncompacted(zone, state))], ROWS)
 
 
-def read_since(zone: Zone, moment: datetime | None) -> Iterator[pl.DataFrame]:
-    """The durable events since the day of this moment (`ROWS`), by day; then all events that are not yet compacted.
+def _merged(state: Commit) -> list[Commit]:
+    """The files of compacted events: those of the days, and the rest."""
+    return [*state["days"].values(), *filter(None, [state["rest"]])]
 
-    Files with only older rows are not read. None: all events.
+
+def read_since(zone: Zone, moment: datetime | None, intact_only: bool = False) -> Iterator[pl.DataFrame]:
+    """The durable events since the day of this moment (`ROWS`), by day; then all events that are in no day's file.
+
+    Files with only older rows are not read. None: all events. With `intact_only`, damaged files are left out, and
+    logged.
     """
     state = latest_compaction(zone)
     first = str(moment.astimezone(ZoneInfo(zone.time_zone)).date()) if moment else ""
-    for day, file in state["days"].items():
-        if day >= first:
-            yield load_files(zone, [file], ROWS)
-    yield load_files(zone, [record["rows"] for record in uncompacted(zone, state)], ROWS)
+    days = [[file] for day, file in state["days"].items() if day >= first]
+    newest = [file for file in (state["rest"], *(record["rows"] for record in uncompacted(zone, state))) if file]
+    for group in (*days, newest):
+        kept = zone_files.intact(zone.root, group, "they are not read") if intact_only else group
+        yield load_files(zone, kept, ROWS)
 
 
 def uncompacted(zone: Zone, state: Commit) -> Iterator[Commit]:
@@ -285,35 +315,24 @@ def uncompacted(zone: Zone, state: Commit) -> Iterator[Commit]:
 
 
 def load_files(zone: Zone, files: Sequence[Commit | None], columns: dict[str, Any]) -> pl.DataFrame:
-    """The rows of files that commits or a compaction name, in their order; None means no rows."""
-    paths = [zone.root / file["path"] for file in files if file]
-    return scan(paths, columns).collect() if paths else pl.DataFrame(schema=columns)
+    """The rows of files that commits or a compaction name, in their order; None means no rows.
 
-
-def scan(paths: Sequence[Path], columns: dict[str, Any]) -> pl.LazyFrame:
-    """The rows of files with these columns; an earlier version wrote quantities as whole numbers."""
-    casts = pl.ScanCastOptions(integer_cast="allow-float")
-    return pl.scan_parquet(paths, schema=columns, cast_options=casts, hive_partitioning=False, glob=False)
-
-
-def write(zone: Zone, table: pl.DataFrame, path: Path) -> dict[str, Any]:
-    """Write a table durably (fsync); returns its path, number of rows and hash."""
-    with path.open("w+b") as stream:
-        table.write_parquet(stream, compression="zstd", compression_level=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-        stream.seek(0)
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"path": path.relative_to(zone.root).as_posix(), "rows": table.height, "sha256": digest}
+    Raises
+    ------
+    zone_files.DamagedFileError
+        If a file is missing, or not what was committed.
+    """
+    named = [file for file in files if file]
+    return zone_files.scan(zone.root, named, columns).collect() if named else pl.DataFrame(schema=columns)
 
 
 def create_atomically(path: Path, record: Commit) -> None:
-    """Create a complete file atomically and durably; raises FileExistsError if it exists."""
+    """Create a complete file atomically and durably, with a `check` of its content; FileExistsError if it exists."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("w", encoding="utf-8") as stream:
-            json.dump(record, stream)
+            json.dump(record | {"check": _check(record)}, stream)
             stream.flush()
             os.fsync(stream.fileno())
         os.link(temporary, path)
@@ -322,11 +341,23 @@ def create_atomically(path: Path, record: Commit) -> None:
     files.sync_folder(path.parent)
 
 
+def _check(record: Commit) -> str:
+    """SHA-256 of a record's content, as JSON holds it."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
 def read_json(path: Path) -> Commit:
-    """Read a commit or compaction; a damaged file raises a `UserError`."""
+    """Read a commit or compaction; a damaged file raises a `UserError`. Those of earlier versions have no `check`."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as problem:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        check = record.pop("check", None)
+        if check not in (None, _check(record)):
+            raise ValueError("its content is not what was committed")
+        _ = [record[key] for key in (STATE_KEYS if path.parent.name == "compacted" else COMMIT_KEYS)]
+        if not record.get("first", 0) < record.get("next", 1):  # a chain of such commits would have no end
+            raise ValueError("it ends before it begins")
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise UserError(
             f"{path} is damaged ({problem}). Restore it: without it, the events that it committed are not read."
         ) from None
+    return record

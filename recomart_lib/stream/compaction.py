@@ -19,46 +19,66 @@ import polars as pl
 
 from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
-from recomart_lib.stream import commit_log, latency, moves
+from recomart_lib.stream import commit_log, latency, moves, zone_files
 from recomart_lib.stream.commit_log import DEAD, EMPTY, ROWS, Commit, Zone
 
 log = logging.getLogger(__name__)
 
 ABANDONED_S = 600  # an unnamed file that is older than this was left by a killed process
+MAX_DAYS = 100  # files of days that a consumer's compaction writes, if not more days have many new events ...
+ENOUGH_EVENTS = 100  # ... that is, at least this many
 KEPT_MINUTES = 24 * 60  # minutes with statistics of their own; total counts and latencies are kept forever
 
 
 def run_periodically(zone: Zone, every_s: float, stop: threading.Event) -> None:
-    """Compact when the newest compaction, of any process, is at least `every_s` old; returns when `stop` is set."""
+    """Compact when the newest compaction, of any process, is at least `every_s` old; returns when `stop` is set.
+
+    A problem, such as a damaged file, is logged once: it is tried again, and consuming does not depend on it.
+    """
     while not stop.wait(every_s):
-        newest = max(zone.root.glob("compacted/*.json"), default=None)
-        if newest is None or time.time() - newest.stat().st_mtime >= every_s:
-            try:
+        try:
+            newest = max(zone.root.glob("compacted/*.json"), default=None)
+            if newest is None or _age_s(newest) >= every_s:
                 compact(zone)
-            except (OSError, UserError) as problem:
-                log.warning(
-                    "the streaming zone could not be compacted: %s; nothing is lost, it will be retried", problem
-                )
+        except (OSError, UserError, pl.exceptions.PolarsError) as problem:
+            zone_files.error_once(
+                f"the streaming zone could not be compacted: {problem} Nothing is lost; it will be tried again every "
+                f"{every_s:g} s."
+            )
 
 
-def compact(zone: Zone) -> Commit:
+def compact_all(zone: Zone) -> Commit:
+    """`compact`, however many days have new events: afterwards, every event is in the file of its day."""
+    while True:
+        state = compact(zone, None)
+        if not state["rest"]:
+            return state
+
+
+def compact(zone: Zone, max_days: int | None = MAX_DAYS) -> Commit:
     """Merge the commits since the last compaction into one file per event day; returns the new state.
+
+    Only the files of days with new events are written again. If more than `max_days` days have new events, those with
+    the most are written, and all with at least `ENOUGH_EVENTS`; the new events of the other days stay together in one
+    file, the rest, until there are enough or `compact_all` is called. So an event for each of 3,000 days does not
+    write 3,000 files every few minutes.
 
     Events that no stage can use (see `moves`) become dead letters; the log names them.
 
     Returns
     -------
     dict
-        days: day -> {path, rows, sha256}; dead: the file of all dead letters, or None; upto: partition -> offset before
+        days: day -> {path, rows, sha256, offsets}; rest: the file of new events of days whose file is not written yet,
+        or None; dead: the file of all dead letters, or None; upto: partition -> offset before
         which everything is in those files; sent and topic_ids: see `commit_log.Position`; n_moved: events that became
         dead letters; unsent: topic, partition and offset of those that are not on the dead-letter topic; counts:
         partition -> its `COUNTS`; latency; minutes; number.
     """
     state = commit_log.latest_compaction(zone)
     waiting = list(commit_log.uncompacted(zone, state))
-    if waiting or _unusable_days(state):
+    if waiting or _unusable_days(state) or (state["rest"] and max_days is None):
         with suppress(FileExistsError):  # another process compacted: its state is valid, ours is deleted later
-            _report(merge(zone, state, waiting, moves.NONE))
+            _report(merge(zone, state, waiting, moves.NONE, max_days))
     sweep(zone)
     return commit_log.latest_compaction(zone)
 
@@ -81,8 +101,12 @@ def mark_sent(zone: Zone, places: Sequence[Sequence[Any]]) -> None:
             return _create(zone, state | {"number": state["number"] + 1, "unsent": unsent})
 
 
-def merge(zone: Zone, state: Commit, waiting: list[Commit], chosen: pl.DataFrame) -> pl.DataFrame:
+def merge(
+    zone: Zone, state: Commit, waiting: list[Commit], chosen: pl.DataFrame, max_days: int | None = MAX_DAYS
+) -> pl.DataFrame:
     """Create the state after `state`, with these commits, and without the events of `chosen` (`moves.MOVES`).
+
+    `max_days`: see `compact`.
 
     Returns
     -------
@@ -95,10 +119,11 @@ def merge(zone: Zone, state: Commit, waiting: list[Commit], chosen: pl.DataFrame
         If another process was first.
     """
     number = state["number"] + 1
-    days, moved = _merged_days(zone, state, waiting, chosen, number)
+    days, rest, moved = _merged_days(zone, state, waiting, chosen, number, max_days)
     new = {
         "number": number,
         "days": days,
+        "rest": rest,
         "dead": _merged_dead(zone, state, waiting, moved, number),
         "upto": state["upto"] | {record["partition"]: record["next"] for record in waiting},
         "sent": state["sent"] | {record["partition"]: record["sent"] for record in waiting},
@@ -128,13 +153,14 @@ def _report(moved: pl.DataFrame) -> None:
 
 
 def _merged_days(
-    zone: Zone, state: Commit, waiting: list[Commit], chosen: pl.DataFrame, number: int
-) -> tuple[dict[str, Commit], pl.DataFrame]:
-    """The files of all days, and the events that became dead letters, with their reason."""
-    new, moved = moves.split(commit_log.load_files(zone, [record["rows"] for record in waiting], ROWS), chosen)
+    zone: Zone, state: Commit, waiting: list[Commit], chosen: pl.DataFrame, number: int, max_days: int | None
+) -> tuple[dict[str, Commit], Commit | None, pl.DataFrame]:
+    """The files of all days, that of the rest, and the events that became dead letters, with their reason."""
+    files = [state["rest"], *(record["rows"] for record in waiting)]
+    new, moved = moves.split(commit_log.load_files(zone, files, ROWS), chosen)
     day = pl.col("timestamp").dt.convert_time_zone(zone.time_zone).dt.date()
-    by_day = new.with_columns(day=day).partition_by("day", as_dict=True, include_key=False)
-    added = {str(date): rows for (date,), rows in by_day.items()}
+    now, later = _divided(new.with_columns(day=day), max_days)
+    added = {str(date): rows for (date,), rows in now.partition_by("day", as_dict=True, include_key=False).items()}
     days, all_moved = dict(state["days"]), [moved]
     for name in sorted({*added, *_unusable_days(state), *_days_of(zone, state, chosen)}):
         before, moved = moves.split(commit_log.load_files(zone, [days.get(name)], ROWS), chosen)
@@ -142,7 +168,19 @@ def _merged_days(
         # new rows come last, so that line numbers stay the same when a day grows
         rows = added.get(name, new.clear()).sort("timestamp", "event_id", *moves.PLACE)
         days[name] = _write_merged(zone, pl.concat([before, rows]), zone.root / f"date={name}", number)
-    return dict(sorted(days.items())), pl.concat(all_moved)
+    rest = _write_merged(zone, later.drop("day"), zone.root / "rest", number) if later.height else None
+    return dict(sorted(days.items())), rest, pl.concat(all_moved)
+
+
+def _divided(new: pl.DataFrame, max_days: int | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """New events (with their `day`) that are written to the files of their days now, and those that wait: the rest."""
+    counts = new.group_by("day").len().sort("len", "day", descending=[True, False]).with_row_index("place")
+    if max_days is None or counts.height <= max_days:
+        return new, new.clear()
+    chosen = counts.filter((pl.col("place") < max_days) | (pl.col("len") >= ENOUGH_EVENTS))
+    return new.join(chosen, on="day", how="semi", maintain_order="left"), new.join(
+        chosen, on="day", how="anti", maintain_order="left"
+    )
 
 
 def _unusable_days(state: Commit) -> list[str]:
@@ -154,7 +192,7 @@ def _days_of(zone: Zone, state: Commit, chosen: pl.DataFrame) -> list[str]:
     """The days whose compacted files contain any of these events."""
     if not chosen.height:
         return []
-    places = {day: commit_log.scan([zone.root / file["path"]], ROWS) for day, file in state["days"].items()}
+    places = {day: zone_files.scan(zone.root, [file], ROWS) for day, file in state["days"].items()}
     chosen_places = chosen.lazy().select(moves.PLACE)
     return [
         day
@@ -180,7 +218,7 @@ def _merged_dead(zone: Zone, state: Commit, waiting: list[Commit], moved: pl.Dat
 
 def _write_merged(zone: Zone, table: pl.DataFrame, folder: Path, number: int) -> Commit:
     folder.mkdir(parents=True, exist_ok=True)
-    written = commit_log.write(zone, table, folder / f"{number:08d}-{uuid.uuid4().hex[:8]}.parquet")
+    written = zone_files.write(zone.root, table, folder / f"{number:08d}-{uuid.uuid4().hex[:8]}.parquet")
     files.sync_folder(folder)
     return written
 
@@ -210,7 +248,8 @@ def sweep(zone: Zone) -> int:
 
 def _named_files(states: list[Commit], chains: dict[str, list[Commit]]) -> set[str]:
     """The files, relative to the zone's root, that compactions or the chains of commits name."""
-    named = {file["path"] for state in states for file in [*state["days"].values(), state["dead"]] if file}
+    merged = [file for state in states for file in (*state["days"].values(), state.get("rest"), state["dead"]) if file]
+    named = {file["path"] for file in merged}
     for name, chain in chains.items():
         named |= {record[kind]["path"] for record in chain for kind in ("rows", "dead") if record[kind]}
         named |= {f"log/{name}/{record['first']:020d}.json" for record in chain}
@@ -229,7 +268,8 @@ def _superseded_commits(zone: Zone, state: Commit, chains: dict[str, list[Commit
 
 def _superseded_compactions(zone: Zone, states: list[Commit]) -> list[Path]:
     """Merged files up to the newest compaction, and compactions before the last two."""
-    merged = [path for pattern in ("date=*/*.parquet", "dead/*.parquet") for path in zone.root.glob(pattern)]
+    folders = ("date=*", "rest", "dead")
+    merged = [path for folder in folders for path in zone.root.glob(f"{folder}/*.parquet")]
     superseded = [path for path in merged if _number(path) <= states[-1]["number"]]
     return superseded + [path for path in zone.root.glob("compacted/*.json") if _number(path) < states[0]["number"]]
 
@@ -240,7 +280,12 @@ def _number(path: Path) -> int:
 
 
 def _is_old(path: Path) -> bool:
+    return _age_s(path) > ABANDONED_S
+
+
+def _age_s(path: Path) -> float:
+    """Seconds since a file was written; 0 if another process has deleted it."""
     try:
-        return time.time() - path.stat().st_mtime > ABANDONED_S
-    except FileNotFoundError:  # another process has deleted it
-        return False
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -7,53 +7,21 @@ import os
 import threading
 import time
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zone_data import DAY, put, rows
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.stream import commit_log, compaction, latency, moves
-
-DAY = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)  # in Berlin, it is the second of March
 
 
 @pytest.fixture
 def zone(tmp_path):
     return commit_log.Zone(tmp_path, "s", "Europe/Berlin")
-
-
-def rows(partition: int, first: int, n: int, day: datetime = DAY) -> pl.DataFrame:
-    records = [
-        dict.fromkeys(commit_log.ROWS)
-        | {
-            "event_id": f"{partition}-{first + k}",
-            "user_id": "u",
-            "item_id": "a",
-            "event_type": "view",
-            "timestamp": day + timedelta(seconds=k),
-            "topic": "t",
-            "partition": partition,
-            "offset": first + k,
-        }
-        for k in range(n)
-    ]
-    return pl.DataFrame(records, schema=commit_log.ROWS)
-
-
-def dead(partition: int, offset: int) -> pl.DataFrame:
-    return pl.DataFrame([("t", partition, offset, "bad", None, b"x")], schema=commit_log.DEAD, orient="row")
-
-
-def put(zone, partition: int, first: int, n: int, day: datetime = DAY, letter: bool = False) -> dict:
-    letters = dead(partition, first + n) if letter else pl.DataFrame(schema=commit_log.DEAD)
-    stats = {"n_messages": n + letter, "n_duplicates": 0, "latency": {"10": n}, "sent": 0}
-    upto = first + n + letter
-    return commit_log.commit(
-        zone, f"t-{partition}", first, upto, rows(partition, first, n, day), letters, lambda: stats
-    )
 
 
 def ids(zone) -> Counter:

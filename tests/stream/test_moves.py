@@ -133,13 +133,3 @@ def test_moved_events_are_unsent_until_they_are_marked(zone):
     assert commit_log.latest_compaction(zone)["unsent"] == [["t", 0, 2]]
     assert commit_log.latest_compaction(zone)["n_moved"] == 2
     require_counts(zone, 2, 2)
-
-
-def test_quantities_that_an_earlier_version_stored_as_whole_numbers_are_read(zone):
-    put(zone, 0, DAY)
-    file = next(zone.root.glob("segments/t-0/*.parquet"))
-    pl.read_parquet(file).with_columns(quantity=pl.lit(3, pl.Int64)).write_parquet(file)
-    compaction.compact(zone)
-    put(zone, 1, DAY)
-    assert commit_log.read(zone).get_column("quantity").to_list() == [3.0, None]
-    assert commit_log.last_ids(zone, "t-0", 5) == ["e0", "e1"]
