@@ -80,6 +80,18 @@ def write_bytes(path: Path, content: bytes) -> None:
         unfinished.write_bytes(content)
 
 
+def copy(source: Path, target: Path) -> None:
+    """Copy a file, completely or not at all."""
+    with complete(target) as unfinished:
+        shutil.copyfile(source, unfinished)
+
+
+def move_folder(source: Path, target: Path) -> None:
+    """Give a complete folder, whose files are on the disk, its name: it appears whole; `target` must not exist."""
+    source.rename(target)
+    sync_folder(target.parent)
+
+
 def listed(folder: Path, pattern: str) -> list[Path]:
     """The files in a folder that match a pattern, sorted by path; none if there is no such folder.
 
