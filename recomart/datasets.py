@@ -26,6 +26,7 @@ import httpx
 from tenacity import RetryCallState, RetryError, Retrying, retry_if_exception_type
 from tqdm.auto import tqdm
 
+from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.settings import Ingest
@@ -130,7 +131,7 @@ def _download(request: _Request) -> int:
             f"{request.sha256} (fetch.sha256). Nothing was unpacked; the download was deleted. "
             f"Has the publisher changed the file? {request.page}"
         )
-    request.part.replace(request.file)
+    files.move(request.part, request.file)
     _delete_partial(request)
     return n_bytes
 
@@ -283,14 +284,8 @@ def _extract(archive: zipfile.ZipFile, member: str, folder: Path, name: str) -> 
         with archive.open(member) as packed, target.open("rb") as stream:
             if _same(packed, stream):
                 return "unchanged"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.unfinished")
-    try:
-        with archive.open(member) as packed, temporary.open("wb") as stream:
-            shutil.copyfileobj(packed, stream)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with files.complete(target) as unfinished, archive.open(member) as packed, unfinished.open("wb") as stream:
+        shutil.copyfileobj(packed, stream)
     return "replaced" if exists else "new"
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from recomart_lib import models
 from recomart_lib.core.schemas import INTERACTIONS
-from recomart_lib.models.base import BASKETS, ArrayModel, TrainData
+from recomart_lib.models.base import BASKETS, CARD_FILE, ArrayModel, TrainData
 from recomart_lib.models.top_k import recommend
 
 CUT = datetime(2025, 1, 31, tzinfo=UTC)
@@ -102,6 +104,13 @@ def repeat_purchases(label: list[int], now: list[float]) -> TrainData:
 def fitted(name: str, data: TrainData) -> ArrayModel:
     """A model with few factors and epochs, fitted."""
     return models.create(name, **SMALL.get(name, {})).fit(data)
+
+
+def without_hash(folder: Path) -> None:
+    """Delete the hash of the arrays from a model's card, as an attacker would: other checks must hold without it."""
+    card = json.loads((folder / CARD_FILE).read_text())
+    del card["arrays_sha256"]
+    (folder / CARD_FILE).write_text(json.dumps(card))
 
 
 def order(model: ArrayModel, user: int, k: int = 10) -> list[int]:

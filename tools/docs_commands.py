@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from recomart.cli import app
-from recomart_lib.core import paths
+from recomart_lib.core import files, paths
 
 FILE = Path("docs/commands.md")
 HEAD = """# Commands
@@ -84,4 +84,4 @@ def _prose(text: str) -> str:
 
 
 if __name__ == "__main__":
-    paths.place(FILE).write_text(markdown(), encoding="utf-8")
+    files.write_text(paths.place(FILE), markdown())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recomart_lib.core import paths
+from recomart_lib.core import files, paths
 from recomart_lib.core.schemas import EVENT_TYPES
 from recomart_lib.features.base import POSITIVE, Definition
 from recomart_lib.features.definitions import DEFINITIONS, SERVICES
@@ -51,4 +51,4 @@ def _row(d: Definition) -> str:
 
 
 if __name__ == "__main__":
-    paths.place(FILE).write_text(markdown(), encoding="utf-8")
+    files.write_text(paths.place(FILE), markdown())

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from recomart.project import dvc_graph, params
-from recomart_lib.core import paths
+from recomart_lib.core import files, paths
 
 RESULTS = "docs/results/online_retail.json"
 PAGES = ("README.md", "docs/architecture.md", "docs/formulation.md")
@@ -120,4 +120,4 @@ def _table(rows: list[list[str]]) -> str:
 if __name__ == "__main__":
     for name in PAGES:
         page = paths.place(name)
-        page.write_text(filled(page.read_text(encoding="utf-8"), paths.root()), encoding="utf-8")
+        files.write_text(page, filled(page.read_text(encoding="utf-8"), paths.root()))

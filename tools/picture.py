@@ -16,7 +16,7 @@ from pathlib import Path
 from bs4 import BeautifulSoup
 from PIL import Image, ImageChops
 
-from recomart_lib.core import paths
+from recomart_lib.core import files, paths
 from recomart_lib.core.errors import UserError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
@@ -77,9 +77,8 @@ def photograph(html: str, target: Path) -> None:
         process = subprocess.run(command, capture_output=True, text=True, timeout=300)
         if not screenshot.exists():
             raise UserError(f"{command[0]} rendered nothing: {process.stderr.strip()[-500:]}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with Image.open(screenshot) as image:
-            compact(image.convert("RGB")).save(target, optimize=True)
+        with Image.open(screenshot) as image, files.complete(target) as unfinished:
+            compact(image.convert("RGB")).save(unfinished, "PNG", optimize=True)
 
 
 def compact(image: Image.Image) -> Image.Image:

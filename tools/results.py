@@ -12,7 +12,7 @@ import json
 import sys
 from typing import Any
 
-from recomart_lib.core import paths
+from recomart_lib.core import files, paths
 from recomart_lib.core.errors import UserError
 
 
@@ -51,5 +51,5 @@ if __name__ == "__main__":
         target = paths.output("docs/results", f"{read('data')['shop']}.json")
     except UserError as problem:
         sys.exit(f"Error: {problem}")
-    target.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    files.write_text(target, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     sys.stdout.write(f"{target}\n")

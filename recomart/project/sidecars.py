@@ -7,29 +7,35 @@ from pathlib import Path
 from typing import Any
 
 from recomart.project import dvc_graph
-from recomart_lib.core import paths
+from recomart_lib.core import files, paths
 
 Metadata = dict[str, Any]
+FAILURES = ("failed", "stopped")  # states of a stage that did not complete; stopped: by a signal or a limit
 
 
 def read(path: Path) -> Metadata:
-    """Read a JSON object; a missing or truncated file counts as empty, so that the index can report a crash."""
+    """Read a JSON object; a file that is missing, truncated, unreadable or no object counts as empty.
+
+    So the index can report a crash, and foreign files disturb nobody.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return {}
+    return content if isinstance(content, dict) else {}
 
 
 def stages(root: Path) -> list[Metadata]:
-    """Metadata of all stages in pipeline order, each with its question and its state: ok, failed, stale or not run yet.
+    """Metadata of all stages in pipeline order, each with its question and its state: ok, failed, stopped, stale or
+    not run yet.
 
-    Stale: an earlier stage failed, so the report is that of a previous run.
+    Stale: an earlier stage failed or was stopped, so the report is that of a previous run.
     """
-    sidecars = {path.stem: read(path) for path in sorted((root / paths.SIDECARS).glob("*.json"))}
+    sidecars = {path.stem: read(path) for path in files.listed(root / paths.SIDECARS, "*.json")}
     dag = dvc_graph.read_or_unresolved(root)
     stage_of = dvc_graph.notebooks(dag)
     failed = {
-        stage_of[name] for name, metadata in sidecars.items() if metadata.get("state") == "failed" and name in stage_of
+        stage_of[name] for name, metadata in sidecars.items() if metadata.get("state") in FAILURES and name in stage_of
     }
     stale = dvc_graph.downstream(dag, failed)
     states = []

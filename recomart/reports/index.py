@@ -6,16 +6,17 @@ import re
 from pathlib import Path
 
 from recomart.project import git
-from recomart.project.sidecars import Metadata, stages
+from recomart.project.sidecars import FAILURES, Metadata, stages
 from recomart.project.stored_metrics import read_metrics
 from recomart.reports.formats import BAR_WIDTH, duration, scale, share
 from recomart.reports.rendering import templates, write
-from recomart_lib.core import paths
+from recomart_lib.core import files, paths
 from recomart_lib.stream import latency
 
 METRICS = ("quality", "headline", "evaluation", "data", "stream")
 TARGET_HOURS = 24
-CHIPS = {"ok": "ok", "failed": "bad", "stale": "warn", "clearly met": "ok", "met": "ok", "missed": "bad"}
+CHIPS = {"ok": "ok", "failed": "bad", "stopped": "bad", "stale": "warn"}
+CHIPS |= {"clearly met": "ok", "met": "ok", "missed": "bad"}  # of a target
 
 
 def build(root: Path, changed: str = "") -> Path:
@@ -48,7 +49,7 @@ def _gather(root: Path) -> Metadata:
     return {
         **metrics,
         "stages": all_stages,
-        "failed": [stage for stage in all_stages if stage["state"] == "failed"],
+        "failed": [stage for stage in all_stages if stage["state"] in FAILURES],
         "targets": _targets(metrics, all_stages),
         "seconds": sum(stage.get("seconds") or 0 for stage in all_stages),
         "last": max((stage["started"] for stage in all_stages if stage.get("started")), default=None),
@@ -106,8 +107,9 @@ def _sections(path: Path) -> dict[str, str]:
 
 def _links(reports: Path) -> list[str]:
     """Everything else in reports/ that can be opened: executed notebooks, profiles and the model card's source."""
-    files = [*reports.glob("*.ipynb"), *reports.glob("profiles/*.html"), *reports.glob("model_card.md")]
-    return [path.relative_to(reports).as_posix() for path in sorted(files)]
+    patterns = ("*.ipynb", "profiles/*.html", "model_card.md")
+    found = [path for pattern in patterns for path in files.listed(reports, pattern)]
+    return [path.relative_to(reports).as_posix() for path in sorted(found)]
 
 
 def _by_ndcg(models: dict[str, Metadata]) -> list[tuple[str, Metadata]]:

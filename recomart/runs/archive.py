@@ -13,7 +13,6 @@ import platform
 import re
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -23,7 +22,8 @@ import polars as pl
 from recomart.project import dvc_graph, git
 from recomart.project.sidecars import Metadata, read
 from recomart.project.stored_metrics import read_metrics
-from recomart_lib.core import paths
+from recomart_lib.core import clock, files, paths
+from recomart_lib.core.parquet import scratch_folder
 
 log = logging.getLogger(__name__)
 
@@ -101,11 +101,11 @@ def problem(root: Path) -> str:
 
 
 def _unfinished_stage(root: Path) -> str:
-    """Which notebook failed or did not run, the first one; empty if there is none."""
+    """Which notebook failed, was stopped or did not run, the first one; empty if there is none."""
     for name in dvc_graph.notebooks(dvc_graph.read_or_unresolved(root)):
         facts = read(root / paths.SIDECARS / f"{name}.json")
         if facts.get("state") != "ok":
-            outcome = "failed" if facts.get("state") == "failed" else "has not run"
+            outcome = {"failed": "failed", "stopped": "was stopped"}.get(facts.get("state"), "has not run")
             return f"{facts.get('title') or name} {outcome}"
     return ""
 
@@ -131,7 +131,7 @@ def save(root: Path) -> Run | None:
     run, before = current(root), history(root).of(shop_of(root))
     if before and before[-1].fingerprint == run.fingerprint:
         return None
-    number = max((int(folder.name) for folder in _folders(root)), default=0) + 1
+    number = max((int(path.name) for path in _numbered(root)), default=0) + 1
     archived = _write(root, run, number)
     for old in [*before, archived][:-MAX_RUNS]:
         shutil.rmtree(root / paths.RUNS / str(old.number))
@@ -140,7 +140,7 @@ def save(root: Path) -> Run | None:
 
 def current(root: Path) -> Run:
     """The project's current state as a run; it must be complete (see `problem`)."""
-    metadata = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "revision": git.revision(root)}
+    metadata = {"when": clock.now().isoformat(timespec="seconds"), "revision": git.revision(root)}
     return _read(root, 0, {**metadata, "packages": packages()})
 
 
@@ -181,30 +181,36 @@ def packages() -> dict[str, str]:
 
 def _read(folder: Path, number: int, metadata: Metadata) -> Run:
     fields = {name: metadata[name] for name in ("when", "revision", "packages")}
-    metrics = {path.stem: read_metrics(folder, path.stem) for path in sorted((folder / paths.METRICS).glob("*.json"))}
-    sidecars = {path.stem: read(path) for path in sorted((folder / paths.SIDECARS).glob("*.json"))}
+    metrics = {path.stem: read_metrics(folder, path.stem) for path in files.listed(folder / paths.METRICS, "*.json")}
+    sidecars = {path.stem: read(path) for path in files.listed(folder / paths.SIDECARS, "*.json")}
     return Run(number, folder, **fields, metrics=metrics, sidecars=sidecars)
 
 
 def _write(root: Path, run: Run, number: int) -> Run:
-    """Copy the files first and rename the folder last, so that a folder with a number is complete."""
-    new = root / paths.RUNS / ".new"
-    shutil.rmtree(new, ignore_errors=True)
-    jsons = [path for place in (paths.METRICS, paths.SIDECARS) for path in sorted((root / place).glob("*.json"))]
-    files = [root / dvc_graph.LOCK, root / dvc_graph.PARAMS, root / SCORES, *jsons]
-    names = {path.relative_to(root).as_posix(): _md5(path) for path in files}
-    for name in names:
-        (new / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(root / name, new / name)
+    """Copy the files into a scratch folder and rename that last, so that a folder with a number is complete."""
+    archive = root / paths.RUNS
+    jsons = [path for place in (paths.METRICS, paths.SIDECARS) for path in files.listed(root / place, "*.json")]
+    sources = [root / dvc_graph.LOCK, root / dvc_graph.PARAMS, root / SCORES, *jsons]
+    names = {path.relative_to(root).as_posix(): _md5(path) for path in sources}
     metadata = {"when": run.when, "revision": run.revision, "packages": run.packages, "files": names}
-    (new / RUN_FILE).write_text(json.dumps(metadata, indent=1), encoding="utf-8")
-    new.rename(root / paths.RUNS / str(number))
-    return _read(root / paths.RUNS / str(number), number, metadata)
+    with scratch_folder(archive) as scratch:
+        new = scratch / "run"
+        for name in names:
+            files.copy(root / name, new / name)
+        files.write_text(new / RUN_FILE, json.dumps(metadata, indent=1))
+        files.move_folder(new, archive / str(number))
+    return _read(archive / str(number), number, metadata)
 
 
 def _folders(root: Path) -> list[Path]:
-    folders = [path for path in (root / paths.RUNS).glob("*") if path.is_dir() and path.name.isdecimal()]
-    return sorted(folders, key=lambda path: int(path.name))
+    """The folders of runs, the oldest first."""
+    return [path for path in _numbered(root) if path.is_dir()]
+
+
+def _numbered(root: Path) -> list[Path]:
+    """Everything in the archive whose name is a number; whatever has another name is not ours."""
+    numbered = [path for path in (root / paths.RUNS).glob("*") if path.name.isascii() and path.name.isdecimal()]
+    return sorted(numbered, key=lambda path: int(path.name))
 
 
 def _stages(folder: Path) -> dict[str, Metadata]:

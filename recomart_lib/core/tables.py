@@ -71,7 +71,7 @@ def counts(named: dict[str, pl.DataFrame]) -> HTML:
 def fingerprint(folder: Path) -> str:
     """Twelve hex digits that identify the content of a folder's tables: equal data, equal fingerprint."""
     digest = hashlib.sha256()
-    for path in sorted(paths.place(folder).glob("*.parquet")):
+    for path in files.listed(paths.place(folder), "*.parquet"):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 import zlib
@@ -255,11 +256,16 @@ class ArrayModel(ABC):
         return None
 
     def save(self, folder: Path) -> None:
-        """Write model.json and arrays.npz; the same model gives the same bytes."""
+        """Write model.json and arrays.npz; the same model gives the same bytes.
+
+        The card, written last, has the hash of the arrays: after a kill between the two, `load` refuses the folder.
+        """
         kinds = {name: "csr" if sparse.issparse(array) else "dense" for name, array in self.arrays.items()}
         card = {"model": self.name, "hyper": self.hyperparameters, "arrays": kinds}
-        with files.complete(folder / ARRAYS_FILE) as unfinished, unfinished.open("wb") as stream:
-            np.savez(stream, **_flat(self.arrays))
+        with files.complete(folder / ARRAYS_FILE) as unfinished:
+            with unfinished.open("wb") as stream:
+                np.savez(stream, **_flat(self.arrays))
+            card["arrays_sha256"] = _sha256(unfinished)
         files.write_text(folder / CARD_FILE, json.dumps(card, indent=1, sort_keys=True) + "\n")
 
     @classmethod
@@ -281,6 +287,7 @@ class ArrayModel(ABC):
                 f"{folder / CARD_FILE} has wrong hyper-parameters: {error}. Train the model again."
             ) from error
         path = folder / ARRAYS_FILE
+        _require_pair(card, path)
         try:
             with np.load(path, allow_pickle=False) as stored:
                 model.arrays = _restored(card["arrays"], stored)
@@ -303,6 +310,20 @@ def read_card(folder: Path) -> dict[str, Any]:
     if not isinstance(card, dict) or any(not isinstance(card.get(key), kind) for key, kind in types.items()):
         raise UserError(f"{path} is not a model card: expected the keys {', '.join(types)}. Train the model again.")
     return card
+
+
+def _require_pair(card: dict[str, Any], path: Path) -> None:
+    """Check that the arrays are those of the card; cards of earlier versions have no hash."""
+    if path.is_file() and card.get("arrays_sha256") not in (None, _sha256(path)):
+        raise UserError(
+            f"{path} does not belong to {CARD_FILE} beside it: one of the two was changed, or the training was stopped "
+            "between them. Train the model again."
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _require_past(table: pl.DataFrame | None, column: str, description: str, cut: datetime) -> None:

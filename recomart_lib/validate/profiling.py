@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from recomart_lib.core import files
+
 log = logging.getLogger(__name__)
 
 
@@ -26,10 +28,10 @@ def profile(source: Path, title: str, path: Path, max_rows: int, seed: int) -> s
     """
     lazy = pl.scan_parquet(source, glob=False)
     height = lazy.select(pl.len()).collect().item()
-    path.parent.mkdir(parents=True, exist_ok=True)
     if not height:  # the library would fail
         title = f"{title}: no rows"
-        path.write_text(f"<!doctype html><title>{html.escape(title)}</title><h1>{html.escape(title)}</h1>\n", "utf-8")
+        heading = html.escape(title)
+        files.write_text(path, f"<!doctype html><title>{heading}</title><h1>{heading}</h1>\n")
         return title
     os.environ.setdefault("YDATA_PROFILING_NO_ANALYTICS", "true")  # otherwise the library reports its usage online
     warnings.filterwarnings("ignore", module="data_profiling")
@@ -49,5 +51,5 @@ def profile(source: Path, title: str, path: Path, max_rows: int, seed: int) -> s
     # word clouds of ids and names are useless and take most of the time
     text = {"text": {"words": False, "characters": False}}
     report = ProfileReport(frame, title=title, minimal=True, progress_bar=False, html={"inline": True}, vars=text)
-    report.to_file(path, silent=True)
+    files.write_text(path, report.to_html())
     return title

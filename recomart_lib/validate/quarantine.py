@@ -7,17 +7,20 @@ line, that was delivered there (see `lake`). Ingested files do not change, and n
 from __future__ import annotations
 
 import hashlib
+import io
 import tempfile
 from pathlib import Path
 
 import polars as pl
 
+from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TABLES, VALID_FROM
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest import lake
 from recomart_lib.ingest.lake import PLACE, VERSION
+from recomart_lib.ingest.replay import numbered
 from recomart_lib.ingest.sources import reader
 
 REASONS, RAW = "reasons", "raw"
@@ -75,7 +78,8 @@ def export(quarantine: Path, folder: Path) -> dict[str, int]:
                 pl.col(pl.String).str.replace(FORMULA, "'$1"),
                 pl.col(pl.Float64).cast(pl.String).str.strip_suffix(".0"),  # 2 pieces, as delivered, not 2.0
             )
-            escaped.write_csv(folder / f"{table}.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
+            with files.complete(folder / f"{table}.csv") as unfinished:
+                escaped.write_csv(unfinished, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
             n_rows[table] = rows.height
     return n_rows
 
@@ -134,12 +138,11 @@ def _check_current(quarantined: pl.DataFrame, newest: dict[str, lake.Manifest], 
 
 def _write(rows: pl.DataFrame, folder: Path, table: str) -> None:
     """Write a numbered file: the numbers show which repair of a row is the last."""
-    folder.mkdir(parents=True, exist_ok=True)
-    number = 1 + max((int(path.name.split("-")[1]) for path in folder.glob(f"{table}-*.parquet")), default=0)
-    unfinished = folder / f"{table}.tmp"
-    rows.write_parquet(unfinished)
-    digest = hashlib.sha256(unfinished.read_bytes()).hexdigest()[:12]
-    unfinished.replace(folder / f"{table}-{number:04d}-{digest}.parquet")
+    content = io.BytesIO()
+    rows.write_parquet(content)
+    digest = hashlib.sha256(content.getvalue()).hexdigest()[:12]
+    number = max((number for number, _ in numbered(folder, table)), default=0) + 1
+    files.write_bytes(folder / f"{table}-{number:04d}-{digest}.parquet", content.getvalue())
 
 
 def _repaired_rows(shop: Shop, table: str, repaired: Path | None, quarantined: pl.DataFrame) -> pl.DataFrame:

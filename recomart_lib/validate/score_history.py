@@ -45,6 +45,29 @@ def rules_fingerprint(shop: Shop, settings: Validate) -> str:
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def damaged_lines(path: Path) -> int:
+    """The number of lines in the history that are no entries, like one that a killed process left: `record` skips them.
+
+    They are gone after `record`, which writes all other lines again.
+    """
+    return sum(not _is_entry(line) for line in _lines(path))
+
+
+def _lines(path: Path) -> list[bytes]:
+    return [line for line in path.read_bytes().split(b"\n") if line.strip()] if path.exists() else []
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        entry = json.loads(line)
+    except ValueError:  # not JSON, or not UTF-8
+        return False
+    return isinstance(entry, dict) and all(
+        isinstance(entry.get(name), (str,) if kind == pl.String else (int, float, type(None)))
+        for name, kind in HISTORY.items()
+    )
+
+
 def record(
     path: Path, shop: Shop, settings: Validate, lake: str, as_of: datetime, report: dict[str, Any]
 ) -> pl.DataFrame:
@@ -54,7 +77,8 @@ def record(
     entry["delivered"] = sum(row["delivered"] for row in report["tables"].values())
     entry |= {table: row["score"] for table, row in report["tables"].items()}
     # the bytes, as Polars takes a bracket in a path for a pattern
-    earlier = pl.read_ndjson(path.read_bytes(), schema=HISTORY) if path.exists() else pl.DataFrame(schema=HISTORY)
+    lines = b"\n".join(line for line in _lines(path) if _is_entry(line))
+    earlier = pl.read_ndjson(lines, schema=HISTORY) if lines else pl.DataFrame(schema=HISTORY)
     history = pl.concat([earlier, pl.DataFrame([entry], schema=HISTORY)])
     history = history.unique(["shop", "lake", "rules"], keep="first", maintain_order=True)
     with files.complete(path) as unfinished:

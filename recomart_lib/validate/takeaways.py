@@ -46,8 +46,23 @@ def exclusions_and_groups(declared: pl.DataFrame) -> str:
     return bullets(*sentences)
 
 
-def score_by_run(history: pl.DataFrame) -> str:
+def score_by_run(history: pl.DataFrame, n_damaged: int = 0) -> str:
     """The score of this state of the lake and the rules, compared with the previous state."""
+    return " ".join(filter(None, [_score_by_run(history), _skipped_scores(n_damaged)]))
+
+
+def _skipped_scores(n_damaged: int) -> str:
+    """That lines of the history were skipped (see `score_history.damaged_lines`); empty if there were none."""
+    if not n_damaged:
+        return ""
+    was = "is" if n_damaged == 1 else "are"
+    return (
+        f"{plural(n_damaged, 'line')} of data/history/quality.jsonl {was} damaged, as after a killed run, and {was} left "
+        "out; the other states are complete."
+    )
+
+
+def _score_by_run(history: pl.DataFrame) -> str:
     if history.height < 2:
         return "This is the first validated state of the lake and the rules: there is nothing to compare with yet."
     change = history.get_column("score")[-1] - history.get_column("score")[-2]

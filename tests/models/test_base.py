@@ -7,7 +7,7 @@ import json
 import numpy as np
 import polars as pl
 import pytest
-from model_data import CASES, CUT, baskets, catalogue, fitted, interactions, pair, repeat_purchases
+from model_data import CASES, CUT, baskets, catalogue, fitted, interactions, pair, repeat_purchases, without_hash
 
 from recomart_lib import models
 from recomart_lib.core.errors import UserError
@@ -16,6 +16,7 @@ from recomart_lib.models.base import ARRAYS_FILE, CARD_FILE, TrainData
 
 def test_a_pickle_is_not_opened(tmp_path):
     fitted("popularity", CASES["a shop"]).save(tmp_path)
+    without_hash(tmp_path)
     np.savez(tmp_path / ARRAYS_FILE, users=np.array([{"code": "could run"}], dtype=object))
     with pytest.raises(UserError, match=ARRAYS_FILE):
         models.load(tmp_path)
@@ -24,12 +25,29 @@ def test_a_pickle_is_not_opened(tmp_path):
 def test_indices_that_point_outside_are_refused(tmp_path):
     """scipy's products would read foreign memory."""
     fitted("ease", CASES["a shop"]).save(tmp_path)
+    without_hash(tmp_path)
     with np.load(tmp_path / ARRAYS_FILE) as stored:
         arrays = dict(stored)
     arrays["history.indices"] = arrays["history.indices"] + 10**6
     np.savez(tmp_path / ARRAYS_FILE, **arrays)
     with pytest.raises(UserError, match=ARRAYS_FILE):
         models.load(tmp_path)
+
+
+def test_a_model_whose_training_was_killed_between_its_two_files_is_refused(tmp_path):
+    fitted("ease", CASES["a shop"]).save(tmp_path)
+    card = (tmp_path / CARD_FILE).read_bytes()
+    fitted("ease", CASES["all equal"]).save(tmp_path)
+    (tmp_path / CARD_FILE).write_bytes(card)  # the arrays are new, the card was not written
+    with pytest.raises(UserError, match=r"arrays.npz does not belong to model.json beside it.*Train the model again"):
+        models.load(tmp_path)
+
+
+def test_a_card_of_an_earlier_version_has_no_hash(tmp_path):
+    model = fitted("ease", CASES["a shop"])
+    model.save(tmp_path)
+    without_hash(tmp_path)
+    assert np.array_equal(models.load(tmp_path).score(np.arange(2)), model.score(np.arange(2)))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from model_data import CASES, CUT, SMALL, fitted, interactions, pair, shop
+from model_data import CASES, CUT, SMALL, fitted, interactions, pair, shop, without_hash
 
 from recomart_lib import models
 from recomart_lib.core.errors import UserError
@@ -93,6 +93,7 @@ def test_the_block_does_not_matter(name):
 @pytest.mark.parametrize("name", models.MODELS)
 def test_a_damaged_file_is_named(name, damage, tmp_path):
     fitted(name, CASES["a shop"]).save(tmp_path)
+    without_hash(tmp_path)  # damage must be found without it, too
     path = tmp_path / ARRAYS_FILE
     if damage == "missing":
         path.unlink()

@@ -101,6 +101,10 @@ def fail(root, name="07_evaluate"):
     )
 
 
+def full_disk(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
 @pytest.fixture
 def archived(tmp_path):
     """archived(reg=7) leaves a state, archives it, and returns the run (None: not archived)."""
@@ -185,9 +189,32 @@ class TestArchiving:
         assert [run.number for run in archive.history(archived.root).runs] == [1, 4, 5]
 
     def test_leftovers_of_a_killed_attempt_do_no_harm(self, archived):
-        write(archived.root / "data/runs/.new/run.json", {})
+        write(archived.root / "data/runs/.scratch/killed/run/run.json", {})
         assert archived().number == 1
-        assert [path.name for path in (archived.root / paths.RUNS).iterdir()] == ["1"]
+        assert sorted(path.name for path in (archived.root / paths.RUNS).iterdir()) == [".scratch", "1"]
+
+    def test_a_run_appears_whole_or_not_at_all(self, archived, monkeypatch):
+        archived()
+        monkeypatch.setattr("recomart_lib.core.files.shutil.copyfile", full_disk)
+        with pytest.raises(OSError, match="No space left"):
+            archived(reg=6)
+        assert [run.number for run in archive.history(archived.root).runs] == [1]
+        assert list((archived.root / "data/runs/.scratch").iterdir()) == []
+
+    def test_foreign_files_disturb_nobody(self, archived):
+        runs, reports = archived.root / paths.RUNS, archived.root / "reports"
+        write(runs / ".DS_Store", {})
+        write(runs / "notes.txt", {})
+        write(runs / "1", {})  # a file named like a run
+        for folder in ("sidecars", "metrics"):
+            write(reports / folder / "._01_ingest.json", {})
+            (reports / folder / "x.json").mkdir(parents=True)
+            (reports / folder / "y.json").symlink_to("/nowhere/at/all")
+        write(reports / "sidecars/list.json", [])
+        assert archived().number == 2
+        assert archived(reg=6).number == 3
+        assert [run.number for run in archive.history(archived.root).runs] == [2, 3]
+        assert "compared with run 2" in page_of(archived.root)
 
     @pytest.mark.parametrize("damage", ["run.json", "dvc.lock", "data/evaluation/per_user.parquet"])
     def test_a_damaged_run_is_reported_and_left_out(self, archived, damage, caplog):

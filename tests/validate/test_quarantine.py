@@ -216,3 +216,27 @@ def test_a_repaired_statement_holds_from_the_same_moment(tmp_path, tiny_shop):
     assert places(project.run(), "items") == (4, 0, 4, 1, 3, 0)
     history = pl.read_parquet(project.validated / "items_history.parquet").filter(pl.col("item_id") == "a")
     assert history.select("price", "valid_from").rows() == [(10, utc(2024, 1, 1)), (12, utc(2024, 2, 15, 12))]
+
+
+def test_foreign_files_beside_the_replayed_rows_are_not_read(project):
+    folder = project.waiting / "tiny"
+    folder.mkdir(parents=True)
+    for name in ("events-x.parquet", "._events-0001-ab.parquet", "events-.parquet", ".DS_Store"):
+        (folder / name).write_text("foreign")
+    (folder / "events-0007-ab.parquet").mkdir()
+    project.replay(unchanged=True)
+    project.run()
+    assert [path.name[:12] for path in folder.glob("events-0001-*")] == ["events-0001-"]
+
+
+def test_a_full_disk_leaves_the_last_export(project, monkeypatch):
+    def full(_: pl.DataFrame, file: Path, **__: object) -> None:
+        file.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    quarantine.export(project.quarantine, project.repaired)
+    before = {path.name: path.read_bytes() for path in project.repaired.iterdir()}
+    monkeypatch.setattr(pl.DataFrame, "write_csv", full)
+    with pytest.raises(OSError, match="No space left"):
+        quarantine.export(project.quarantine, project.repaired)
+    assert {path.name: path.read_bytes() for path in project.repaired.iterdir()} == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
 from check_data import good_tables, report
 from conftest import full_shop, utc
 
@@ -25,3 +26,22 @@ def test_a_score_is_recorded_once_for_each_state_of_the_lake_and_the_rules(tmp_p
     path = tmp_path / "h" / "quality.jsonl"
     other_history = score_history.record(path, other, Validate(), "a", utc(2024, 1, 1), quality)
     assert other_history.select("shop", "score", "events").rows() == [("other", 100.0, 100.0)]
+
+
+@pytest.mark.parametrize("torn", [b'{"shop":"x","as_of":"20', b"\xff\x00", b"[1]", b'{"shop":"x"}', b'{"shop":7}'])
+def test_a_torn_tail_is_skipped_and_counted(tmp_path, torn):
+    path = tmp_path / "quality.jsonl"
+    record = partial(score_history.record, path, full_shop(), Validate(), report=report(good_tables()))
+    record(lake="a", as_of=utc(2024, 1, 1))
+    complete = path.read_bytes()
+    path.write_bytes(complete + torn)
+    assert score_history.damaged_lines(path) == 1
+    assert record(lake="a", as_of=utc(2024, 1, 1)).height == 1
+    assert (path.read_bytes(), score_history.damaged_lines(path)) == (complete, 0)
+
+
+def test_a_history_without_any_complete_line_starts_again(tmp_path):
+    path = tmp_path / "quality.jsonl"
+    path.write_bytes(b"{")
+    assert score_history.record(path, full_shop(), Validate(), "a", utc(2024, 1, 1), report(good_tables())).height == 1
+    assert score_history.damaged_lines(tmp_path / "none") == 0

@@ -55,6 +55,13 @@ def test_scores_of_runs_are_compared_in_the_right_direction(scores, expected):
     assert expected in takeaways.score_by_run(pl.DataFrame({"score": scores}))
 
 
+def test_skipped_lines_of_the_history_are_said():
+    scores = pl.DataFrame({"score": [90.0, 91.0]})
+    assert "damaged" not in takeaways.score_by_run(scores)
+    assert "1 line of data/history/quality.jsonl is damaged" in takeaways.score_by_run(scores, 1)
+    assert "2 lines of data/history/quality.jsonl are damaged" in takeaways.score_by_run(scores[:1], 2)
+
+
 def test_all_rows_are_accounted_for():
     takeaway = takeaways.reconciliation(
         report(1, delivered=10, rejected=1, landed=9, good=5, quarantined=2, duplicates=1, excluded=1)
