@@ -11,6 +11,7 @@ import typer
 from recomart.cli import completion
 from recomart.cli.options import Rows, examples, user
 from recomart.cli.output import echo, format_value, show_fields, show_table
+from recomart.cli.writing import writing
 from recomart_lib.core import paths
 from recomart_lib.core.text import plural
 from recomart_lib.features import definitions, feature_store, registry_history, store_config
@@ -129,7 +130,8 @@ def apply(
 ) -> None:
     """Register entities, views and versions as stage 05_features does, without computing."""
     provenance = feature_store.provenance()
-    registered = feature_store.apply(**provenance, replace=replace)
+    with writing("recomart features apply"):
+        registered = feature_store.apply(**provenance, replace=replace)
     views = registered.group_by("view", maintain_order=True).len()
     echo(", ".join(f"{view}: {count:,} features" for view, count in views.iter_rows()))
     echo(f"Versions: {', '.join(definitions.SERVICES)}. Data: {provenance['data_version']}")

@@ -10,6 +10,7 @@ import typer
 
 from recomart.cli.options import Rows, examples, folder_argument, table_argument
 from recomart.cli.output import echo, show_table
+from recomart.cli.writing import writing
 from recomart.project import params
 from recomart_lib.core import paths, shops
 from recomart_lib.core.config import suggestion
@@ -73,7 +74,9 @@ def quarantine_replay(
     shop = shops.load(params.load().base.shop)
     raw, quarantined, inbox = (paths.place(place) for place in (paths.RAW, paths.QUARANTINE, paths.REPLAY))
     repaired = None if unchanged else paths.place(folder)
-    for table, (n_rows, n_blank) in quarantine.replay(shop, raw, quarantined, inbox, repaired).items():
+    with writing("recomart quarantine replay"):
+        queued = quarantine.replay(shop, raw, quarantined, inbox, repaired)
+    for table, (n_rows, n_blank) in queued.items():
         skipped = f"; {n_blank:,} unreadable lines were not filled in and stay in quarantine" if n_blank else ""
         echo(f"{table}: {n_rows:,} rows are queued in {paths.REPLAY}{skipped}")
     echo("Ingest and validate them with: dvc repro")

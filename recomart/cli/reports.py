@@ -9,6 +9,7 @@ import typer
 
 from recomart.cli.options import examples
 from recomart.cli.output import echo
+from recomart.cli.writing import writing
 from recomart.reports import changes, index, model_card
 from recomart.runs import archive
 from recomart_lib.core import paths
@@ -25,9 +26,10 @@ def build_index() -> None:
     reports/changes.html compares the newest two runs.
     """
     root = paths.root()
-    archive.save(root)
-    model_card.build(root)
-    echo(index.build(root, changes.build(root)))
+    with writing("recomart index"):
+        archive.save(root)
+        model_card.build(root)
+        echo(index.build(root, changes.build(root)))
 
 
 @reports_app.command(epilog=examples("recomart reports"))

@@ -12,6 +12,7 @@ import typer
 from recomart.cli import completion
 from recomart.cli.options import examples
 from recomart.cli.output import echo
+from recomart.cli.writing import writing
 from recomart.project import params
 from recomart.simulator import api, shop
 from recomart_lib.core import paths, shops
@@ -59,7 +60,8 @@ def simulate(
 
 
 def _write_simulated(parameters: params.Params, folder: Path) -> None:
-    counts = shop.simulate(parameters.simulate, parameters.base.seed, folder)
+    with writing("recomart simulate"):
+        counts = shop.simulate(parameters.simulate, parameters.base.seed, folder)
     sizes = [f"{counts[name]:,} {name}" for name in ("users", "products", "transactions")]
     damaged = sum(count for name, count in counts.items() if "." in name and not name.endswith(".late"))
     echo(f"{', '.join(sizes)} written to {folder}; {damaged:,} rows are intentionally invalid.")

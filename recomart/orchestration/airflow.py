@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from recomart.project import dvc_graph
+from recomart.project import dvc_graph, params
 from recomart_lib.core.errors import UserError
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -16,6 +16,7 @@ NAME = re.compile(r"\w[\w-]*")  # a valid name for DVC and Airflow that needs no
 PRESETS = ("@hourly", "@daily", "@weekly", "@monthly")
 CRON = re.compile(r"[\w*/,#?-]+( [\w*/,#?-]+){4}")
 OFF = "off"
+LIMIT_MARGIN_S = 120
 
 
 def write(root: Path, programs: Path, schedule: str = "@daily", retries: int = 3, dag_id: str = "recomart") -> str:
@@ -58,6 +59,7 @@ def write(root: Path, programs: Path, schedule: str = "@daily", retries: int = 3
         root=root.as_posix(),
         programs=programs.as_posix(),
         stages=_tasks(root),
+        limits=_limits(root),
         dag_id=dag_id,
         retries=retries,
         schedule=None if schedule == OFF else schedule,
@@ -75,6 +77,13 @@ def _tasks(root: Path) -> dict[str, tuple[str, list[str]]]:
                 f"Stage '{name}' of {dvc_graph.FILE} has no cmd: foreach and matrix stages are not supported."
             )
     return {name: (str(stages[name].get("desc", "")), parents) for name, parents in dvc_graph.upstream(stages).items()}
+
+
+def _limits(root: Path) -> dict[str, int]:
+    """Stage -> its limit in seconds, from params.yaml, and some time in which the stage ends itself and says why."""
+    path = root / "params.yaml"
+    limits = params.load(path).limits.stage_s if path.exists() else {}
+    return {stage: seconds + LIMIT_MARGIN_S for stage, seconds in limits.items()}
 
 
 def _stages(root: Path) -> dict[str, dict[str, Any]]:

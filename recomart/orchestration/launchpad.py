@@ -11,7 +11,7 @@ from dagster import Array, Enum, EnumValue, Field, InitResourceContext, Resource
 
 from recomart.project import params, params_writer
 from recomart.project.params import Params
-from recomart_lib.core import auth_variables, config, paths, shops
+from recomart_lib.core import auth_variables, config, paths, project_lock, shops
 from recomart_lib.core.errors import UserError
 
 FILE = "params.yaml"
@@ -104,7 +104,8 @@ def write(context: InitResourceContext) -> Values:
     if run and run.tags.get(WRITTEN_BY) == run.run_id:
         return values  # Dagster initialises resources again at the end of a run; params.yaml may have been edited since
     if changes := changed_values(values):
-        params_writer.update(paths.place(FILE), changes)
+        with project_lock.held("Dagster, which writes params.yaml", brief=True):  # not in the midst of another run
+            params_writer.update(paths.place(FILE), changes)
     summary = ", ".join(
         f"{section}.{key} = {value}" for section, keys in changes.items() for key, value in keys.items()
     )

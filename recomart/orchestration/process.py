@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import queue
 import re
@@ -10,25 +11,28 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 
-from recomart.project import dvc_graph, logs, sidecars
-from recomart_lib.core import paths
+from recomart.project import dvc_graph, logs, params, processes, sidecars
+from recomart_lib.core import clock, paths
 
 # errors that may pass: another DVC process is running, or a server or network is down; only these are retried
 TRANSIENT_ERRORS = re.compile(
-    r"Unable to acquire lock|is busy, it is being blocked|given up after \d+ attempt|Try again(?! with)|timed out"
+    r"Unable to acquire lock|The project is in use by|is busy, it is being blocked"
+    r"|given up after \d+ attempt|Try again(?! with)|timed out"
     r"|Connection (?:refused|reset|aborted)|Temporary failure in name resolution|ConnectionError|Network is unreachable"
 )
 DVC_HINTS = re.compile(r"To track the changes with git|\s*git add|To enable auto staging|\s*dvc config|Use `dvc push`")
 ERROR_LINE = re.compile(r"^(?:ERROR|Error): (.+)")
 POSIX = os.name == "posix"
+LIMIT_MARGIN_S = 120  # a stage ends itself at its limit; one that does not is terminated this much later
 GRACE_S = (20, 10, 10)  # seconds to wait after SIGINT, SIGTERM and SIGKILL
 
 
@@ -69,20 +73,30 @@ def run_stage(
     ------
     StageFailedError
         With the stage's error message, for example the rules that failed the quality gate.
+    UserError
+        If params.yaml is invalid.
     """
-    started = datetime.now(UTC).replace(microsecond=0)
+    limit_s = params.load(root / "params.yaml").limits.stage_s.get(notebook or "")
+    started = clock.now().replace(microsecond=0)
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", *(["--force"] if force else []), stage]
-    status, lines = follow(command, root, on_line, run)
+    status, lines = follow(command, root, on_line, run, limit_s and limit_s + LIMIT_MARGIN_S)
     if status:
         raise StageFailedError(_failure_message(root, stage, notebook, started, lines))
     return StageRun(any(line.startswith("Running stage") for line in lines), started)
 
 
-def follow(command: list[str], root: Path, on_line: Callable[[str], None], run: str = "") -> tuple[int, list[str]]:
-    """Run a command in its own process group; returns exit status and last lines. An interruption terminates it."""
+def follow(
+    command: list[str], root: Path, on_line: Callable[[str], None], run: str = "", limit_s: float | None = None
+) -> tuple[int, list[str]]:
+    """Run a command in its own process group; returns exit status and last lines.
+
+    An interruption terminates it, and so does a limit of its run time in seconds (`StageFailedError`). Its stages end
+    when this process has ended.
+    """
     binaries = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}", "PYTHONUNBUFFERED": "1"}
     environment |= {"RECOMART_ROOT": str(root), **({logs.RUN_ID: run} if run else {})}
+    environment[processes.RUN_PROCESS] = str(os.getpid())
     process = subprocess.Popen(
         command,
         cwd=root,
@@ -97,7 +111,7 @@ def follow(command: list[str], root: Path, on_line: Callable[[str], None], run: 
     )
     last: deque[str] = deque(maxlen=200)
     try:
-        for line in _lines(process):
+        for line in _lines(process, limit_s):
             if (text := line.rstrip()) and not DVC_HINTS.match(text):
                 last.append(text)
                 on_line(text)
@@ -107,8 +121,8 @@ def follow(command: list[str], root: Path, on_line: Callable[[str], None], run: 
         raise
 
 
-def _lines(process: subprocess.Popen) -> Iterator[str]:
-    """Yield the lines of a process as they arrive, never blocking for more than 0.2 s.
+def _lines(process: subprocess.Popen, limit_s: float | None = None) -> Iterator[str]:
+    """Yield the lines of a process as they arrive, never blocking for more than 0.2 s; at the limit, raise an error.
 
     Dagster interrupts a run from another thread; the main thread notices only between two bytecode instructions.
     """
@@ -121,7 +135,10 @@ def _lines(process: subprocess.Popen) -> Iterator[str]:
         lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()
+    deadline = time.monotonic() + limit_s if limit_s else math.inf
     while True:
+        if time.monotonic() > deadline:
+            raise StageFailedError(f"terminated: it did not end within {limit_s:,g} s (limits.stage_s of params.yaml)")
         try:
             line = lines.get(timeout=0.2)
         except queue.Empty:
@@ -162,7 +179,7 @@ def _signal(process: psutil.Process, number: int) -> None:
 def _failure_message(root: Path, stage: str, notebook: str | None, started: datetime, lines: list[str]) -> str:
     """The error in the stage's sidecar if it is of this run, else the error lines of the command's output."""
     metadata = sidecars.read(root / paths.SIDECARS / f"{notebook}.json")
-    if metadata.get("state") == "failed" and datetime.fromisoformat(metadata["started"]) >= started:
+    if metadata.get("state") in sidecars.FAILURES and datetime.fromisoformat(metadata["started"]) >= started:
         return metadata["error"]
     errors = [match[1] for line in lines if (match := ERROR_LINE.match(line))]
     return "\n".join(errors) if errors else "\n".join([f"{stage} failed; the last lines of its output:", *lines[-5:]])

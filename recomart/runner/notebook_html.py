@@ -52,7 +52,7 @@ POLICY = (
 )
 
 
-def render(notebook: NotebookNode, title: str, error: str | None = None) -> str:
+def render(notebook: NotebookNode, title: str, error: str | None = None, outcome: str = "failed") -> str:
     """An executed notebook as one self-contained HTML page.
 
     Parameters
@@ -63,11 +63,14 @@ def render(notebook: NotebookNode, title: str, error: str | None = None) -> str:
         Plain text for the page's header and the browser tab.
     error
         Why the stage failed, shown at the top; plain text, possibly several lines.
+    outcome
+        What an error means: the stage `failed`, or it `was stopped`.
     """
     described = _describe_figures(clean(notebook))
     report = {
         "title": title,
         "error": error,
+        "outcome": outcome,
         "failing": _failing_cell(described),
         "sections": _sections(described),
         "policy": POLICY,

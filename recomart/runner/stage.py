@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from recomart.reports import changes, index
 from recomart.runner import execution, notebook_file, notebook_html, signals
 from recomart.runner.signals import Stopped, Stopper
 from recomart.runner.stage_timer import StageTimer
-from recomart_lib.core import disk, files, paths, project_lock, shops
+from recomart_lib.core import clock, disk, files, paths, project_lock, shops
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop
@@ -192,7 +191,7 @@ def _write_report(name: str, executed: nbformat.NotebookNode, error: str | None,
 @contextmanager
 def _sidecar(name: str, timer: StageTimer) -> Iterator[dict[str, Any]]:
     """Write the stage's metadata to reports/sidecars/<name>.json; a failure also rebuilds the index, as DVC stops."""
-    started, clock = datetime.now(UTC), time.perf_counter()
+    started, began = clock.now(), time.perf_counter()
     title = name.replace("_", " ").title()  # as in the notebook, unless it cannot be read
     metadata: dict[str, Any] = {"stage": name, "title": title, "question": None}
     metadata |= {"run": logs.run_id(), "started": started.isoformat(timespec="seconds")}
@@ -207,7 +206,7 @@ def _sidecar(name: str, timer: StageTimer) -> Iterator[dict[str, Any]]:
         metadata["section"] = metadata["section"] or timer.section
         raise
     finally:
-        metadata |= {"seconds": round(time.perf_counter() - clock, 2)}
+        metadata |= {"seconds": round(time.perf_counter() - began, 2)}
         metadata |= {"parts": timer.parts(), "sections": timer.sections()}
         try:
             _record(name, metadata)
