@@ -13,7 +13,8 @@ setup: .venv/.installed ## create .venv and install the project into it
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --require-hashes --requirement requirements.lock
 	$(INSTALL) --no-build-isolation --editable . # built by the locked setuptools
-	@mkdir -p .dvc/site_cache && chmod 700 .dvc/site_cache # pickles, which DVC keeps in /var/tmp otherwise, open to all users
+# DVC keeps pickles in /var/tmp otherwise, open to all users; a project that is shared (chmod g+s) shares them with its group
+	@[ -d .dvc/site_cache ] || mkdir -m "$$(if [ -g . ]; then echo 770; else echo 700; fi)" .dvc/site_cache
 	@$(BIN)/dvc config --local core.site_cache_dir "$(CURDIR)/.dvc/site_cache"
 	@touch $@
 

@@ -19,7 +19,7 @@ from recomart_lib.core import paths
 from recomart_lib.core.errors import UserError
 
 CACHE = Path(".dvc/cache")  # DVC's copies of data/ and reports/
-FOLDERS = (Path("data"), paths.REPORTS, paths.LOGS, CACHE, Path(".dvc/tmp"), Path(".dagster"))
+FOLDERS = (Path("data"), paths.REPORTS, paths.LOGS, CACHE, Path(".dvc/tmp"), Path(".dvc/site_cache"), Path(".dagster"))
 OTHERS, EVERYBODY_ELSE = 0o007, 0o077
 
 

@@ -49,18 +49,21 @@ def test_git_may_begin_further_up(folder, tmp_path):
     assert make(inner, "git").returncode == 0
 
 
-def test_dvc_reads_no_pickles_from_a_folder_that_all_users_can_write_to(folder):
+@pytest.mark.parametrize(("shared", "rights"), [(False, 0o700), (True, 0o770)], ids=["alone", "with its group"])
+def test_dvc_reads_no_pickles_from_a_folder_that_all_users_can_write_to(folder, shared, rights):
     """DVC's default is /var/tmp/dvc with mode 0777: another user of the machine can place pickles in it."""
     for name in ("requirements.lock", "pyproject.toml"):
         (folder / name).touch()
+    folder.chmod(0o2770 if shared else 0o755)
     plan = subprocess.run(["make", "--dry-run", "setup"], cwd=folder, capture_output=True, text=True, check=True).stdout
     lines = [line for line in plan.splitlines() if "site_cache" in line]
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    assert lines
     for line in lines:
         line = line.replace(".venv/bin/", "")
         subprocess.run(["sh", "-c", f"umask 022; {line}"], cwd=folder, check=True, env=environment)
     config = (folder / ".dvc/config.local").read_text()
     assert f"site_cache_dir = {folder}/.dvc/site_cache" in config
-    assert stat.S_IMODE((folder / ".dvc/site_cache").stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / ".dvc/site_cache").stat().st_mode) & 0o777 == rights
     with Repo(folder, uninitialized=True) as repo:
         assert Path(repo.site_cache_dir).is_relative_to(folder / ".dvc/site_cache")
