@@ -132,6 +132,7 @@ def main() -> None:
     """Entry point. User errors print one message, bugs keep their traceback; both are written to the log file."""
     closed = privacy.protect()  # before the first file: the log
     logs.start()
+    sys.excepthook = logs.show_bug
     for sentence in closed:
         log.info("%s", sentence)
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -5,7 +5,6 @@ Rich is imported when a table is rendered: it would add a third to the time of `
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Collection
@@ -14,6 +13,9 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from recomart_lib.core.redaction import redact
+from recomart_lib.core.text import printable, printable_lines
 
 if TYPE_CHECKING:
     import polars as pl
@@ -91,33 +93,19 @@ def format_value(value: Any) -> str:
     return ", ".join(map(format_value, value)) if isinstance(value, list | tuple) else printable(str(value))
 
 
-def printable(text: str) -> str:
-    r"""Text from data with control characters escaped as in JSON, so that a terminal cannot interpret them.
-
-    >>> printable("tea \x1b[31mred\x07")
-    'tea \\u001b[31mred\\u0007'
-    """
-    return "".join(char if char.isprintable() or char == "\xa0" else json.dumps(char)[1:-1] for char in text)
-
-
-def printable_lines(text: str) -> str:
-    """`printable` for each line of a text."""
-    return "\n".join(map(printable, text.split("\n")))
-
-
 def echo(text: object, bold: bool = False) -> None:
-    """Print one or more lines to stdout, with control characters escaped."""
-    typer.secho(printable_lines(str(text)), bold=bold or None)
+    """Print one or more lines to stdout, without secrets, and with control characters escaped."""
+    typer.secho(printable_lines(redact(str(text))), bold=bold or None)
 
 
 def warn(sentence: str) -> None:
     """Print a warning to stderr."""
-    typer.secho(printable_lines(sentence), fg="yellow", err=True)
+    typer.secho(printable_lines(redact(sentence)), fg="yellow", err=True)
 
 
 def show_error(error: Exception) -> None:
     """Print an error to stderr."""
-    typer.secho(f"Error: {printable_lines(str(error))}", fg="red", err=True)
+    typer.secho(f"Error: {printable_lines(redact(str(error)))}", fg="red", err=True)
 
 
 def show_fields(fields: dict[str, Any]) -> None:

@@ -11,16 +11,18 @@ import os
 import re
 import sys
 import time
+import traceback
 from datetime import UTC, datetime
-from pathlib import PurePath
+from types import TracebackType
 
 import psutil
 from concurrent_log_handler import ConcurrentRotatingFileHandler
 from tqdm import tqdm
 
-from recomart.project import workarounds
-from recomart_lib.core import disk, paths
+from recomart.project import processes, workarounds
+from recomart_lib.core import disk, paths, redaction
 from recomart_lib.core.errors import UserError
+from recomart_lib.core.text import printable, printable_lines
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +31,13 @@ LINE = "%(asctime)s %(levelname)s %(run)s %(stage)s %(name)s %(message)s"
 FILE_ONLY = {"file_only": True}  # log.error(..., extra=FILE_ONLY): for what the console shows in another way
 MAX_BYTES, N_BACKUPS = 5_000_000, 5
 COLOURS = {logging.DEBUG: 90, logging.WARNING: 33, logging.ERROR: 31, logging.CRITICAL: 31}  # ANSI codes
-SECRET = re.compile(
-    r"TOKEN|SECRET|PASS|PW|KEY|CREDENTIAL", re.IGNORECASE
-)  # names of environment variables with secrets
-LOGIN = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")  # user:password in a URL
+VARIABLE = re.compile(r"\$\{?(\w+)")  # ${NAME}: the value of an environment variable, in a file of the project
+AUTH_VARIABLES = re.compile(r"^\s*auth_variables:.*(?:\n\s*-\s.*)*", re.MULTILINE)  # the key with its list
+COMMENT = re.compile(r"#.*")
+CONFIGURATION = ("params.yaml", "feature_store.yaml")
 
 
-def start(stage: str = "-", run: str | None = None, level: str | None = None) -> None:
+def start(stage: str = "-", run: str | None = None, level: str | None = None, secrets: list[str] | None = None) -> None:
     """Log to the console (stderr) and, inside a project, to logs/recomart.log. Another call replaces the handlers.
 
     Parameters
@@ -47,7 +49,10 @@ def start(stage: str = "-", run: str | None = None, level: str | None = None) ->
     level
         debug, info, warning or error; default: the level in params.yaml (info if the file is invalid: the command
         itself reports the error).
+    secrets
+        The environment variables that the configuration names; default: `configured_variables()`.
     """
+    redaction.configure(configured_variables() if secrets is None else secrets)
     root, level = logging.getLogger(), (level or configured_level()).upper()
     for handler in [handler for handler in root.handlers if isinstance(handler, _Console | _File)]:
         root.removeHandler(handler)
@@ -64,23 +69,25 @@ def start(stage: str = "-", run: str | None = None, level: str | None = None) ->
         log.warning("no log file is written: %s", disk.explained(error) or error)
 
 
-def start_in_kernel(stage: str, run: str, level: str, terminal: bool) -> None:
+def start_in_kernel(stage: str, run: str, level: str, terminal: bool, secrets: list[str]) -> None:
     """`start` in a stage's notebook kernel, whose stderr the stage forwards (see `StderrRelay`).
 
     Parameters
     ----------
     terminal
         Whether stderr is forwarded to a terminal: then lines are coloured, and tqdm draws its bars.
+    secrets
+        The environment variables that the configuration names.
     """
     workarounds.use_text_progress_bars()
     if terminal:
         sys.stderr.isatty = lambda: True
-    start(stage, run, level)
+    start(stage, run, level, secrets)
 
 
 def kernel_line(stage: str) -> str:
     """The line of Python that sets up the logging of a kernel like that of this process."""
-    arguments = (stage, run_id(), configured_level(), sys.stderr.isatty())
+    arguments = (stage, run_id(), configured_level(), sys.stderr.isatty(), sorted(configured_variables()))
     return f"__import__('recomart.project.logs', fromlist=['*']).start_in_kernel{arguments!r}"
 
 
@@ -94,6 +101,26 @@ def configured_level() -> str:
         return params.Logging().level
 
 
+def configured_variables() -> set[str]:
+    """The environment variables that the project's files name as ${NAME}, or for shop files: their values are secrets.
+
+    The files are not parsed: they may be invalid, which the command itself reports.
+    """
+    try:
+        files = [paths.place(name) for name in CONFIGURATION]
+        texts = [file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()]
+    except (UserError, OSError):
+        return set()
+    lists = [COMMENT.sub("", match[0]) for text in texts for match in AUTH_VARIABLES.finditer(text)]
+    return {name for text in texts for name in VARIABLE.findall(text)} | set(re.findall(r"\w+", " ".join(lists)))
+
+
+def show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a traceback as Python does (see `sys.excepthook`), without secrets and control characters."""
+    text = "".join(traceback.format_exception(kind, error, trace))
+    sys.stderr.write(printable_lines(redaction.redact(text)))
+
+
 def run_id() -> str:
     """The id that all stages of a run share: RECOMART_RUN_ID, else start and process id of the outermost `dvc`.
 
@@ -104,41 +131,35 @@ def run_id() -> str:
     """
     if run := os.environ.get(RUN_ID):
         return re.sub(r"[^\w.:+-]", "_", run)[:100]
-    current = psutil.Process()
-    outermost = ([process for process in current.parents() if _is_dvc(process)] or [current])[-1]
+    outermost = processes.outermost_dvc() or psutil.Process()
     return f"{datetime.fromtimestamp(outermost.create_time(), UTC):%Y%m%d-%H%M%S}-{outermost.pid}"
 
 
-def _is_dvc(process: psutil.Process) -> bool:
-    """Whether the command is `dvc ...`, `python -m dvc ...` or `python /path/to/bin/dvc ...`."""
-    try:
-        return any(PurePath(word).name in ("dvc", "dvc.exe") for word in process.cmdline()[:3])
-    except psutil.Error:
-        return False  # another user's process, or one that has ended
-
-
 class StderrRelay:
-    """A file object that forwards a kernel's stderr unchanged, including progress bars."""
+    """A file object that forwards a kernel's stderr without secrets; progress bars are as they are."""
 
     def write(self, text: str) -> None:
-        sys.stderr.write(text)
+        sys.stderr.write(redaction.redact(text))
 
     def flush(self) -> None:
         sys.stderr.flush()
 
 
 class _Formatter(logging.Formatter):
-    """Masks secrets: values of environment variables with a secret's name, and logins in URLs."""
+    """Secrets are replaced, and control characters escaped: what is in the data cannot look like another record.
 
-    def __init__(self, *arguments: object, **keywords: object) -> None:
-        super().__init__(*arguments, **keywords)
-        self._secrets = [value for name, value in os.environ.items() if SECRET.search(name) and len(value) >= 6]
+    A message may have several lines; those of a traceback come below it, each after `margin`.
+    """
+
+    margin = ""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = LOGIN.sub("***", super().format(record))
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        record.message = redaction.redact(record.getMessage())
+        record.asctime = self.formatTime(record, self.datefmt)
+        below = [self.formatException(record.exc_info)] if record.exc_info else []
+        below += [self.formatStack(record.stack_info)] if record.stack_info else []
+        lines = [line for text in below for line in printable_lines(redaction.redact(text)).split("\n")]
+        return "\n".join([self.formatMessage(record), *(self.margin + line for line in lines)])
 
 
 class _ConsoleFormatter(_Formatter):
@@ -146,19 +167,20 @@ class _ConsoleFormatter(_Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        text = f"{self.formatTime(record, '%H:%M:%S')} {level}{record.message}"
+        text = f"{self.formatTime(record, '%H:%M:%S')} {level}{printable_lines(record.message)}"
         coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ and record.levelno in COLOURS
         return f"\033[{COLOURS[record.levelno]}m{text}\033[0m" if coloured else text
 
 
 class _FileFormatter(_Formatter):
-    """One line per record, with all fields and the time in UTC; a traceback adds its lines."""
+    """One line per record, with all fields and the time in UTC; a traceback adds its lines, indented by a bar."""
 
     converter = time.gmtime
     default_time_format, default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
+    margin = "    | "
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
-        return re.sub(r"\s*[\r\n]+\s*", " / ", super().formatMessage(record).strip())
+        return printable(re.sub(r"\s*[\r\n]+\s*", " / ", super().formatMessage(record).strip()))
 
 
 class _Console(logging.Handler):

@@ -12,8 +12,8 @@ from recomart_lib.core.errors import UserError
 MAX_LENGTH = 200
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 RULE = (
-    f"a name has at most {MAX_LENGTH} letters (A to Z), digits, points, - and _; it begins with a letter, a digit or _, "
-    "and has no two points in a row"
+    f"a name has at most {MAX_LENGTH} letters (A to Z), digits, points, - and _; it begins with a letter, a digit or "
+    "_, and has no two points in a row"
 )
 
 

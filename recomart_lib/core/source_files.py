@@ -1,7 +1,7 @@
 """The files of the folder SOURCE that a shop file's patterns name, and the near misses that are left out.
 
-SOURCE itself may be a link. A link in it that leads out of it is left out unless `ingest.follow_links` allows it: whoever
-delivers the files could otherwise have any file of this computer read as data.
+SOURCE itself may be a link. A link in it that leads out of it is left out unless `ingest.follow_links` allows it:
+whoever delivers the files could otherwise have any file of this computer read as data.
 """
 
 from __future__ import annotations

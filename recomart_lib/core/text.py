@@ -6,7 +6,24 @@ Takeaways are Markdown, computed from the numbers. Text from data passes through
 from __future__ import annotations
 
 import html
+import json
 import re
+
+
+def printable(text: str) -> str:
+    r"""Text from data with control characters escaped as in JSON, so that no terminal or log reader interprets them.
+
+    Besides the control characters, these are other ends of lines and marks that turn the direction of writing.
+
+    >>> printable("tea \x1b[31mred\x07")
+    'tea \\u001b[31mred\\u0007'
+    """
+    return "".join(char if char.isprintable() or char == "\xa0" else json.dumps(char)[1:-1] for char in text)
+
+
+def printable_lines(text: str) -> str:
+    """`printable` for each line of a text."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def safe(text: object) -> str:

@@ -213,7 +213,7 @@ def test_a_closed_pipe_is_no_error(words):
 def test_control_characters_in_errors_are_escaped(project, call):
     status, _, err = call("shop", "show", "\x1b[2Jshop")
     assert (status, "\x1b" in err) == (1, False)
-    assert "there is no shops/\\u001b[2Jshop.yaml" in err
+    assert "'\\x1b[2Jshop' is not a name" in err
 
 
 def test_help_needs_no_heavy_package():

@@ -15,6 +15,7 @@ import yaml
 
 from recomart.cli import app
 from recomart.project import logs
+from recomart_lib.core import redaction
 from recomart_lib.core.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +29,7 @@ def project(tmp_path, monkeypatch):
         shutil.copy(ROOT / name, tmp_path)
     monkeypatch.setenv("RECOMART_ROOT", str(tmp_path))
     monkeypatch.setenv(logs.RUN_ID, "run-1")
+    monkeypatch.setattr(redaction, "_configured", set())
     root, ours = logging.getLogger(), logging.getLogger("recomart_lib")
     before = root.level, ours.level, root.handlers[:]
     yield tmp_path
@@ -125,6 +127,83 @@ def test_secrets_are_masked(project, monkeypatch, capsys):
         assert "open-sesame" not in text
         assert "hidden" not in text
         assert "asked https://***@shop/api with ***, not abc" in text
+
+
+PASSPHRASE = "correct horse"
+PEM = "-----BEGIN KEY-----\nAbCdEfGhIjKlMnOpQrStUvWxYz0123\n-----END KEY-----"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("SHOP_AUTH", PASSPHRASE, PASSPHRASE),
+        ("BEARER", PASSPHRASE, PASSPHRASE),
+        ("PGPASSWORD", PASSPHRASE, PASSPHRASE),
+        ("MYSQL_PWD", PASSPHRASE, PASSPHRASE),
+        ("DB_PASSWORD_2", PASSPHRASE, PASSPHRASE),
+        ("RECOMART_SHOP", PASSPHRASE, PASSPHRASE),
+        ("FROM_PARAMS", PASSPHRASE, PASSPHRASE),
+        ("FROM_LIST", PASSPHRASE, PASSPHRASE),
+        ("FROM_STORE", "s3cr", "s3cr"),
+        ("SOME_KEY", PASSPHRASE, "asked ?key=correct%20horse&x=1"),
+        ("SOME_KEY", "a'b\"c<d>&e", '{"key": "a\'b\\"c<d>&e"}'),
+        ("DATABASE_URL", "postgresql://me:hidden@db/shop", "no login for hidden at postgresql://me:hidden@db/shop"),
+        ("STORE_DSN", "host=db;password=hidden1", "wrong: hidden1"),
+        ("CLIENT_KEY", PEM, f"the key\n{PEM}\nis wrong"),
+        ("X", "-", "https://me:hidden@shop/a, https://hidden@shop/b and Bearer abcdefghijk"),
+    ],
+)
+def test_values_of_secret_variables_are_masked(project, monkeypatch, capsys, name, value, text):
+    (project / "feature_store.yaml").write_text("password: ${FROM_STORE}\n")
+    content = yaml.safe_load((project / "params.yaml").read_text())
+    content["stream"]["client"] = {"sasl.password": "${FROM_PARAMS}"}
+    content["ingest"]["auth_variables"] = ["FROM_LIST"]
+    (project / "params.yaml").write_text(yaml.safe_dump(content))
+    monkeypatch.setenv(name, value)
+    logs.start()
+    log.info("%s", text)
+    shown = capsys.readouterr().err + "\n".join(lines(project))
+    assert "***" in shown
+    for secret in (PASSPHRASE, "s3cr", "%20", "a'b", "hidden", "AbCdEf", "abcdefghijk"):
+        assert secret not in shown
+
+
+@pytest.mark.parametrize("name", ["PWD", "OLDPWD", "SOME_KEY", "KEYBOARD", "COMPASS", "MONKEY", "AUTHOR"])
+def test_folders_and_other_variables_are_not_masked(project, monkeypatch, capsys, name):
+    value = str(project) if name in ("PWD", "OLDPWD", "SOME_KEY") else "some value"
+    monkeypatch.setenv(name, value)
+    logs.start()
+    log.info("in %s/x", value)
+    assert f"in {value}/x" in capsys.readouterr().err
+
+
+def test_control_characters_from_data_cannot_forge_a_record(project, capsys):
+    forged = "2026-01-01T00:00:00.000Z ERROR run-1 - recomart all is lost"
+    marks = "\x1b]0;x\x07\x85\u2028\u2029\u202e\u2066\x00"
+    controls = set(marks) - set("]0;x") | {"\r"}
+    logs.start()
+    log.warning("user %s", f"a\r\n{forged}\r{marks}")
+    try:
+        raise ValueError(f"b\n{forged}{marks}")
+    except ValueError:
+        log.exception("it failed")
+    content = (project / "logs/recomart.log").read_bytes().decode()
+    assert not [line for line in content.splitlines() if line.startswith(forged[:20])]
+    assert not set(content + capsys.readouterr().err) & controls
+    records = [line for line in content.split("\n") if line[:1].isdigit()]
+    assert [record.split()[1] for record in records] == ["WARNING", "ERROR"]
+    assert "\n    | Traceback (most recent call last):\n    |   File " in content
+
+
+def test_the_traceback_of_a_bug_has_no_secrets(project, monkeypatch, capsys):
+    monkeypatch.setenv("SHOP_AUTH", PASSPHRASE)
+    try:
+        raise ValueError(f"refused: {PASSPHRASE}\x1b")
+    except ValueError as error:
+        logs.show_bug(type(error), error, error.__traceback__)
+    shown = capsys.readouterr().err
+    assert "ValueError: refused: ***\\u001b\n" in shown
+    assert shown.startswith("Traceback")
 
 
 def test_outside_a_project_only_the_console_is_used(tmp_path, monkeypatch, capsys):
