@@ -13,12 +13,14 @@ from recomart import datasets
 from recomart.cli import completion, shop_details
 from recomart.cli.options import Rows, Source, examples
 from recomart.cli.output import echo, show_fields, show_table, warn
+from recomart.cli.writing import writing
 from recomart.project import params, params_writer
 from recomart_lib.core import auth_variables, files, paths, shops, source_files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop
 from recomart_lib.core.text import plural
 from recomart_lib.ingest import ingestion
+from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources import reader
 from recomart_lib.validate import quality_rules
 
@@ -39,7 +41,7 @@ def shop_show(name: Annotated[str | None, _name("A shop in shops/.", "list all s
     parameters = params.load()
     base = parameters.base
     if name is None:
-        names = sorted(file.stem for file in paths.place(paths.SHOPS).glob("*.yaml"))
+        names = shops.all_names()
         show_table(pl.DataFrame([{"shop": name, **_summary(name), "active": name == base.shop} for name in names]))
         return
     shop, folder = shops.load(name), _folder(name)
@@ -74,7 +76,8 @@ def shop_resolve() -> None:
     quality_rules.rules(quality_rules.of_shop(parameters.validate_, shop))
     auth_variables.check(shop, parameters.ingest.auth_variables)
     text = json.dumps(shops.resolved(shop), indent=1, ensure_ascii=False, sort_keys=True)
-    files.write_text(paths.place(paths.RESOLVED_SHOP), text + "\n")
+    with writing("recomart shop resolve"):
+        files.write_text(paths.place(paths.RESOLVED_SHOP), text + "\n")
     echo(f"{paths.RESOLVED_SHOP}: shops/{shop.name}.yaml, with all defaults")
 
 
@@ -140,17 +143,17 @@ def shop_check(
             )
         else:
             files = source_files.files(declared, table, folder, parameters.ingest.follow_links)
-            _first_rows(declared, table, files, rows)
+            _first_rows(declared, table, files, rows, parameters.ingest)
 
 
-def _first_rows(shop: Shop, table: str, files: list[Path], rows: int) -> None:
-    delivered = next(reader.chunks(files[0], shop, table))
+def _first_rows(shop: Shop, table: str, files: list[Path], rows: int, limits: Ingest) -> None:
+    delivered = next(reader.chunks(files[0], shop, table, limits=limits))
     echo(
         f"\n{table}: {plural(len(files), 'file')}; {files[0].name} (the first part of a large file): "
         f"{plural(delivered.rows.height, 'row')} readable, {delivered.rejects.height:,} rejected."
     )
     show_table(delivered.rows.drop("source_file").head(rows))
-    if unmapped := reader.unmapped(files[0], shop, table):
+    if unmapped := reader.unmapped(files[0], shop, table, limits):
         echo(f"not mapped: {', '.join(unmapped[:MAX_NAMES])}{', ...' if len(unmapped) > MAX_NAMES else ''}")
     if delivered.rejects.height:
         show_table(delivered.rejects.select("source_line", "reason").head(rows))
@@ -179,7 +182,8 @@ def shop_use(
         raise UserError(f"There is no folder {folder}. {advice}{shops.fetch_hint(shop)}")
     unchanged = (before.shop, before.source) == (shop.name, folder.as_posix())
     if not unchanged:
-        params_writer.update(path, {"base": {"shop": shop.name, "source": folder.as_posix()}})
+        with writing("recomart shop use"):  # the stages of a run read params.yaml one after the other
+            params_writer.update(path, {"base": {"shop": shop.name, "source": folder.as_posix()}})
     echo(
         f"params.yaml: base.shop = {shop.name}, base.source = {folder.as_posix()}{' (unchanged)' if unchanged else ''}"
     )

@@ -60,8 +60,8 @@ def check(shop: Shop, source: Path, settings: Ingest = DEFAULTS) -> None:
         if shop.table(table).kind == "rest":
             continue
         for file in source_files.files(shop, table, source, settings.follow_links):
-            if names := reader.header(file, shop.table(table)):
-                reader.check_columns(file, shop, table, names)
+            if names := reader.header(file, shop.table(table), settings):
+                reader.check_columns(file, shop, table, names, settings)
 
 
 def fetch(shop: Shop, source: Path, settings: Ingest) -> pl.DataFrame:
@@ -103,7 +103,8 @@ def ingest(
     results: list[Manifest] = []
     for table in shop.delivered:
         delivered = source_files.files(shop, table, source, settings.follow_links)
-        jobs = _jobs(shop, table, source, delivered, replay_folder, streamed or {})
+        jobs = [_Job(file, _name(file, source), partial(reader.chunks, limits=settings), True) for file in delivered]
+        jobs += _own_jobs(shop, table, replay_folder, streamed or {})
         ingest_job = partial(
             _ingest_file,
             versions=manifests.newest(raw, shop.name, table),
@@ -182,23 +183,17 @@ def no_longer_delivered(shop: Shop, source: Path, raw: Path, settings: Ingest = 
 
 
 class _Job(NamedTuple):
-    """One file to ingest: its path, its name in the lake, and the function that reads it."""
+    """One file to ingest: its path, its name in the lake, the function that reads it, and whether it was delivered."""
 
     file: Path
     name: str
     read: Callable[..., Iterator[Chunk]]
+    is_delivered: bool = False
 
 
-def _jobs(
-    shop: Shop,
-    table: str,
-    source: Path,
-    delivered: list[Path],
-    replay_folder: Path | None,
-    streamed: dict[date, Path],
-) -> list[_Job]:
-    jobs = [_Job(file, _name(file, source), reader.chunks) for file in delivered]
-    jobs += [_Job(file, f"replay/{file.name}", replay.chunks) for file in replay.pending(replay_folder, shop, table)]
+def _own_jobs(shop: Shop, table: str, replay_folder: Path | None, streamed: dict[date, Path]) -> list[_Job]:
+    """The files that RecoMart itself has written: repaired rows, and days of streamed events."""
+    jobs = [_Job(file, f"replay/{file.name}", replay.chunks) for file in replay.pending(replay_folder, shop, table)]
     if table == "events":
         jobs += [_Job(file, f"{STREAM}events-{day}.parquet", _stream_chunks) for day, file in streamed.items()]
     return jobs
@@ -243,7 +238,7 @@ def _ingest_file(
 
 def _equal_by(job: _Job, shop: Shop, table: str) -> list[str] | None:
     """The columns by which a delivered file's events without an id are compared; None: the rows have ids."""
-    has_ids = table != "events" or "event_id" in shop.table(table).columns or job.read != reader.chunks
+    has_ids = table != "events" or "event_id" in shop.table(table).columns or not job.is_delivered
     return None if has_ids else [name for name in TABLES[table] if name != "event_id"]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shop_tables import Table
-from recomart_lib.ingest.sources import csv_reader, formats, parquet_reader
+from recomart_lib.ingest.sources import csv_reader, formats, parquet_reader, unpacked
 from recomart_lib.ingest.sources.records import open_text
 
 TEXT = "id,who\ne1,Zoë\n"
@@ -126,8 +126,8 @@ def test_a_zip_archive_with_a_password_is_reported(read):
 
 
 def test_a_zip_archive_that_grows_beyond_measure_is_not_unpacked(read, monkeypatch):
-    monkeypatch.setattr(formats, "LARGE", 10_000)
-    with pytest.raises(UserError, match=r"whose file a.csv grows from [\d,]+ to 1,000,000 bytes"):
+    monkeypatch.setattr(unpacked, "LARGE", 10_000)
+    with pytest.raises(UserError, match=r"its file a.csv grows from [\d,]+ to 1,000,000 bytes"):
         read(zipped(a_csv=b"x" * 1_000_000))
 
 

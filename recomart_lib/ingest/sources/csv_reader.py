@@ -12,16 +12,19 @@ import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from recomart_lib.core.shop_tables import Table
+from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources import headers
-from recomart_lib.ingest.sources.records import Records, open_text, printable, undecodable
+from recomart_lib.ingest.sources.bounded_text import BoundedText
+from recomart_lib.ingest.sources.records import DEFAULTS, Records, check_width, open_lines, printable, undecodable
 
 BLOCK = 8_000_000  # characters per block
+HEADER_BLOCK = 65_536  # ... where only the header is looked for
 MARK = "\ufeff"
 MAX_RECORD_LINES = 1_000  # a quote that stays open for longer is a mistake
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # Excel writes it above the header
@@ -53,8 +56,8 @@ class Layout(NamedTuple):
 class Lines:
     """The remaining lines of a text, with line ends; `block` holds the first of them."""
 
-    def __init__(self, text: TextIO, size: int) -> None:
-        self._text, self._size, self.n_before = text, size, 0
+    def __init__(self, text: BoundedText, size: int, max_record: int) -> None:
+        self._text, self._size, self._max_record, self.n_before = text, size, max_record, 0
         self.block = _without_marks(text.readlines(size))
 
     def skip(self, n: int) -> None:
@@ -65,13 +68,22 @@ class Lines:
             self.block += _without_marks(self._text.readlines(self._size))
 
     def since(self, place: int) -> Iterator[str]:
-        """The lines of a record that starts at `place`; the block grows if the record continues after its end."""
+        """The lines of a record that starts at `place`; the block grows if the record continues after its end.
+
+        They end early where they have more characters than a record may have.
+        """
+        room = self._max_record
         for line in range(place, place + MAX_RECORD_LINES):
             if line == len(self.block):
                 self.block += _without_marks(list(filter(None, [self._text.readline()])))
-            if line == len(self.block):
+            if line == len(self.block) or room < 0:
                 return
+            room -= len(self.block[line])
             yield self.block[line]
+
+    def is_too_long(self, place: int, n_lines: int) -> bool:
+        """Whether these lines have more characters than a record may have."""
+        return sum(map(len, self.block[place : place + n_lines])) > self._max_record
 
 
 def _without_marks(lines: list[str]) -> list[str]:
@@ -79,17 +91,17 @@ def _without_marks(lines: list[str]) -> list[str]:
     return [line.removeprefix(MARK) for line in lines] if MARK in "".join(lines) else lines
 
 
-def header(path: Path, spec: Table) -> list[str]:
+def header(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> list[str]:
     """The column names of a file, each once (see `headers.unique`); empty if it has no record."""
-    with open_text(path, spec.encoding, newline="") as text:
-        return _layout(Lines(text, size=1), spec).names
+    with open_lines(path, spec.encoding, "", limits) as text:
+        return _layout(Lines(text, HEADER_BLOCK, limits.max_line_bytes), path, spec, limits).names
 
 
-def read(path: Path, spec: Table) -> Iterator[Records]:
+def read(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> Iterator[Records]:
     """The records of a file; yields at least once if the file has a header. Blank lines are not records."""
-    with open_text(path, spec.encoding, newline="") as text:
-        lines = Lines(text, BLOCK)
-        layout = _layout(lines, spec)
+    with open_lines(path, spec.encoding, "", limits) as text:
+        lines = Lines(text, BLOCK, limits.max_line_bytes)
+        layout = _layout(lines, path, spec, limits)
         while layout.names:
             records, n_lines = _split(lines, layout)
             yield records
@@ -98,13 +110,14 @@ def read(path: Path, spec: Table) -> Iterator[Records]:
                 return
 
 
-def _layout(lines: Lines, spec: Table) -> Layout:
+def _layout(lines: Lines, path: Path, spec: Table, limits: Ingest) -> Layout:
     """The layout of a file; drops the lines before its first record."""
     mark = SEPARATOR_LINE.fullmatch(lines.block[0]) if lines.block else None
     separator = mark[1] if mark else spec.separator
     if mark:
         lines.skip(1)
     cells = spec.header or _header_cells(lines, separator)
+    check_width(path, len(cells), limits)
     return Layout(cells, headers.unique(cells), separator, spec.encoding)
 
 
@@ -222,6 +235,8 @@ def _record(
         problem = f"not a CSV record: {error}"
         if reader.line_num == MAX_RECORD_LINES and "end of data" in problem:
             problem = f"not a CSV record: a quote that is not closed within {MAX_RECORD_LINES:,} lines"
+        elif "end of data" in problem and lines.is_too_long(place, reader.line_num):
+            problem = "not a CSV record: a quote that is not closed within ingest.max_line_bytes"
     n_lines = reader.line_num
     if n_lines > 1 and not problem and layout and len(layout.fitted(cells)) != len(layout.names):
         problem = f"{len(cells)} cells over {n_lines} lines where the header has {len(layout.names)}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import gzip
 import re
-import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -16,9 +15,11 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from recomart_lib.core.errors import UserError
+from recomart_lib.ingest.settings import Ingest
+from recomart_lib.ingest.sources import unpacked, workbook_parts
 
 HEAD = 65_536  # bytes of a file that are inspected
-LARGE, MAX_RATIO = 10**9, 200  # a ZIP member of more bytes than LARGE that grows by more than MAX_RATIO is no feed
+MAX_BYTES = Ingest().max_file_bytes
 UNPACK = "unpack it"
 GZIP, ZIP, PARQUET = b"\x1f\x8b\x08", b"PK\x03\x04", b"PAR1\x15"
 MARKS = {  # byte order marks; UTF-32 first, as its mark starts with that of UTF-16
@@ -68,22 +69,24 @@ BZIP2_BLOCK = b"1AY&SY"  # a text may start with BZh, but does not continue like
 
 
 @contextmanager
-def open_data(path: Path) -> Iterator[IO[bytes]]:
+def open_data(path: Path, max_bytes: int = MAX_BYTES) -> Iterator[IO[bytes]]:
     """The file's bytes; a gzipped file, and the only file in a ZIP archive, are unpacked, whatever they are called.
 
     Raises
     ------
     UserError
-        If the file is an archive that is damaged, encrypted, or holds none or several files.
+        If the file is an archive that is damaged, encrypted, or holds none or several files; or, while it is read, if
+        it grows to more than `max_bytes` bytes, or to far more than the data of a shop do.
     """
     with ExitStack() as stack:
         stream = stack.enter_context(path.open("rb"))
         start = _head(stream)
         try:
             if start.startswith(GZIP):
-                stream = stack.enter_context(gzip.open(stream))
+                stream = unpacked.bounded(stack.enter_context(gzip.open(stream)), path, max_bytes)
             elif start.startswith(ZIP):
-                stream = stack.enter_context(_only_member(path, stack.enter_context(zipfile.ZipFile(stream))))
+                member = _only_member(path, stack.enter_context(unpacked.open_zip(path, stream)))
+                stream = unpacked.bounded(stack.enter_context(member), path, max_bytes)
             yield stream
         except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as problem:
             raise UserError(f"{path} is damaged, perhaps cut short: {problem}. Deliver it again.") from None
@@ -113,11 +116,7 @@ def _only_member(path: Path, archive: zipfile.ZipFile) -> IO[bytes]:
     member = members[0]
     if member.flag_bits & 1:
         raise UserError(f"{path} is an encrypted ZIP archive: {UNPACK} into SOURCE.")
-    if member.file_size > max(LARGE, MAX_RATIO * member.compress_size):
-        raise UserError(
-            f"{path} is a ZIP archive whose file {member.filename} grows from {member.compress_size:,} to "
-            f"{member.file_size:,} bytes. If this is right, {UNPACK} into SOURCE."
-        )
+    unpacked.check_growth(path, member)
     try:
         return archive.open(member)
     except NotImplementedError as problem:
@@ -134,9 +133,14 @@ def _office_document(archive: zipfile.ZipFile, names: list[str]) -> str | None:
         return "a binary Excel workbook (.xlsb): save it as .xlsx or CSV"
     if "[Content_Types].xml" in names:
         return "an Office document: save its table as CSV"
-    if "mimetype" in names and archive.read("mimetype").startswith(b"application/vnd.oasis"):
+    if "mimetype" in names and _starts(archive, "mimetype", b"application/vnd.oasis"):
         return "an OpenDocument file: save its table as CSV"
     return None
+
+
+def _starts(archive: zipfile.ZipFile, member: str, start: bytes) -> bool:
+    with archive.open(member) as stream:
+        return stream.read(len(start)) == start
 
 
 def check_text(path: Path, stream: IO[bytes]) -> bytes:
@@ -161,30 +165,30 @@ def check_parquet(path: Path, stream: IO[bytes]) -> None:
 
 
 @contextmanager
-def open_workbook(path: Path) -> Iterator[IO[bytes]]:
+def open_workbook(path: Path, max_bytes: int = MAX_BYTES) -> Iterator[IO[bytes]]:
     """The bytes of an Excel workbook (.xlsx), which may be gzipped.
 
     Raises
     ------
     UserError
-        Names the format of a file that is no workbook, and says what to do.
+        Names the format of a file that is no workbook, and says what to do; or if it grows as no workbook does.
     """
-    with path.open("rb") as stream, tempfile.TemporaryFile() as unpacked:
+    with path.open("rb") as stream, tempfile.TemporaryFile() as copied:
         workbook: IO[bytes] = stream
         if _head(stream).startswith(GZIP):
-            with open_data(path) as data:
-                shutil.copyfileobj(data, unpacked)
-            workbook = unpacked
-            workbook.seek(0)
+            with open_data(path, max_bytes) as data:
+                unpacked.copy(data, copied, path)
+            workbook = copied
         head = _head(workbook)
         if not head.startswith(ZIP):
             raise UserError(f"{path} is {_no_binary(head, 'Excel workbook')}.")
         try:
-            names = zipfile.ZipFile(workbook).namelist()
+            archive = unpacked.open_zip(path, workbook)
         except zipfile.BadZipFile as problem:
             raise UserError(f"{path} is damaged, perhaps cut short: {problem}. Deliver it again.") from None
-        if "xl/workbook.xml" not in names:
+        if "xl/workbook.xml" not in archive.namelist():
             raise UserError(f"{path} is a ZIP archive, but no Excel workbook (.xlsx): {UNPACK}, or save it as .xlsx.")
+        workbook_parts.check(path, archive)
         yield workbook
 
 

@@ -6,17 +6,19 @@ import re
 from pathlib import Path
 
 from recomart_lib.core.shop_tables import Table
+from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources.headers import plain
-from recomart_lib.ingest.sources.records import open_text
+from recomart_lib.ingest.sources.records import DEFAULTS, open_lines
 
 N_LINES, LINE_LENGTH = 20, 1_000  # the first lines, in which a header is looked for, and their usual length
 SEPARATORS = {",": "','", ";": "';'", "\t": '"\\t"', "|": "'|'"}  # and how YAML writes them
-NUMBER_OR_DAY = re.compile(r"[\d\s.,:/TZ+-]*\d[\d\s.,:/TZ+-]*")
+DIGIT = re.compile(r"\d")
+NUMBER_OR_DAY = re.compile(r"[\d\s.,:/TZ+-]*")  # if there is a digit in it
 
 
-def hint(path: Path, spec: Table, wanted: list[str]) -> str:
+def hint(path: Path, spec: Table, wanted: list[str], limits: Ingest = DEFAULTS) -> str:
     """What may be wrong with a CSV file that lacks some of the wanted names, as sentences; empty if nothing shows."""
-    with open_text(path, spec.encoding, newline=None) as text:
+    with open_lines(path, spec.encoding, None, limits) as text:
         lines = text.readlines(N_LINES * LINE_LENGTH)[:N_LINES]
     if spec.header or not lines:
         return ""
@@ -39,7 +41,7 @@ def _no_header(first: str, separator: str) -> str:
     """What a first line without any wanted name looks like, if not like a header."""
     if re.match(r"\s*(\[\s*)?\{", first):
         return " The file looks like JSON: set the table's `kind` to json (an array), or jsonl (one object per line)."
-    if any(map(NUMBER_OR_DAY.fullmatch, _cells(first, separator))):
+    if any(DIGIT.search(cell) and NUMBER_OR_DAY.fullmatch(cell) for cell in _cells(first, separator)):
         return " The first line looks like data: if the file has no header, list the names of its columns in `header`."
     return ""
 

@@ -8,13 +8,13 @@ from collections import Counter
 
 MAX_NAMES, MAX_LENGTH = 30, 60  # what a message shows of a header that may be anything
 # byte order marks, zero-width characters and soft hyphens come with copied or converted text, and nobody sees them
-MARGIN = "[\\s\ufeff\u200b-\u200f\u2060\u00ad]+"
-AROUND = re.compile(f"^{MARGIN}|{MARGIN}$")
+INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060\u00ad"
+MARGIN = "".join(filter(str.isspace, map(chr, range(0x3001)))) + INVISIBLE  # white space ends with U+3000
 
 
 def plain(name: str) -> str:
     """A name without white space and invisible characters around it."""
-    return AROUND.sub("", name)
+    return name.strip(MARGIN)
 
 
 def unique(names: list[str]) -> list[str]:

@@ -1,49 +1,60 @@
-"""Read JSON: JSON Lines in blocks of bounded size, or an array of objects, which is held in memory as a whole."""
+"""Read JSON, as JSON Lines or as an array of objects, in blocks of bounded size."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import polars as pl
 
-from recomart_lib.core.errors import UserError
 from recomart_lib.core.shop_tables import Table
+from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources import nested, objects
-from recomart_lib.ingest.sources.records import Records, open_text, printable, undecodable
+from recomart_lib.ingest.sources.json_array import JsonArray
+from recomart_lib.ingest.sources.records import (
+    DEFAULTS,
+    Records,
+    check_width,
+    open_lines,
+    open_text,
+    printable,
+    undecodable,
+)
 
-BLOCK = 8_000_000  # characters of JSON Lines per block
+BLOCK = 8_000_000  # characters per block
 OBJECTS = 50_000  # objects of a JSON array per block
-MAX_SHOWN = 200  # characters of unexpected content in a message
 
 Parsed = tuple[int, dict | None, str, str | None]  # line (array: record number), object, raw text, problem
 
 
-def header(path: Path, spec: Table) -> list[str]:
+def header(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> list[str]:
     """The keys of a file's objects, and paths inside; empty if they are not all known.
 
     Later blocks may add keys, and keys that are null everywhere may be those of objects.
     """
-    blocks = list(islice(read(path, spec), 2))
+    blocks = list(islice(read(path, spec, limits), 2))
     if len(blocks) != 1:
         return []
-    filled = {path for row in blocks[0].objects for path, value in objects.paths(row) if value is not None}
+    inside = chain.from_iterable(map(objects.paths, blocks[0].objects))
+    filled = objects.distinct(path for path, value in inside if value is not None)
     names = nested.names(blocks[0], sample=None)
-    return names if filled.issuperset(names) else []
+    return names if filled.keys() >= set(names) else []
 
 
-def read(path: Path, spec: Table) -> Iterator[Records]:
+def read(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> Iterator[Records]:
     """The records of a file; each block has the keys of its own objects."""
-    for parsed in (_array if spec.kind == "json" else _lines)(path, spec):
-        yield _records(parsed)
+    for parsed in (_array if spec.kind == "json" else _lines)(path, spec, limits):
+        records = _records(parsed)
+        check_width(path, records.cells.width, limits)
+        yield records
 
 
-def _lines(path: Path, spec: Table) -> Iterator[list[Parsed]]:
+def _lines(path: Path, spec: Table, limits: Ingest) -> Iterator[list[Parsed]]:
     n_before = 0
     # only a newline ends a line: an object may contain a carriage return
-    with open_text(path, spec.encoding, newline="\n") as text:
+    with open_lines(path, spec.encoding, "\n", limits) as text:
         while block := text.readlines(BLOCK):
             # each of several files in one has its own byte order mark
             numbered = enumerate((line.removesuffix("\n").lstrip("\ufeff") for line in block), start=n_before + 1)
@@ -54,30 +65,24 @@ def _lines(path: Path, spec: Table) -> Iterator[list[Parsed]]:
 def _line(number: int, line: str, spec: Table) -> Parsed:
     try:
         row = objects.loads(line, spec.decimal)
-    except (ValueError, RecursionError) as problem:
+    except ValueError as problem:
         # the first line of an array, or of one object over several lines
         advice = ". Does the file hold one array? Then set kind: json" if line.strip() in ("[", "{", "[{") else ""
         return number, None, line, f"not valid JSON: {problem}{advice}"
     return number, row, line, _problem(row, line, spec.encoding)
 
 
-def _array(path: Path, spec: Table) -> Iterator[Iterable[Parsed]]:
-    with open_text(path, spec.encoding, newline="") as stream:
-        text = stream.read()
-    if not text.strip():
-        return
-    try:
-        content = objects.loads(text, spec.decimal)
-    except ValueError as problem:
-        advice = ". One object per line is kind: jsonl" if "Extra data" in str(problem) else ""
-        raise UserError(f"{path} is not valid JSON: {problem}{advice}") from None
-    if not isinstance(content, list):
-        found = f"one object ({', '.join(content)})" if isinstance(content, dict) else repr(content)
-        raise UserError(f"{path}: expected a JSON array of objects, found {found[:MAX_SHOWN]}")
-    is_damaged = undecodable(text)
-    for first in range(0, len(content), OBJECTS):
-        numbered = enumerate(content[first : first + OBJECTS], start=first + 1)
-        yield (_element(number, row, is_damaged, spec.encoding) for number, row in numbered)
+def _array(path: Path, spec: Table, limits: Ingest) -> Iterator[list[Parsed]]:
+    with open_text(path, spec.encoding, "", limits) as text:
+        array = JsonArray(text, path, spec.decimal, limits.max_line_bytes)
+        block, before = [], 0
+        for number, row in enumerate(array.elements(), start=1):
+            block.append(_element(number, row, array.is_damaged, spec.encoding))
+            if len(block) == OBJECTS or array.place > before + BLOCK:
+                yield block
+                block, before = [], array.place
+        if block:
+            yield block
 
 
 def _element(number: int, row: object, is_damaged: bool, encoding: str) -> Parsed:

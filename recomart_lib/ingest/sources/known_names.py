@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recomart_lib.ingest.sources import nested
+from recomart_lib.ingest.sources import nested, objects
 from recomart_lib.ingest.sources.nested import Delivered
 from recomart_lib.ingest.sources.records import Records
 
@@ -19,9 +19,12 @@ class KnownNames:
         self.n_records = 0
 
     def add(self, records: Records, delivered: Delivered) -> None:
-        """Add the names of a further chunk; all of them are listed only if it lacks a wanted one."""
-        is_complete = delivered.cells.width == len(self._wanted)
-        self._names |= dict.fromkeys([*delivered.cells.columns, *([] if is_complete else nested.names(records))])
+        """Add the names of a further chunk; all of them are listed only if it lacks a wanted one.
+
+        A file may have any number of keys: from `objects.MAX_PATHS` on, only wanted ones are added.
+        """
+        is_listed = delivered.cells.width == len(self._wanted) or len(self._names) > objects.MAX_PATHS
+        self._names |= dict.fromkeys([*delivered.cells.columns, *([] if is_listed else nested.names(records))])
         self.n_records += records.lines.len()
         if records.objects:
             self._undecided = self._undecided & delivered.undecided

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -150,21 +151,20 @@ def _inner(column: pl.Expr, dtype: pl.DataType, parts: list[str]) -> pl.Expr | N
 
 def names(records: Records, sample: int | None = SAMPLE) -> list[str]:
     """The names of columns, and the paths inside them (of some objects): what a shop file can map."""
-    found = dict.fromkeys(records.cells.columns)
-    for row in records.objects[:sample]:
-        found |= dict.fromkeys(path for path, _ in objects.paths(row))
-    for name, dtype in records.cells.schema.items():
-        found |= dict.fromkeys(_paths(dtype, f"{name}."))
-    return list(map(printable, found))
+    inside = chain.from_iterable(map(objects.paths, records.objects[:sample]))
+    types = (_paths(dtype, f"{name}.") for name, dtype in records.cells.schema.items())
+    listed = chain(records.cells.columns, (path for path, _ in inside), *types)
+    return list(map(printable, objects.distinct(listed)))
 
 
-def _paths(dtype: pl.DataType, prefix: str) -> Iterator[str]:
+def _paths(dtype: pl.DataType, prefix: str, depth: int = objects.MAX_LEVELS) -> Iterator[str]:
     inner = [(field.name, field.dtype) for field in dtype.fields] if isinstance(dtype, pl.Struct) else []
     if isinstance(dtype, pl.List | pl.Array):
         inner = [("0", dtype.inner)]
     for key, item in inner:
         yield f"{prefix}{key}"
-        yield from _paths(item, f"{prefix}{key}.")
+        if depth > 1 and len(key) <= objects.MAX_KEY:
+            yield from _paths(item, f"{prefix}{key}.", depth - 1)
 
 
 def contains(known: Sequence[str], name: str) -> bool:

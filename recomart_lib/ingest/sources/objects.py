@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from recomart_lib.ingest.sources.refusals import BOOLEAN, LIST, NO_OBJECT, OBJECT, OTHER_CASE, REPEATED, Refusal
@@ -12,6 +12,10 @@ from recomart_lib.ingest.sources.refusals import BOOLEAN, LIST, NO_OBJECT, OBJEC
 # as C, R and spreadsheets write rounded numbers; Java and BigQuery write exact ones without the +
 SCIENTIFIC = re.compile(r"-?\d(?:\.(\d+))?[eE]\+(\d+)")
 DEPTH = 6  # levels of objects whose paths are listed
+MAX_LEVELS = 100  # of objects and lists in each other; what handles them calls itself for each level
+TOO_DEEP = f"objects or lists are in each other on more than {MAX_LEVELS} levels"
+MAX_KEY = 200  # characters of a key: paths that lead through a longer one are not listed
+MAX_PATHS = 100_000  # listed paths
 
 
 class RepeatedKeys(dict):
@@ -41,20 +45,6 @@ ABSENT, IN_NULL = _Absent(), _InNull()
 NO_PLAIN_VALUES = {dict: OBJECT, RepeatedKeys: OBJECT, list: LIST, bool: BOOLEAN}
 
 
-def loads(text: str, decimal: str) -> Any:
-    """The content of a JSON text; numbers that lost digits stay text, as they are written.
-
-    With a decimal comma, all numbers with decimals become text in which they have one: the points of other text of such
-    a shop separate thousands, but JSON's own numbers always have a decimal point.
-
-    Raises
-    ------
-    ValueError
-        If the text is not JSON.
-    """
-    return json.loads(text, object_pairs_hook=from_pairs, parse_float=number if decimal == "." else _with_comma)
-
-
 def number(written: str) -> float | str:
     """A number of a JSON text, for `json.loads(parse_float=...)`; 1.23457E+12 is text: it stands for several numbers.
 
@@ -75,6 +65,55 @@ def from_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object of a JSON text, for `json.loads(object_pairs_hook=...)`."""
     made = dict(pairs)
     return made if len(made) == len(pairs) else RepeatedKeys(pairs)
+
+
+class _Decoder(json.JSONDecoder):
+    """Reads JSON; a value that is nested too deeply, or a number with too many digits, is a `ValueError`."""
+
+    def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
+        try:
+            value, end = super().raw_decode(s, idx)
+        except json.JSONDecodeError:
+            raise
+        except RecursionError:
+            raise ValueError(TOO_DEEP) from None
+        except ValueError:  # how Python refuses to convert a number that would take minutes
+            raise ValueError("a number in it has more digits than any number has") from None
+        n_opened = s.count("{", idx, end) + s.count("[", idx, end)
+        if n_opened > MAX_LEVELS and _is_too_deep(value):
+            raise ValueError(TOO_DEEP)
+        return value, end
+
+
+def _is_too_deep(value: Any) -> bool:
+    """Whether objects and lists are in each other on more than `MAX_LEVELS` levels."""
+    level, n_levels = [value], 0
+    while level and n_levels <= MAX_LEVELS:
+        inner = (item.values() if isinstance(item, dict) else item for item in level)
+        level, n_levels = [item for items in inner for item in items if isinstance(item, dict | list)], n_levels + 1
+    return n_levels > MAX_LEVELS
+
+
+def decoder(decimal: str) -> json.JSONDecoder:
+    """How JSON is read, see `loads`."""
+    return _Decoder(object_pairs_hook=from_pairs, parse_float=number if decimal == "." else _with_comma)
+
+
+DECODERS = {decimal: decoder(decimal) for decimal in ".,"}
+
+
+def loads(text: str, decimal: str) -> Any:
+    """The content of a JSON text; numbers that lost digits stay text, as they are written.
+
+    With a decimal comma, all numbers with decimals become text in which they have one: the points of other text of such
+    a shop separate thousands, but JSON's own numbers always have a decimal point.
+
+    Raises
+    ------
+    ValueError
+        If the text is not JSON, is nested more deeply than any data are, or has a number of thousands of digits.
+    """
+    return DECODERS[decimal].decode(text)
 
 
 def values(objects: Sequence[dict[str, Any]], path: str) -> list[Any]:
@@ -138,10 +177,20 @@ def text_of(value: Any) -> str | None:
     return plain if isinstance(plain, str) else json.dumps(plain)
 
 
+def distinct(listed: Iterable[str]) -> dict[str, None]:
+    """The first `MAX_PATHS` different ones of some paths, in their order."""
+    found: dict[str, None] = {}
+    for path in listed:
+        found[path] = None
+        if len(found) == MAX_PATHS:
+            break
+    return found
+
+
 def paths(value: Any, prefix: str = "", depth: int = DEPTH) -> Iterator[tuple[str, Any]]:
     """(path, value) of all that is inside an object or a list; entries of lists all have the number 0 here."""
     inner = value.items() if isinstance(value, dict) else (("0", entry) for entry in value)
     for key, item in inner:
         yield f"{prefix}{key}", item
-        if isinstance(item, dict | list) and depth > 1:
+        if isinstance(item, dict | list) and depth > 1 and len(key) <= MAX_KEY:
             yield from paths(item, f"{prefix}{key}.", depth - 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +14,9 @@ import polars as pl
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shop_tables import Table
-from recomart_lib.ingest.sources import formats, headers, nested
-from recomart_lib.ingest.sources.records import Records
+from recomart_lib.ingest.settings import Ingest
+from recomart_lib.ingest.sources import formats, headers, nested, parquet_limits, unpacked
+from recomart_lib.ingest.sources.records import DEFAULTS, Records
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,19 +30,20 @@ FIRST_DAY, LAST_DAY = ((day - date(1970, 1, 1)).days for day in (date.min, date.
 PER_DAY = {"days": 1, "ms": 86_400_000, "us": 86_400_000_000}
 
 
-def header(path: Path, spec: Table) -> list[str]:
+def header(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> list[str]:
     """The column names of a file, and the paths inside columns of objects."""
-    with _opened(path) as file:
+    with _opened(path, limits) as (file, _):
         return nested.names(_records(file.schema_arrow.empty_table(), 0))
 
 
-def read(path: Path, spec: Table) -> Iterator[Records]:
+def read(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> Iterator[Records]:
     """The records of a file; yields at least once, even for a file without records."""
-    with _opened(path) as file:
+    with _opened(path, limits) as (file, rows):
         n_before = 0
         if not file.metadata.num_rows:
             yield _records(file.schema_arrow.empty_table(), n_before)
-        for batch in file.iter_batches(ROWS):
+        for batch in file.iter_batches(rows):
+            parquet_limits.check_values(path, batch, limits)
             yield _records(batch, n_before)
             n_before += batch.num_rows
 
@@ -86,18 +88,20 @@ def _possible(times: pl.Series) -> pl.Series:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+def _opened(path: Path, limits: Ingest) -> Iterator[tuple[pq.ParquetFile, int]]:
+    """The file, and how many of its rows to read at once."""
     import pyarrow as pa  # a quarter of a second: only where Parquet is read
     import pyarrow.parquet as pq
 
     try:
-        with formats.open_data(path) as stream, tempfile.TemporaryFile() as unpacked:
+        with formats.open_data(path, limits.max_file_bytes) as stream, tempfile.TemporaryFile() as copied:
             formats.check_parquet(path, stream)
-            is_packed = formats.is_packed(path)
-            if is_packed:
-                # Parquet needs random access
-                shutil.copyfileobj(stream, unpacked)
-            file = unpacked if is_packed else stream
-            yield pq.ParquetFile(file, buffer_size=BUFFER_BYTES, pre_buffer=False)
+            source = stream
+            if formats.is_packed(path):  # Parquet needs random access
+                unpacked.copy(stream, copied, path)
+                source = copied
+            n_bytes = source.seek(0, os.SEEK_END)
+            file = pq.ParquetFile(source, buffer_size=BUFFER_BYTES, pre_buffer=False)
+            yield file, parquet_limits.batch_rows(path, file, source, n_bytes, ROWS, limits)
     except pa.ArrowException as problem:
         raise UserError(f"{path} could not be read as parquet: {problem}") from None

@@ -1,8 +1,8 @@
 """Read one delivered file (CSV, JSON, JSON Lines, Parquet or Excel, plain or packed) in chunks of bounded size.
 
 Every record ends in exactly one of two tables: `rows` (renamed and typed, see `schemas`) or `rejects` (unreadable
-records, with line and reason). Nothing is guessed or dropped. Memory depends on the size of a chunk, not of the file;
-only a JSON array is held in memory as a whole.
+records, with line and reason). Nothing is guessed or dropped. Memory depends on the size of a chunk, not of the file,
+and settings of `ingest` bound the size of a record: a hostile file is refused before it fills the memory.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, VALID_FROM
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.core.shops import Shop
+from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources import (
     csv_reader,
     flags,
@@ -33,7 +34,7 @@ from recomart_lib.ingest.sources import (
 from recomart_lib.ingest.sources.casting import Typed, cast
 from recomart_lib.ingest.sources.known_names import KnownNames
 from recomart_lib.ingest.sources.nested import Delivered
-from recomart_lib.ingest.sources.records import Chunk, Records, printable
+from recomart_lib.ingest.sources.records import DEFAULTS, Chunk, Records, printable
 from recomart_lib.ingest.sources.refused_columns import RefusedColumns
 
 READERS = {"csv": csv_reader, "json": json_reader, "jsonl": json_reader, "rest": json_reader, "parquet": parquet_reader}
@@ -43,7 +44,7 @@ KINDS_WITH_HEADER = ("csv", "parquet", "xlsx")
 UNREADABLE = (OSError, EOFError, zlib.error, UnicodeError, csv.Error, RecursionError, pl.exceptions.PolarsError)
 
 
-def chunks(path: Path, shop: Shop, table: str, name: str | None = None) -> Iterator[Chunk]:
+def chunks(path: Path, shop: Shop, table: str, name: str | None = None, limits: Ingest = DEFAULTS) -> Iterator[Chunk]:
     """Read a delivered file as one of the three tables; `name` is written to `source_file` (default: the file's name).
 
     There is at least one chunk, and all chunks have the same columns. Whether JSON objects lack a mapped key is known
@@ -52,14 +53,14 @@ def chunks(path: Path, shop: Shop, table: str, name: str | None = None) -> Itera
     Raises
     ------
     UserError
-        If the file cannot be read, or lacks a column that the shop file maps.
+        If the file cannot be read, lacks a column that the shop file maps, or exceeds a limit of its size.
     """
     spec, wanted = reading(shop, table), [theirs for _, theirs in _required(shop, table)]
     known, refused = KnownNames(wanted), RefusedColumns(path, mapped_columns(shop, table))
-    for delivered_records in _records(path, spec):
+    for delivered_records in _records(path, spec, limits):
         records = nested.renamed(delivered_records, headers.aliases(delivered_records.cells.columns, wanted))
         if spec.kind in KINDS_WITH_HEADER and records.cells.width:
-            check_columns(path, shop, table, nested.names(records))
+            check_columns(path, shop, table, nested.names(records), limits)
         delivered = nested.unpack(records, wanted)
         known.add(records, delivered)
         typed = _typed(delivered, records, path, shop, table)
@@ -67,7 +68,7 @@ def chunks(path: Path, shop: Shop, table: str, name: str | None = None) -> Itera
         refused.check(nested.names(records) if typed.refused else [])
         yield _chunk(records, typed, shop, table, name or path.name)
     if known.n_records:
-        check_columns(path, shop, table, known.names())
+        check_columns(path, shop, table, known.names(), limits)
 
 
 def read(path: Path, shop: Shop, table: str, name: str | None = None) -> Chunk:
@@ -77,15 +78,15 @@ def read(path: Path, shop: Shop, table: str, name: str | None = None) -> Chunk:
     return Chunk(rows, rejects, sum(part.n_ambiguous for part in parts))
 
 
-def header(path: Path, spec: Table) -> list[str]:
+def header(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> list[str]:
     """The delivered column names of a file; empty if they are known only after reading all of it."""
     with _read_errors(path, spec):
-        return headers.unique(spec.header) if spec.header else READERS[spec.kind].header(path, spec)
+        return headers.unique(spec.header) if spec.header else READERS[spec.kind].header(path, spec, limits)
 
 
-def unmapped(path: Path, shop: Shop, table: str) -> list[str]:
+def unmapped(path: Path, shop: Shop, table: str, limits: Ingest = DEFAULTS) -> list[str]:
     """The delivered columns, and the fields of objects, that the shop file does not map."""
-    names, wanted = header(path, shop.table(table)), [theirs for _, theirs in _required(shop, table)]
+    names, wanted = header(path, shop.table(table), limits), [theirs for _, theirs in _required(shop, table)]
     mapped = {*wanted, *headers.aliases(names, wanted)}
     groups = {name.rpartition(".")[0] for name in (*names, *wanted)}  # an object is as much as its fields
     return [name for name in names if not nested.contains(mapped, name) and name not in groups]
@@ -119,7 +120,7 @@ def line_totals(shop: Shop, table: str) -> list[str]:
     return [ours for ours, spec in declared.items() if spec.price_is_total]
 
 
-def check_columns(path: Path, shop: Shop, table: str, columns: list[str]) -> None:
+def check_columns(path: Path, shop: Shop, table: str, columns: list[str], limits: Ingest = DEFAULTS) -> None:
     """Raise a `UserError` if the file lacks a mapped column, or one that `flags` combines into a mapped column."""
     spec, required = shop.table(table), _required(shop, table)
     wanted = [theirs for _, theirs in required]
@@ -127,7 +128,7 @@ def check_columns(path: Path, shop: Shop, table: str, columns: list[str]) -> Non
     if missing := [(ours, theirs) for ours, theirs in required if not nested.contains(present, theirs)]:
         details = headers.explain_missing(missing, columns)
         with _read_errors(path, spec):
-            hint = HINTS[spec.kind](path, spec, wanted) if spec.kind in HINTS else ""
+            hint = HINTS[spec.kind](path, spec, wanted, limits) if spec.kind in HINTS else ""
         raise UserError(
             f"{path.name} lacks {len(missing)} column(s) that shops/{shop.name}.yaml maps in tables.{table}: "
             f"{details}{hint}{nested.hint(columns, [theirs for _, theirs in missing])}"
@@ -149,11 +150,11 @@ def _read_errors(path: Path, spec: Table) -> Iterator[None]:
         raise UserError(f"{path} could not be read as {spec.kind}: {problem}") from None
 
 
-def _records(path: Path, spec: Table) -> Iterator[Records]:
+def _records(path: Path, spec: Table, limits: Ingest) -> Iterator[Records]:
     """The file's records, yielded at least once: an empty file has no rows and is valid."""
     empty = True
     with _read_errors(path, spec):
-        for records in READERS[spec.kind].read(path, spec):
+        for records in READERS[spec.kind].read(path, spec, limits):
             yield records
             empty = False
     if empty:

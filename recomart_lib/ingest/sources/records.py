@@ -12,8 +12,12 @@ from typing import Any, TextIO
 
 import polars as pl
 
+from recomart_lib.core.errors import UserError
+from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources import formats
+from recomart_lib.ingest.sources.bounded_text import BoundedText
 
+DEFAULTS = Ingest()  # the limits of files that are read without settings
 UNDECODABLE = re.compile("[\udc80-\udcff]")
 
 
@@ -44,11 +48,27 @@ class Chunk:
 
 
 @contextmanager
-def open_text(path: Path, encoding: str, newline: str) -> Iterator[TextIO]:
+def open_text(path: Path, encoding: str, newline: str | None, limits: Ingest = DEFAULTS) -> Iterator[TextIO]:
     """The file as text; bytes that are invalid in its encoding become lone surrogates, see `undecodable`."""
-    with formats.open_data(path) as stream:
+    with formats.open_data(path, limits.max_file_bytes) as stream:
         codec = formats.codec(path, formats.check_text(path, stream), encoding)
         yield io.TextIOWrapper(stream, encoding=codec, errors="surrogateescape", newline=newline)
+
+
+@contextmanager
+def open_lines(path: Path, encoding: str, newline: str | None, limits: Ingest = DEFAULTS) -> Iterator[BoundedText]:
+    """The lines of a file, as `open_text` reads them; none is longer than `ingest.max_line_bytes`."""
+    with open_text(path, encoding, newline, limits) as text:
+        yield BoundedText(text, path, limits.max_line_bytes)
+
+
+def check_width(path: Path, n_columns: int, limits: Ingest) -> None:
+    """Raise a `UserError` if a file has more columns than `ingest.max_columns`."""
+    if n_columns > limits.max_columns:
+        raise UserError(
+            f"{path} has {n_columns:,} columns, more than ingest.max_columns = {limits.max_columns:,} (in "
+            "params.yaml). Are the separator and the table's `kind` right? If so many columns are meant, raise it."
+        )
 
 
 def undecodable(text: str) -> bool:

@@ -24,19 +24,24 @@ import polars as pl
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shop_tables import Table
-from recomart_lib.ingest.sources import formats, headers
+from recomart_lib.ingest.settings import Ingest
+from recomart_lib.ingest.sources import formats, headers, workbook_parts
 from recomart_lib.ingest.sources.header_hints import N_LINES
-from recomart_lib.ingest.sources.records import Records
+from recomart_lib.ingest.sources.records import DEFAULTS, Records, check_width
 
 if TYPE_CHECKING:
     from openpyxl.cell.read_only import ReadOnlyCell
     from openpyxl.workbook import Workbook
 
-ROWS = 50_000  # per block
+ROWS, CELLS = 50_000, 2_000_000  # per block, at most
+LAST_ROW = 1_048_576  # of a sheet
+MAX_CELLS = 200_000_000  # of a sheet; a sheet with more is no table that a person made
 EXACT = 10**15  # Excel keeps 15 digits of a number
 XML_BLOCK, XML_CELL = 10**6, 10**4  # bytes that are searched at once, and of one cell at most
+# no part of it takes back what it has matched (*+), so that no text makes it try again and again
 UNCOMPUTED = re.compile(
-    rb'<c r="([A-Z]+)(\d+)"(?![^>]*\bt="str")[^>]*>\s*<f[^>]*?(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>'
+    rb'<c r="([A-Z]++)(\d++)"(?![^<>]*\bt="str")[^<>]*+>\s*+'
+    rb"<f(?:[^<>]*+(?<=/)>|[^<>]*+>[^<]*+</f>)\s*+(?:<v\s*+/>|<v>\s*+</v>)?+\s*+</c>"
 )
 PADDED = re.compile("0{2,}")  # number formats that fill up with zeros
 # what openpyxl raises for files that are damaged, or that other programs wrote against the standard
@@ -49,17 +54,17 @@ class ExcelError(str):
     """The value of a cell that shows an error, such as #N/A."""
 
 
-def header(path: Path, spec: Table) -> list[str]:
+def header(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> list[str]:
     """The column names of the sheet, each once (see `headers.unique`); empty if it has no row."""
-    with _open_sheet(path, spec) as (_, sheet):
-        return _header(_filled(path, sheet), spec)[1]
+    with _open_sheet(path, spec, limits) as (_, sheet):
+        return _header(_FilledRows(path, sheet), path, spec, limits)[1]
 
 
-def hint(path: Path, spec: Table, wanted: list[str]) -> str:
+def hint(path: Path, spec: Table, wanted: list[str], limits: Ingest = DEFAULTS) -> str:
     """Which row looks like the header of a sheet that lacks some of the wanted names, as a sentence."""
     names = set(map(headers.plain, wanted))
-    with _open_sheet(path, spec) as (_, sheet):
-        rows = list(islice(_filled(path, sheet), N_LINES))
+    with _open_sheet(path, spec, limits) as (_, sheet):
+        rows = list(islice(_FilledRows(path, sheet), N_LINES))
     first = [(number, {headers.plain(_text(value, spec) or "") for value in values}) for number, values in rows]
     number, cells = max(first, key=lambda row: len(names & row[1]), default=(0, set()))
     if spec.header or not first or len(names & cells) <= len(names & first[0][1]):
@@ -67,15 +72,15 @@ def hint(path: Path, spec: Table, wanted: list[str]) -> str:
     return f" Row {number} looks like the header: delete the rows above it."
 
 
-def read(path: Path, spec: Table) -> Iterator[Records]:
+def read(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> Iterator[Records]:
     """The records of the sheet; yields at least once if it has a header."""
-    with _open_sheet(path, spec) as (stream, sheet):
-        rows = _filled(path, sheet)
-        cells, names = _header(rows, spec)
+    with _open_sheet(path, spec, limits) as (stream, sheet):
+        rows = _FilledRows(path, sheet)
+        cells, names = _header(rows, path, spec, limits)
         mapped = [names.index(name) for name in _mapped(spec, names)]
         _check_formulas(path, stream, sheet, {place + 1: names[place] for place in mapped})
-        is_first = True
-        while (block := list(islice(rows, ROWS))) or (is_first and names):
+        is_first, n_rows = True, min(ROWS, max(1, CELLS // max(1, len(names))))
+        while (block := list(islice(rows, n_rows))) or (is_first and names):
             yield _records(block, cells, names, mapped, spec)
             is_first = False
 
@@ -107,9 +112,11 @@ def _mapped(spec: Table, names: list[str]) -> list[str]:
     return [name for name in (delivered.get(name, name) for name in wanted) if name in names]
 
 
-def _header(rows: Iterator[Row], spec: Table) -> tuple[list[str], list[str]]:
-    """The cells of the header as text, and the unique names of the columns."""
+def _header(rows: _FilledRows, path: Path, spec: Table, limits: Ingest) -> tuple[list[str], list[str]]:
+    """The cells of the header as text, and the unique names of the columns; further rows have as many cells."""
     cells = spec.header or [_text(value, spec) or "" for value in next(rows, (0, []))[1]]
+    check_width(path, len(cells), limits)
+    rows.width = len(cells)
     return cells, headers.unique(cells)
 
 
@@ -162,7 +169,7 @@ def _text(value: Any, spec: Table) -> str | None:
 
 
 @contextmanager
-def _open_sheet(path: Path, spec: Table) -> Iterator[tuple[IO[bytes], Any]]:
+def _open_sheet(path: Path, spec: Table, limits: Ingest) -> Iterator[tuple[IO[bytes], Any]]:
     """The bytes of the workbook, and the sheet of the table.
 
     Raises
@@ -173,12 +180,15 @@ def _open_sheet(path: Path, spec: Table) -> Iterator[tuple[IO[bytes], Any]]:
     import openpyxl  # takes 0.3 s: only where workbooks are read
 
     warnings.filterwarnings("ignore", module="openpyxl")  # about styles and other things that no cell depends on
-    with formats.open_workbook(path) as stream:
+    with formats.open_workbook(path, limits.max_file_bytes) as stream:
         try:
             workbook = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
         except DAMAGED as problem:
             raise _damaged(path, problem) from None
-        yield stream, _sheet(path, workbook, spec)
+        sheet = _sheet(path, workbook, spec)
+        with ZipFile(stream).open(sheet._worksheet_path) as xml:
+            workbook_parts.check_rows(path, xml, limits.max_line_bytes)
+        yield stream, sheet
 
 
 def _damaged(path: Path, problem: Exception) -> UserError:
@@ -199,15 +209,43 @@ def _sheet(path: Path, workbook: Workbook, spec: Table) -> Any:
     return sheet
 
 
-def _filled(path: Path, sheet: Any) -> Iterator[Row]:
-    """The rows that are not blank."""
-    try:
-        for number, row in enumerate(sheet.iter_rows(), start=1):
-            values = [_value(cell) for cell in row]
-            if any(value is not None for value in values):
-                yield number, values
-    except DAMAGED as problem:
-        raise _damaged(path, problem) from None
+class _FilledRows:
+    """The rows of a sheet that are not blank, with their first `width` cells (None: with all).
+
+    A sheet of a few bytes can claim a cell in its last column, or in a row with a number of twenty digits.
+    """
+
+    def __init__(self, path: Path, sheet: Any) -> None:
+        self._path, self._rows, self.width = path, enumerate(sheet.iter_rows(), start=1), None
+        self._n_cells = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        return self
+
+    def __next__(self) -> Row:
+        try:
+            for number, row in self._rows:
+                if number > LAST_ROW:
+                    raise UserError(f"{self._path}: the sheet goes beyond row {LAST_ROW:,}, where sheets of Excel end.")
+                values = [_value(cell) for cell in row[: self.width]]
+                self._count(len(values))
+                if any(value is not None for value in values) or _has_more(row[len(values) :]):
+                    return number, values
+        except DAMAGED as problem:
+            raise _damaged(self._path, problem) from None
+        raise StopIteration
+
+    def _count(self, n_cells: int) -> None:
+        self._n_cells += n_cells
+        if self._n_cells > MAX_CELLS:
+            raise UserError(f"{self._path}: the sheet has more than {MAX_CELLS:,} cells: deliver the table as CSV.")
+
+
+def _has_more(cells: tuple[Any, ...]) -> bool:
+    """Whether there are values in the cells beyond the header, nearly all of which are none."""
+    from openpyxl.cell.read_only import EMPTY_CELL
+
+    return cells.count(EMPTY_CELL) < len(cells) and any(_value(cell) is not None for cell in cells)
 
 
 def _value(cell: ReadOnlyCell) -> Any:
