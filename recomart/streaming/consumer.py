@@ -14,7 +14,6 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from datetime import UTC, datetime
 
 import polars as pl
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -25,6 +24,7 @@ from recomart.streaming.dead_letters import TRANSACTION_S, DeadLetterSender, Uns
 from recomart.streaming.messages import read
 from recomart.streaming.owned_partition import OwnedPartition
 from recomart.streaming.topic_ids import TopicIds, answer
+from recomart_lib.core import clock
 from recomart_lib.core.errors import UserError
 from recomart_lib.stream import commit_log, compaction, generations, latency
 from recomart_lib.stream.commit_log import Zone
@@ -250,7 +250,7 @@ class Session:
         request = self._topic_ids.request()  # after the messages came: its answer holds for them
         raw = _raw(messages, self._settings)
         rows = _not_consumed(raw, {number: owned.next for number, owned in self._owned.items()})
-        checked = read(rows, datetime.now(UTC), self._settings.max_future_s, self._rules)
+        checked = read(rows, clock.now(), self._settings.max_future_s, self._rules)
         if raw.height:
             self._require_same_topic(answer(request), raw.height)
         parts = checked.partition_by("partition", as_dict=True, maintain_order=True)
@@ -292,7 +292,7 @@ class Session:
             new_events.select(list(commit_log.ROWS)),
             dead,
             lambda: (
-                counts | {"latency": latency.histogram_since(new_events.get_column("produced_at"), datetime.now(UTC))}
+                counts | {"latency": latency.histogram_since(new_events.get_column("produced_at"), clock.now())}
             ),
         )
         owned.remember(end, new_events.get_column("event_id"))

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ import polars as pl
 
 from recomart.project.params import Params
 from recomart.streaming import consumer, embedded_broker, producer
+from recomart_lib.core import clock
 from recomart_lib.core.schemas import EVENTS, TIMESTAMP
 from recomart_lib.stream import commit_log
 from recomart_lib.stream_report import sessions
@@ -38,7 +39,7 @@ class Snapshot(NamedTuple):
 
 def generate(items: pl.DataFrame, users: pl.Series, watched: str, n: int, rate: float, seed: int) -> pl.DataFrame:
     """Random events from now on: `rate` per second, in the order of time (columns of `schemas.EVENTS`)."""
-    rng, start = np.random.default_rng(seed), datetime.now(UTC)
+    rng, start = np.random.default_rng(seed), clock.now()
     item = rng.integers(0, items.height, n)
     every = max(1, round(rate * WATCHED_EVERY_S))
     user = users.gather(rng.integers(0, users.len(), n))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from confluent_kafka import KafkaException, Message, Producer
 from recomart.project.params import Stream
 from recomart.streaming import messages
 from recomart.streaming.client import create, put, reason, redacted
+from recomart_lib.core import clock
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TIMESTAMP
 
@@ -65,8 +65,8 @@ def produce(
             break
         if live:
             ids = pl.format("live-{}-{}", pl.lit(run), pl.int_range(pl.len()) + n)
-            part = part.with_columns(event_id=ids, timestamp=pl.lit(datetime.now(UTC), TIMESTAMP))
-        for key, message in zip(part["user_id"].to_list(), messages.write(part, datetime.now(UTC)), strict=True):
+            part = part.with_columns(event_id=ids, timestamp=pl.lit(clock.now(), TIMESTAMP))
+        for key, message in zip(part["user_id"].to_list(), messages.write(part, clock.now()), strict=True):
             try:
                 put(producer, settings.topic, message, key)
             except KafkaException as problem:

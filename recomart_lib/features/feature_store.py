@@ -177,12 +177,11 @@ def materialise(as_of: datetime | None = None, root: Path | None = None) -> dict
     """
     root = root or paths.root()
     _registered(root)
-    until = as_of or datetime.now(UTC) + timedelta(days=1)
     target = store_config.online_file(root)
     if target is None:
-        return _materialise(open_store(root), until, root)
+        return _materialise(open_store(root), as_of, root)
     with _beside(root, target) as (store, new_file):
-        counts = _materialise(store, until, root)
+        counts = _materialise(store, as_of, root)
         files.move(new_file, target)
     return counts
 
@@ -517,7 +516,7 @@ def _source(name: str, store: FeatureStore) -> Any:
     return FileSource(name=f"{name}_file", path=path.as_posix(), timestamp_field="event_timestamp")
 
 
-def _materialise(store: FeatureStore, until: datetime, root: Path) -> dict[str, int]:
+def _materialise(store: FeatureStore, until: datetime | None, root: Path) -> dict[str, int]:
     from tqdm.auto import tqdm
 
     views = [name for name in ABOUT if name != "interaction"]
@@ -532,10 +531,11 @@ def _materialise(store: FeatureStore, until: datetime, root: Path) -> dict[str, 
     return counts
 
 
-def _newest(path: Path, keys: list[str], until: datetime) -> pl.DataFrame:
-    """The newest row of each key up to a moment."""
+def _newest(path: Path, keys: list[str], until: datetime | None) -> pl.DataFrame:
+    """The newest row of each key up to a moment (None: of all, whatever the clock of this machine shows)."""
     _require_features(path)
-    rows = pl.scan_parquet(path, glob=False).filter(pl.col("event_timestamp") <= until)
+    rows = pl.scan_parquet(path, glob=False)
+    rows = rows if until is None else rows.filter(pl.col("event_timestamp") <= until)
     return rows.sort("event_timestamp").unique(keys, keep="last").sort(keys).collect()
 
 

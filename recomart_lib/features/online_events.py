@@ -24,7 +24,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from recomart_lib.core import paths
+from recomart_lib.core import clock, paths
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import EVENTS, TIMESTAMP
 from recomart_lib.features.base import DECIMALS, MONEY, whole
@@ -77,7 +77,7 @@ class Fresh:
                 self._db.execute("delete from shop")
                 self._db.execute("insert into shop values (?)", (shop,))
             self._db.execute("delete from fresh where timestamp <= ?", (_micro(self.known),))
-            self._db.execute("delete from late where minute < ?", (f"{datetime.now(UTC) - KEPT:{MINUTE}}",))
+            self._db.execute("delete from late where minute < ?", (f"{clock.now() - KEPT:{MINUTE}}",))
 
     def fill(self, rows: Iterable[pl.DataFrame]) -> None:
         """Add what the zone holds (`commit_log.read_since`): a killed consumer may have added fewer events."""
@@ -97,7 +97,7 @@ class Fresh:
                 with self._db:
                     self._db.executemany(f"insert or ignore into fresh values ({marks})", records.rows())
                 with self._db:
-                    self._db.executemany(COUNT_LATE, _lateness(new, datetime.now(UTC)))
+                    self._db.executemany(COUNT_LATE, _lateness(new, clock.now()))
         except sqlite3.OperationalError as problem:
             raise UserError(
                 f"{FILE} cannot be written: {problem}. The events are durable; a consumer that starts adds them here."

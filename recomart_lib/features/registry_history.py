@@ -13,13 +13,13 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
 
+from recomart_lib.core import clock
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
 from recomart_lib.features.base import Definition
@@ -159,7 +159,7 @@ def record(
                 connection.execute(sa.insert(PINNED), rows)
         last = connection.execute(sa.select(RUNS).order_by(RUNS.c.id.desc()).limit(1)).mappings().first()
         if last is None or any(last[key] != value for key, value in run.items()):
-            now = datetime.now(UTC).isoformat(timespec="seconds")
+            now = clock.now().isoformat(timespec="seconds")
             connection.execute(sa.insert(RUNS), {"applied_at": now, **run})
 
 

@@ -53,8 +53,8 @@ def verified(lake_tables: Collection[LakeTable]) -> str:
         else ""
     )
     return (
-        f"**All {plural(n_files, 'Parquet file')} of the lake that the pipeline reads ({number(n_bytes / 1e6)} MB) are "
-        f"what was ingested:** their hashes equal those in the manifests.{earlier}"
+        f"**{plural(n_files, 'Parquet file')} of the lake verified ({number(n_bytes / 1e6)} MB), all that the pipeline reads: "
+        f"unchanged since the ingestion.**{earlier}"
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
+from recomart_lib.core import clock
 from recomart_lib.stream import commit_log, latency
 from recomart_lib.stream.commit_log import COUNTS, Zone
 
@@ -41,7 +42,7 @@ def totals(zone: Zone) -> dict[str, Any]:
 
 def recent(zone: Zone, last_minutes: int, now: datetime | None = None) -> dict[str, Any]:
     """Return the same sums over the last minutes, and events_per_s (over the minutes with messages)."""
-    since = f"{(now or datetime.now(UTC)) - timedelta(minutes=last_minutes):{latency.MINUTE}}"
+    since = f"{(now or clock.now()) - timedelta(minutes=last_minutes):{latency.MINUTE}}"
     records = [record for minute, record in commit_log.minutes(zone).items() if minute >= since]
     total = {name: sum(record[name] for record in records) for name in COUNTS}
     busy = sum(record["n_messages"] > 0 for record in records)

@@ -199,6 +199,19 @@ def test_only_what_is_older_than_a_moment_goes_online(tmp_path, store):
     assert feature_store.online_user("u0", root=root)["as_of"] is None
 
 
+def test_the_newest_values_go_online_even_if_the_clock_is_behind_them(tmp_path):
+    root, later = new_root(tmp_path / "root"), SECOND.replace(year=2999)
+    tables = write(root)
+    newest = pl.when(event_timestamp=SECOND).then(pl.lit(later)).otherwise("event_timestamp").cast(TIMESTAMP)
+    for name in ("user", "user_history"):
+        path = root / "data" / "features" / f"{name}.parquet"
+        pl.read_parquet(path).with_columns(event_timestamp=newest).write_parquet(path)
+    feature_store.apply("data1", SETTINGS, root)
+    feature_store.materialise(root=root)
+    person = {name: value for name, value in feature_store.online_user("u4", root=root).items() if name != "as_of"}
+    assert person == {name: value for name, value in stored(tables, "user", SECOND, "u4").items() if name != "as_of"}
+
+
 def test_without_a_store_advice_is_given(tmp_path):
     root = new_root(tmp_path / "root")
     with pytest.raises(UserError, match="dvc repro 05_features"):
