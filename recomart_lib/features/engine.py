@@ -7,6 +7,7 @@ Polars tables: which statement held at a moment is chosen before the engine comp
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 
 Engine = Literal["polars", "spark"]
+# variables that say where a Spark is configured; without any, it is a local one
+CONFIGURED_BY = {"SPARK_HOME", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS", "PYSPARK_GATEWAY_PORT"}
 FILES = ("events", "users_history", "items_history")
 
 
@@ -147,6 +150,15 @@ def check(engine: Engine) -> None:
         )
 
 
+def _stay_on_this_machine() -> None:
+    """Let a local Spark listen on 127.0.0.1; by default it listens on the network, without a password.
+
+    A Spark that is configured elsewhere may be a cluster, whose workers have to reach this process: it stays as it is.
+    """
+    if not CONFIGURED_BY & os.environ.keys():
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # the keys spark.driver.host and bindAddress precede it
+
+
 @lru_cache(maxsize=1)
 def session() -> SparkSession:
     """The running Spark session (a cluster's), or a new local one, in UTC and without console output.
@@ -157,6 +169,7 @@ def session() -> SparkSession:
         If PySpark or Java is missing; the message says how to install it.
     """
     check("spark")
+    _stay_on_this_machine()
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import polars as pl
 import pytest
@@ -61,6 +63,22 @@ def test_missing_spark_is_reported_with_the_command_to_install_it(monkeypatch):
     engine.check("polars")
 
 
+def test_a_local_spark_listens_on_this_machine_only(monkeypatch):
+    for name in (*engine.CONFIGURED_BY, "SPARK_LOCAL_IP"):
+        monkeypatch.delenv(name, raising=False)
+    with monkeypatch.context() as patch:
+        patch.setenv("SPARK_LOCAL_IP", "192.0.2.1")
+        engine._stay_on_this_machine()
+        assert os.environ["SPARK_LOCAL_IP"] == "192.0.2.1"
+    with monkeypatch.context() as patch:
+        patch.setenv("SPARK_CONF_DIR", "/etc/spark")
+        engine._stay_on_this_machine()
+        assert "SPARK_LOCAL_IP" not in os.environ
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    engine._stay_on_this_machine()
+    assert os.environ["SPARK_LOCAL_IP"] == "127.0.0.1"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("asked", [False, True], ids=["known pairs", "asked pairs"])
 def test_spark_computes_what_polars_computes(tmp_path, asked):
@@ -71,6 +89,7 @@ def test_spark_computes_what_polars_computes(tmp_path, asked):
         compute(engine.scan(tmp_path, "America/New_York", name), utc(2024, 1, 20), Features(), pairs)
         for name in ("polars", "spark")
     )
+    assert engine.session().conf.get("spark.driver.host") in ("localhost", "127.0.0.1")
     for entity, table in polars.items():
         assert table.height > 1
         assert table.schema == spark[entity].schema
