@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def serve(root: Path, port: int, reports_port: int) -> None:
     UserError
         If a port is taken, or if the daemon has ended by itself.
     """
-    setup_interrupt_handlers()  # SIGTERM like Ctrl-C
+    _treat_as_ctrl_c()
     with ExitStack() as stack:
         stack.enter_context(suppress(KeyboardInterrupt))
         sockets = [sock for number in (port, reports_port) for sock in _listen(number, stack)]
@@ -61,6 +62,13 @@ def serve(root: Path, port: int, reports_port: int) -> None:
         target = WorkspaceFileTarget(paths=[str(workspace)])
         context = stack.enter_context(WorkspaceProcessContext(instance, target, version=dagster_version))
         _run(webserver.application(context, root / paths.REPORTS, port, reports_port), sockets, daemon, port)
+
+
+def _treat_as_ctrl_c() -> None:
+    """End at SIGTERM, and when the terminal is closed (unless `nohup` says to ignore that), as at Ctrl-C."""
+    setup_interrupt_handlers()
+    if os.name == "posix" and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGINT))
 
 
 def _listen(port: int, stack: ExitStack) -> Iterator[socket.socket]:

@@ -1,4 +1,4 @@
-"""Real jobs on a small shop, and the web UI in a real browser (all slow)."""
+"""Real jobs on a small shop, and the web UI in a real browser (slow)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import httpx
 import psutil
@@ -22,7 +24,10 @@ import pytest
 from projects import BIN, change, new_project, run
 
 dagster = pytest.importorskip("dagster", reason="NO DAGSTER: pip install --no-deps -r requirements-orchestration.lock")
-pytestmark = pytest.mark.slow
+# ruff: noqa: E402
+from recomart.orchestration import ui as launcher
+from recomart_lib.core.errors import UserError
+
 MODULE = "recomart.orchestration.definitions"
 GROUPS = ("ingestion", "quality", "features", "model", "serving", "reporting")
 
@@ -54,6 +59,7 @@ def execute(project: Path, job: str) -> str:
     return f"{output}\nstatus {process.returncode}"
 
 
+@pytest.mark.slow
 def test_the_jobs_succeed_one_after_the_other(project):
     for job in (
         "ingestion_only_job",
@@ -68,6 +74,7 @@ def test_the_jobs_succeed_one_after_the_other(project):
     assert run(project, "dvc", "status").stdout.startswith("Data and pipelines are up to date")
 
 
+@pytest.mark.slow
 def test_a_dirty_shop_fails_at_the_gate_with_the_rules_named(project):
     change(project, validate={"min_quality": 0.999})
     output = execute(project, "validation_only_job")
@@ -79,6 +86,7 @@ def test_a_dirty_shop_fails_at_the_gate_with_the_rules_named(project):
     assert execute(project, "validation_only_job").endswith("status 0")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_a_cancelled_run_stops_its_kernel_and_the_next_one_goes_on(project):
     assert execute(project, "validation_only_job").endswith("status 0")
@@ -116,72 +124,204 @@ def webhook() -> Iterator[tuple[str, queue.Queue]]:
         server.shutdown()
 
 
+class ServedUi(NamedTuple):
+    """A running `recomart ui`: its addresses, its process, and the file with its output."""
+
+    address: str
+    reports: str
+    process: subprocess.Popen
+    output: Path
+
+    def daemon(self) -> psutil.Process:
+        return next(child for child in self.children() if "recomart.orchestration.daemon" in child.cmdline())
+
+    def code_server(self) -> psutil.Process:
+        return next(child for child in self.children() if "code-server" in child.cmdline())
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def ask(self, query: str) -> dict:
+        return httpx.post(f"{self.address}/graphql", json={"query": query}, timeout=30).json()["data"]
+
+
+def free_ports() -> list[int]:
+    with socket.socket() as first, socket.socket() as second:
+        for one in (first, second):
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in (first, second)]
+
+
+def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
+
+
 @pytest.fixture
-def ui(project, webhook, monkeypatch) -> Iterator[str]:
-    """The address of `dagster dev` on a free port."""
+def ui(project, webhook, monkeypatch, tmp_path) -> Iterator[ServedUi]:
+    """`recomart ui` on free ports."""
     monkeypatch.setenv("RECOMART_WEBHOOK", webhook[0])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = start(
-        project,
-        "dev",
-        "-m",
-        MODULE,
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(120):
-            try:
-                httpx.get(f"{address}/server_info").raise_for_status()
-                break
-            except httpx.HTTPError:
-                time.sleep(0.5)
-        yield address
-    finally:
-        tree = [process, *psutil.Process(process.pid).children(recursive=True)]
+    port, reports_port = free_ports()
+    command = (sys.executable, "-m", "recomart.cli.app", "ui", "--port", str(port), "--reports-port", str(reports_port))
+    output = tmp_path / "output"
+    with output.open("w") as file:
+        process = subprocess.Popen(
+            command, cwd=project, env=surroundings(project), start_new_session=True, stdout=file, stderr=file
+        )
+    served = ServedUi(f"http://localhost:{port}", f"http://localhost:{reports_port}", process, output)
+    wait_until(lambda: "The web UI is at" in output.read_text(), 60, output.read_text())
+    wait_until(lambda: MODULE in str(served.ask(LOCATIONS)), 60, "the definitions were not loaded")
+    tree = [psutil.Process(process.pid), *served.children()]
+    yield served
+    if process.poll() is None:
         process.send_signal(signal.SIGINT)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            for one in tree:
-                one.kill()
+    for one in psutil.wait_procs(tree, timeout=30)[1]:
+        one.kill()
 
 
-def test_a_job_launched_in_the_browser_succeeds_and_shows_its_metadata(ui, tmp_path):
-    """Screenshots go to RECOMART_SCREENSHOTS, if that names a folder: docs/images were made so."""
+LOCATIONS = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }"
+
+
+def test_a_port_that_is_taken_is_reported_before_anything_starts(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for ports in ((port, free_ports()[0]), (free_ports()[0], port)):
+            with pytest.raises(UserError, match=rf"^Port {port} cannot be used: .*recomart ui --port N"):
+                launcher.serve(tmp_path, *ports)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+def test_nothing_is_left_behind(ui, number):
+    """Ctrl-C reaches all processes of a terminal; the others only the first one; SIGKILL gives it no time."""
+    children = ui.children()
+    assert len(children) >= 3
+    if number == "SIGINT":
+        os.killpg(ui.process.pid, signal.SIGINT)
+    else:
+        ui.process.send_signal(signal.Signals[number])
+    assert ui.process.wait(30) == (-signal.SIGKILL if number == "SIGKILL" else 0), ui.output.read_text()
+    left = psutil.wait_procs(children, timeout=90 if number == "SIGKILL" else 5)[1]  # code servers wait for 45 s
+    assert not left
+    assert "Traceback" not in ui.output.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_dead_process_is_reported(ui):
+    dead = ui.code_server()
+    dead.kill()
+    wait_until(lambda: "Code server process has exited" in ui.output.read_text(), 30, "the code server is dead")
+    wait_until(lambda: ui.code_server().pid != dead.pid, 30, "no code server was started")
+    wait_until(lambda: "LOADED" in str(ui.ask(LOCATIONS)), 30, "the new one is not used")
+    ui.daemon().kill()
+    assert ui.process.wait(60) == 1
+    assert "The Dagster daemon ended by itself (exit status -9; " in ui.output.read_text()
+
+
+ATTACKS = """
+<form method=post target=sink action="UI/graphql?query=MUTATION"><input name=a></form>
+<iframe name=sink></iframe> <iframe id=framed src="UI/"></iframe> <img src="UI/graphql?query=MUTATION">
+<script>
+document.forms[0].submit();
+const body = JSON.stringify({query: "MUTATION"}), results = [];
+const done = (name, how) => { results.push(name + " " + how); document.title = results.sort().join(", "); };
+const send = (name, options) => fetch("UI/graphql", {method: "POST", body, ...options})
+  .then(response => done(name, response.type), () => done(name, "failed"));
+send("text", {mode: "no-cors"});
+send("json", {headers: {"Content-Type": "application/json"}});
+const socket = new WebSocket("UI/graphql".replace("http", "ws"), "graphql-ws");
+socket.onopen = () => done("socket", "opened");
+socket.onerror = () => done("socket", "failed");
+</script>
+"""
+MUTATION = "mutation { setAutoMaterializePaused(paused: true) }"
+
+
+@pytest.fixture
+def hostile_page(ui) -> Iterator[str]:
+    """The address of a page of another origin that attacks the web UI in every way that a browser offers."""
+
+    class Site(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(ATTACKS.replace("UI", ui.address).replace("MUTATION", MUTATION).encode())
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@contextmanager
+def browser_page() -> Iterator[Any]:
+    """A tab of Chromium."""
     playwright = pytest.importorskip("playwright.sync_api", reason="NO PLAYWRIGHT: pip install playwright")
     if not (browser := shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")):
         pytest.skip("NO BROWSER: there is no chromium here")
-    pictures = Path(os.environ.get("RECOMART_SCREENSHOTS", tmp_path))
     with playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
         page = chromium.new_page(viewport={"width": 1400, "height": 800})
         page.set_default_timeout(60_000)
+        yield page
+        chromium.close()
+
+
+@pytest.mark.slow
+def test_a_hostile_page_in_the_same_browser_changes_nothing(ui, hostile_page):
+    with browser_page() as page:
+        page.goto(hostile_page)
+        page.wait_for_function("document.title.split(', ').length == 3")
+        assert page.title() == "json failed, socket failed, text opaque"
+        page.wait_for_timeout(2_000)  # form and image
+    assert ui.ask("{ instance { autoMaterializePaused } }") == {"instance": {"autoMaterializePaused": False}}
+    said = ui.output.read_text()
+    assert said.count("refused: POST '/graphql'") == 2, said  # the preflight of the JSON is refused instead
+    for refused in ("OPTIONS '/graphql'", "GET '/graphql'", "GET '/'", "WebSocket '/graphql'"):
+        assert f"refused: {refused}" in said
+
+
+@pytest.mark.slow
+def test_a_job_launched_in_the_browser_succeeds_and_shows_its_metadata(ui, tmp_path):
+    """Screenshots go to RECOMART_SCREENSHOTS, if that names a folder: docs/images were made so."""
+    pictures = Path(os.environ.get("RECOMART_SCREENSHOTS", tmp_path))
+    with browser_page() as page:
         expanded = ",".join(f"global@global:{group}" for group in GROUPS)
-        page.goto(f"{ui}/asset-groups?expanded={expanded}")
+        page.goto(f"{ui.address}/asset-groups?expanded={expanded}")
         for stage in ("01_ingest", "05_features", "index"):
             page.get_by_text(stage, exact=True).first.wait_for()
         page.wait_for_timeout(3_000)  # the graph moves into its place
         page.screenshot(path=pictures / "orchestration_graph.png")
-        page.goto(f"{ui}/locations/{MODULE}/jobs/validation_only_job/playground")
+        page.goto(f"{ui.address}/locations/{MODULE}/jobs/validation_only_job/playground")
         page.get_by_text("data/source/simulated").first.wait_for()
         page.get_by_role("button", name="Launch Run").click()
         page.wait_for_url("**/runs/*")
         page.get_by_text("Success", exact=True).first.wait_for(timeout=180_000)
         page.wait_for_timeout(2_000)
         page.screenshot(path=pictures / "orchestration_run.png")
-        page.goto(f"{ui}/assets/02_validate")
+        page.goto(f"{ui.address}/assets/02_validate")
         for text in ("quality score", "rows out", "MD5 in dvc.lock", "preview"):
             page.get_by_text(text).first.wait_for()
         page.screenshot(path=pictures / "orchestration_asset.png")
-        chromium.close()
+        page.get_by_text("View notebook").first.click()
+        page.frame_locator("iframe").get_by_text("02 Validate").first.wait_for()
+        page.screenshot(path=pictures / "orchestration_notebook.png")
+        problems = []
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.goto(f"{ui.reports}/02_validate.html")
+        page.get_by_text("show all code").click()
+        page.get_by_text("hide all code").wait_for()
+        assert not problems
+        page.screenshot(path=pictures / "report.png")
+    assert "refused" not in ui.output.read_text()
 
 
 def cursor(project: Path, sensor: str) -> str | None:
@@ -191,6 +331,7 @@ def cursor(project: Path, sensor: str) -> str | None:
     return states[0].instigator_data.cursor if states and states[0].instigator_data else None
 
 
+@pytest.mark.slow
 def test_new_files_start_a_run_whose_failure_is_sent_to_the_webhook(project, ui, webhook):
     """The daemon's own work: no sensor is called by hand."""
     assert execute(project, "ingestion_only_job").endswith("status 0")

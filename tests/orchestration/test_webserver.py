@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 dagster = pytest.importorskip("dagster", reason="NO DAGSTER: pip install --no-deps -r requirements-orchestration.lock")
+# ruff: noqa: E402
 from dagster._core.workspace.context import BaseWorkspaceRequestContext, WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.asset_daemon import get_auto_materialize_paused, set_auto_materialize_paused
