@@ -19,7 +19,7 @@ from recomart_lib.core import source_files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, as_declared
 from recomart_lib.core.shops import Shop
-from recomart_lib.ingest import lake, lake_verification, manifests, replay
+from recomart_lib.ingest import inventory, lake, lake_verification, manifests, replay
 from recomart_lib.ingest.manifests import Manifest
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources import reader, rest_api
@@ -99,6 +99,11 @@ def ingest(
         were not counted), bytes, first, last, valid_from (the day from which it holds), state
         (new: ingested for the first time; new version: the file has changed; restored: the file has not changed, but
         what the lake had of it was damaged; unchanged: nothing to do).
+
+    Raises
+    ------
+    UserError
+        If a file has too many unreadable lines, or the lake has lost a file that is not delivered any more.
     """
     results: list[Manifest] = []
     for table in shop.delivered:
@@ -120,6 +125,7 @@ def ingest(
             table_results = list(progress)
         _log_counts(table, table_results)
         results += table_results
+    inventory.check(raw, shop.name, shop.delivered)
     day = pl.col("path").str.extract(r"date=(\d{4}-\d{2}-\d{2})").str.to_date().alias("day")
     holds_from = [manifests.holds_from(result) for result in results]
     columns = ["table", "file", "day", *COUNTS, "rows_equal", "bytes", "first", "last", "valid_from", "state"]

@@ -17,14 +17,16 @@ from typing import NamedTuple
 
 import polars as pl
 
+from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.text import plural
-from recomart_lib.ingest import manifests
+from recomart_lib.ingest import inventory, manifests
 from recomart_lib.ingest.manifests import Manifest
 
 PARQUET_END = b"PAR1"  # the last bytes of every Parquet file
 PROBLEMS = {"path": pl.String, "file": pl.String, "problem": pl.String}  # one row: a file of the lake with a problem
 NO_MANIFEST = "has no manifest: no reader sees it"
+LOST = "was in the lake and is no longer, or only in an earlier version"
 NO_HASH = "has no hash, as an earlier version of RecoMart ingested it: it cannot be verified"
 
 
@@ -109,13 +111,14 @@ def verify(raw: Path, progress: Callable[[list], Iterable] = iter) -> pl.DataFra
     paths = manifest_paths(raw)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         found = [row for rows in threads.map(partial(_problems, raw), progress(paths)) for row in rows]
+    found += [(folder, file, LOST) for folder, file in inventory.lost(raw)]
     found += [(_relative(path, raw), None, NO_MANIFEST) for path in _without_manifest(raw, set(paths))]
     return pl.DataFrame(found, schema=PROBLEMS, orient="row")
 
 
 def manifest_paths(raw: Path) -> list[Path]:
     """The manifests of all shops and tables."""
-    return sorted(raw.glob(f"source=*/type=*/{manifests.PATTERN}"))
+    return files.listed(raw, f"source=*/type=*/{manifests.PATTERN}")
 
 
 def _problems(raw: Path, path: Path) -> list[tuple[str, str | None, str]]:
@@ -128,7 +131,7 @@ def _problems(raw: Path, path: Path) -> list[tuple[str, str | None, str]]:
 
 
 def _without_manifest(raw: Path, paths: set[Path]) -> Iterator[Path]:
-    for path in sorted(raw.glob("source=*/type=*/date=*/*.parquet")):
+    for path in files.listed(raw, "source=*/type=*/date=*/*.parquet"):
         if path.with_name(path.name.split(".")[0] + ".json") not in paths:
             yield path
 

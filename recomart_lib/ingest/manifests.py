@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
+from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
 from recomart_lib.ingest import deliveries
 
@@ -61,7 +62,7 @@ def read(path: Path) -> Manifest:
         manifest = _parse(path)
     except (ValueError, RecursionError) as problem:
         raise UserError(
-            f"The manifest {path} is damaged ({_reason(problem)}). Delete it and run `recomart stage 01_ingest`, which "
+            f"The manifest {path} is damaged ({reason(problem)}). Delete it and run `recomart stage 01_ingest`, which "
             "ingests its file again; if that is no longer delivered, `dvc checkout data/raw` restores the manifest."
         ) from None
     return manifest
@@ -79,7 +80,8 @@ def _parse(path: Path) -> Manifest:
     return manifest
 
 
-def _reason(problem: Exception) -> str:
+def reason(problem: Exception) -> str:
+    """What is wrong with a JSON file, in a few words."""
     if not isinstance(problem, ValidationError):
         return str(problem)
     first = problem.errors(include_url=False, include_input=False)[0]
@@ -88,7 +90,7 @@ def _reason(problem: Exception) -> str:
 
 def versions(raw: Path, shop: str, table: str) -> list[Manifest]:
     """All versions of all files of a table: by their numbers; those without a number, which are older, by the clock."""
-    paths = (raw / f"source={shop}" / f"type={table}").glob(PATTERN)
+    paths = files.listed(raw / f"source={shop}" / f"type={table}", PATTERN)
     return sorted(map(read, paths), key=_order)
 
 
@@ -112,8 +114,8 @@ def last_ingestion(raw: Path, shop: str, tables: list[str]) -> datetime:
 
 def fingerprint(raw: Path, shop: str, tables: list[str]) -> str:
     """16 digits that change when readers see other files than before."""
-    files = [f"{table} {m['file']} {m['sha256']}" for table in tables for m in newest(raw, shop, table).values()]
-    return hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
+    seen = [f"{table} {m['file']} {m['sha256']}" for table in tables for m in newest(raw, shop, table).values()]
+    return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:16]
 
 
 def version_of(manifest: Manifest) -> str:
