@@ -26,14 +26,14 @@ import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from recomart_lib.core import files
+from recomart_lib.core import clock, files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import EVENTS
 from recomart_lib.stream import zone_files
@@ -125,11 +125,7 @@ def note_sent(zone: Zone, partition: str, offset: int) -> None:
 
     A note that is lost does no harm, unless the broker loses the group's offset, too: then they are sent again.
     """
-    path = zone.root / "sent" / partition
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    temporary.write_text(f"{offset}\n", encoding="utf-8")
-    temporary.replace(path)
+    files.write_text(zone.root / "sent" / partition, f"{offset}\n")
 
 
 def _noted_sent(zone: Zone, partition: str) -> int:
@@ -168,7 +164,7 @@ def commit(
         record[name] = zone_files.write(zone.root, table, path) if table.height else None
     if rows.height or dead.height:
         files.sync_folder(segments)
-    record |= {**stats(), "committed_at": datetime.now(UTC).isoformat()}
+    record |= {**stats(), "committed_at": clock.now().isoformat()}
     try:
         create_atomically(zone.root / "log" / partition / f"{first:020d}.json", record)
     except FileExistsError:
@@ -265,9 +261,14 @@ def add_minutes(before: dict[str, Commit], records: Iterable[Commit]) -> dict[st
     }
 
 
+def compactions(zone: Zone) -> list[Path]:
+    """The files of compactions, oldest first; files with other names are not ours."""
+    return [path for path in files.listed(zone.root / "compacted", "*.json") if path.stem.isdecimal()]
+
+
 def latest_compaction(zone: Zone) -> Commit:
     """The state that the newest compaction wrote (see `compaction.compact`)."""
-    newest = max(zone.root.glob("compacted/*.json"), default=None)
+    newest = max(compactions(zone), default=None)
     return EMPTY | read_json(newest) if newest else EMPTY
 
 
@@ -346,6 +347,20 @@ def _check(record: Commit) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
+def _require_place(record: Commit, path: Path) -> None:
+    """ValueError or KeyError if a record is not of the place where its file is: such a chain might have no end."""
+    if path.parent.name == "compacted":
+        _ = [record[key] for key in STATE_KEYS]
+        name, place = f"{record['number']:08d}", "compacted"
+    else:
+        _ = [record[key] for key in COMMIT_KEYS]
+        name, place = f"{record['first']:020d}", record["partition"]
+    if (place, name) != (path.parent.name, path.stem):
+        raise ValueError(f"it is a copy of {place}/{name}")
+    if not record.get("first", 0) < record.get("next", 1):
+        raise ValueError("it ends before it begins")
+
+
 def read_json(path: Path) -> Commit:
     """Read a commit or compaction; a damaged file raises a `UserError`. Those of earlier versions have no `check`."""
     try:
@@ -353,9 +368,7 @@ def read_json(path: Path) -> Commit:
         check = record.pop("check", None)
         if check not in (None, _check(record)):
             raise ValueError("its content is not what was committed")
-        _ = [record[key] for key in (STATE_KEYS if path.parent.name == "compacted" else COMMIT_KEYS)]
-        if not record.get("first", 0) < record.get("next", 1):  # a chain of such commits would have no end
-            raise ValueError("it ends before it begins")
+        _require_place(record, path)
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise UserError(
             f"{path} is damaged ({problem}). Restore it: without it, the events that it committed are not read."

@@ -7,6 +7,8 @@ old state or the new one, and a killed compaction leaves only files that nothing
 from __future__ import annotations
 
 import logging
+import math
+import re
 import threading
 import time
 import uuid
@@ -37,7 +39,7 @@ def run_periodically(zone: Zone, every_s: float, stop: threading.Event) -> None:
     """
     while not stop.wait(every_s):
         try:
-            newest = max(zone.root.glob("compacted/*.json"), default=None)
+            newest = max(commit_log.compactions(zone), default=None)
             if newest is None or _age_s(newest) >= every_s:
                 compact(zone)
         except (OSError, UserError, pl.exceptions.PolarsError) as problem:
@@ -230,7 +232,7 @@ def sweep(zone: Zone) -> int:
     commit stay, however old: a batch beyond the end of the log, a compaction with a new number. Returns the number of
     deleted files.
     """
-    states = [commit_log.read_json(path) for path in sorted(zone.root.glob("compacted/*.json"))[-2:]] or [EMPTY]
+    states = [commit_log.read_json(path) for path in commit_log.compactions(zone)[-2:]] or [EMPTY]
     chains = {name: commit_log.commits(zone, name, states[-1]) for name in commit_log.partitions(zone)}
     named = _named_files(states, chains)
     obsolete = [
@@ -271,12 +273,13 @@ def _superseded_compactions(zone: Zone, states: list[Commit]) -> list[Path]:
     folders = ("date=*", "rest", "dead")
     merged = [path for folder in folders for path in zone.root.glob(f"{folder}/*.parquet")]
     superseded = [path for path in merged if _number(path) <= states[-1]["number"]]
-    return superseded + [path for path in zone.root.glob("compacted/*.json") if _number(path) < states[0]["number"]]
+    return superseded + [path for path in commit_log.compactions(zone) if _number(path) < states[0]["number"]]
 
 
-def _number(path: Path) -> int:
-    """The offset or compaction number at the start of a file's name."""
-    return int(path.name.split(".")[0].split("-")[0])
+def _number(path: Path) -> float:
+    """The offset or compaction number at the start of a file's name; infinite for a file that is not ours."""
+    digits = re.match(r"\d+", path.name)
+    return int(digits[0]) if digits else math.inf
 
 
 def _is_old(path: Path) -> bool:

@@ -107,11 +107,15 @@ def _sha256(path: Path, *_: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def is_dead(file: File) -> bool:
+    """Whether a file has dead letters, not events."""
+    return file["path"].endswith(".dead.parquet") or file["path"].startswith("dead/")
+
+
 def contents(file: File) -> str:
     """Which rows a file has: `3 events: t-0 offsets 0 to 4`."""
     path = Path(file["path"])
-    is_dead = path.name.endswith(".dead.parquet") or path.parts[0] == "dead"
-    rows = plural(file["rows"], "dead letter" if is_dead else "event")
+    rows = plural(file["rows"], "dead letter" if is_dead(file) else "event")
     day = f" of {path.parts[0].removeprefix('date=')}" if path.parts[0].startswith("date=") else ""
     if offsets := file.get("offsets"):
         return f"{rows}{day}: " + ", ".join(f"{name} offsets {low} to {high}" for name, (low, high) in offsets.items())
