@@ -43,7 +43,7 @@ def check(raw: Path, shop: str, tables: list[str]) -> None:
     if names := _lost(stored, present):
         raise UserError(
             f"The lake has lost {plural(len(names), 'file')}, or their newest versions: {', '.join(names[:5])}"
-            f"{', ...' if names[5:] else ''}. Restore them with `dvc checkout data/raw`, or deliver them again. If this "
+            f"{', ...' if names[5:] else ''}. Restore: run `dvc checkout data/raw`, or deliver them again. If this "
             f"was on purpose, delete {_path(raw, shop)} as well."
         )
     if (changed := stored | present) != stored:
@@ -94,6 +94,6 @@ def _read(raw: Path, shop: str) -> Inventory:
         return _STORED.validate_json(path.read_bytes())
     except ValueError as problem:
         raise UserError(
-            f"The inventory {path} is damaged ({manifests.reason(problem)}). Delete it and run `dvc checkout data/raw`; "
+            f"The inventory {path} is damaged ({manifests.reason(problem)}). Delete it and run `dvc checkout data/raw` "
             "or, to take what the lake has now as complete, `recomart stage 01_ingest`."
         ) from None
