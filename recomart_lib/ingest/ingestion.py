@@ -19,7 +19,7 @@ from recomart_lib.core import source_files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, as_declared
 from recomart_lib.core.shops import Shop
-from recomart_lib.ingest import inventory, lake, lake_verification, manifests, replay
+from recomart_lib.ingest import inventory, lake, lake_verification, manifests, replay, superseded
 from recomart_lib.ingest.manifests import Manifest
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources import reader, rest_api
@@ -89,7 +89,7 @@ def ingest(
     """Ingest all new or changed files of a shop, and the files that `recomart quarantine replay` left for it.
 
     Each day of streamed events (`commit_log.day_files`) becomes one file, stream/events-<day>.parquet. When the day
-    has grown, it becomes a new version of this file.
+    has grown, it becomes a new version of this file, and the earlier one is deleted.
 
     Returns
     -------
@@ -126,6 +126,7 @@ def ingest(
         _log_counts(table, table_results)
         results += table_results
     inventory.check(raw, shop.name, shop.delivered)
+    superseded.prune(raw, shop.name, "events", STREAM)
     day = pl.col("path").str.extract(r"date=(\d{4}-\d{2}-\d{2})").str.to_date().alias("day")
     holds_from = [manifests.holds_from(result) for result in results]
     columns = ["table", "file", "day", *COUNTS, "rows_equal", "bytes", "first", "last", "valid_from", "state"]
