@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -17,13 +16,13 @@ from recomart.cli.output import echo, printable, show_table
 from recomart.project import params
 from recomart.project.params import Params
 from recomart.streaming import consumer, demo, producer, quarantine, status
-from recomart_lib.core import paths, shops
+from recomart_lib.core import clock, paths, shops
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.text import plural
 from recomart_lib.features import online_events
 from recomart_lib.prepare import cleaning
 from recomart_lib.recommend import live_lists
-from recomart_lib.stream import commit_log, compaction, latency
+from recomart_lib.stream import commit_log, compaction, latency, verification
 from recomart_lib.stream.commit_log import Zone
 from recomart_lib.stream_report import sessions
 from recomart_lib.validate import quality_rules
@@ -133,7 +132,7 @@ def stream_consume(
     shop, zone = shops.load(parameters.base.shop), zone_of(parameters)
     rules = quality_rules.of_shop(parameters.validate_, shop)
     fresh = online_events.Fresh(paths.root(), shop.name, parameters.prepare, "purchase" in shop.relevant_events)
-    fresh.fill(commit_log.read_since(zone, fresh.known))
+    fresh.fill(commit_log.read_since(zone, fresh.known, intact_only=True))
     stopped = threading.Event()
     compactor = threading.Thread(
         target=compaction.run_periodically, args=(zone, parameters.stream.compact_every_s, stopped)
@@ -187,9 +186,30 @@ def _sentence(totals: dict[str, float]) -> str:
 def stream_compact() -> None:
     """Merge the streaming zone's small files into one per day, as stage 01_ingest does."""
     zone = zone_of(params.load())
-    state = compaction.compact(zone)
+    state = compaction.compact_all(zone)
     rows = [day["rows"] for day in state["days"].values()]
     echo(f"{plural(sum(rows), 'event')} of {plural(sum(map(bool, rows)), 'day')} in {zone.root}.")
+
+
+@app.command("verify", epilog=examples("recomart stream verify"))
+def stream_verify(rows: Rows = 20) -> None:
+    """Check all commits, compactions and files of the streaming zone; exit status 1 if one is damaged.
+
+    The zones of all shops are checked. Nothing is changed.
+    """
+    folder, checked, n_files = paths.place(paths.STREAMING), [], 0
+    for zone in verification.zones(folder):
+        problems, n = verification.verify(zone)
+        checked.append(problems.with_columns(path=pl.concat_str(pl.lit(f"{zone.root.relative_to(folder)}/"), "path")))
+        n_files += n
+    problems = pl.concat([pl.DataFrame(schema=verification.PROBLEMS), *checked])
+    if problems.height:
+        show_table(problems, rows)
+        raise UserError(
+            f"{plural(problems.height, 'problem')} in {folder} ({plural(n_files, 'file')} checked). Restore these "
+            "files from a backup; without one, see `Damaged files` in docs/streaming.md."
+        )
+    echo(f"All {plural(n_files, 'file')} of the streaming zone are unchanged.")
 
 
 @app.command(
@@ -222,7 +242,7 @@ def stream_quarantine(
     if event_id:
         chosen = quarantine.named(zone, event_id, reason)
     else:
-        chosen = quarantine.rejected(zone, parameters.stream, rules, datetime.now(UTC))
+        chosen = quarantine.rejected(zone, parameters.stream, rules, clock.now())
     if dry_run:
         _show_chosen(chosen, rows)
         echo(f"{plural(chosen.height, 'event')} would become dead letters. Nothing was changed.")
