@@ -15,7 +15,7 @@ from recomart.cli.options import Rows, Source, examples
 from recomart.cli.output import echo, show_fields, show_table, warn
 from recomart.cli.writing import writing
 from recomart.project import params, params_writer
-from recomart_lib.core import auth_variables, files, paths, shops, source_files
+from recomart_lib.core import files, paths, shops, source_files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop
 from recomart_lib.core.text import plural
@@ -74,7 +74,7 @@ def shop_resolve() -> None:
     parameters = params.load()
     shop = shops.load(parameters.base.shop)
     quality_rules.rules(quality_rules.of_shop(parameters.validate_, shop))
-    auth_variables.check(shop, parameters.ingest.auth_variables)
+    shops.check_auth(shop, parameters.ingest.auth_variables)
     text = json.dumps(shops.resolved(shop), indent=1, ensure_ascii=False, sort_keys=True)
     with writing("recomart shop resolve"):
         files.write_text(paths.place(paths.RESOLVED_SHOP), text + "\n")
@@ -131,7 +131,7 @@ def shop_check(
     folder = source or _folder(declared.name)
     parameters = params.load()
     quality_rules.of_shop(parameters.validate_, declared)
-    auth_variables.check(declared, parameters.ingest.auth_variables)
+    shops.check_auth(declared, parameters.ingest.auth_variables)
     echo(f"{path} is valid: {declared.title}.")
     ingestion.check(declared, folder, parameters.ingest)
     for entry in source_files.left_out(declared, folder, parameters.ingest.follow_links):
@@ -173,7 +173,7 @@ def shop_use(
     parameters = params.load()
     before = parameters.base
     shop = shops.load(name or before.shop)
-    auth_variables.check(shop, parameters.ingest.auth_variables)
+    shops.check_auth(shop, parameters.ingest.auth_variables)
     folder = source or (paths.SOURCE / shop.name)
     if shop.api:
         paths.place(folder).mkdir(parents=True, exist_ok=True)  # stage 01 fetches the tables into it

@@ -11,7 +11,7 @@ from dagster import Array, Enum, EnumValue, Field, InitResourceContext, Resource
 
 from recomart.project import params, params_writer
 from recomart.project.params import Params
-from recomart_lib.core import auth_variables, config, paths, project_lock, shops
+from recomart_lib.core import config, paths, project_lock, shops
 from recomart_lib.core.errors import UserError
 
 FILE = "params.yaml"
@@ -89,7 +89,7 @@ def validated(values: Values) -> Values:
         base["source"] = (paths.SOURCE / base["shop"]).as_posix()
     parameters = config.validated(Params, merged, Path("the launchpad's resources.params.config"))
     shop = shops.load(base["shop"])
-    auth_variables.check(shop, parameters.ingest.auth_variables)
+    shops.check_auth(shop, parameters.ingest.auth_variables)
     if not (shop.simulated or shop.api or paths.place(base["source"]).is_dir()):
         raise UserError(
             f"base.source: there is no folder {base['source']}. Give the folder with the files of '{shop.name}'."

@@ -7,13 +7,6 @@ name variables that begin with RECOMART_, and those that params.yaml lists; neve
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from typing import TYPE_CHECKING
-
-from recomart_lib.core.errors import UserError
-
-if TYPE_CHECKING:
-    from recomart_lib.core.shops import Shop
 
 PREFIX = "RECOMART_"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -27,20 +20,3 @@ def problem(name: str) -> str | None:
     if not NAME.fullmatch(name):
         return "the name of an environment variable has letters, digits and _ only"
     return "the project's own variables are not sent to anyone" if name.upper() in OWN else None
-
-
-def check(shop: Shop, allowed: Collection[str]) -> None:
-    """Refuse a shop file whose `api.auth.env` names a variable that is neither RECOMART_... nor listed in params.yaml.
-
-    Parameters
-    ----------
-    allowed
-        `ingest.auth_variables` of params.yaml.
-    """
-    auth = shop.api.auth if shop.api else None
-    if auth is None or auth.env.startswith(PREFIX) or auth.env in allowed:
-        return
-    raise UserError(
-        f"shops/{shop.name}.yaml: api.auth.env names {auth.env}, which may be a secret of another program. Call the "
-        f"variable {PREFIX}{auth.env.upper()}, or allow it in params.yaml: ingest.auth_variables: [{auth.env}]"
-    )

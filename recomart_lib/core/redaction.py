@@ -21,11 +21,10 @@ from recomart_lib.core import auth_variables
 MASK = "***"
 MIN_LENGTH = 6  # characters of a secret
 MIN_LENGTH_CONFIGURED = 4  # ... in a variable that the configuration names
-MIN_LINE = 16  # characters of a line of a secret with several lines, as a private key: it is replaced by itself, too
-WORDS = "TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|PW|KEY|APIKEY|CREDENTIAL|CRED|AUTH|AUTHORIZATION|BEARER|COOKIE|JWT"
-SECRET_NAME = re.compile(
-    rf"(?:^|_)(?:{WORDS})S?\d*(?:_|$)|(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|APIKEY)S?\d*(?:_|$)"
-)
+MIN_LINE = 16  # characters of a line of a private key or another secret with several lines: replaced by itself, too
+WORDS = "PASS|PWD|PW|KEY|CREDENTIAL|CRED|AUTH|AUTHORIZATION|BEARER|COOKIE|JWT"
+ENDS_OF_WORDS = "TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|APIKEY"  # also of PGPASSWORD
+SECRET_NAME = re.compile(rf"(?:(?:^|_)(?:{WORDS})|{ENDS_OF_WORDS})S?\d*(?:_|$)")
 ADDRESS_NAME = re.compile(r"(?:^|_)(?:URL|URI|DSN|CONN|CONNSTR|CONNECTION|CONNECTION_STRING)$")
 # variables of a shell or desktop, not secrets: their values are in most paths and messages
 NO_SECRETS = {"PWD", "OLDPWD", "HOME", "USER", "USERNAME", "LOGNAME", "PATH", "HOSTNAME", "SHELL", "SSH_AUTH_SOCK"}

@@ -5,6 +5,7 @@ Users add a shop by writing such a file; the code does not depend on the name of
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from recomart_lib.core import names, paths
+from recomart_lib.core import auth_variables, files, names, paths
 from recomart_lib.core.config import Strict, suggestion, validated
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TABLES
@@ -122,6 +123,11 @@ class Shop(Strict):
         return [name for name in TABLES if self.table(name).kind != "derived"]
 
 
+def all_names() -> list[str]:
+    """The names of all shops; files of editors and folders in shops/ are none."""
+    return [file.stem for file in files.listed(paths.place(paths.SHOPS), "*.yaml")]
+
+
 def load(name: str) -> Shop:
     """The shop of shops/<name>.yaml.
 
@@ -132,8 +138,7 @@ def load(name: str) -> Shop:
     """
     path = paths.place(paths.SHOPS, f"{names.check(name, 'base.shop')}.yaml")
     if not path.exists():
-        others = sorted(file.stem for file in path.parent.glob("*.yaml"))
-        raise UserError(f"base.shop: there is no {paths.SHOPS}/{name}.yaml. {suggestion(name, others)}")
+        raise UserError(f"base.shop: there is no {paths.SHOPS}/{name}.yaml. {suggestion(name, all_names())}")
     if not path.resolve().is_relative_to(path.parent.resolve()):
         raise UserError(
             f"{paths.SHOPS}/{name}.yaml is a link to {path.resolve()}, which is not in {paths.SHOPS}/. Copy the file."
@@ -154,6 +159,24 @@ def resolved(shop: Shop) -> dict[str, Any]:
     DVC tracks single keys of this form (see dvc.yaml: shop): it cannot track a key that a file may leave out.
     """
     return shop.model_dump(mode="json")
+
+
+def check_auth(shop: Shop, allowed: Collection[str]) -> None:
+    """Refuse a shop file whose `api.auth.env` names a variable that is neither RECOMART_... nor listed in params.yaml.
+
+    Parameters
+    ----------
+    allowed
+        `ingest.auth_variables` of params.yaml.
+    """
+    auth = shop.api.auth if shop.api else None
+    if auth is None or auth.env.startswith(auth_variables.PREFIX) or auth.env in allowed:
+        return
+    raise UserError(
+        f"shops/{shop.name}.yaml: api.auth.env names {auth.env}, which may be a secret of another program. Call the "
+        f"variable {auth_variables.PREFIX}{auth.env.upper()}, or allow it in params.yaml: ingest.auth_variables: "
+        f"[{auth.env}]"
+    )
 
 
 def fetch_hint(shop: Shop) -> str:

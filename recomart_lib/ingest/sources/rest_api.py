@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 from tqdm.auto import tqdm
 
-from recomart_lib.core import auth_variables
+from recomart_lib.core import files, shops
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.secure_transport import is_loopback, may_carry_secret
 from recomart_lib.core.shop_api import Api
@@ -127,7 +127,7 @@ def _secret(shop: Shop, settings: Ingest) -> str:
     auth = shop.api.auth
     if auth is None:
         return ""
-    auth_variables.check(shop, settings.auth_variables)
+    shops.check_auth(shop, settings.auth_variables)
     secret = os.environ.get(auth.env, "")
     if not secret:
         raise UserError(
@@ -171,11 +171,10 @@ def _keep_secret(api: Api, request: httpx.Request) -> None:
 
 def _save(session: Session, target: Path) -> tuple[int, int]:
     """Write all pages, and replace the file once the table is complete; returns (pages, records)."""
-    temporary = target.with_name(f".{target.name}.unfinished")
     n_pages, n_records, total = 0, 0, None
     bar = partial(tqdm, desc=f"fetching {session.table}", unit="records", disable=None)
-    try:
-        with temporary.open("wb") as stream, bar() as progress:
+    with files.complete(target) as unfinished:
+        with unfinished.open("wb") as stream, bar() as progress:
             for page in PAGES[session.shop.api.pagination.style](session):
                 stream.write(page.lines)
                 n_pages, n_records = n_pages + (page.n > 0), n_records + page.n
@@ -189,7 +188,4 @@ def _save(session: Session, target: Path) -> tuple[int, int]:
                 "Try again: pages were truncated or repeated, or the table changed meanwhile. If this number is the "
                 "size of a page, it is not the total: name another key in api.total, or leave it out."
             )
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
     return n_pages, n_records
