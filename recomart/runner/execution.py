@@ -50,8 +50,9 @@ def execute(name: str, notebook: nbformat.NotebookNode, parameters: dict[str, An
         worker = _Worker(lambda: _papermill(name, output, parameters, timer))
         stopped = worker.finish()
         remove_sockets()
+        error = str(stopped) if stopped else _sentence(worker.problem)
         executed = notebook if stopped and not output.exists() else nbformat.read(output, as_version=4)
-        return Execution(executed, str(stopped) if stopped else _sentence(worker.problem), stopped)
+        return Execution(executed, error, stopped)
 
 
 class _Worker(threading.Thread):
@@ -85,6 +86,7 @@ class _Worker(threading.Thread):
             except Stopped as signal:
                 log.warning("%s", signal)
                 stopped = signal
+                logging.getLogger("papermill").disabled = True  # it would log the kernel's death as an error
 
 
 def _papermill(name: str, output: Path, parameters: dict[str, Any], timer: StageTimer) -> None:
@@ -119,10 +121,10 @@ def _config(name: str) -> Config:
     return Config({"KernelManager": manager, "NotebookClient": {"extra_arguments": arguments}})
 
 
-def _sockets_folder() -> Path:
-    """The folder of the project's sockets; the path of a socket must be short, which the project's need not be."""
+def sockets_folder(root: Path) -> Path:
+    """The folder of a project's sockets; the path of a socket must be short, which the project's need not be."""
     user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
-    place = hashlib.sha256(f"{socket.gethostname()}:{paths.root()}".encode()).hexdigest()[:12]
+    place = hashlib.sha256(f"{socket.gethostname()}:{root}".encode()).hexdigest()[:12]
     base = tempfile.gettempdir()
     return Path(base if len(base) <= MAX_BASE else "/tmp", f"recomart-{user}-{place}")
 
@@ -130,7 +132,7 @@ def _sockets_folder() -> Path:
 def _make_sockets_folder() -> Path:
     """An empty folder for this user only. What a killed stage has left in it is deleted: the project's lock is ours."""
     remove_sockets()
-    folder = _sockets_folder()
+    folder = sockets_folder(paths.root())
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
@@ -140,7 +142,7 @@ def _make_sockets_folder() -> Path:
 
 def remove_sockets() -> None:
     """Delete the sockets of the project's kernel."""
-    shutil.rmtree(_sockets_folder(), ignore_errors=True)
+    shutil.rmtree(sockets_folder(paths.root()), ignore_errors=True)
 
 
 def _sentence(problem: BaseException | None) -> str | None:

@@ -17,7 +17,7 @@ import polars as pl
 from recomart.project import logs, params, processes
 from recomart.project.params import Params
 from recomart.reports import changes, index
-from recomart.runner import execution, notebook_file, notebook_html, signals
+from recomart.runner import execution, leftovers, notebook_file, notebook_html, signals
 from recomart.runner.signals import Stopped, Stopper
 from recomart.runner.stage_timer import StageTimer
 from recomart_lib.core import clock, disk, files, paths, project_lock, shops
@@ -68,6 +68,7 @@ def run(name: str) -> None:
         signals.stoppable(_leave_nothing) as stopper,
         project_lock.held(f"stage {name}", processes.outermost_dvc()),
     ):
+        leftovers.remove()
         _run(name, StageTimer(name), stopper)
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from recomart_lib.core import privacy
+from recomart_lib.core import notebook_lock, privacy
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ def complete(path: Path) -> Iterator[Path]:
     So an aborted run or a full disk leaves the old file, and no part of the new one. The name to write to is used by
     no other process; of two writers, the last one wins. A file that exists keeps its mode (see `privacy` for new ones).
     """
+    notebook_lock.before_writing(path)
     for sentence in privacy.protect():
         log.info("%s", sentence)
     make_folder(path.parent)
@@ -88,6 +89,7 @@ def copy(source: Path, target: Path) -> None:
 
 def move_folder(source: Path, target: Path) -> None:
     """Give a complete folder, whose files are on the disk, its name: it appears whole; `target` must not exist."""
+    notebook_lock.before_writing(target)
     source.rename(target)
     sync_folder(target.parent)
 
@@ -103,6 +105,7 @@ def listed(folder: Path, pattern: str) -> list[Path]:
 
 def move(source: Path, target: Path) -> None:
     """Move a file durably; to another file system by a copy beside the target, so that the target appears at once."""
+    notebook_lock.before_writing(target)
     _sync(source)
     try:
         source.replace(target)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SCRATCH = ".scratch"
+
 
 @contextmanager
 def scratch_folder(folder: Path) -> Iterator[Path]:
@@ -30,7 +32,7 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
     What killed processes left there is deleted after a day, as younger folders may be in use. Other things in it (like
     .DS_Store of macOS) are deleted then, too; what cannot be deleted stays, as nobody reads it.
     """
-    scratch = folder / ".scratch"
+    scratch = folder / SCRATCH
     scratch.mkdir(parents=True, exist_ok=True)
     for leftover in scratch.iterdir():
         with suppress(FileNotFoundError):  # its process has just finished

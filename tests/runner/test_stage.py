@@ -152,9 +152,3 @@ def test_a_sidecar_that_cannot_be_written_does_not_hide_the_error(project, caplo
     with pytest.raises(UserError, match="the file is empty"):
         stage.run("04_prepare")
     assert "reports/sidecars cannot be written: a file, or a link to nothing, is where a folder" in caplog.text
-
-
-def test_an_error_of_a_kernel_is_explained_if_the_disk_is_the_reason(project):
-    assert stage._sentence("UserError", "x: no.") == "x: no."
-    assert stage._sentence("KeyError", "'x'") == "KeyError: 'x'"
-    assert "the disk is full" in stage._sentence("ComputeError", "underlying IO error: No space left on device")

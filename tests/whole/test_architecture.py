@@ -180,7 +180,7 @@ REST_PARTS = ("rest_session", "rest_response", "rest_paging")
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [
-        ("papermill", {"recomart.runner.stage"}),
+        ("papermill", {"recomart.runner.execution"}),
         ("concurrent_log_handler", {"recomart.project.logs"}),
         ("feast", {f"recomart_lib.features.{name}" for name in ("feature_store", "registry_code")}),
         ("lightgbm", {"recomart_lib.models.boosted_trees"}),
