@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from recomart_lib.core import files
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
 
@@ -123,7 +124,7 @@ def _tables(folder: Path) -> dict[str, list[bytes]]:
     """Table -> its records as JSON, ready to be sent: dicts would need too much memory."""
     try:
         products = json.loads((folder / "products.json").read_text(encoding="utf-8"))
-        transactions = sorted((folder / "transactions").glob("*.csv"))
+        transactions = files.listed(folder / "transactions", "*.csv")
         if not transactions:
             raise FileNotFoundError("there are no transactions")
         return {
