@@ -20,7 +20,7 @@ import zlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import httpx
 from tenacity import RetryCallState, RetryError, Retrying, retry_if_exception_type
@@ -60,7 +60,7 @@ def fetch(shop: Shop, folder: Path, limits: Ingest) -> Download:
     ----------
     limits
         `timeout_s`: request timeout; `max_attempts`: maximum number of requests; `retry_budget_s`: maximum total
-        waiting time of retries, in seconds.
+        waiting time of retries, in seconds; `max_file_bytes`: maximum size of the file.
 
     Raises
     ------
@@ -247,9 +247,19 @@ def _receive(response: httpx.Response, request: _Request, start: int, block_size
         if not start:
             request.version.write_text(_version(response), encoding="latin-1")
         for block in response.iter_raw():
+            if stream.tell() + len(block) > request.limits.max_file_bytes:
+                _refuse_size(request)
             stream.write(block)
             block_sizes.append(len(block))
             progress.update(len(block))
+
+
+def _refuse_size(request: _Request) -> NoReturn:
+    _delete_partial(request)
+    raise UserError(
+        f"{request.url} is larger than ingest.max_file_bytes = {request.limits.max_file_bytes:,} (in params.yaml). Is "
+        f"this the data set's address (shops/{request.shop}.yaml: fetch.url)? The download was deleted."
+    )
 
 
 def _version(response: httpx.Response) -> str:

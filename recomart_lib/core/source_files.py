@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop, fetch_hint
 
 PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".tar", ".tgz")
+MAX_FILES = 1_000_000  # per table
+MAX_DEEP, MAX_PARTS = 2, 20  # ** and parts of a pattern
+MAX_COMPARED = 10_000  # names of files that are compared with a pattern that matches none
 LEFTOVER_STARTS = ("~$", "#")  # a lock of Microsoft Office, a buffer of Emacs; LibreOffice's locks are hidden
 LEFTOVER_ENDS = ("~", ".tmp", ".part", ".partial", ".crdownload", ".swp")  # backups, incomplete downloads
 
@@ -66,7 +70,7 @@ def files(shop: Shop, table: str, source: Path, follow_links: bool = False) -> l
 
 def left_out(shop: Shop, source: Path, follow_links: bool = False) -> list[LeftOut]:
     """What a table's pattern matches but is not read, and what it nearly matches and no other table reads."""
-    every = sorted(path for path in source.rglob("*") if path.is_file())
+    every = _every_file(source)
     delivered = {path for table in shop.delivered for path in _matches(shop, table, source)}
     others = [path for path in every if path not in delivered]
     entries = [entry for table in shop.delivered for entry in _left_out(shop, table, source, others)]
@@ -120,10 +124,27 @@ def _matches(shop: Shop, table: str, source: Path) -> list[Path]:
     pattern = _pattern(shop, table)
     if (source / pattern).is_file():
         return [source / pattern]
+    _check_pattern(shop, table, pattern)
     try:
-        return sorted(source.glob(pattern))
+        found = list(islice(source.glob(pattern), MAX_FILES + 1))
     except (ValueError, NotImplementedError) as problem:
         raise UserError(f"shops/{shop.name}.yaml: tables.{table}.path '{pattern}': {problem}") from None
+    if len(found) > MAX_FILES:
+        raise UserError(
+            f"shops/{shop.name}.yaml: tables.{table}.path '{pattern}' matches more than {MAX_FILES:,} files in "
+            f"{source}. Is base.source the right folder? Deliver fewer, larger files."
+        )
+    return sorted(found)
+
+
+def _check_pattern(shop: Shop, table: str, pattern: str) -> None:
+    """Raise a `UserError` for a pattern that takes hours: each further `**` or folder multiplies the time."""
+    parts = PurePosixPath(pattern).parts
+    if parts.count("**") > MAX_DEEP or len(parts) > MAX_PARTS:
+        raise UserError(
+            f"shops/{shop.name}.yaml: tables.{table}.path has {len(parts)} parts, {parts.count('**')} of them **. "
+            f"Write {MAX_PARTS} parts at most, {MAX_DEEP} of them **, which stands for folders of any depth."
+        )
 
 
 def _complete_files(shop: Shop, table: str, source: Path) -> list[Path]:
@@ -171,16 +192,21 @@ def _advice(pattern: str, source: Path) -> str:
     if (source / pattern).is_dir():
         suffix = PurePosixPath(pattern).suffix or ".csv"
         return f" It is a folder: name the files in it, like '{pattern.rstrip('/')}/*{suffix}'."
-    every = sorted(path for path in source.rglob("*") if path.is_file())
+    every = _every_file(source)
     names = [_name(path, source) for path in every]
     if near_miss := next(_near_misses(pattern, source, every), None):
         advice = f" There is '{_name(near_miss[0], source)}': '{pattern}' {near_miss[1]}."
-    elif near := difflib.get_close_matches(pattern, names, n=1):
+    elif near := difflib.get_close_matches(pattern, names[:MAX_COMPARED], n=1):
         advice = f" Did you mean '{near[0]}'?"
     else:
         shown = ", ".join(names[:10]) + (", ..." if names[10:] else "")
         advice = f" It has: {shown}." if names else " The folder has no files."
     return advice + (" ([ and ] enclose a choice of letters: write [[] for a bracket.)" if "[" in pattern else "")
+
+
+def _every_file(source: Path) -> list[Path]:
+    """The files in the folder, sorted: the first `MAX_FILES` that are found, as they only serve for advice."""
+    return sorted(path for path in islice(source.rglob("*"), MAX_FILES) if path.is_file())
 
 
 def _name(path: Path, source: Path) -> str:

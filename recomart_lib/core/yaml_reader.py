@@ -3,6 +3,9 @@
 YAML has words and numbers of its own: it reads NO as false, NULL as nothing, 010 as 8, 12:30 as 750 and 2025-11-01 as a
 date. Here, keys are always text, only plain decimal numbers are numbers, and days are text. What is left (`no`, `null`,
 `1`) is kept beside its value as it is written, so that `config.validated` can use it where a key wants text.
+
+A few lines of YAML can stand for more values than any memory holds, each repeated by aliases: what a file may hold is
+bounded, far above what people write.
 """
 
 from __future__ import annotations
@@ -19,6 +22,12 @@ from recomart_lib.core.errors import UserError
 
 Location = tuple[str | int, ...]  # of a value: keys, and positions in lists
 
+MAX_BYTES = 250_000  # of a file
+MAX_LEVELS = 50  # of mappings and lists in each other
+MAX_ALIASES = 100
+MAX_VALUES = 100_000  # of a file, those repeated by aliases included
+MAX_SHOWN = 100  # characters of a value in a message
+NO_KEY = "a key must be a word, not a list or a mapping"
 TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "null", "bool", "int", "float", "seq", "map")}
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 UTF_8_MARK = b"\xef\xbb\xbf"
@@ -66,6 +75,33 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: ClassVar[dict] = {}
 
+    def __init__(self, text: str, path: Path) -> None:
+        super().__init__(text)
+        self._path, self._n_levels, self._n_aliases = path, 0, 0
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        event = self.peek_event()
+        self._n_aliases += isinstance(event, yaml.AliasEvent)
+        if self._n_aliases > MAX_ALIASES:
+            raise self._refusal(event, f"more than {MAX_ALIASES} aliases (*)")
+        if self._n_levels == MAX_LEVELS:
+            raise self._refusal(event, f"mappings or lists in each other on more than {MAX_LEVELS} levels")
+        self._n_levels += 1
+        node = super().compose_node(parent, index)
+        self._n_levels -= 1
+        return node
+
+    def flatten_mapping(self, node: MappingNode) -> None:
+        """Merge `<<: *other`; each key comes once, as mappings that are merged repeatedly double with each level."""
+        super().flatten_mapping(node)
+        for key, _ in node.value:
+            if not isinstance(key, ScalarNode):
+                raise self._refusal(key, NO_KEY)
+        node.value = list({key.value: (key, item) for key, item in node.value}.values())
+
+    def _refusal(self, place: yaml.Event | Node, problem: str) -> UserError:
+        return UserError(f"{self._path}, line {place.start_mark.line + 1}: {problem}.")
+
 
 for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -96,7 +132,7 @@ def read_yaml(path: Path) -> Document:
         line = text.count("\n", 0, mark.start()) + 1
         raise UserError(f"{path}, line {line} is a mark of a merge conflict ({mark[0]}). Resolve the conflict.")
     try:
-        loader = _Loader(text)
+        loader = _Loader(text, path)
         node = loader.get_single_node()
         if not isinstance(node, MappingNode):
             found = {type(None): "an empty file", SequenceNode: "a list"}.get(type(node), "a text")
@@ -112,11 +148,14 @@ def read_yaml(path: Path) -> Document:
 
 def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file.") from None
     except OSError as problem:
         raise UserError(f"{path} cannot be read: {problem.strerror}.") from None
+    if len(content) > MAX_BYTES:
+        raise UserError(f"{path} has more than {MAX_BYTES:,} bytes, the limit for a file of settings.")
     if content.startswith(UTF_16) or b"\x00" in content[:4]:
         raise UserError(f"{path} is UTF-16, or no text. Save it as UTF-8.")
     try:
@@ -141,7 +180,7 @@ class _Builder:
     """Builds values from YAML's nodes, and remembers the place of each."""
 
     def __init__(self, loader: _Loader, path: Path) -> None:
-        self._loader, self._path = loader, path
+        self._loader, self._path, self._n_values = loader, path, 0
         self._open: set[int] = set()  # nodes around the current one
         self._without_repeats: set[int] = set()
         self.places: dict[Location, Place] = {}
@@ -149,6 +188,9 @@ class _Builder:
     def value(self, node: Node, location: Location, line: int | None = None) -> Any:
         """The value of a node; `line` is that of its key."""
         line = line or node.start_mark.line + 1
+        self._n_values += 1
+        if self._n_values > MAX_VALUES:
+            raise UserError(f"{self._path}, line {line}: aliases (*) repeat more than {MAX_VALUES:,} values.")
         if node.tag not in TAGS:
             raise UserError(f"{self._path}, line {line}: the tag {node.tag} is not supported.")
         if isinstance(node, ScalarNode):
@@ -170,7 +212,8 @@ class _Builder:
         try:
             return self._loader.construct_object(node)
         except (ValueError, KeyError):
-            raise UserError(f"{self._path}, line {line}: '{node.value}' is not what its tag says.") from None
+            shown = node.value[:MAX_SHOWN]
+            raise UserError(f"{self._path}, line {line}: '{shown}' is not what its tag says.") from None
 
     def _list(self, node: SequenceNode, location: Location) -> list[Any]:
         return [self.value(item, (*location, position)) for position, item in enumerate(node.value)]
@@ -189,7 +232,7 @@ class _Builder:
         for key, _ in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, ScalarNode):
-                raise UserError(f"{self._path}, line {line}: a key must be a word, not a list or a mapping.")
+                raise UserError(f"{self._path}, line {line}: {NO_KEY}.")
             if key.value in lines:
                 name = ".".join(map(str, (*location, key.value)))
                 raise UserError(

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import httpx
@@ -18,6 +20,7 @@ from recomart_lib.ingest.sources import objects
 from recomart_lib.ingest.sources.http_retries import TransientError
 
 NOTHING = object()  # there is no such member: null is one
+MAX_KEY = 100  # characters of a key in a message
 WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -67,7 +70,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object; of a key that comes twice with different values, nobody knows which is meant."""
     content = dict(pairs)
     if len(content) < len(pairs) and (twice := [key for key, value in pairs if content[key] != value]):
-        raise FormError(f"an object in it has the key '{twice[0]}' twice, with different values")
+        raise FormError(f"an object in it has the key '{twice[0][:MAX_KEY]}' twice, with different values")
     return content
 
 
@@ -84,19 +87,18 @@ def member(content: Any, key: str) -> Any:
 def _required(content: Any, key: str, ours: str) -> Any:
     value = member(content, key)
     if value is NOTHING:
-        keys = ", ".join(map(repr, _paths(content)[:20])) or ("none" if isinstance(content, dict) else "no object")
+        shown = [repr(path[:MAX_KEY]) for path in islice(_paths(content), 20)]
+        keys = ", ".join(shown) or ("none" if isinstance(content, dict) else "no object")
         raise FormError(f"the response has no key '{key}' (api.{ours}); found: {keys}")
     return value
 
 
-def _paths(content: Any, prefix: str = "", depth: int = 2) -> list[str]:
+def _paths(content: Any, prefix: str = "", depth: int = 2) -> Iterator[str]:
     """The keys of an object and of the objects in it, as paths."""
-    paths = []
     for key, value in content.items() if isinstance(content, dict) else ():
-        paths.append(f"{prefix}{key}")
+        yield f"{prefix}{key}"
         if depth > 1:
-            paths += _paths(value, f"{prefix}{key}.", depth - 1)
-    return paths
+            yield from _paths(value, f"{prefix}{key}.", depth - 1)
 
 
 def _records(content: Any, key: str | None) -> list[dict]:
@@ -146,8 +148,17 @@ def _next(response: httpx.Response, content: Any, api: Api) -> tuple[str | int |
 
 def _link(header: str) -> str | None:
     """The URL with the relation `next` in a Link header."""
-    for address, parameters in re.findall(r"<([^>]*)>([^<]*)", header):
-        relation = re.search(r""";\s*rel\s*=\s*["']?([^"';,]*)""", parameters, re.IGNORECASE)
-        if relation and "next" in relation[1].lower().split():
+    for link in header.split("<")[1:]:
+        address, closed, parameters = link.partition(">")
+        if closed and "next" in _relations(parameters):
             return address
     return None
+
+
+def _relations(parameters: str) -> list[str]:
+    """The words in the first parameter `rel` of a link, which may be quoted."""
+    for parameter in parameters.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "rel":
+            return value.partition(",")[0].strip().strip("\"'").lower().split()
+    return []

@@ -18,12 +18,14 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources.http_retries import BACKOFF, TransientError, excerpt, may_pass, retry_after, status_of
+from recomart_lib.ingest.sources.rest_answers import Deadline, RefusedAnswerError, receive
 from recomart_lib.ingest.sources.rest_response import NO_PAGE, FormError, Page, parse
 
 log = logging.getLogger(__name__)
 
 CONFIRMATIONS = 3  # a server that gives the same response this often means it
 BEYOND_LAST = {204, 400, 404, 410, 416, 422}  # how APIs refuse a page after the last one
+MAX_SHOWN = 1_000  # characters of a URL or foreign message
 _sleep = time.sleep
 
 MinRecords = Callable[[int | None], float]  # total -> minimum number of records of a page
@@ -59,7 +61,11 @@ class Session:
     began: float = field(default_factory=time.monotonic)
     requested: set[httpx.URL] = field(default_factory=set)
     received: dict[bytes, httpx.URL] = field(default_factory=dict)  # hash of a page's records -> its URL
+    deadline: Deadline = field(init=False)
     responses: Counter[tuple[httpx.URL, bytes]] = field(default_factory=Counter)  # how often the same one came
+
+    def __post_init__(self) -> None:
+        self.deadline = Deadline(self.settings.max_answer_s)
 
     def get(self, url: httpx.URL, min_records: MinRecords = no_minimum, beyond: Beyond = NOT_BEYOND) -> Page:
         """The page at `url`, with retries within the limits; `NO_PAGE` if it is beyond the last one.
@@ -67,6 +73,12 @@ class Session:
         A page with fewer records than `min_records` is requested again, unless the server insists on it. `beyond` says
         whether the page may be beyond the last one.
         """
+        if url not in self.requested and len(self.requested) >= self.settings.max_pages:
+            self.refuse(
+                url,
+                f"this is page {len(self.requested) + 1:,}, more than ingest.max_pages = {self.settings.max_pages:,} "
+                "(in params.yaml). Does the API name next pages without end? If there are so many, raise it.",
+            )
         retrying = Retrying(
             retry=retry_if_exception_type(TransientError),
             wait=self._wait,
@@ -80,16 +92,19 @@ class Session:
             self._give_up(url, stopped.last_attempt.attempt_number, stopped.last_attempt.exception())
 
     def redacted(self, text: object) -> str:
-        """A URL or foreign message without secrets."""
+        """A URL or foreign message without secrets, and not longer than fits in a sentence."""
         if isinstance(text, httpx.URL):
             text = text.copy_with(userinfo=b"")
-        return without(self.secret, str(text))
+        shown = without(self.secret, str(text))
+        return shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]}..."
 
     def _request(self, url: httpx.URL, min_records: MinRecords, beyond: Beyond) -> Page:
         self.requests += 1
         self.requested.add(url)
         try:
-            response = self.client.get(url)
+            response = receive(self.client, url, self.settings, self.deadline)
+        except RefusedAnswerError as problem:
+            self.refuse(url, str(problem))
         except (httpx.TransportError, httpx.DecodingError) as problem:
             raise TransientError(self.redacted(f"{type(problem).__name__} {problem}".strip())) from None
         if beyond.refused and response.status_code in BEYOND_LAST:
