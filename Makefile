@@ -43,10 +43,7 @@ test: setup .venv/.orchestration ## run all tests except the slow ones, under 10
 	@pytest -m "not slow" -n 3 --dist loadfile --no-loadscope-reorder
 
 ui: setup .venv/.orchestration ## start Dagster: runs, logs, retries and schedules in a browser, http://localhost:3000
-	@mkdir -p .dagster && cp recomart/orchestration/templates/dagster.yaml .dagster/
-	@python -m http.server 3001 --bind 127.0.0.1 --directory reports >/dev/null 2>&1 & trap "kill $$! 2>/dev/null" EXIT INT TERM; \
-	export DAGSTER_HOME="$(CURDIR)/.dagster" RECOMART_REPORTS_URL=http://localhost:3001; \
-	dagster dev --module-name recomart.orchestration.definitions --host 127.0.0.1 --port 3000
+	@recomart ui
 .venv/.orchestration: .venv/.installed requirements-orchestration.lock
 	$(INSTALL) --require-hashes --requirement requirements-orchestration.lock
 	@touch $@

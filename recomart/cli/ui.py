@@ -29,7 +29,7 @@ def serve(
     other web pages are refused, and nothing listens outside this machine.
     """
     if find_spec("dagster_webserver") is None:
-        raise UserError("Dagster is not installed. Run: make ui (or: pip install -e '.[orchestration]')")
+        raise UserError("Dagster is not installed. Run: make ui (or: pip install -r requirements-orchestration.lock)")
     if port == reports_port:
         raise UserError(f"The web UI and the reports need two ports, not {port} for both.")
     from recomart.orchestration import ui  # needs Dagster, an optional dependency

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from contextlib import suppress
 
 from dagster._daemon.cli import run_command
 from dagster_shared.ipc import send_interrupt
@@ -15,8 +16,9 @@ from dagster_shared.ipc import send_interrupt
 
 def main() -> None:
     """`dagster-daemon run` until the standard input is closed."""
-    threading.Thread(target=_interrupt_at_end_of_input, daemon=True).start()
-    run_command.main(sys.argv[1:], prog_name="dagster-daemon run")
+    with suppress(KeyboardInterrupt):
+        threading.Thread(target=_interrupt_at_end_of_input, daemon=True).start()
+        run_command.main(sys.argv[1:], prog_name="dagster-daemon run")
 
 
 def _interrupt_at_end_of_input() -> None:

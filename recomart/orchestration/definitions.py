@@ -1,4 +1,4 @@
-"""dvc.yaml as Dagster assets, one per stage, for `dagster dev -m recomart.orchestration.definitions`.
+"""dvc.yaml as Dagster assets, one per stage, for `recomart ui`.
 
 dvc.yaml remains the only pipeline definition: assets, dependencies and descriptions are read from it. Needs the extra
 `orchestration`. See docs/orchestration.md.

@@ -121,7 +121,8 @@ def _code_server(instance: DagsterInstance, root: Path) -> Iterator[Path]:
 @contextmanager
 def _daemon(workspace: Path) -> Iterator[subprocess.Popen]:
     command = [sys.executable, "-m", "recomart.orchestration.daemon", "--workspace", str(workspace)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    # a session of its own: Ctrl-C in the terminal does not interrupt it while it starts
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     try:
         yield process
     finally:

@@ -17,7 +17,7 @@ def call(*options: str) -> str:
 
 def test_without_dagster_the_remedy_is_named(monkeypatch):
     monkeypatch.setattr(ui, "find_spec", lambda name: None)
-    assert call() == "Dagster is not installed. Run: make ui (or: pip install -e '.[orchestration]')"
+    assert call() == "Dagster is not installed. Run: make ui (or: pip install -r requirements-orchestration.lock)"
 
 
 def test_the_reports_need_a_port_of_their_own(monkeypatch):

@@ -280,7 +280,7 @@ def test_a_hostile_page_in_the_same_browser_changes_nothing(ui, hostile_page):
     with browser_page() as page:
         page.goto(hostile_page)
         page.wait_for_function("document.title.split(', ').length == 3")
-        assert page.title() == "json failed, socket failed, text opaque"
+        assert page.title() == "json failed, socket failed, text failed"
         page.wait_for_timeout(2_000)  # form and image
     assert ui.ask("{ instance { autoMaterializePaused } }") == {"instance": {"autoMaterializePaused": False}}
     said = ui.output.read_text()
