@@ -220,6 +220,44 @@ def test_only_one_place_knows_a_package(package, allowed):
     assert users <= allowed
 
 
+# What writes a file that others read goes through core/files or core/parquet: complete and durable, or not there. These
+# write otherwise, and why that is right:
+WRITERS = {
+    "recomart_lib.core.parquet": "buckets in a scratch folder",
+    "recomart_lib.core.project_lock": "says who holds the lock: read for a message only, and written by one process",
+    "recomart_lib.ingest.lake": "the manifest in a scratch folder; files.move puts it into the lake",
+    "recomart_lib.validate.quarantine": "Parquet in memory and in a temporary folder",
+    "recomart_lib.stream.commit_log": "a commit is synced, then linked to its name, which only one process can",
+    "recomart_lib.stream.zone_files": "synced; nobody reads it before a commit names it",
+    "recomart.datasets": "an incomplete download that is resumed; files.move gives it its name",
+    "recomart.orchestration.ui": "a workspace file in a temporary folder",
+    "recomart.project.logs": "opens the log to see whether it can be written",
+}
+WRITES = {"write_text", "write_bytes", "write_parquet", "sink_parquet", "write_csv", "write_ndjson", "savefig"}
+WRITES |= {"to_csv", "to_file", "to_parquet", "copyfile", "copy2", "copytree"}
+WRITING_MODE = re.compile(r"'[rb]?[wax+]")
+
+
+def writing_calls(code: str) -> list[str]:
+    """The calls that write to a file, but not to the one that `files.complete` gives. SQLite has transactions."""
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    return [ast.unparse(call) for call in calls if isinstance(call.func, ast.Attribute) and _writes(call)]
+
+
+def _writes(call: ast.Call) -> bool:
+    name, owner, arguments = call.func.attr, ast.unparse(call.func.value), [ast.unparse(each) for each in call.args]
+    if owner in ("files", "unfinished") or "unfinished" in arguments or not arguments:
+        return False
+    return name in WRITES or (name == "open" and any(map(WRITING_MODE.match, arguments)))
+
+
+def test_files_that_others_read_are_complete_or_not_there():
+    code = {name: path.read_text() for name, path in modules().items()} | {name: code_of(name) for name in STAGES}
+    writers = {name: calls for name, text in code.items() if (calls := writing_calls(text))}
+    assert {name: calls for name, calls in writers.items() if name not in WRITERS} == {}
+    assert set(WRITERS) - set(writers) == set(), "these no longer write: shorten the list"
+
+
 def test_the_library_does_not_print():
     for name, path in modules().items():
         calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
