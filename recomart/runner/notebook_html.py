@@ -6,9 +6,7 @@ the page's own script, so a script in the data cannot run.
 
 from __future__ import annotations
 
-import base64
 import copy
-import hashlib
 import html
 import re
 from pathlib import Path
@@ -22,6 +20,7 @@ from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
 from recomart.reports import rendering
+from recomart_lib.core import page_policy
 
 TEMPLATES = Path(__file__).with_name("templates")
 FAILURE_TAG = "papermill-error-cell-tag"  # tag of the two raw HTML cells that Papermill adds to a failed notebook
@@ -46,10 +45,7 @@ fold.addEventListener("click", () => {
   fold.textContent = (open ? "hide" : "show") + " all code";
 });
 """
-POLICY = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
-    f"script-src 'sha256-{base64.b64encode(hashlib.sha256(FOLD_SCRIPT.encode()).digest()).decode()}'"
-)
+POLICY = page_policy.policy(FOLD_SCRIPT)
 
 
 def render(notebook: NotebookNode, title: str, error: str | None = None, outcome: str = "failed") -> str:

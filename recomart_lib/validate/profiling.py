@@ -1,10 +1,15 @@
-"""A profiling report per table (fg-data-profiling): every column's distribution on one self-contained HTML page."""
+"""A profiling report per table (fg-data-profiling): every column's distribution on one self-contained HTML page.
+
+The library prints titles, names and values as they are in some places. Therefore values and names are escaped before,
+the title is filled in afterwards, and a content security policy allows only the library's own scripts.
+"""
 
 from __future__ import annotations
 
 import html
 import logging
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -12,8 +17,12 @@ import numpy as np
 import polars as pl
 
 from recomart_lib.core import files
+from recomart_lib.core.page_policy import policy
 
 log = logging.getLogger(__name__)
+
+HEAD = '<meta charset="utf-8">'
+TITLE = "recomart-title-of-the-profile"  # the library takes the escapes of a title off again
 
 
 def profile(source: Path, title: str, path: Path, max_rows: int, seed: int) -> str:
@@ -30,8 +39,9 @@ def profile(source: Path, title: str, path: Path, max_rows: int, seed: int) -> s
     height = lazy.select(pl.len()).collect().item()
     if not height:  # the library would fail
         title = f"{title}: no rows"
-        heading = html.escape(title)
-        files.write_text(path, f"<!doctype html><title>{heading}</title><h1>{heading}</h1>\n")
+        text = html.escape(title)
+        page = f"<!doctype html>\n<html lang='en'><head>{HEAD}<title>{text}</title></head><h1>{text}</h1></html>\n"
+        files.write_text(path, _with_policy(page, []))
         return title
     os.environ.setdefault("YDATA_PROFILING_NO_ANALYTICS", "true")  # otherwise the library reports its usage online
     warnings.filterwarnings("ignore", module="data_profiling")
@@ -43,13 +53,27 @@ def profile(source: Path, title: str, path: Path, max_rows: int, seed: int) -> s
         lazy = lazy.with_row_index("row").filter(pl.col("row").is_in(sample.cast(pl.UInt32).implode())).drop("row")
     log.info("profiling %s", title)
     table = lazy.collect()
-    # text is escaped here because the report prints some of it as it is
-    frame = table.with_columns(pl.col(pl.String).map_elements(html.escape, return_dtype=pl.String)).to_pandas()
-    for name, dtype in table.schema.items():
-        if dtype == pl.Datetime:
-            frame[name] = frame[name].dt.tz_localize(None)
+    naive = [pl.col(name).dt.replace_time_zone(None) for name, dtype in table.schema.items() if dtype == pl.Datetime]
+    escaped = pl.col(pl.String).map_elements(html.escape, return_dtype=pl.String)
+    frame = table.with_columns(escaped, *naive).rename(html.escape).to_pandas()
+    # a minified page would have other scripts than its policy allows
+    page = {"inline": True, "minify_html": False}
     # word clouds of ids and names are useless and take most of the time
     text = {"text": {"words": False, "characters": False}}
-    report = ProfileReport(frame, title=title, minimal=True, progress_bar=False, html={"inline": True}, vars=text)
-    files.write_text(path, report.to_html())
+    report = ProfileReport(frame, title=TITLE, minimal=True, progress_bar=False, html=page, vars=text)
+    files.write_text(path, _with_policy(report.to_html().replace(TITLE, html.escape(title)), _scripts()))
     return title
+
+
+def _scripts() -> list[str]:
+    """The scripts that the library puts into each of its pages."""
+    from data_profiling.report.presentation.flavours.html.templates import template
+
+    part = template("wrapper/javascript.html").render(offline=True, inline=True)
+    return re.findall(r"<script>(.*?)</script>", part, re.DOTALL)
+
+
+def _with_policy(page: str, scripts: list[str]) -> str:
+    """The page with a content security policy that allows only these scripts."""
+    meta = f'{HEAD}\n<meta http-equiv="Content-Security-Policy" content="{policy(*scripts)}">'
+    return page.replace(HEAD, meta, 1)

@@ -1,10 +1,18 @@
-"""Profiling reports: any table has one."""
+"""Profiling reports: any table has one, and nothing in the data becomes markup or a script of the page."""
 
 from __future__ import annotations
 
+import re
+
+import polars as pl
+import pytest
+from bs4 import BeautifulSoup
 from conftest import rows
 
+from recomart_lib.core.page_policy import policy
 from recomart_lib.validate import profiling
+
+ATTACK = "</title><script>alert(1)</script><img src=x onerror='alert(2)'>"
 
 
 def test_a_table_without_rows_has_a_report_that_says_so(tmp_path):
@@ -12,3 +20,23 @@ def test_a_table_without_rows_has_a_report_that_says_so(tmp_path):
     page = tmp_path / "profiles" / "users.html"
     assert profiling.profile(tmp_path / "users.parquet", "<Tiny>: users", page, 100, 1) == "<Tiny>: users: no rows"
     assert "<h1>&lt;Tiny&gt;: users: no rows</h1>" in page.read_text()
+    assert f'<meta http-equiv="Content-Security-Policy" content="{policy()}">' in page.read_text()
+
+
+@pytest.mark.slow  # the library alone takes four seconds to import
+@pytest.mark.parametrize("n", [3, 40], ids=["few values", "many values"])
+def test_titles_names_and_values_are_text_and_only_the_library_s_scripts_may_run(tmp_path, n):
+    values = [f"{ATTACK}{number}" for number in range(n)]
+    table = {"name": values, "category": [ATTACK] * n, "brand": [f'">{ATTACK}'] * n, ATTACK: list(range(n))}
+    pl.DataFrame(table).write_parquet(tmp_path / "items.parquet")
+    path = tmp_path / "items.html"
+    profiling.profile(tmp_path / "items.parquet", f"{ATTACK}: items", path, 100, 1)
+    text = path.read_text()
+    page = BeautifulSoup(text, "html.parser")
+    assert page.title.text == f"{ATTACK}: items"
+    assert not page.select("img[src=x], [onerror]")
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert len(scripts) == len(page.find_all("script")) == 2
+    assert page.find("meta", {"http-equiv": "Content-Security-Policy"})["content"] == policy(*scripts)
+    first_script = text.index("<script")
+    assert text.index("Content-Security-Policy") < text.index("<title>") < first_script
