@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -131,8 +132,8 @@ def stream_consume(
     parameters = params.load()
     shop, zone = shops.load(parameters.base.shop), zone_of(parameters)
     rules = quality_rules.of_shop(parameters.validate_, shop)
-    fresh = online_events.Fresh(paths.root(), shop.name, parameters.prepare, "purchase" in shop.relevant_events)
-    fresh.fill(commit_log.read_since(zone, fresh.known, intact_only=True))
+    restore, has_purchases = partial(commit_log.read_since, zone, intact_only=True), "purchase" in shop.relevant_events
+    fresh = online_events.Fresh(paths.root(), shop.name, parameters.prepare, has_purchases, restore)
     stopped = threading.Event()
     compactor = threading.Thread(
         target=compaction.run_periodically, args=(zone, parameters.stream.compact_every_s, stopped)

@@ -10,12 +10,10 @@ events from the streaming zone.
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import tempfile
 import threading
-from collections.abc import Iterable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -30,42 +28,59 @@ from recomart_lib.core.schemas import EVENTS, TIMESTAMP
 from recomart_lib.features.base import DECIMALS, MONEY, whole
 from recomart_lib.prepare.cleaning import weigh
 from recomart_lib.prepare.settings import Prepare
-from recomart_lib.stream import latency
-from recomart_lib.stream.feature_latency import FILE
+from recomart_lib.stream import fresh_file, latency
+from recomart_lib.stream.fresh_file import FILE
 from recomart_lib.stream.latency import MINUTE
 
 DAY_S = 24 * 3600
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 # One row: an event, and `weight`, its implicit score.
 FRESH = {**EVENTS, "weight": pl.Float64}
-TABLE = """
-create table fresh (topic text, partition integer, offset integer, event_id text, user_id text,
-    item_id text, event_type text, timestamp integer, quantity real, price real, rating real, order_id text,
-    weight real, primary key (topic, partition, offset)) without rowid;
-create index of_user on fresh (user_id);
-create table shop (name text);
-create table late (minute text, class integer, n integer, primary key (minute, class)) without rowid;
-"""
-COUNT_LATE = "insert into late values (?, ?, ?) on conflict (minute, class) do update set n = n + excluded.n"
 PLACE = ("topic", "partition", "offset")
 KEPT = timedelta(days=1)
 
 
 class Fresh:
-    """The writer: one per consumer; several consumers may write at the same time."""
+    """The writer: one per consumer; several consumers may write at the same time.
 
-    def __init__(self, root: Path, shop: str, prepare: Prepare, has_purchases: bool) -> None:
+    Parameters
+    ----------
+    restore
+        The durable events since a moment (`commit_log.read_since`), with which a new or rebuilt file begins.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        shop: str,
+        prepare: Prepare,
+        has_purchases: bool,
+        restore: Callable[[datetime], Iterable[pl.DataFrame]] = lambda _: (),
+    ) -> None:
         # as in stage 04: in a shop with purchases, ratings have weight 0
         self._weights = prepare.model_copy(update={"weight_rating": 0.0}) if has_purchases else prepare
         self.known = known_until(root)  # newer events than this are fresh
-        path = root / FILE
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
-        if not path.exists():
-            _make(path)
-        self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
-        self._db.execute("pragma synchronous = normal")  # `fill` restores what a power failure loses
-        self._of_shop(shop)
+        self._root, self._shop, self._restore = root, shop, restore
+        self._lock, self._is_restoring = threading.RLock(), False
+        self._open()
+
+    def _open(self) -> None:
+        """Open the file, new if it is missing or damaged, and add what the zone holds.
+
+        A killed consumer may have added fewer events, and a rebuilt file has none.
+        """
+        self._db = fresh_file.writer(self._root)
+        self._inode = _inode(self._root)
+        self._is_restoring = True
+        try:
+            self._db.execute("pragma synchronous = normal")  # what a power failure loses is restored here, too
+            self._of_shop(self._shop)
+            for part in self._restore(self.known):
+                self.add(part)
+        except sqlite3.Error as problem:
+            raise _not_written(problem) from None
+        finally:
+            self._is_restoring = False
 
     def _of_shop(self, shop: str) -> None:
         """Delete the events of another shop, and those that the feature tables include."""
@@ -79,29 +94,37 @@ class Fresh:
             self._db.execute("delete from fresh where timestamp <= ?", (_micro(self.known),))
             self._db.execute("delete from late where minute < ?", (f"{clock.now() - KEPT:{MINUTE}}",))
 
-    def fill(self, rows: Iterable[pl.DataFrame]) -> None:
-        """Add what the zone holds (`commit_log.read_since`): a killed consumer may have added fewer events."""
-        for part in rows:
-            self.add(part)
-
     def add(self, rows: pl.DataFrame) -> None:
-        """Add durable events (`commit_log.ROWS`) that are newer than the feature tables; duplicates change nothing."""
+        """Add durable events (`commit_log.ROWS`) that are newer than the feature tables; duplicates change nothing.
+
+        A file that was damaged, deleted or rebuilt by another consumer since it was opened is opened again.
+        """
         new = rows.filter(pl.col("timestamp") > self.known)
         if not new.height:
             return
         weighed = weigh(new.with_columns(pl.col("quantity").fill_null(1.0)), self._weights)
         records = weighed.select(*PLACE, *FRESH).with_columns(pl.col("timestamp").dt.epoch("us"))
-        marks = ", ".join("?" * records.width)
-        try:
-            with self._lock:
-                with self._db:
-                    self._db.executemany(f"insert or ignore into fresh values ({marks})", records.rows())
-                with self._db:
-                    self._db.executemany(COUNT_LATE, _lateness(new, clock.now()))
-        except sqlite3.OperationalError as problem:
-            raise UserError(
-                f"{FILE} cannot be written: {problem}. The events are durable; a consumer that starts adds them here."
-            ) from None
+        late = _lateness(new, clock.now())
+        with self._lock:
+            if not self._is_restoring and self._inode != _inode(self._root):
+                self._reopen()
+            try:
+                self._insert(records, late)
+            except sqlite3.Error as problem:
+                if self._is_restoring or not fresh_file.is_damage(problem):
+                    raise _not_written(problem) from None
+                self._reopen()
+                self._insert(records, late)
+
+    def _insert(self, records: pl.DataFrame, late: list[tuple[str, str, int]]) -> None:
+        with self._db:
+            self._db.executemany(fresh_file.INSERT, records.rows())
+        with self._db:
+            self._db.executemany(fresh_file.COUNT_LATE, late)
+
+    def _reopen(self) -> None:
+        self._db.close()
+        self._open()
 
     def close(self) -> None:
         self._db.close()
@@ -109,13 +132,28 @@ class Fresh:
 
 def forget(events: pl.DataFrame, root: Path) -> None:
     """Remove events (`commit_log.ROWS`) that became dead letters."""
-    path = root / FILE
-    if not path.exists():
+    if not (root / FILE).exists():
         return
-    with closing(sqlite3.connect(path, timeout=30)) as db, db:
-        db.executemany(
-            "delete from fresh where topic = ? and partition = ? and offset = ?", events.select(PLACE).rows()
-        )
+    query = "delete from fresh where topic = ? and partition = ? and offset = ?"
+    try:
+        with closing(fresh_file.writer(root)) as db, db:
+            db.executemany(query, events.select(PLACE).rows())
+    except sqlite3.Error as problem:
+        raise _not_written(problem) from None
+
+
+def _not_written(problem: sqlite3.Error) -> UserError:
+    return UserError(
+        f"{FILE} cannot be written: {problem}. The events are durable; a consumer that starts adds them here."
+    )
+
+
+def _inode(root: Path) -> int | None:
+    """Which file is in the place of the database; None: there is none."""
+    try:
+        return (root / FILE).stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _lateness(rows: pl.DataFrame, now: datetime) -> list[tuple[str, str, int]]:
@@ -124,20 +162,6 @@ def _lateness(rows: pl.DataFrame, now: datetime) -> list[tuple[str, str, int]]:
         return []
     late = latency.histogram_since(rows.get_column("produced_at"), now)
     return [(f"{now:{MINUTE}}", name, n) for name, n in late.items()]
-
-
-def _make(path: Path) -> None:
-    """Create the database in a scratch folder, then link it into place unless another consumer was first.
-
-    SQLite does not wait for its turn to switch to a write-ahead log; a file that comes with one needs no switch.
-    """
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fresh-") as folder:
-        new = Path(folder) / path.name
-        with closing(sqlite3.connect(new)) as db:
-            db.execute("pragma journal_mode = wal")
-            db.executescript(TABLE)
-        with suppress(FileExistsError):
-            os.link(new, path)
 
 
 def known_until(root: Path) -> datetime:
@@ -167,12 +191,8 @@ def _micro(moment: datetime) -> int:
 
 def events_of(user_id: str, root: Path, since: datetime | None = None) -> pl.DataFrame:
     """The user's events after `since` (None: all stored events): `FRESH`, in order of time."""
-    path = root / FILE
-    if not path.exists():
-        return pl.DataFrame(schema=FRESH)
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
-        query = f"select {', '.join(FRESH)} from fresh where user_id = ? and timestamp > ? order by timestamp, event_id"
-        records = db.execute(query, (user_id, _micro(since) if since else -(2**63))).fetchall()
+    query = f"select {', '.join(FRESH)} from fresh where user_id = ? and timestamp > ? order by timestamp, event_id"
+    records = fresh_file.read(root, query, (user_id, _micro(since) if since else -(2**63)))
     kinds = {name: pl.Int64 if name == "timestamp" else kind for name, kind in FRESH.items()}
     rows = pl.DataFrame(records, schema=kinds, orient="row").unique("event_id", keep="first", maintain_order=True)
     return rows.with_columns(pl.from_epoch("timestamp", "us").dt.replace_time_zone("UTC").cast(TIMESTAMP))

@@ -20,7 +20,7 @@ from recomart_lib.models import base
 from recomart_lib.models.base import TrainData
 from recomart_lib.prepare.settings import Prepare
 from recomart_lib.recommend import live_lists
-from recomart_lib.stream import commit_log, feature_latency, latency
+from recomart_lib.stream import commit_log, feature_latency, fresh_file, latency
 
 AS_OF = utc(2024, 3, 1)
 BASE = {
@@ -70,7 +70,7 @@ def test_an_event_is_there_once_however_often_it_is_told(fresh, root):
 def test_a_file_of_an_earlier_version_with_whole_quantities_is_read_and_written(root):
     (root / online_events.FILE).parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(root / online_events.FILE)) as db:
-        db.executescript(online_events.TABLE.replace("quantity real", "quantity integer"))
+        db.executescript(fresh_file.TABLE.replace("quantity real", "quantity integer"))
     fresh = online_events.Fresh(root, "tiny", Prepare(), has_purchases=True)
     fresh.add(rows({"quantity": 2}, {"quantity": 0.53}))
     fresh.close()
