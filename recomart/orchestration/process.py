@@ -22,6 +22,7 @@ import psutil
 
 from recomart.project import dvc_graph, logs, params, processes, sidecars
 from recomart_lib.core import clock, paths
+from recomart_lib.core.redaction import redact
 
 # errors that may pass: another DVC process is running, or a server or network is down; only these are retried
 TRANSIENT_ERRORS = re.compile(
@@ -112,7 +113,7 @@ def follow(
     last: deque[str] = deque(maxlen=200)
     try:
         for line in _lines(process, limit_s):
-            if (text := line.rstrip()) and not DVC_HINTS.match(text):
+            if (text := redact(line.rstrip())) and not DVC_HINTS.match(text):
                 last.append(text)
                 on_line(text)
         return process.wait(), list(last)

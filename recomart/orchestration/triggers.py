@@ -28,6 +28,8 @@ from dagster import (
 from recomart.project import params
 from recomart_lib.core import paths, shops, source_files
 from recomart_lib.core.errors import UserError
+from recomart_lib.core.redaction import redact
+from recomart_lib.core.secure_transport import may_carry_secret
 
 WEBHOOK = "RECOMART_WEBHOOK"
 FINGERPRINT_KEY = "delivery"  # metadata of 01_ingest: the fingerprint of the data that it read
@@ -121,6 +123,9 @@ def failure_webhook() -> SensorDefinition:
     def send_failure(context: RunFailureSensorContext) -> SkipReason | None:
         if not (url := os.environ.get(WEBHOOK)):
             return SkipReason(f"{WEBHOOK} is not set.")
+        address = httpx.URL(url)
+        if address.userinfo and not may_carry_secret(address.scheme, address.host):
+            return SkipReason(f"{WEBHOOK} has a login, which is sent over https:// only.")
         httpx.post(url, json=failure_details(context), timeout=10).raise_for_status()
         return None
 
@@ -133,7 +138,10 @@ def failure_details(context: RunFailureSensorContext) -> dict[str, Any]:
     stages = {event.step_key: _error_message(event) for event in context.get_step_failure_events()}
     return {
         "text": f"RecoMart: {run.job_name} failed. "
-        + (" ".join(f"{name}: {error}" for name, error in stages.items()) or context.failure_event.message or ""),
+        + (
+            " ".join(f"{name}: {error}" for name, error in stages.items())
+            or redact(context.failure_event.message or "")
+        ),
         "run_id": run.run_id,
         "job": run.job_name,
         "shop": run.tags.get("recomart/shop"),
@@ -144,5 +152,5 @@ def failure_details(context: RunFailureSensorContext) -> dict[str, Any]:
 def _error_message(event: Any) -> str:
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
-        return data.user_failure_data.description
-    return data.error.message.strip() if data.error else event.message
+        return redact(data.user_failure_data.description)
+    return redact(data.error.message.strip() if data.error else event.message)

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader
 from recomart.reports.formats import duration, metric, number, share, utc
 from recomart_lib.core import files, paths
 from recomart_lib.core.colours import colour
+from recomart_lib.core.redaction import redact
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -22,7 +23,7 @@ def templates() -> Environment:
 
 
 def write(root: Path, name: str, page: str) -> Path:
-    """Write a page into reports/, and return its path."""
+    """Write a page into reports/, without secrets of the environment, and return its path."""
     target = root / paths.REPORTS / name
-    files.write_text(target, page)
+    files.write_text(target, redact(page))
     return target

@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
 from recomart.reports import rendering
-from recomart_lib.core import page_policy
+from recomart_lib.core import page_policy, redaction
 
 TEMPLATES = Path(__file__).with_name("templates")
 FAILURE_TAG = "papermill-error-cell-tag"  # tag of the two raw HTML cells that Papermill adds to a failed notebook
@@ -65,7 +65,7 @@ def render(notebook: NotebookNode, title: str, error: str | None = None, outcome
     described = _describe_figures(clean(notebook))
     report = {
         "title": title,
-        "error": error,
+        "error": redaction.redact(error) if error else error,
         "outcome": outcome,
         "failing": _failing_cell(described),
         "sections": _sections(described),
@@ -89,8 +89,8 @@ def render(notebook: NotebookNode, title: str, error: str | None = None, outcome
 def clean(notebook: NotebookNode) -> NotebookNode:
     """A copy with code, parameters and results only, so that two runs on equal data give equal bytes.
 
-    Removes times, machine data, widgets, progress bars and stderr, and sets fixed cell ids; keeps execution counts and
-    tags.
+    Removes times, machine data, widgets, progress bars, stderr and secrets (see `redaction`), and sets fixed cell ids;
+    keeps execution counts and tags.
     """
     cleaned = copy.deepcopy(notebook)
     kernel = {"kernelspec": notebook.metadata.kernelspec} if "kernelspec" in notebook.metadata else {}
@@ -101,8 +101,24 @@ def clean(notebook: NotebookNode) -> NotebookNode:
         cell.metadata = NotebookNode({"tags": tags} if tags else {})
         cell.id = "injected-parameters" if "injected-parameters" in tags else f"cell-{number:02d}"
         if cell.cell_type == "code":
-            cell.outputs = _clean_outputs(cell.outputs)
+            cell.outputs = _without_secrets(_clean_outputs(cell.outputs))
     return cleaned
+
+
+def _without_secrets(value: Any) -> Any:
+    """Outputs in which no text, wherever it is, contains a secret."""
+    if isinstance(value, str):
+        return redaction.redact(value)
+    if isinstance(value, list):
+        return [_without_secrets(part) for part in value]
+    if isinstance(value, dict):
+        return NotebookNode(
+            {
+                name: part if name in ("image/png", "image/jpeg") else _without_secrets(part)
+                for name, part in value.items()
+            }
+        )
+    return value
 
 
 def _clean_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:

@@ -23,6 +23,7 @@ from recomart.runner.stage_timer import StageTimer
 from recomart_lib.core import clock, disk, files, paths, project_lock, shops
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
+from recomart_lib.core.redaction import redact
 from recomart_lib.core.shops import Shop
 from recomart_lib.features import definitions, engine
 from recomart_lib.ingest import ingestion, lake
@@ -203,7 +204,7 @@ def _sidecar(name: str, timer: StageTimer) -> Iterator[dict[str, Any]]:
         metadata |= {"shop": shop.name, "rows": _rows(name, shop)}
     except BaseException as error:
         metadata["state"] = "stopped" if isinstance(error, Stopped) else "failed"
-        metadata["error"] = disk.explained(error) or str(error) or type(error).__name__
+        metadata["error"] = redact(disk.explained(error) or str(error) or type(error).__name__)
         metadata["section"] = metadata["section"] or timer.section
         raise
     finally:

@@ -167,3 +167,19 @@ def test_clean_keeps_what_matters():
 def test_error_of():
     assert notebook_html.error_of(notebook(failure("first"), failure("last"))) == "ValueError: last"
     assert notebook_html.error_of(notebook()) is None
+
+
+def test_no_output_has_a_secret_of_the_environment(monkeypatch):
+    secret = "<open> sesame"
+    monkeypatch.setenv("SHOP_PASSWORD", secret)
+    data = {"text/plain": f"'{secret}'", "text/html": "<b>&lt;open&gt; sesame</b>", "image/png": "sesame00"}
+    outputs = [
+        nbformat.v4.new_output("stream", name="stdout", text=f"the key is {secret}\n"),
+        nbformat.v4.new_output("display_data", data=data),
+        nbformat.v4.new_output("error", ename="ValueError", evalue=secret, traceback=[f"line 1: {secret}"]),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=outputs)])
+    for text in (nbformat.writes(notebook_html.clean(notebook)), notebook_html.render(notebook, "T", f"no: {secret}")):
+        assert "sesame00" in text
+        assert " sesame" not in text
+        assert "***" in text
