@@ -11,7 +11,8 @@ from recomart_lib.core.text import plural, safe
 from recomart_lib.core.time_formats import canonical
 from recomart_lib.validate.settings import Validate
 
-RULES = {"timestamp_plausible": "before validate.first_day", "timestamp_not_in_future": "after their ingestion"}
+LATER = "after their ingestion (was the clock right then?)"
+RULES = {"timestamp_plausible": "before validate.first_day", "timestamp_not_in_future": LATER}
 YEAR = timedelta(days=365.25)
 START = datetime(1970, 1, 1, tzinfo=UTC)
 # What programs write for "no time", by the day in UTC.

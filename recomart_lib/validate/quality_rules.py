@@ -15,7 +15,7 @@ import narwhals as nw
 
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.schemas import EVENT_TYPES
+from recomart_lib.core.schemas import ALWAYS, EVENT_TYPES
 from recomart_lib.core.shops import Shop
 from recomart_lib.validate.settings import Validate
 
@@ -55,6 +55,11 @@ def _moment(day: str) -> datetime:
     return datetime.combine(date.fromisoformat(day), time(), UTC)
 
 
+def _holds_plausibly(settings: Validate) -> nw.Expr:
+    first_day = nw.lit(_moment(settings.first_day))
+    return (nw.col("holds_from") >= first_day) | (nw.col("holds_from") == nw.lit(ALWAYS))
+
+
 def _first_of_key(_: Validate) -> nw.Expr:
     return nw.col("first_of_key")
 
@@ -86,6 +91,14 @@ RULES = (
         lambda _: nw.col("signup_date") <= nw.col("last_day"),
         blames="signup_date",
     ),
+    Rule(
+        "user_valid_from_plausible",
+        "users",
+        "validity",
+        "A row about a user does not hold from a day before validate.first_day.",
+        _holds_plausibly,
+        blames="holds_from",
+    ),
     Rule("item_id_present", "items", "completeness", "A product has an id.", _present("item_id")),
     Rule("item_id_unique", "items", "uniqueness", "No two different rows share a product id.", _first_of_key),
     Rule(
@@ -95,6 +108,14 @@ RULES = (
         "A product's price is positive and at most validate.max_price.",
         lambda p: (nw.col("price") > 0) & (nw.col("price") <= p.max_price),
         blames="price",
+    ),
+    Rule(
+        "item_valid_from_plausible",
+        "items",
+        "validity",
+        "A row about a product does not hold from a day before validate.first_day.",
+        _holds_plausibly,
+        blames="holds_from",
     ),
     Rule("item_named", "items", "completeness", "A product has a name.", _present("name"), severity="warning"),
     Rule("event_id_present", "events", "completeness", "An event has an id.", _present("event_id")),

@@ -58,8 +58,8 @@ def test_nothing_is_guessed_without_reason(time_format):
 def test_events_after_their_ingestion():
     rows = quarantined(utc(2027, 1, 1), utc(2027, 2, 1), rule="timestamp_not_in_future")
     assert implausible_times.sentences(rows, VALID, None) == [
-        "**2 events after their ingestion, from 2027-01-01 to 2027-02-01, are in quarantine**, 1.6 years after the "
-        "last valid event; the first: e.csv, line 2."
+        "**2 events after their ingestion (was the clock right then?), from 2027-01-01 to 2027-02-01, are in "
+        "quarantine**, 1.6 years after the last valid event; the first: e.csv, line 2."
     ]
 
 

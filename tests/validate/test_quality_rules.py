@@ -73,9 +73,12 @@ def rule_inputs(folder: Path, table: str) -> pl.DataFrame:
     for name, frame in tables.items():
         ingest_chunks(folder / "raw", name, Chunk(frame))
         lake_tables[name] = lake.table(folder / "raw", "x", name)
-    entity_rows = {name: tables[name] for name in ("users", "items")}
+    last = pl.int_range(pl.len()) == pl.len() - 1
+    holds_from = pl.when(last).then(utc(1980, 1, 1)).otherwise(schemas.ALWAYS).cast(schemas.TIMESTAMP)
+    statement = {"holds_from": holds_from, "delivery": pl.lit(NOW.date())}
+    entity_rows = {name: tables[name].with_columns(**statement) for name in ("users", "items")}
     lookups = Lookups.of(full_shop(), lake_tables["events"], entity_rows, NOW)
-    rows = tables[table].with_row_index("row_id")
+    rows = entity_rows.get(table, tables[table]).with_row_index("row_id")
     return lookups.join(lookups.add_days(rows) if table == "events" else rows, table)
 
 

@@ -111,6 +111,21 @@ def test_the_sign_up_of_the_newest_statement_counts():
     assert failed_rules(good_tables() | {"users": files}) == {"event_after_signup": 1}
 
 
+def test_a_year_of_two_digits_is_no_day_from_which_a_row_holds():
+    """Before the start of time, every row would always have held: also at cuts before it was known."""
+    items = dated(
+        ITEM | {"price": 12.0, "valid_from": utc(25, 3, 1)},
+        ITEM | {"item_id": "b", "valid_from": utc(1989, 12, 31)},
+        ITEM | {"item_id": "c", "valid_from": schemas.ALWAYS},
+        ITEM | {"item_id": "d", "valid_from": utc(1990, 1, 1)},
+    )
+    result = check(good_tables() | {"items": items}, full_shop(items=WITH_VALID_FROM))
+    assert result.places("items") == {"good": 2, "quarantined": 2}
+    assert set(result.quarantine["items"]["reasons"]) == {"item_valid_from_plausible"}
+    # the product was sold, and keeps its other cells
+    assert result.validated["items"].filter(item_id="a")["price"].to_list() == [12.0]
+
+
 def test_a_mapped_column_says_from_when_a_row_holds():
     items = dated(
         ITEM | {"price": 12.0, "valid_from": utc(2025, 3, 1, 12)},
