@@ -70,7 +70,7 @@ class Api(Strict):
         is_secret = self.auth is not None or "@" in address.netloc
         if is_secret and not may_carry_secret(address.scheme, address.hostname or ""):
             raise ValueError(
-                "url: with api.auth, or a login in the url, it must begin with https://, as others could read the "
-                "secret on its way; http:// is for localhost, 127.0.0.1 and [::1] only"
+                "`url` must begin with https://, as others could read the secret (api.auth, or a login in the url) on "
+                "its way; http:// is for localhost, 127.0.0.1 and [::1] only"
             )
         return self

@@ -58,7 +58,31 @@ def test_our_shops_are_valid(path):
         ("tables/events/encoding", "latin-99", "Python does not support this encoding"),
         ("tables/events/path", "", "`path` must be relative to the folder SOURCE; '' is not"),
         ("tables/events/path", "/data/*.csv", "`path` must be relative to the folder SOURCE; '/data/*.csv' is not"),
+        ("tables/events/path", "../x.csv", "`path` must stay in the folder SOURCE; '../x.csv' leads out of a folder"),
+        ("tables/events/path", "a/../../x.csv", "`path` must stay in the folder SOURCE"),
+        ("tables/events/path", "*/../../*.csv", "`path` must stay in the folder SOURCE"),
+        ("tables/events/path", "..\\x.csv", "`path` must stay in the folder SOURCE"),
         ("tables/events/path", None, "every other kind needs one"),
+        (
+            "api",
+            {"url": "http://x", "auth": {"env": "RECOMART_X"}},
+            "api: `url` must begin with https://",
+        ),
+        ("api", {"url": "http://me:pw@x"}, "must begin with https://"),
+        ("api", {"url": "http://127.0.0.1.x", "auth": {"env": "RECOMART_X"}}, "must begin with https://"),
+        ("api", {"url": "https://x", "auth": {"env": "RECOMART_ROOT"}}, "own variables are not sent to anyone"),
+        ("api", {"url": "https://x", "auth": {"env": "RECOMART_WEBHOOK"}}, "own variables are not sent to anyone"),
+        ("api", {"url": "https://x", "auth": {"env": "A=B"}}, "api.auth.env: the name of an environment variable has"),
+        (
+            "fetch",
+            {"page": "https://x", "url": "https://x/%2e%2e", "sha256": "0" * 64},
+            "must end with the name of a file",
+        ),
+        (
+            "fetch",
+            {"page": "https://x", "url": "https://x/a%00", "sha256": "0" * 64},
+            "must end with the name of a file",
+        ),
         ("tables/events/kind", "derived", "a derived table has none"),
         ("tables/events/columns/timestamp", None, "tables.events.columns.timestamp: required"),
         ("tables/events/columns/event_type", None, "tables.events.columns.event_type: required"),
@@ -105,6 +129,21 @@ def test_a_missing_key_is_reported(tmp_path, tiny_shop, missing):
     path.write_text("\n".join(f"{key}: {value!r}" for key, value in DECLARED.items() if key != missing))
     with pytest.raises(UserError, match=f"{missing}: this key is required and missing"):
         shops.read(path)
+
+
+@pytest.mark.parametrize("url", ["https://x", "http://localhost:1", "http://127.0.0.1:1", "http://[::1]:1"])
+def test_secrets_go_over_https_or_to_this_computer(tmp_path, tiny_shop, url):
+    assert tiny_shop(tmp_path, api={"url": url, "auth": {"env": "RECOMART_X"}}).shop.api.auth.env == "RECOMART_X"
+
+
+def test_a_shop_file_may_name_variables_of_recomart_or_those_in_params_yaml(tmp_path, tiny_shop):
+    own, other = ({"url": "https://x", "auth": {"env": name}} for name in ("RECOMART_KEY", "AWS_SECRET_ACCESS_KEY"))
+    shops.check_auth(tiny_shop(tmp_path / "a").shop, [])
+    shops.check_auth(tiny_shop(tmp_path / "b", api=own).shop, [])
+    foreign = tiny_shop(tmp_path / "c", api=other).shop
+    with pytest.raises(UserError, match="names AWS_SECRET_ACCESS_KEY, which may be a secret of another program"):
+        shops.check_auth(foreign, ["AWS_SECRET"])
+    shops.check_auth(foreign, ["AWS_SECRET_ACCESS_KEY"])
 
 
 def test_an_unknown_shop_gets_a_suggestion(monkeypatch):

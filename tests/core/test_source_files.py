@@ -100,6 +100,48 @@ def test_a_link_to_nowhere_is_reported(source):
     assert [entry.file for entry in source_files.left_out(shop("*.csv"), folder)] == ["b.csv"]
 
 
+@pytest.fixture
+def linked(source) -> Path:
+    """A folder with one file, and links: to a file and a folder outside, and to the file itself."""
+    folder = source("a.csv", "2024/b.csv")
+    outside = folder.parent / "outside"
+    outside.mkdir()
+    (outside / "secret.csv").touch()
+    (folder / "link.csv").symlink_to(outside / "secret.csv")
+    (folder / "linked").symlink_to(outside)
+    (folder / "inner.csv").symlink_to(Path("2024") / "b.csv")
+    return folder
+
+
+def test_links_that_leave_the_folder_are_left_out_and_reported(linked):
+    assert read("*.csv", linked) == ["a.csv", "inner.csv"]
+    assert read("*/*.csv", linked) == ["2024/b.csv"]
+    entries = source_files.left_out(shop("*.csv"), linked) + source_files.left_out(shop("*/*.csv"), linked)
+    assert [entry.file for entry in entries] == ["link.csv", "linked/secret.csv"]
+    for entry in entries:
+        assert entry.reason == (
+            f"a link that leads out of the source folder, to {linked.parent / 'outside/secret.csv'}; params.yaml: "
+            "ingest.follow_links: true reads it"
+        )
+
+
+def test_links_are_followed_where_it_is_allowed(linked):
+    for pattern, n in (("*.csv", 3), ("*/*.csv", 2), ("link.csv", 1)):
+        assert len(source_files.files(shop(pattern), "events", linked, follow_links=True)) == n
+        assert source_files.left_out(shop(pattern), linked, follow_links=True) == []
+
+
+@pytest.mark.parametrize("pattern", ["link.csv", "linked/secret.csv", "linked/*.csv"])
+def test_a_table_whose_files_are_all_links_out_of_the_folder_is_refused(linked, pattern):
+    with pytest.raises(UserError, match=r"is a link that leads out of the source folder, to .*secret\.csv; params"):
+        read(pattern, linked)
+
+
+def test_the_folder_itself_may_be_a_link(linked):
+    (linked.parent / "source").symlink_to(linked)
+    assert read("*.csv", linked.parent / "source") == ["a.csv", "inner.csv"]
+
+
 @pytest.mark.parametrize(
     ("pattern", "advice"),
     [

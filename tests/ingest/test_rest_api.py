@@ -282,6 +282,59 @@ def test_check_asks_for_no_secret_where_nothing_is_fetched():
     rest_api.check(shop("http://127.0.0.1:1"), SETTINGS)
 
 
+@pytest.mark.parametrize("login", ["", "me:pass@"])
+def test_no_request_with_a_secret_goes_to_another_computer_without_https(tmp_path, monkeypatch, login):
+    """Whatever names the address: the shop file, which is checked before, or a page."""
+    monkeypatch.setenv("RECOMART_KEY", SECRET)
+    auth = None if login else {"env": "RECOMART_KEY"}
+    sent = []
+    guarded = shop(f"https://{login}shop.example", auth=auth)
+    insecure = guarded.model_copy(update={"api": guarded.api.model_copy(update={"url": f"http://{login}shop.example"})})
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", lambda _, request: sent.append(request))
+    with pytest.raises(UserError, match=r"http://shop\.example/users is not https: the secret is not sent") as refused:
+        fetch(tmp_path, insecure)
+    assert not sent
+    assert "pass@" not in str(refused.value)
+
+
+def test_a_next_page_without_https_is_not_asked_with_the_secret(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECOMART_KEY", SECRET)
+    sent = []
+
+    def answer(_: Any, request: httpx.Request) -> httpx.Response:
+        sent.append(request.url)
+        content = page(1, next="http://shop.example:8080/users?cursor=2")
+        return httpx.Response(200, stream=httpx.ByteStream(json.dumps(content).encode()))
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", answer)
+    guarded = shop("https://shop.example", STYLES["cursor"], total=None, auth={"env": "RECOMART_KEY"})
+    with pytest.raises(UserError, match="leads to another server"):
+        fetch(tmp_path, guarded)
+    assert {url.scheme for url in sent} == {"https"}
+
+
+def test_this_computer_is_asked_without_a_proxy(tmp_path, serve, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RECOMART_KEY", SECRET)
+    with serve(token=SECRET) as url:
+        assert fetch(tmp_path, shop(url, auth={"env": "RECOMART_KEY"})) == text(USERS)
+
+
+def test_a_variable_of_another_program_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    with scripted(page()) as (url, requests):
+        guarded = shop(url, auth={"env": "AWS_SECRET_ACCESS_KEY"})
+        for act in (lambda shop: rest_api.check(shop, SETTINGS), lambda shop: fetch(tmp_path, shop)):
+            with pytest.raises(UserError, match=r"allow it in params\.yaml: ingest\.auth_variables"):
+                act(guarded)
+        assert not requests
+        allowed = SETTINGS.model_copy(update={"auth_variables": ["AWS_SECRET_ACCESS_KEY"]})
+        rest_api.check(guarded, allowed)
+
+
 # --- Faults ----------------------------------------------------------------------------------------------------------
 
 
