@@ -24,8 +24,8 @@ from random import Random
 from own_process import ROOT
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # helpers of the tests, which are no package
-from chaos import STAGES, Kill, content, kill, leftovers, n_sections, sockets  # noqa: E402
-from projects import new_project, run  # noqa: E402
+from chaos import Kill, content, kill, leftovers, n_sections, sockets, tiny_project  # noqa: E402
+from projects import STAGES, run  # noqa: E402
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
 
@@ -70,7 +70,7 @@ def table(tallies: dict[str, Tally]) -> str:
 
 def one_pass(folder: Path, number: signal.Signals, random: Random, expected: dict[str, object], tally: Tally) -> None:
     """Kill each stage once; each kill is counted in `tally`."""
-    project = new_project(folder)
+    project = tiny_project(folder)
     for stage in STAGES:
         section = random.randrange(n_sections(project, stage) - 1)
         seen = kill(project, stage, number, section, random.random())
@@ -97,7 +97,7 @@ def main() -> None:
     random, tallies = Random(options.seed), {number.name: Tally() for number in SIGNALS}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch).resolve()
-        undisturbed = new_project(folder / "undisturbed")
+        undisturbed = tiny_project(folder / "undisturbed")
         run(undisturbed, "dvc", "repro")
         expected = content(undisturbed)
         for number in range(options.passes):

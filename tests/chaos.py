@@ -19,7 +19,7 @@ from pathlib import Path
 
 import nbformat
 import psutil
-from projects import BIN, STAGES, results, sidecar
+from projects import BIN, change, new_project, results, sidecar
 
 from recomart.runner import execution
 
@@ -27,6 +27,18 @@ END_S = 120  # until a killed run has ended; a busy machine needs seconds
 SECTION = re.compile(r"(\d\d_\w+): .+ \(cell \d+ of \d+\)")
 # what holds the time of its making: compared without it, or by what is computed from it
 TIMED = ("data/tuning/",)
+
+
+# few and small models: what is tried is whether a killed run leaves a trace, not how well models rank
+MODELS = {"popularity": {}, "own_history": {}, "ease": {"reg": {"low": 50, "high": 200}}, "als": {"n_factors": 8}}
+
+
+def tiny_project(folder: Path) -> Path:
+    """A project that has not run, quick in all of its stages."""
+    project = new_project(folder)
+    change(project, validate={"profile_max_rows": 100}, evaluate={"n_bootstrap": 20})
+    change(project, train={"models": MODELS, "n_trials": 2, "n_backtests": 1})
+    return project
 
 
 @dataclass(frozen=True)
@@ -191,6 +203,3 @@ def leftovers(project: Path) -> list[str]:
     folders = [project / "data", project / "reports"]
     found = [path for folder in folders for path in [*folder.rglob(".*.part"), *folder.rglob(".scratch/*")]]
     return [path.relative_to(project).as_posix() for path in found]
-
-
-__all__ = ["STAGES", "Kill", "Run", "content", "kill", "leftovers", "n_sections", "processes_in", "sockets"]

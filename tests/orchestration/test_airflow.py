@@ -124,6 +124,14 @@ def test_schedule_retries_and_name_are_as_requested(tmp_path):
     assert keywords(write(tmp_path, BIN, schedule="off"))["schedule"] is None
 
 
+def test_limits_of_stages_are_those_of_params_yaml_and_two_minutes(tmp_path):
+    """In these minutes a stage ends itself and says why; Airflow terminates one that does not."""
+    assert constants(write(project(tmp_path, SIMPLE), BIN))["LIMITS"] == {}
+    text = write(project(tmp_path, SIMPLE, {"limits": {"stage_s": {"make": 60}}}), BIN)
+    assert constants(text)["LIMITS"] == {"make": 180}
+    assert "execution_timeout=timedelta(seconds=LIMITS[name]) if name in LIMITS else None," in text
+
+
 @pytest.mark.parametrize(
     "schedule", ["", "daily", "@fortnightly", "0 3 * *", "0 3 * * * *", "0 3 * * ')", "0\n3 * * *"]
 )

@@ -237,6 +237,37 @@ class TestRuns:
         with pytest.raises(process.StageFailedError, match=r"made/simulate\.txt"):
             process.run_stage(folder, "01_ingest", "01_ingest", lambda line: None)
 
+    def test_stages_end_with_the_process_that_runs_dvc(self, make):
+        ask, heard = "import os; print(os.environ['RECOMART_RUN_PROCESS'])", []
+        process.follow([sys.executable, "-c", ask], make(), heard.append)
+        assert heard == [str(os.getpid())]
+
+    @POSIX
+    def test_a_stage_that_does_not_end_itself_at_its_limit_is_terminated(self, make, monkeypatch):
+        folder = make(s01_ingest={"sleep": True})
+        path = folder / "params.yaml"
+        path.write_text(path.read_text().replace("stage_s: {}", "stage_s: {01_ingest: 1}"))
+        monkeypatch.setattr(process, "GRACE_S", (1, 1, 5))
+        monkeypatch.setattr(process, "LIMIT_MARGIN_S", 2)
+        process.run_stage(folder, "simulate", "simulate", lambda line: None)
+        with pytest.raises(process.StageFailedError, match=r"did not end within 3 s \(limits\.stage_s of") as error:
+            process.run_stage(folder, "01_ingest", "01_ingest", lambda line: None)
+        assert not error.value.is_transient
+        for pid in (folder / "pids").read_text().split() if (folder / "pids").exists() else []:
+            assert not psutil.pid_exists(int(pid)) or psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE
+
+    def test_a_project_in_use_is_tried_again(self):
+        busy = "The project is in use by stage 06_train (process 7 on h, since today UTC). Wait until it has ended"
+        assert process.StageFailedError(busy).is_transient
+
+    def test_a_stopped_stage_says_so(self, make):
+        folder = make()
+        side = folder / "reports/sidecars/06_train.json"
+        side.parent.mkdir(parents=True)
+        side.write_text('{"state": "stopped", "started": "2026-11-27T00:00:00+00:00", "error": "stopped after 9 s"}')
+        began = datetime(2026, 11, 27, tzinfo=UTC)
+        assert process._failure_message(folder, "06_train", "06_train", began, []) == "stopped after 9 s"
+
     @POSIX
     def test_a_cancelled_run_leaves_nothing_behind_and_the_next_one_goes_on(self, make, instance, monkeypatch):
         folder = make(s01_ingest={"sleep": True})
