@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -66,6 +67,37 @@ def test_a_file_or_a_link_to_nothing_where_a_folder_must_be(project, is_link):
     with pytest.raises(OSError) as error:
         (path / "source=x").mkdir(parents=True, exist_ok=True)
     assert disk.explained(error.value).startswith("data/raw cannot be written: a file, or a link to nothing, is where")
+
+
+def test_a_folder_where_a_file_must_be(project):
+    (project / "data/shop.json").mkdir()
+    with pytest.raises(OSError) as error:
+        (project / "data/shop.json").read_text()
+    assert disk.explained(error.value).startswith(
+        "data/shop.json/ cannot be written: a folder is where a file must be."
+    )
+
+
+def test_a_file_that_must_not_be_read(project, monkeypatch):
+    path = project / "reports/x.json"
+    path.touch()
+    monkeypatch.setattr("os.access", lambda name, mode: name != path)
+    error = PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    assert disk.explained(error).startswith("reports/x.json cannot be read: you have no right to.")
+
+
+def test_a_file_below_a_folder_that_must_not_be_entered(project, monkeypatch):
+    def refuse(path: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    error = PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(project / "data/models/ease/model.json"))
+    assert disk.explained(error).startswith(f"{Path('data/models/ease')} cannot be written: you have no right to.")
+
+
+def test_a_limit_of_the_size_of_files(project):
+    error = OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(project / "data/models/x"))
+    assert disk.explained(error).startswith("data/models/ cannot be written: a file would be larger than the system")
 
 
 @pytest.mark.parametrize(
