@@ -59,6 +59,11 @@ def test_lake_show_accepts_days_and_suggests_names(project, call):
     assert "Nothing of shop 'other'" in call("lake", "show", "--shop", "other")[2]
 
 
+def test_lake_show_does_not_look_for_a_shop_outside_the_lake(project, call):
+    status, _, complaint = call("lake", "show", "--shop", "../../tiny")
+    assert (status, "--shop: '../../tiny' is not a name" in complaint) == (1, True)
+
+
 def test_lake_verify_names_what_changed(project, call):
     assert call("lake", "verify")[1] == "All 3 ingested files are unchanged.\n"
     next((project / "data/raw").rglob("type=users/**/*.parquet")).write_bytes(b"x")

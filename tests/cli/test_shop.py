@@ -136,6 +136,38 @@ def test_a_shop_is_checked_by_name_or_path(project, call):
     assert "Did you mean 'tiny'?" in call("shop", "check", "tinny")[2]
 
 
+def test_a_shop_file_that_names_a_foreign_variable_is_refused_until_params_yaml_allows_it(project, call, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "open sesame")
+    api = {"url": "https://shop.example", "auth": {"env": "AWS_SECRET_ACCESS_KEY"}}
+    declared = yaml.safe_load((project / "shops/tiny.yaml").read_text()) | {"api": api}
+    (project / "shops/tiny.yaml").write_text(yaml.safe_dump(declared))
+    for words in (["check", "tiny"], ["use", "tiny", "--source", "source"], ["resolve"]):
+        status, _, complaint = call("shop", *words)
+        assert (status, "api.auth.env names AWS_SECRET_ACCESS_KEY" in complaint) == (1, True)
+    with (project / "params.yaml").open("a") as stream:
+        stream.write("ingest: {auth_variables: [AWS_SECRET_ACCESS_KEY]}\n")
+    for words in (["check", "tiny"], ["use", "tiny", "--source", "source"], ["resolve"]):
+        assert call("shop", *words)[0] == 0
+
+
+@pytest.mark.parametrize("words", [["show"], ["check"], ["use"], ["fetch"]])
+def test_no_command_opens_a_shop_file_outside_its_folder(project, call, words):
+    shutil.copy(project / "shops/tiny.yaml", project / "evil.yaml")
+    status, _, complaint = call("shop", *words, "../evil")
+    assert (status, "base.shop: '../evil' is not a name" in complaint) == (1, True)
+
+
+def test_a_link_that_leaves_the_source_folder_is_named(project, call):
+    (project / "outside.csv").write_bytes((project / "source/users.csv").read_bytes())
+    (project / "source/users.csv").unlink()
+    (project / "source/users.csv").symlink_to(project / "outside.csv")
+    status, _, complaint = call("shop", "check", "tiny")
+    assert (status, "users.csv in" in complaint, "leads out of the source folder" in complaint) == (1, True, True)
+    with (project / "params.yaml").open("a") as stream:
+        stream.write("ingest: {follow_links: true}\n")
+    assert call("shop", "check", "tiny")[0] == 0
+
+
 def test_control_characters_in_a_shop_file_are_escaped(project, call):
     wrong = yaml.safe_load((project / "shops/tiny.yaml").read_text()) | {"title": "[red]T[/red]\x1b[2J"}
     (project / "shops/tiny.yaml").write_text(yaml.safe_dump(wrong))

@@ -156,6 +156,7 @@ class TestLaunchpad:
         )
         assert "train.k = 5 is less than" in self.refused({"train": {"k": 5}})
         assert "no_such_shop" in self.refused({"base": {"shop": "no_such_shop"}})
+        assert "base.shop: a name has at most" in self.refused({"base": {"shop": "../../outside/evil"}})
         assert (fake_project.ROOT / "params.yaml").read_bytes() == before
 
     def test_every_value_has_the_comment_of_params_yaml(self):

@@ -89,11 +89,11 @@ def test_nothing_of_online_retail_is_unexplained(validated):
 @pytest.mark.slow
 def test_online_retail_day_by_day_makes_the_same_lake(real_data, raw, tmp_path):
     """305 drops, each landed by itself: only the new file is landed, and the end is as if all had come at once."""
-    source = tmp_path / "source"
+    source, settings = tmp_path / "source", Ingest(max_rejected=0, follow_links=True)
     source.mkdir()
     for day in sorted((real_data / "online_retail").glob("*.csv")):
         (source / day.name).symlink_to(day)
-        files = ingestion.ingest(ONLINE_RETAIL, source, tmp_path / "raw", Ingest(max_rejected=0))
+        files = ingestion.ingest(ONLINE_RETAIL, source, tmp_path / "raw", settings)
         assert files.filter(pl.col("state") != "unchanged")["file"].to_list() == [day.name]
     assert (files.height, files["rows_ingested"].sum()) == (305, 541_909)
     assert files["day"].dt.strftime("%F.csv").to_list() == files["file"].to_list()
