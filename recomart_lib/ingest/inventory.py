@@ -51,16 +51,10 @@ def check(raw: Path, shop: str, tables: list[str]) -> None:
         files.write_text(_path(raw, shop), text + "\n")
 
 
-def lost(raw: Path) -> list[tuple[str, str]]:
-    """(folder of the table, file) of each file of any shop that is missing in the lake, or its newest version."""
-    missing = []
-    for path in sorted(raw.glob(f"source=*/{FILE}")):
-        shop = path.parent.name.removeprefix("source=")
-        stored = _read(raw, shop)
-        for name in _lost(stored, {table: _present(raw, shop, table) for table in stored}):
-            table, _, file = name.partition("/")
-            missing.append((f"{path.parent.name}/type={table}", file))
-    return missing
+def lost(raw: Path, shop: str) -> list[str]:
+    """Each `<table>/<file>` of the inventory that is missing in the lake, or its newest version."""
+    stored = _read(raw, shop)
+    return _lost(stored, {table: _present(raw, shop, table) for table in stored})
 
 
 def _lost(stored: Inventory, present: Inventory) -> list[str]:

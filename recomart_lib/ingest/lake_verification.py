@@ -111,7 +111,7 @@ def verify(raw: Path, progress: Callable[[list], Iterable] = iter) -> pl.DataFra
     paths = manifest_paths(raw)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         found = [row for rows in threads.map(partial(_problems, raw), progress(paths)) for row in rows]
-    found += [(folder, file, LOST) for folder, file in inventory.lost(raw)]
+    found += _lost(raw)
     found += [(_relative(path, raw), None, NO_MANIFEST) for path in _without_manifest(raw, set(paths))]
     return pl.DataFrame(found, schema=PROBLEMS, orient="row")
 
@@ -128,6 +128,18 @@ def _problems(raw: Path, path: Path) -> list[tuple[str, str | None, str]]:
         return [(_relative(path, raw), None, str(error))]
     texts = ((part, part.problem or (None if part.sha256 else NO_HASH)) for part in parts(raw, manifest))
     return [(_relative(part.path, raw), manifest["file"], text) for part, text in texts if text]
+
+
+def _lost(raw: Path) -> Iterator[tuple[str, str | None, str]]:
+    for path in sorted(raw.glob(f"source=*/{inventory.FILE}")):
+        folder = path.parent.name
+        try:
+            names = inventory.lost(raw, folder.removeprefix("source="))
+        except UserError as error:  # it or a manifest is damaged
+            yield _relative(path, raw), None, str(error)
+        else:
+            for table, _, file in (name.partition("/") for name in names):
+                yield f"{folder}/type={table}", file, LOST
 
 
 def _without_manifest(raw: Path, paths: set[Path]) -> Iterator[Path]:

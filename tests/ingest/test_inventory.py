@@ -100,3 +100,15 @@ def test_a_damaged_inventory_is_named(project, content):
     with pytest.raises(UserError, match="is damaged") as caught:
         project.ingest()
     assert str(project.inventory) in str(caught.value)
+    assert lake.verify(project.raw)["path"].to_list() == ["source=tiny/inventory.json"]
+
+
+def test_verify_names_a_damaged_manifest_although_the_inventory_cannot_be_compared(project):
+    manifest = project.path().with_suffix(".json")
+    manifest.write_text("{")
+    problems = lake.verify(project.raw)
+    assert problems["path"].to_list() == [
+        manifest.relative_to(project.raw).as_posix(),
+        "source=tiny/inventory.json",
+    ]
+    assert all("is damaged" in problem for problem in problems["problem"])
