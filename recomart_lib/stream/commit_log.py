@@ -44,7 +44,6 @@ Commit = dict[str, Any]
 ORIGIN = {"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64}
 ROWS = {**EVENTS, **ORIGIN}
 DEAD = {**ORIGIN, "reason": pl.String, "key": pl.Binary, "value": pl.Binary}
-FORGOTTEN = "if one of them comes again, it is not recognised on arrival (02_validate still does)"
 COUNTS = ("n_messages", "n_events", "n_dead", "n_duplicates")
 STATE_KEYS = ("number", "days", "upto", "counts")
 COMMIT_KEYS = ("partition", "first", "next", "rows", "dead", *COUNTS)
@@ -185,7 +184,7 @@ def dead_letters(zone: Zone, partition: str | None = None, since: int = 0, intac
     if partition is None or since < state["upto"].get(partition, 0):
         named.insert(0, state["dead"])
     if intact_only:
-        named = zone_files.intact(zone.root, filter(None, named), "they are not sent to the dead-letter topic")
+        named = zone_files.intact(zone.root, filter(None, named))
     rows = load_files(zone, named, DEAD)
     if partition is not None:
         topic, _, number = partition.rpartition("-")
@@ -204,10 +203,10 @@ def last_ids(zone: Zone, partition: str, n: int) -> list[str]:
     for record in reversed(commits(zone, partition, state)):
         if n <= 0:
             break
-        for file in zone_files.intact(zone.root, filter(None, [record["rows"]]), FORGOTTEN):
+        for file in zone_files.intact(zone.root, filter(None, [record["rows"]])):
             newest_first.append(load_files(zone, [file], ROWS).get_column("event_id").to_list())
             n -= len(newest_first[-1])
-    merged = zone_files.intact(zone.root, _merged(state), FORGOTTEN) if n > 0 else []
+    merged = zone_files.intact(zone.root, _merged(state)) if n > 0 else []
     if merged:
         of_partition = pl.col("topic") == topic, pl.col("partition") == int(number)
         events = zone_files.scan(zone.root, merged, ROWS).filter(*of_partition)
@@ -305,7 +304,7 @@ def read_since(zone: Zone, moment: datetime | None, intact_only: bool = False) -
     days = [[file] for day, file in state["days"].items() if day >= first]
     newest = [file for file in (state["rest"], *(record["rows"] for record in uncompacted(zone, state))) if file]
     for group in (*days, newest):
-        kept = zone_files.intact(zone.root, group, "they are not read") if intact_only else group
+        kept = zone_files.intact(zone.root, group) if intact_only else group
         yield load_files(zone, kept, ROWS)
 
 

@@ -27,6 +27,8 @@ ADVICE = (
     "Restore it from a backup; without one, see `Damaged files` in docs/streaming.md. `recomart stream verify` checks "
     "all files."
 )
+WITHOUT_LETTERS = "Those that are not on the dead-letter topic yet are not sent."
+WITHOUT_EVENTS = "The online features go without them, and if one comes again, it is not recognised on arrival (02_validate still does)."
 _logged: set[str] = set()  # problems that this process has logged
 
 
@@ -67,15 +69,16 @@ def scan(root: Path, files: Sequence[File], columns: dict[str, Any]) -> pl.LazyF
     return pl.scan_parquet(paths, schema=columns, cast_options=casts, hive_partitioning=False, glob=False)
 
 
-def intact(root: Path, files: Iterable[File], consequence: str) -> list[File]:
-    """The files that are what was committed; of each other one, an error is logged once, with the consequence.
+def intact(root: Path, files: Iterable[File]) -> list[File]:
+    """The files that are what was committed; of each other one, an error is logged once.
 
     For a consumer: it goes on, as new events do not depend on old files, and leaves the damaged file alone.
     """
     kept = []
     for file in files:
         if sentence := problem(root, file):
-            error_once(f"{root / file['path']} {sentence}. It has {contents(file)}: {consequence}. {ADVICE}")
+            without = WITHOUT_LETTERS if is_dead(file) else WITHOUT_EVENTS
+            error_once(f"{root / file['path']} {sentence}. It has {contents(file)}. {without} {ADVICE}")
         else:
             kept.append(file)
     return kept

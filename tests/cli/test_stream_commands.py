@@ -101,6 +101,62 @@ def test_quarantine_without_a_broker_says_that_the_next_call_sends(root, call):
     assert "the next call sends them" in call("stream", "quarantine", "--event-id", "e1")[1]
 
 
+@pytest.mark.slow
+def test_verify_names_a_damaged_file_and_a_consumer_goes_on_without_it(root, call, caplog):
+    assert call("stream", "verify")[:2] == (0, "All 0 files of the streaming zone are unchanged.\n")
+    call("stream", "produce", "--limit", "5")
+    call("stream", "consume", "--idle", "2")
+    call("stream", "compact")
+    assert call("stream", "verify")[0] == 0
+    (file,) = (root / paths.STREAMING).glob("*/*/date=*/*.parquet")
+    content = file.read_bytes()
+    file.write_bytes(content[:-1])
+    (root / online_events.FILE).write_bytes(b"")
+    status, out, complaint = call("stream", "verify")
+    assert (status, file.name in out, "offsets 0 to" in out) == (1, True, True)
+    assert "1 problem in " in complaint
+    call("stream", "produce", "--limit", "5", "--live")
+    status, out, complaint = call("stream", "consume", "--idle", "2")
+    assert (status, out.split(" made ")[0]) == (0, "5 events"), complaint
+    assert online_events.events_of("u", root).height == 5  # without those in the damaged file
+    assert caplog.text.count("01-01/00000001") == caplog.text.count("fresh.db is damaged") == 1
+    file.write_bytes(content)
+    assert call("stream", "verify")[0] == 0
+
+
+@pytest.mark.slow
+def test_a_zone_that_was_moved_away_is_read_again(root, call):
+    """What docs/streaming.md says about damaged files without a backup."""
+    call("stream", "produce", "--limit", "20")
+    call("stream", "consume", "--idle", "2")
+    zone = stream.zone_of(params.load())
+    zone.root.parent.rename(root / "moved away")
+    status, out, complaint = call("stream", "consume", "--idle", "2")
+    assert (status, out.split(" made ")[0]) == (0, "20 events"), complaint
+    assert call("stream", "verify")[0] == 0
+
+
+@pytest.mark.parametrize("line", ["no.such: 1", "security.protocol: ${KAFKA_PASSWORD}", "sasl.password: s3cret-value"])
+def test_a_wrong_client_property_is_one_sentence_in_every_command(root, call, monkeypatch, line):
+    monkeypatch.setenv("KAFKA_PASSWORD", "s3cret-value")
+    content = yaml.safe_load((root / "params.yaml").read_text())
+    content["stream"]["client"] = yaml.safe_load(line)
+    (root / "params.yaml").write_text(yaml.safe_dump(content))
+    commands = [
+        ("consume", "--idle", "1"),
+        ("status",),
+        ("produce", "--limit", "1"),
+        ("quarantine", "--event-id", "e1"),
+    ]
+    for command in commands:
+        status, out, complaint = call("stream", *command)
+        assert "Traceback" not in out + complaint
+        assert "s3cret-value" not in out + complaint
+        if command[0] in ("consume", "produce"):
+            assert status == 1
+            assert f"stream.client.{line.split(':')[0]}: " in complaint
+
+
 def test_status_names_a_partition_that_is_shorter_at_the_broker(root, call):
     topic, zone = params.load().stream.topic, stream.zone_of(params.load())
     none, dead = pl.DataFrame(schema=commit_log.ROWS), pl.DataFrame(schema=commit_log.DEAD)

@@ -99,7 +99,7 @@ def test_an_event_of_the_rest_can_become_a_dead_letter(zone):
     assert commit_log.dead_letters(zone).height == 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 3), st.sampled_from([0, 1, 2, None])), max_size=12))
 def test_lines_stay_and_no_event_is_lost_whatever_waits(tmp_path_factory, steps):
     zone, n, lines = commit_log.Zone(tmp_path_factory.mktemp("zone"), "s", "UTC"), 0, {}

@@ -109,9 +109,9 @@ def test_a_consumer_goes_on_without_damaged_files_and_says_so_once(zone, caplog)
         assert [rows.height for rows in commit_log.read_since(zone, None, intact_only=True)] == [0, 2]
         assert commit_log.dead_letters(zone, "t-0", 5, intact_only=True).height == 0
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert len(errors) == len(set(errors)) == 3
+    assert len(errors) == 2
     assert "not recognised on arrival" in caplog.text
-    assert "not sent to the dead-letter topic" in caplog.text
+    assert "not on the dead-letter topic yet are not sent" in caplog.text
     assert commit_log.position(zone, "t-0").next == 6
 
 
