@@ -28,7 +28,7 @@ API_TOKEN = "RECOMART_API_TOKEN"  # the variable named in shops/simulated_api.ya
 )
 def simulate(
     serve_api: Annotated[bool, typer.Option("--serve-api", help="Serve the files as a REST API until Ctrl-C.")] = False,
-    port: Annotated[int, typer.Option(metavar="N", help="The API's port, on localhost only.", min=0, max=65535)] = 8765,
+    port: Annotated[int, typer.Option(metavar="N", help="The port, on localhost only.", min=0, max=65535)] = 8765,
     fault: Annotated[
         list[str] | None,
         typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -14,14 +15,12 @@ from recomart_lib.core.errors import UserError
 app = typer.Typer()
 
 
-def _port(description: str) -> typer.models.OptionInfo:
-    return typer.Option(metavar="N", help=description, min=1, max=65_535)
-
-
 @app.command(epilog=examples("recomart ui", "recomart ui --port 3100 --reports-port 3101"))
 def serve(
-    port: Annotated[int, _port("The port of the web UI.")] = 3000,
-    reports_port: Annotated[int, _port("The port of the report pages.")] = 3001,
+    port: Annotated[int, typer.Option(metavar="N", help="The port, on localhost only.", min=1, max=65535)] = 3000,
+    reports_port: Annotated[
+        int, typer.Option(metavar="N", help="The port of the report pages.", min=1, max=65535)
+    ] = 3001,
 ) -> None:
     """Start Dagster on this machine, for a browser: runs, logs, retries and schedules.
 
@@ -32,6 +31,5 @@ def serve(
         raise UserError("Dagster is not installed. Run: make ui (or: pip install -r requirements-orchestration.lock)")
     if port == reports_port:
         raise UserError(f"The web UI and the reports need two ports, not {port} for both.")
-    from recomart.orchestration import ui  # needs Dagster, an optional dependency
-
-    ui.serve(paths.root(), port, reports_port)
+    # imported here, as Dagster is an optional dependency
+    import_module("recomart.orchestration.ui").serve(paths.root(), port, reports_port)

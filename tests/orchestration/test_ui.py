@@ -277,6 +277,7 @@ def browser_page() -> Iterator[Any]:
 
 @pytest.mark.slow
 def test_a_hostile_page_in_the_same_browser_changes_nothing(ui, hostile_page):
+    assert ui.ask(MUTATION.replace("true", "false")) == {"setAutoMaterializePaused": False}
     with browser_page() as page:
         page.goto(hostile_page)
         page.wait_for_function("document.title.split(', ').length == 3")
