@@ -32,7 +32,7 @@ def before_writing(path: Path) -> None:
     if shell is None or not _in_project(path):
         return
     with _guard:
-        if os.environ.get(project_lock.HELD_BY):
+        if project_lock.is_held_here():
             return
         name = Path(os.environ.get(NOTEBOOK, "")).name
         _cell.enter_context(project_lock.held(f"a cell of {name or 'a notebook'}", brief=True))

@@ -7,6 +7,7 @@ read take no lock, and neither do stream consumers, whose zone has locks of its 
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 LOCK = Path("data/.lock")
 HOLDER = Path("data/.lock.json")  # who holds the lock, or held it last
 HELD_BY = "RECOMART_LOCK_HELD_BY"  # environment variable: the process that holds the lock for its children
+WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # of a file system that cannot lock
 WAIT_S = 60  # longest wait for a writer that is soon done
 POLL_S = 0.1
 TOLERANCE_S = 2  # of the start of a process, which the system reckons from a clock that may be set
@@ -97,7 +99,7 @@ def held(what: str, run: psutil.Process | None = None, brief: bool = False) -> I
     BusyError
         If somebody else holds it: at once, or after a minute if that one is soon done.
     """
-    if os.environ.get(HELD_BY):
+    if is_held_here():
         yield
         return
     started = run.create_time() if run else None
@@ -113,6 +115,12 @@ def held(what: str, run: psutil.Process | None = None, brief: bool = False) -> I
         if run is None:
             paths.place(HOLDER).unlink(missing_ok=True)
         lock.release()
+
+
+def is_held_here() -> bool:
+    """Whether this process, or the one that started it, holds the lock: the variable alone may outlive the lock."""
+    holder = _read() if os.environ.get(HELD_BY) else None
+    return holder is not None and str(holder.pid) == os.environ[HELD_BY]
 
 
 def _acquire(lock: FileLock, me: Holder) -> None:
@@ -136,6 +144,11 @@ def _other(lock: FileLock, me: Holder) -> tuple[Holder, bool] | None:
     except Timeout:
         # whoever has just got it writes its name in an instant
         return _read() or Holder("another process", True, 0, socket.gethostname(), "a moment ago,"), False
+    except OSError as error:
+        if error.errno not in WITHOUT_LOCKS:
+            raise
+        log.warning("the disk of %s has no file locks: nothing keeps two runs apart", paths.place(LOCK).parent)
+        return None
     last = _read()
     if last and last.keeps() and (last.run_pid, last.run_started) != (me.run_pid, me.run_started):
         lock.release()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from types import SimpleNamespace
 
@@ -88,7 +87,9 @@ def test_files_outside_the_project_need_no_lock(events, tmp_path, monkeypatch):
 
 
 def test_the_kernel_of_a_stage_takes_no_lock_of_its_own(events, tmp_path, monkeypatch):
-    monkeypatch.setenv(project_lock.HELD_BY, str(os.getppid()))
+    monkeypatch.setenv(project_lock.HELD_BY, "7")
+    path = paths.output(project_lock.HOLDER)
+    path.write_text('{"what": "stage 04_prepare", "brief": false, "pid": 7, "host": "h", "since": "today"}')
     files.write_text(tmp_path / "data/a.txt", "a")
     assert events.functions == []
 

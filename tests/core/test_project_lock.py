@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -70,6 +71,25 @@ def test_within_the_lock_and_in_children_it_is_not_taken_again(root):
             FileLock(root / project_lock.LOCK).acquire(blocking=False)
     assert project_lock.HELD_BY not in os.environ
     assert not (root / project_lock.HOLDER).exists()
+
+
+def test_a_variable_that_has_outlived_the_lock_is_not_believed(root, monkeypatch):
+    """As in a program that a cell has started in the background."""
+    monkeypatch.setenv(project_lock.HELD_BY, "7")
+    lock = holds(root, holder(pid=8))
+    with pytest.raises(BusyError), project_lock.held("stage 03_explore"):
+        pass
+    lock.release()
+
+
+def test_a_disk_without_locks_is_said_and_stops_nobody(root, monkeypatch, caplog):
+    def acquire(*_, **__) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(FileLock, "acquire", acquire)
+    with project_lock.held("stage 03_explore"):
+        pass
+    assert "has no file locks: nothing keeps two runs apart" in caplog.text
 
 
 def test_an_error_releases_it(root):
