@@ -111,7 +111,7 @@ def lake_verify() -> None:
     n_files = len(lake_verification.manifest_paths(raw))
     problems = lake_verification.verify(raw, partial(tqdm, desc="verifying", unit="file", disable=None))
     if not problems.height:
-        echo(f"All {n_files:,} ingested files are unchanged.")
+        echo(f"All {n_files:,} ingested files are unchanged." if n_files else "Nothing is ingested yet.")
         return
     show_table(problems)
     raise UserError(

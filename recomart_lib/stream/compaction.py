@@ -40,7 +40,8 @@ def run_periodically(zone: Zone, every_s: float, stop: threading.Event) -> None:
     while not stop.wait(every_s):
         try:
             newest = max(commit_log.compactions(zone), default=None)
-            if newest is None or _age_s(newest) >= every_s:
+            # a clock that was ahead then must not stop compactions until that time
+            if newest is None or not 0 <= _age_s(newest) < every_s:
                 compact(zone)
         except (OSError, UserError, pl.exceptions.PolarsError) as problem:
             zone_files.error_once(

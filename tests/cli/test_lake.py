@@ -104,6 +104,7 @@ def test_quarantine_export_and_replay_print_the_next_step(project, call):
 
 def test_without_data_the_error_says_what_to_run(project, call):
     shutil.rmtree(project / "data")
+    assert call("lake", "verify")[1] == "Nothing is ingested yet.\n"
     for words in (["lake", "show"], ["quarantine", "show"], ["quarantine", "export"]):
         status, _, complaint = call(*words)
         assert status == 1

@@ -218,6 +218,18 @@ def test_periodic_compaction_survives_errors_until_it_is_stopped(zone, monkeypat
     assert sum(file["rows"] for file in commit_log.latest_compaction(zone)["days"].values()) == 5
 
 
+def test_a_compaction_with_the_clock_ahead_does_not_stop_later_ones(zone, monkeypatch):
+    put(zone, 0, 0, 5)
+    compaction.compact(zone)
+    (newest,) = zone.root.glob("compacted/*.json")
+    os.utime(newest, (4e9, 4e9))  # in 2096
+    calls, stop = [], threading.Event()
+    monkeypatch.setattr(compaction, "compact", lambda _: (calls.append(1), stop.set()))
+    threading.Timer(2, stop.set).start()  # if it is never called
+    compaction.run_periodically(zone, 0.01, stop)
+    assert calls
+
+
 def test_whole_quantities_of_an_earlier_version_are_read_with_fractions(zone):
     empty, stats = pl.DataFrame(schema=commit_log.DEAD), {"n_messages": 1, "n_duplicates": 0, "latency": {}, "sent": 0}
     earlier = rows(0, 0, 1).with_columns(quantity=pl.lit(2, pl.Int64))
