@@ -35,6 +35,7 @@ COMPLETION = {"--install-completion", "--show-completion"}  # parsing alone runs
 OTHERS = {
     ".dvc/cache": "DVC",
     ".dvc/config.local": "dvc remote modify --local",
+    ".dvc/site_cache": "make setup",
     "data/kafka": "make kafka",
     "data/repair": "recomart quarantine export",
     "data/replay": "recomart quarantine replay",

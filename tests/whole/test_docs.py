@@ -16,7 +16,12 @@ from recomart_lib.core.errors import UserError
 from tools import made, picture, results
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *ROOT.glob("CONTRIBUTING.md"), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *ROOT.glob("CONTRIBUTING.md"),
+    *ROOT.glob("SECURITY.md"),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
