@@ -131,6 +131,15 @@ def _check_clients(content: Document, path: Path) -> None:
         raise UserError("\n".join([f"{path}: {len(lines)} mistake(s)", *lines]))
 
 
+def may_be_shown(path: Path) -> bool:
+    """Whether a params.yaml has no secret as text, so that pages and archived runs may hold a copy of it."""
+    try:
+        _check_clients(read_yaml(path), path)
+    except UserError:  # also one that cannot be read: nobody knows what is in it
+        return False
+    return True
+
+
 def load(path: Path | None = None) -> Params:
     """Read and validate params.yaml.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from recomart.project import git
+from recomart.project import git, params
 from recomart.project.sidecars import FAILURES, Metadata, stages
 from recomart.project.stored_metrics import read_metrics
 from recomart.reports.formats import BAR_WIDTH, duration, scale, share
@@ -101,6 +101,8 @@ def _sections(path: Path) -> dict[str, str]:
     """The text of each section of params.yaml, with its comments, which give units and reasons."""
     if not path.exists():
         return {}
+    if not params.may_be_shown(path):
+        return {"params.yaml": "This file is not valid, and not shown: it may hold a secret."}
     parts = re.split(r"(?m)^(\w+):", path.read_text(encoding="utf-8", errors="replace"))
     return {name: text.strip("\n") for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 

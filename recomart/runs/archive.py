@@ -19,7 +19,7 @@ from pathlib import Path
 
 import polars as pl
 
-from recomart.project import dvc_graph, git
+from recomart.project import dvc_graph, git, params
 from recomart.project.sidecars import Metadata, read
 from recomart.project.stored_metrics import read_metrics
 from recomart_lib.core import clock, files, paths
@@ -89,6 +89,8 @@ def problem(root: Path) -> str:
     """
     if unfinished := _unfinished_stage(root):
         return unfinished
+    if (root / "params.yaml").exists() and not params.may_be_shown(root / "params.yaml"):
+        return "params.yaml is not valid, and may hold a secret"
     try:
         hashes = _result_hashes(root)
     except (OSError, ValueError) as reason:

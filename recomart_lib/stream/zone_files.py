@@ -28,7 +28,9 @@ ADVICE = (
     "all files."
 )
 WITHOUT_LETTERS = "Those that are not on the dead-letter topic yet are not sent."
-WITHOUT_EVENTS = "The online features go without them, and if one comes again, it is not recognised on arrival (02_validate still does)."
+WITHOUT_EVENTS = (
+    "The online features go without them, and if one comes again, it is not recognised on arrival (02_validate does)."
+)
 _logged: set[str] = set()  # problems that this process has logged
 
 

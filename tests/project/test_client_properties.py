@@ -6,6 +6,7 @@ import pytest
 
 from recomart.project import client_properties, params
 from recomart.project.params import Stream
+from recomart_lib.core import config
 from recomart_lib.core.errors import UserError
 
 CODE = [
@@ -141,3 +142,10 @@ def test_other_ways_to_the_settings_are_checked_too():
     with pytest.raises(ValueError, match=r"producer\.sasl\.password: a secret") as refused:
         Stream(producer={"sasl.password": "hunter22"})
     assert refused.value.errors()[0]["loc"] == ()
+
+
+def test_the_launchpad_refuses_a_secret_without_showing_it(tmp_path):
+    with pytest.raises(UserError) as refused:
+        config.validated(params.Params, {"stream": {"client": {"sasl.password": "hunter22"}}}, tmp_path / "launchpad")
+    assert "client.sasl.password: a secret must not be in this file" in str(refused.value)
+    assert "hunter22" not in str(refused.value)

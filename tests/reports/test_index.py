@@ -77,6 +77,15 @@ def test_what_follows_a_failed_stage_is_stale(root):
     assert "from an earlier run" in page
 
 
+def test_a_stage_that_was_stopped_is_not_said_to_have_failed(root):
+    sidecar(root, "02_validate", state="stopped", error="stopped by the signal SIGTERM")
+    page = page_of(root)
+    assert states(page)["02"] == "stopped"
+    assert states(page)["04"] == "stale"
+    assert "02_validate was stopped.</strong>" in page
+    assert "stopped by the signal SIGTERM" in page
+
+
 def test_the_longest_section_of_a_stage_is_named(root):
     sidecar(root, "03_explore", sections=[{"title": "A", "seconds": 2}, {"title": "<b>B</b>", "seconds": 9.5}])
     page = page_of(root)
@@ -206,6 +215,16 @@ def test_data_cannot_act_and_nothing_is_loaded(root):
 
 def test_parameters_keep_their_comments(root):
     assert "shop: simulated  # which" in page_of(root)
+
+
+@pytest.mark.parametrize(
+    "text", ["stream:\n  client: {sasl.password: hunter22}\n", 'stream:\n  client: {sasl.password: "hunter22}\n']
+)
+def test_parameters_with_a_secret_are_not_shown(root, text):
+    (root / "params.yaml").write_text(text)
+    page = page_of(root)
+    assert "hunter22" not in page
+    assert "it may hold a secret" in page
 
 
 def test_revision(root):

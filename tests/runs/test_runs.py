@@ -156,6 +156,13 @@ class TestArchiving:
         assert archive.problem(archived.root) == "07_evaluate has not run"
         assert archive.save(archived.root) is None
 
+    def test_a_secret_in_params_yaml_is_not_archived(self, archived):
+        state(archived.root)
+        with (archived.root / "params.yaml").open("a") as file:
+            file.write("stream: {client: {sasl.password: hunter22}}\n")
+        assert "may hold a secret" in archive.problem(archived.root)
+        assert archive.save(archived.root) is None
+
     def test_a_file_written_by_hand_is_not_archived(self, archived):
         state(archived.root)
         assert archive.problem(archived.root) == ""
