@@ -29,7 +29,7 @@ SYSTEM_ERROR = {
     r"Is a directory": FOLDER_IN_THE_WAY,
 }
 SYSTEM_ERRORS = re.compile(r"(OSError|PermissionError|FileExistsError|NotADirectoryError|IsADirectoryError): ")
-ABSOLUTE = re.compile(r"(?<![\w.])/[^'\"\n:]+")
+ABSOLUTE = re.compile(r"(?<![\w.:/])/[^'\"\n:]+")  # a path, but not an address (https://...)
 
 
 def explained(error: BaseException | str) -> str | None:

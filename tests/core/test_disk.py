@@ -34,6 +34,7 @@ def project(tmp_path, monkeypatch):
         "OSError: [Errno 28] Error writing bytes to file. Detail: [errno 28] No space left on device",
         "ComputeError: parquet: File out of specification: underlying IO error: No space left on device (os error 28)",
         "OperationalError: database or disk is full",
+        "OperationalError: (sqlite3.OperationalError) database or disk is full (See: https://sqlalche.me/e/21/e3q8)",
         OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)),
     ],
 )
@@ -81,7 +82,7 @@ def test_a_folder_where_a_file_must_be(project):
 def test_a_file_that_must_not_be_read(project, monkeypatch):
     path = project / "reports/x.json"
     path.touch()
-    monkeypatch.setattr("os.access", lambda name, mode: name != path)
+    monkeypatch.setattr("os.access", lambda name, mode: name != path or mode == os.F_OK)
     error = PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     assert disk.explained(error).startswith("reports/x.json cannot be read: you have no right to.")
 
