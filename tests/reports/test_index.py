@@ -82,7 +82,7 @@ def test_a_stage_that_was_stopped_is_not_said_to_have_failed(root):
     page = page_of(root)
     assert states(page)["02"] == "stopped"
     assert states(page)["04"] == "stale"
-    assert "02_validate was stopped.</strong>" in page
+    assert "was stopped.</strong>" in page
     assert "stopped by the signal SIGTERM" in page
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import nbformat
 import pytest
 from conftest import ROOT
+from filelock import FileLock
 
 from recomart.runner import stage
+from recomart.runner.signals import Stopped
+from recomart.runner.stage_timer import StageTimer
+from recomart_lib.core import project_lock
 from recomart_lib.core.errors import UserError
 
 
@@ -152,3 +157,66 @@ def test_a_sidecar_that_cannot_be_written_does_not_hide_the_error(project, caplo
     with pytest.raises(UserError, match="the file is empty"):
         stage.run("04_prepare")
     assert "reports/sidecars cannot be written: a file, or a link to nothing, is where a folder" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_signal_during_the_checks_is_on_the_report_and_on_the_index(project, monkeypatch, name):
+    monkeypatch.setattr(stage, "check", lambda *_: signal.raise_signal(getattr(signal, name)))
+    with pytest.raises(Stopped, match=f"stopped by the signal {name}"):
+        stage.run("04_prepare")
+    facts = json.loads((project / "reports/sidecars/04_prepare.json").read_text())
+    assert (facts["state"], facts["error"], facts["section"]) == ("stopped", f"stopped by the signal {name}", None)
+    assert "This stage was stopped." in (project / "reports/04_prepare.html").read_text()
+    assert "04 Prepare was stopped." in (project / "reports/index.html").read_text()
+
+
+def test_a_signal_while_the_report_is_written_is_reported_too(project, monkeypatch):
+    notebook = nbformat.read(project / "notebooks/04_prepare.ipynb", as_version=4)
+    render = stage.notebook_html.render
+
+    def rendered(*arguments: object) -> str:
+        monkeypatch.setattr(stage.notebook_html, "render", render)
+        signal.raise_signal(signal.SIGTERM)
+        return render(*arguments)
+
+    monkeypatch.setattr(stage, "check", lambda *_: {})
+    monkeypatch.setattr(stage.execution, "execute", lambda *_: stage.execution.Execution(notebook, None, None))
+    monkeypatch.setattr(stage.notebook_html, "render", rendered)
+    with pytest.raises(Stopped):
+        stage.run("04_prepare")
+    assert "stopped by the signal SIGTERM" in (project / "reports/04_prepare.html").read_text()
+    assert json.loads((project / "reports/sidecars/04_prepare.json").read_text())["state"] == "stopped"
+
+
+def test_a_stage_that_was_stopped_in_its_notebook_names_its_section(project, monkeypatch):
+    notebook = nbformat.read(project / "notebooks/04_prepare.ipynb", as_version=4)
+
+    def execute(name: str, _: object, __: object, timer: StageTimer) -> stage.execution.Execution:
+        timer.start("sections", "Where is the cut?")
+        return stage.execution.Execution(notebook, "stopped by the signal SIGINT", Stopped("", 130))
+
+    monkeypatch.setattr(stage, "check", lambda *_: {})
+    monkeypatch.setattr(stage.execution, "execute", execute)
+    with pytest.raises(Stopped, match=r"section 'Where is the cut\?': stopped by the signal SIGINT") as error:
+        stage.run("04_prepare")
+    assert error.value.status == 130
+    facts = json.loads((project / "reports/sidecars/04_prepare.json").read_text())
+    assert (facts["state"], facts["section"]) == ("stopped", "Where is the cut?")
+
+
+def test_a_limit_of_an_unknown_stage_is_one_sentence(project):
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace("stage_s: {}", "stage_s: {04_prepar: 60}"))
+    with pytest.raises(UserError, match=r"limits\.stage_s: there is no stage '04_prepar'\. Did you mean '04_prepare'"):
+        stage.run("04_prepare")
+
+
+def test_a_stage_of_another_process_is_not_disturbed(project):
+    """Neither its report nor its sidecar is written by one that is refused."""
+    (project / "data").mkdir()
+    with FileLock(project / project_lock.LOCK), pytest.raises(project_lock.BusyError):
+        (project / project_lock.HOLDER).write_text(
+            '{"what": "stage 06_train", "brief": false, "pid": 7, "host": "h", "since": "today"}'
+        )
+        stage.run("04_prepare")
+    assert not (project / "reports").exists()

@@ -152,6 +152,9 @@ class TestArchiving:
         fail(archived.root)
         assert archive.save(archived.root) is None
         assert archive.problem(archived.root) == "07 Evaluate failed"
+        side = archived.root / "reports/sidecars/07_evaluate.json"
+        side.write_text(side.read_text().replace('"failed"', '"stopped"'))
+        assert archive.problem(archived.root) == "07 Evaluate was stopped"
         (archived.root / "reports/sidecars/07_evaluate.json").unlink()
         assert archive.problem(archived.root) == "07_evaluate has not run"
         assert archive.save(archived.root) is None
