@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -23,6 +25,8 @@ Client = TypeVar("Client")
 VARIABLE = re.compile(r"\$\{?(\w+)")  # `expand_env` also replaces $NAME
 NAMED = re.compile(r'property:? "([^"]+)"')
 MASK = "***"
+REPEAT_S = 60  # between two log lines of one kind
+MAX_KIND = 300  # characters that tell kinds of log lines apart
 MIN_PART = 8  # characters of a secret that librdkafka cut off are recognised from this length on
 
 
@@ -126,13 +130,25 @@ def _named(text: str, names: Iterable[str]) -> list[str]:
 
 
 class _Log:
-    """Logs what librdkafka says, as the client's `logger`; its lines may quote properties."""
+    """Logs what librdkafka says, as the client's `logger`, without secrets; its lines may quote properties.
+
+    Of a broker that cannot be reached, librdkafka writes a line several times per second. Of lines that differ in
+    numbers only, one per `REPEAT_S` is logged.
+    """
+
+    _logged_at: ClassVar[dict[str, float]] = {}  # of all clients: a session that fails makes new ones
 
     def __init__(self, settings: Stream) -> None:
         self._settings = settings
 
     def log(self, level: int, message: str, *arguments: object) -> None:
-        log.log(level, "%s", redacted(self._settings, message % arguments if arguments else message))
+        text = redacted(self._settings, message % arguments if arguments else message)
+        kind, now = re.sub(r"\d+", "", text)[:MAX_KIND], time.monotonic()
+        if level >= logging.WARNING:
+            if now - self._logged_at.get(kind, -math.inf) < REPEAT_S:
+                return
+            self._logged_at[kind] = now
+        log.log(level, "%s", text)
 
 
 def put(producer: Producer, topic: str, value: bytes | None, key: bytes | str | None, **more: Any) -> None:

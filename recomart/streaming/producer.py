@@ -19,6 +19,7 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TIMESTAMP
 
 SETTINGS = {"linger.ms": 5, "compression.type": "lz4", "queue.buffering.max.messages": 500_000}
+TIMEOUT_S = 20  # until the broker answers
 BATCH_SIZE = 10_000  # events serialized together
 
 
@@ -49,7 +50,7 @@ def produce(
     Raises
     ------
     UserError
-        If the broker did not accept some events.
+        If the broker does not answer, or did not accept some events.
     """
     failed: list[str] = []
 
@@ -59,6 +60,10 @@ def produce(
 
     own = {"enable.idempotence": True}
     producer = create(Producer, settings, SETTINGS, settings.producer, own, on_delivery=delivered)
+    try:
+        producer.list_topics(timeout=TIMEOUT_S)
+    except KafkaException as problem:
+        raise UserError(reason(settings, problem)) from None
     n, run = 0, uuid.uuid4().hex[:12]
     for part in _paced(events, rate, speed_up):
         if stopped():

@@ -117,6 +117,22 @@ def test_errors_of_the_cluster_are_masked():
     assert PASSWORD not in "".join(traceback.format_exception(refused.value))
 
 
+def test_a_broker_that_cannot_be_reached_is_one_sentence_and_one_log_line(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(client._Log, "_logged_at", {})
+    for module, name in ((producer, "TIMEOUT_S"), (status, "TIMEOUT_S"), (consumer, "TRANSACTION_S")):
+        monkeypatch.setattr(module, name, 1)
+    zone, settings = commit_log.Zone(tmp_path, "s", "UTC"), stream()
+    for call in (
+        lambda: producer.produce(commit_log.read(zone), settings),
+        lambda: status.broker_ends(zone, settings),
+        lambda: consumer.run(zone, settings, Validate(), lambda: False, 1),
+    ):
+        with pytest.raises(UserError, match=r"^Kafka at 127\.0\.0\.1:1: .*\.$"):
+            call()
+    lines = [record for record in caplog.records if "Connection refused" in record.getMessage()]
+    assert len(lines) <= 2  # a producer's and a consumer's
+
+
 def test_each_command_reports_a_wrong_property(tmp_path):
     """`stream consume`, `status`, `produce` and `quarantine`."""
     zone, settings = commit_log.Zone(tmp_path, "s", "UTC"), stream(client={"no.such": "1"})
