@@ -118,6 +118,8 @@ def _sha256(file: Path) -> str | None:
 
 def _download(request: _Request) -> int:
     """Download and verify the file; returns the downloaded bytes. A file with another hash is deleted."""
+    if request.part.is_symlink() or request.version.is_symlink():
+        _delete_partial(request)  # what is downloaded must not be written through a link, wherever that leads
     resumed = request.part.exists()
     n_bytes = _download_with_retries(request)
     if resumed and _sha256(request.part) != request.sha256:

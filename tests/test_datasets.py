@@ -365,6 +365,16 @@ def test_a_link_that_leads_out_of_the_folder_is_not_followed(server, tmp_path):
     assert files_of(tmp_path / "out") == {}
 
 
+def test_the_download_is_not_written_through_a_link(server, tmp_path):
+    (tmp_path / "in").mkdir()
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / "in" / "set.zip.part").symlink_to(victim)
+    (tmp_path / "in" / "set.zip.part.version").symlink_to(victim)
+    fetch(server, tmp_path / "in")
+    assert victim.read_text() == "mine"
+
+
 def test_members_with_evil_names_have_no_say_in_where_they_go(server, tmp_path):
     server.content = packed(**{"../../evil": b"x", "set__users": USERS})
     fetch(server, tmp_path / "a" / "b", content=server.content, unpack={"../../evil": "tame.csv"})

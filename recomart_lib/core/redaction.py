@@ -60,7 +60,7 @@ def secrets(environment: Mapping[str, str], configured: Iterable[str]) -> set[st
     """The secrets among the values of an environment."""
     found: set[str] = set()
     for name, value in environment.items():
-        if name.upper() in NO_SECRETS or _is_folder(value):
+        if name.upper() in NO_SECRETS or _is_path(value):
             continue
         least = MIN_LENGTH_CONFIGURED if name in configured else MIN_LENGTH
         is_secret = name in configured or _has_secret_name(name.upper())
@@ -69,10 +69,10 @@ def secrets(environment: Mapping[str, str], configured: Iterable[str]) -> set[st
     return found
 
 
-def _is_folder(value: str) -> bool:
-    """Whether the value is the path of a folder: most paths in messages begin with one."""
+def _is_path(value: str) -> bool:
+    """Whether the value is the path of a file or folder, no secret: most paths in messages begin with a folder."""
     try:
-        return Path(value).is_absolute() and Path(value).is_dir()
+        return Path(value).is_absolute() and Path(value).exists()
     except (OSError, ValueError):  # too long for a path
         return False
 

@@ -35,8 +35,8 @@ class Auth(Strict):
     """
 
     env: str
-    header: str = "Authorization"
-    prefix: str = "Bearer "
+    header: str = Field("Authorization", pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+    prefix: str = Field("Bearer ", pattern=r"^[ -~]*$")
 
     @field_validator("env")
     @classmethod

@@ -47,6 +47,8 @@ class Fetch(Strict):
         ]
         if outside or "" in self.unpack.values():
             raise ValueError(f"`unpack` must name files in the folder SOURCE; '{(outside or [''])[0]}' is not in it")
+        if self.url and "@" in self.url.split("/")[2]:
+            raise ValueError("`url` must have no login: the data is public, and others can read this file")
         if self.url and not _is_file_name(self.file_name):
             raise ValueError(f"`url` must end with the name of a file; {self.file_name!r} is none")
         return self

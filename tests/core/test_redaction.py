@@ -61,10 +61,12 @@ def test_configured_variables_may_be_short_and_guessed_ones_may_not():
     assert redaction.secrets({"X": "abc"}, {"X"}) == set()
 
 
-def test_a_folder_is_no_secret_but_a_word_that_is_one_s_name_is(tmp_path, monkeypatch):
+def test_a_path_is_no_secret_but_a_word_that_is_a_folder_s_name_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "reports").mkdir()
-    assert redaction.secrets({"KEY": str(tmp_path), "TOKEN": "reports"}, ()) == {"reports"}
+    (tmp_path / "key.pem").touch()
+    environment = {"KEY": str(tmp_path), "KEY_FILE": str(tmp_path / "key.pem"), "TOKEN": "reports"}
+    assert redaction.secrets(environment, ()) == {"reports"}
     assert redaction.secrets({"KEY": "/" + "x" * 5_000}, ())
 
 

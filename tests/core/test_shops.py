@@ -72,6 +72,13 @@ def test_our_shops_are_valid(path):
         ("api", {"url": "http://127.0.0.1.x", "auth": {"env": "RECOMART_X"}}, "must begin with https://"),
         ("api", {"url": "https://x", "auth": {"env": "RECOMART_ROOT"}}, "own variables are not sent to anyone"),
         ("api", {"url": "https://x", "auth": {"env": "RECOMART_WEBHOOK"}}, "own variables are not sent to anyone"),
+        (
+            "api",
+            {"url": "https://x", "auth": {"env": "RECOMART_X", "header": "A: b"}},
+            "api.auth.header: String should",
+        ),
+        ("api", {"url": "https://x", "auth": {"env": "RECOMART_X", "prefix": "a\r\nB: "}}, "api.auth.prefix: String"),
+        ("fetch", {"page": "https://x", "url": "https://me:pw@x/a", "sha256": "0" * 64}, "`url` must have no login"),
         ("api", {"url": "https://x", "auth": {"env": "A=B"}}, "api.auth.env: the name of an environment variable has"),
         (
             "fetch",
