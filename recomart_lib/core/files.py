@@ -19,9 +19,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recomart_lib.core import notebook_lock, privacy
+from recomart_lib.core.errors import UserError
 
 log = logging.getLogger(__name__)
 
+FULL_BYTES = 64 * 1024  # a disk with less free space is full
 ABANDONED_S = 24 * 3600  # unfinished files that are older were left by a killed process
 
 
@@ -44,6 +46,11 @@ def complete(path: Path) -> Iterator[Path]:
         _keep_mode(path, unfinished)
         unfinished.replace(path)
         sync_folder(path.parent)
+    except Exception as error:
+        if isinstance(error, OSError | UserError) or shutil.disk_usage(path.parent).free >= FULL_BYTES:
+            raise
+        # libraries say this in words of their own: Polars, of the end of a table, `Invalid thrift: transport error`
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -4,9 +4,9 @@ Two measures, at the start of each command and at the first file that a notebook
 others (umask 077: 0600, and 0700 for folders), and the folders with data are closed (0700), also if a clone made them.
 Files that exist keep their mode; nobody else reaches them in a closed folder.
 
-A folder with the setgid bit or an access list (ACL) is shared on purpose: it stays as it is. If the project's own folder
-is shared, new files keep the rights that the user's umask gives to their group, but others have none (umask 007).
-Windows has no such rights: nothing is done there.
+A folder with the setgid bit or an access list (ACL) is shared on purpose: it stays as it is. If the project's own
+folder is shared, new files keep the rights that the user's umask gives to their group, but others have none (umask
+007). Windows has no such rights: nothing is done there.
 """
 
 from __future__ import annotations

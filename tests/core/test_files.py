@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -35,6 +36,17 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
         _ = 1 / 0
     assert path.read_text() == "old"
     assert [file.name for file in path.parent.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize(("free", "expected"), [(4_000, OSError), (10**9, ValueError)])
+def test_an_error_of_a_library_on_a_full_disk_says_so(tmp_path, monkeypatch, free, expected):
+    path = tmp_path / "x"
+    files.write_text(path, "old")
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=free))
+    with pytest.raises(expected) as error, files.complete(path):
+        raise ValueError("Invalid thrift: transport error")
+    assert ("No space left" in str(error.value)) == (expected is OSError)
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
 
 
 def test_two_writers_do_not_disturb_each_other(tmp_path):
