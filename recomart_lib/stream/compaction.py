@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 ABANDONED_S = 600  # an unnamed file that is older than this was left by a killed process
 MAX_DAYS = 100  # files of days that a consumer's compaction writes, if not more days have many new events ...
 ENOUGH_EVENTS = 100  # ... that is, at least this many
+MAX_THREADS = 4  # days whose files are written at the same time
 KEPT_MINUTES = 24 * 60  # minutes with statistics of their own; total counts and latencies are kept forever
 
 
@@ -164,15 +166,19 @@ def _merged_days(
     day = pl.col("timestamp").dt.convert_time_zone(zone.time_zone).dt.date()
     now, later = _divided(new.with_columns(day=day), max_days)
     added = {str(date): rows for (date,), rows in now.partition_by("day", as_dict=True, include_key=False).items()}
-    days, all_moved = dict(state["days"]), [moved]
-    for name in sorted({*added, *_unusable_days(state), *_days_of(zone, state, chosen)}):
-        before, moved = moves.split(commit_log.load_files(zone, [days.get(name)], ROWS), chosen)
-        all_moved.append(moved)
+
+    def write(name: str) -> tuple[Commit, pl.DataFrame]:
+        before, moved = moves.split(commit_log.load_files(zone, [state["days"].get(name)], ROWS), chosen)
         # new rows come last, so that line numbers stay the same when a day grows
         rows = added.get(name, new.clear()).sort("timestamp", "event_id", *moves.PLACE)
-        days[name] = _write_merged(zone, pl.concat([before, rows]), zone.root / f"date={name}", number)
+        return _write_merged(zone, pl.concat([before, rows]), zone.root / f"date={name}", number), moved
+
+    names = sorted({*added, *_unusable_days(state), *_days_of(zone, state, chosen)})
+    with ThreadPoolExecutor(MAX_THREADS) as threads:  # most of the time, a thread waits for the disk
+        written = list(threads.map(write, names))
+    days = state["days"] | {name: file for name, (file, _) in zip(names, written, strict=True)}
     rest = _write_merged(zone, later.drop("day"), zone.root / "rest", number) if later.height else None
-    return dict(sorted(days.items())), rest, pl.concat(all_moved)
+    return dict(sorted(days.items())), rest, pl.concat([moved, *(moved_of_day for _, moved_of_day in written)])
 
 
 def _divided(new: pl.DataFrame, max_days: int | None) -> tuple[pl.DataFrame, pl.DataFrame]:
