@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
-from recomart_lib.core import files, parquet
+from recomart_lib.core import disk, files, parquet
 
 
 @pytest.fixture
@@ -151,3 +152,38 @@ def test_what_others_leave_is_not_listed(tmp_path):
     (tmp_path / "link.json").symlink_to("/nowhere/at/all")
     assert [path.name for path in files.listed(tmp_path, "*.json")] == ["a.json", "b.json"]
     assert files.listed(tmp_path / "none", "*.json") == []
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file may have more than 4 kB: as on a disk whose quota is used up."""
+    resource = pytest.importorskip("resource")  # Windows has none
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def chunked(path: Path, table: pl.DataFrame) -> None:
+    with parquet.Writer(path) as writer:
+        writer.add(table)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path, table: parquet.write(table, path),
+        chunked,
+        lambda path, table: files.write_text(path, "x" * 100_000),
+        lambda path, table: files.write_bytes(path, bytes(100_000)),
+    ],
+    ids=["table", "chunks", "text", "bytes"],
+)
+def test_a_file_that_does_not_fit_leaves_the_last_one_and_is_one_sentence(tmp_path, small_files, write):
+    path = tmp_path / "x"
+    path.write_text("old")
+    table = pl.DataFrame({"a": range(50_000)}).select(pl.col("a").hash())
+    with pytest.raises(Exception, match=r"(?i)file too large") as error:
+        write(path, table)
+    assert "a file would be larger than the system allows. Correct that" in disk.explained(error.value)
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("x", "old")]
