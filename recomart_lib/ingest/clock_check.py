@@ -38,7 +38,8 @@ def from_future(shop: Shop, source: Path, raw: Path, settings: Ingest) -> pl.Dat
         "zone", "moment", descending=[False, True], maintain_order=True
     )
     for zone, file, moment, _ in files.unique("zone", keep="first", maintain_order=True).iter_rows():
-        log.warning("the clock of this machine is behind %s/%s: %s UTC", zone, file, f"{moment:%Y-%m-%d %H:%M}")
+        when = f"{moment:%Y-%m-%d %H:%M} UTC"
+        log.warning("%s in the %s is of %s, later than now: is the clock of this machine right?", file, zone, when)
     return files
 
 

@@ -42,9 +42,9 @@ def check(raw: Path, shop: str, tables: list[str]) -> None:
     stored, present = _read(raw, shop), {table: _present(raw, shop, table) for table in tables}
     if names := _lost(stored, present):
         raise UserError(
-            f"The lake has lost {plural(len(names), 'file')}, or their newest versions: {', '.join(names[:5])}"
-            f"{', ...' if names[5:] else ''}. Restore: run `dvc checkout data/raw`, or deliver them again. If this "
-            f"was on purpose, delete {_path(raw, shop)} as well."
+            f"The lake has lost the newest version of {plural(len(names), 'file')}: {', '.join(names[:5])}"
+            f"{', ...' if names[5:] else ''}. Run `dvc checkout data/raw`, which restores what DVC's cache has, or put "
+            f"back what was delivered. If this was on purpose, delete {_path(raw, shop)} as well."
         )
     if (changed := stored | present) != stored:
         text = json.dumps({table: changed[table] for table in sorted(changed)}, indent=1, ensure_ascii=False)

@@ -88,7 +88,8 @@ def _delivered_later(files: pl.DataFrame) -> str:
 
 
 def _time(difference: timedelta) -> str:
-    return plural(difference.days, "day") if difference.days else f"{difference.total_seconds() / 3600:.1f} hours"
+    days = round(difference / timedelta(days=1))
+    return plural(days, "day") if difference.days else f"{difference.total_seconds() / 3600:.1f} hours"
 
 
 def _moment(moment: datetime) -> str:

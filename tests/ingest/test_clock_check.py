@@ -50,7 +50,8 @@ def test_a_clock_that_went_back_is_reported_and_logged(run, tiny, caplog):
     assert "2026-06-18 12:00 UTC; it is 2026-06-15 12:00 UTC now" in sentence
     assert "delete the 3 manifests" in sentence
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warnings == ["the clock of this machine is behind lake/users.csv: 2026-06-18 12:00 UTC"]
+    when = "of 2026-06-18 12:00 UTC, later than now"
+    assert warnings == [f"users.csv in the lake is {when}: is the clock of this machine right?"]
 
 
 def test_the_remedy_works(run, tmp_path):
