@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from recomart_lib.core import clock
+from recomart_lib.core import clock, files
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
 from recomart_lib.features.base import Definition
@@ -52,10 +52,10 @@ def data_version(folder: Path) -> str:
     UserError
         If the folder is missing or empty.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    if not files:
+    found = files.listed(folder, "**/*")
+    if not found:
         raise UserError(f"There is no data in {folder} to compute features from. Run: dvc repro 04_prepare")
-    entries = [{"md5": _md5(path), "relpath": path.relative_to(folder).as_posix()} for path in files]
+    entries = [{"md5": _md5(path), "relpath": path.relative_to(folder).as_posix()} for path in found]
     entries.sort(key=lambda entry: entry["relpath"])
     return hashlib.md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"
 
