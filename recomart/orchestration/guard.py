@@ -108,11 +108,16 @@ def shown(value: str) -> str:
     return ascii(value[:MAX_SHOWN])
 
 
+def _listed(values: list[str]) -> str:
+    """The values of a header; a request has at most one, an attack perhaps thousands."""
+    return " and ".join(map(shown, values[:2])) + (" and others" if len(values) > 2 else "") or "missing"
+
+
 def _wrong_address(request: HTTPConnection, addresses: list[str]) -> Refusal | None:
     hosts = request.headers.getlist("host")
     if len(hosts) == 1 and hosts[0].lower() in addresses:
         return None
-    sent = " and ".join(map(shown, hosts)) or "no address"
+    sent = _listed(hosts)
     return Refusal(403, f"the address of the request is {sent}, not {' or '.join(addresses)}.")
 
 
@@ -122,7 +127,7 @@ def _foreign_page(request: HTTPConnection) -> Refusal | None:
     if origins := request.headers.getlist("origin"):
         if origins == [own]:
             return None
-        return Refusal(403, f"a page of {' and '.join(map(shown, origins))} sent the request, not a page of {own}.")
+        return Refusal(403, f"a page of {_listed(origins)} sent the request, not a page of {own}.")
     site = request.headers.get("sec-fetch-site", "same-origin")  # absent: no browser, or an old one
     if site == "same-origin" or (_reads(request) and (site == "none" or _follows_a_link(request))):
         return None
@@ -159,5 +164,4 @@ def _no_json(request: HTTPConnection) -> Refusal | None:
     types = request.headers.getlist("content-type")
     if len(types) == 1 and types[0].split(";")[0].strip().lower() == "application/json":
         return None
-    sent = " and ".join(map(shown, types)) or "missing"
-    return Refusal(415, f"the content type of a POST must be application/json; it is {sent}.")
+    return Refusal(415, f"the content type of a POST must be application/json; it is {_listed(types)}.")

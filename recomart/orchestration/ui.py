@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -30,7 +29,7 @@ from dagster._utils.interrupts import setup_interrupt_handlers
 from dagster._utils.log import configure_loggers
 
 from recomart.orchestration import metadata, webserver
-from recomart_lib.core import paths
+from recomart_lib.core import files, paths
 from recomart_lib.core.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -95,7 +94,7 @@ def _prepare(root: Path, reports_port: int) -> None:
     os.chdir(root)  # Dagster shows notebooks below the current folder only
     home = root / ".dagster"
     home.mkdir(mode=0o700, exist_ok=True)  # it holds the logs of runs
-    shutil.copyfile(SETTINGS, home / SETTINGS.name)
+    files.copy(SETTINGS, home / SETTINGS.name)
     os.environ |= {"DAGSTER_HOME": str(home), "RECOMART_ROOT": str(root)}
     os.environ |= {"DAGSTER_IS_DEV_CLI": "1", "DAGSTER_verbose": ""}  # as `dagster dev` does: short tracebacks
     os.environ.setdefault(metadata.REPORTS_URL, f"http://localhost:{reports_port}")

@@ -8,12 +8,16 @@ import pytest
 
 pytest.importorskip("starlette", reason="NO STARLETTE: pip install --no-deps -r requirements-orchestration.lock")
 from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
+from recomart.orchestration import guard
 from recomart.orchestration.guard import HEADERS, Guard
+
+SCOPE = {"type": "http", "method": "GET", "path": "/", "headers": []}  # as HTTP/1.0 allows
 
 JSON = {"Content-Type": "application/json"}
 OWN = "http://localhost:3000"
@@ -121,6 +125,16 @@ class TestAddress:
         response = client.get("/", headers=[("Host", "localhost:3000"), ("Host", "evil.example")])
         assert response.status_code == 403
         assert "'localhost:3000' and 'evil.example'" in response.text
+
+    def test_a_thousand_addresses_are_refused_in_one_short_sentence(self, client):
+        response = client.get("/", headers=[("Host", "localhost:3000")] * 1000)
+        assert "'localhost:3000' and 'localhost:3000' and others" in response.text
+        assert len(response.text) < 300
+
+    def test_a_request_without_address_is_refused(self):
+        assert guard.refusal(HTTPConnection(SCOPE), ["localhost:3000"]).sentence.startswith(
+            "the address of the request is missing"
+        )
 
     def test_a_socket_is_refused_too(self, client):
         with (
