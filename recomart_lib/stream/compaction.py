@@ -239,12 +239,12 @@ def sweep(zone: Zone) -> int:
     commit stay, however old: a batch beyond the end of the log, a compaction with a new number. Returns the number of
     deleted files.
     """
-    states = [commit_log.read_json(path) for path in commit_log.compactions(zone)[-2:]] or [EMPTY]
-    chains = {name: commit_log.commits(zone, name, states[-1]) for name in commit_log.partitions(zone)}
+    states = _states_in_use(zone)
+    chains = {name: commit_log.commits(zone, name, states[0]) for name in commit_log.partitions(zone)}
     named = _named_files(states, chains)
     obsolete = [
         path
-        for path in [*_superseded_commits(zone, states[-1], chains), *_superseded_compactions(zone, states)]
+        for path in [*_superseded_commits(zone, states[0], chains), *_superseded_compactions(zone, states)]
         if path.relative_to(zone.root).as_posix() not in named
     ]
     temporary = ("log/*/.*.tmp", "compacted/.*.tmp", "sent/.*.tmp")
@@ -255,9 +255,17 @@ def sweep(zone: Zone) -> int:
     return len(old)
 
 
+def _states_in_use(zone: Zone) -> list[Commit]:
+    """The states with which a reader may still read: that of `ABANDONED_S` ago and all later ones, at least two."""
+    paths = commit_log.compactions(zone)
+    n_young = sum(not _is_old(path) for path in paths)
+    before = [] if n_young < len(paths) else [EMPTY]
+    return [*before, *(EMPTY | commit_log.read_json(path) for path in paths[-max(n_young + 1, 2) :])]
+
+
 def _named_files(states: list[Commit], chains: dict[str, list[Commit]]) -> set[str]:
     """The files, relative to the zone's root, that compactions or the chains of commits name."""
-    merged = [file for state in states for file in (*state["days"].values(), state.get("rest"), state["dead"]) if file]
+    merged = [file for state in states for file in (*state["days"].values(), state["rest"], state["dead"]) if file]
     named = {file["path"] for file in merged}
     for name, chain in chains.items():
         named |= {record[kind]["path"] for record in chain for kind in ("rows", "dead") if record[kind]}
@@ -276,7 +284,7 @@ def _superseded_commits(zone: Zone, state: Commit, chains: dict[str, list[Commit
 
 
 def _superseded_compactions(zone: Zone, states: list[Commit]) -> list[Path]:
-    """Merged files up to the newest compaction, and compactions before the last two."""
+    """Merged files up to the newest compaction, and compactions before those in use."""
     folders = ("date=*", "rest", "dead")
     merged = [path for folder in folders for path in zone.root.glob(f"{folder}/*.parquet")]
     superseded = [path for path in merged if _number(path) <= states[-1]["number"]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import date, timedelta
 
 import polars as pl
@@ -88,6 +90,28 @@ def test_the_rest_is_swept_once_it_is_replaced(zone, monkeypatch):
     compaction.compact_all(zone)
     compaction.compact_all(zone)
     assert commit_log.read(zone).height == 20
+
+
+def test_a_reader_that_started_before_a_compaction_can_finish(zone):
+    """Though the commits are old, as no consumer ran: they are obsolete only since the compaction."""
+    put(zone, 0, 0, 3, letter=True)
+    put(zone, 0, 4, 2)
+    old = time.time() - compaction.ABANDONED_S - 1
+    for path in [*zone.root.glob("*/*/*"), *zone.root.glob("log/*/*")]:
+        os.utime(path, (old, old))
+    reader = commit_log.read_since(zone, None)
+    state, commits = commit_log.latest_compaction(zone), list(commit_log.uncompacted(zone, commit_log.EMPTY))
+    for _ in range(2):
+        compaction.compact(zone)
+        put(zone, 0, commit_log.position(zone, "t-0").next, 1)
+    assert state == commit_log.EMPTY
+    assert commit_log.load_files(zone, [commit["rows"] for commit in commits], commit_log.ROWS).height == 5
+    assert sum(rows.height for rows in reader) == 7
+    for path in zone.root.rglob("*"):
+        os.utime(path, (old, old))
+    assert compaction.sweep(zone) > 0
+    assert not (zone.root / commits[0]["rows"]["path"]).exists()
+    assert commit_log.read(zone).height == 7
 
 
 def test_an_event_of_the_rest_can_become_a_dead_letter(zone):
