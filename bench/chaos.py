@@ -24,7 +24,7 @@ from random import Random
 from own_process import ROOT
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # helpers of the tests, which are no package
-from chaos import Kill, content, kill, leftovers, n_sections, sockets, tiny_project  # noqa: E402
+from kills import Kill, content, kill, leftovers, n_sections, sockets, tiny_project  # noqa: E402
 from projects import STAGES, run  # noqa: E402
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)

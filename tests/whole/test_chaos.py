@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from chaos import (
+from kills import (
     Run,
     content,
     environment,

@@ -25,9 +25,10 @@ from recomart.runner import execution
 
 END_S = 120  # until a killed run has ended; a busy machine needs seconds
 SECTION = re.compile(r"(\d\d_\w+): .+ \(cell \d+ of \d+\)")
-# what holds the time of its making: compared without it, or by what is computed from it
-TIMED = ("data/tuning/",)
-
+DATABASES = "data/tuning/"  # of trials, with times; what was found in them is in reports/metrics/tuning.json
+NEW_FILES = "reports/01_ingest.ipynb"  # reports how many files were new since the last run
+# keys of manifests and of the score history: when, or made from it
+MOMENTS = ("landed_at", "manifest_sha256", "as_of")
 
 # few and small models: what is tried is whether a killed run leaves a trace, not how well models rank
 MODELS = {"popularity": {}, "own_history": {}, "ease": {"reg": {"low": 50, "high": 200}}, "als": {"n_factors": 8}}
@@ -174,18 +175,21 @@ def kill(project: Path, stage: str, number: signal.Signals, section: int, delay_
 
 
 def content(project: Path) -> dict[str, object]:
-    """All that must equal an undisturbed run: metrics, tables, models, notebooks, and the lake without its times."""
-    parts: dict[str, object] = {
-        name: found for name, found in results(project).items() if not name.startswith(TIMED) and name != NEW_FILES
+    """All that must equal an undisturbed run: metrics, tables, models, notebooks and the lake, without their times."""
+    lake = [path for path in (project / "data/raw").rglob("*") if path.is_file()]
+    files = results(project) | {path.relative_to(project).as_posix(): path.read_bytes() for path in lake}
+    return {
+        name: _comparable(name, found)
+        for name, found in files.items()
+        if not name.startswith(DATABASES) and name != NEW_FILES
     }
-    for path in sorted((project / "data/raw").rglob("*")):
-        if path.is_file():
-            name = path.relative_to(project).as_posix()
-            parts[name] = _timeless(json.loads(path.read_text())) if path.suffix == ".json" else path.read_bytes()
-    return parts
 
 
-NEW_FILES = "reports/01_ingest.ipynb"  # reports how many files were new since the last run
+def _comparable(name: str, found: bytes) -> object:
+    """The bytes of a file; a manifest and the score history without their times."""
+    if name.startswith(("data/raw", "data/history")) and name.endswith(("json", "jsonl")):
+        return [_timeless(json.loads(line)) for line in (found.splitlines() if name.endswith("l") else [found])]
+    return found
 
 
 def _timeless(value: object) -> object:
@@ -193,9 +197,6 @@ def _timeless(value: object) -> object:
     if isinstance(value, dict):
         return {key: _timeless(inner) for key, inner in value.items() if key not in MOMENTS}
     return [_timeless(inner) for inner in value] if isinstance(value, list) else value
-
-
-MOMENTS = ("landed_at", "manifest_sha256")
 
 
 def leftovers(project: Path) -> list[str]:
