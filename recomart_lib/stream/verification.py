@@ -29,11 +29,12 @@ def verify(zone: Zone) -> tuple[pl.DataFrame, int]:
 
     Files that nothing names are no problem: killed processes leave them, and a compaction deletes them.
     """
-    compactions, problems = _records(zone, sorted(zone.root.glob("compacted/*.json")))
+    compactions, problems = _records(zone, commit_log.compactions(zone))
     state = EMPTY | max(compactions.values(), key=lambda record: record["number"], default={})
     chains, named = {}, [*state["days"].values(), state["rest"], state["dead"]]
     for partition in commit_log.partitions(zone):
-        commits, damaged = _records(zone, sorted((zone.root / "log" / partition).glob("*.json")))
+        paths = sorted((zone.root / "log" / partition).glob("*.json"))
+        commits, damaged = _records(zone, [path for path in paths if path.stem.isdecimal()])
         chains[partition] = _chain(commits, state["upto"].get(partition, 0))
         problems += [*damaged, *_outside(zone, partition, commits, chains[partition], state)]
         named += [record[kind] for record in chains[partition] for kind in ("rows", "dead")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from datetime import timedelta
 
@@ -93,6 +94,21 @@ def test_counts_that_are_not_those_of_the_files_are_noticed(zone):
         "n_events is 12, but the files have 8",
         "n_messages is not n_events + n_dead + n_duplicates",
     ]
+
+
+def test_foreign_files_are_left_alone(zone):
+    """What macOS and people leave in folders: no sweep stops at them, nothing deletes them."""
+    folders = [path for path in zone.root.rglob("*") if path.is_dir()]
+    names = ("._00000001-ab.parquet", ".DS_Store", "notes.parquet", "copy of 1.json", "._00000000000000000000.json")
+    foreign = [folder / name for folder in folders for name in names]
+    for path in foreign:
+        path.write_bytes(b"foreign")
+        os.utime(path, (0, 0))
+    assert problems(zone) == []
+    compaction.compact_all(zone)
+    compaction.sweep(zone)
+    assert commit_log.read(zone).height == 8
+    assert all(path.exists() for path in foreign)
 
 
 def test_the_zones_of_all_shops_are_found(zone, tmp_path):
