@@ -10,9 +10,9 @@ import re
 
 PREFIX = "RECOMART_"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-OWN = {
-    f"{PREFIX}{word}" for word in ("ROOT", "RUN_ID", "WEBHOOK", "REPORTS_URL", "DATA", "SCREENSHOTS", "WRITE_DOCS")
-}  # variables that configure the project
+# variables that configure the project, or that its processes set for each other
+WORDS = ("ROOT", "RUN_ID", "RUN_PROCESS", "LOCK_HELD_BY", "WEBHOOK", "REPORTS_URL", "DATA", "SCREENSHOTS", "WRITE_DOCS")
+OWN = {f"{PREFIX}{word}" for word in WORDS}
 
 
 def problem(name: str) -> str | None:
