@@ -373,6 +373,14 @@ class TestSensors:
         assert answer.run_key == after != cursor
         assert self.tick(instance, after)[0].skip_message == "No new data."
 
+    def test_a_link_out_of_the_source_folder_is_no_new_data(self, make, tmp_path):
+        folder = make()
+        before = triggers.fingerprint(folder)
+        (tmp_path / "outside.csv").write_text("secret")
+        link = folder / "data/source/simulated/transactions/transactions_2025-01-03.csv"
+        link.symlink_to(tmp_path / "outside.csv")
+        assert triggers.fingerprint(folder) == before
+
     def test_a_commit_of_the_stream_is_new_data(self, make):
         folder = make()
         before = triggers.fingerprint(folder)

@@ -122,6 +122,17 @@ def test_an_invalid_params_yaml_is_on_the_report_and_on_the_index(project):
         assert "a tab; indent with spaces" in (project / "reports" / page).read_text()
 
 
+def test_an_error_with_a_secret_is_nowhere_with_it(project, monkeypatch):
+    monkeypatch.setenv("SHOP_PASSWORD", "correct-horse")
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace("base:", "base:\n  correct-horse: 1"))
+    with pytest.raises(UserError):
+        stage.run("04_prepare")
+    for file in ("04_prepare.html", "04_prepare.ipynb", "index.html", "sidecars/04_prepare.json"):
+        assert "correct-horse" not in (project / "reports" / file).read_text()
+    assert "base.***: unknown key" in (project / "reports/sidecars/04_prepare.json").read_text()
+
+
 @pytest.mark.parametrize("source", ["a = ", "a = b", "a.b = 1"])
 def test_a_parameters_cell_that_is_no_list_of_values_is_one_sentence(source):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, metadata={"tags": ["parameters"]})])
