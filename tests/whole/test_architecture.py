@@ -185,7 +185,7 @@ REST_PARTS = ("rest_session", "rest_response", "rest_paging")
         ("feast", {f"recomart_lib.features.{name}" for name in ("feature_store", "registry_code")}),
         ("lightgbm", {"recomart_lib.models.boosted_trees"}),
         ("pyspark", {"recomart_lib.features.engine", "recomart_lib.features.feature_store"}),
-        ("sqlalchemy", {"recomart_lib.features.registry_history"}),
+        ("sqlalchemy", {f"recomart_lib.features.{name}" for name in ("registry_code", "registry_history")}),
         (
             "surprise",
             {f"recomart_lib.models.{name}" for name in ("rating_base", "svd", "svdpp")}
