@@ -278,7 +278,7 @@ def day_files(zone: Zone) -> dict[date, Path]:
     """
     days = latest_compaction(zone)["days"]
     if days:
-        zone_files.scan(zone.root, list(days.values()), ROWS)  # a `DamagedFileError` for the first damaged one
+        zone_files.scan(zone.root, list(days.values()), ROWS)  # a `UserError` for the first damaged one
     return {date.fromisoformat(day): zone.root / file["path"] for day, file in days.items()}
 
 
@@ -319,7 +319,7 @@ def load_files(zone: Zone, files: Sequence[Commit | None], columns: dict[str, An
 
     Raises
     ------
-    zone_files.DamagedFileError
+    UserError
         If a file is missing, or not what was committed.
     """
     named = [file for file in files if file]

@@ -34,10 +34,6 @@ WITHOUT_EVENTS = (
 _logged: set[str] = set()  # problems that this process has logged
 
 
-class DamagedFileError(UserError):
-    """A file of the zone is missing, or not what was committed."""
-
-
 def write(root: Path, table: pl.DataFrame, path: Path) -> File:
     """Write a table (`commit_log.ROWS` or `DEAD`) durably; returns its path, number of rows, hash and offsets.
 
@@ -60,12 +56,12 @@ def scan(root: Path, files: Sequence[File], columns: dict[str, Any]) -> pl.LazyF
 
     Raises
     ------
-    DamagedFileError
+    UserError
         If one of them is missing, or not what was committed.
     """
     for file in files:
         if sentence := problem(root, file):
-            raise DamagedFileError(f"{root / file['path']} {sentence}. It has {contents(file)}. {ADVICE}")
+            raise UserError(f"{root / file['path']} {sentence}. It has {contents(file)}. {ADVICE}")
     casts = pl.ScanCastOptions(integer_cast="allow-float")
     paths = [root / file["path"] for file in files]
     return pl.scan_parquet(paths, schema=columns, cast_options=casts, hive_partitioning=False, glob=False)
