@@ -53,7 +53,7 @@ def test_thirty_runs_over_a_growing_day_keep_one_version(tiny, zone, raw):
     assert streamed(raw) == [f"0-{n}" for n in range(30)]
     assert len(list(raw.glob("source=*/type=events/date=2026-03-*/*"))) == 2  # rows and manifest
     assert lake_verification.verify(raw).height == 0
-    assert inventory.lost(raw) == []
+    assert inventory.lost(raw, "tiny") == []
     assert set(ingest(tiny, zone, raw)["state"]) == {"unchanged"}
 
 
