@@ -454,3 +454,10 @@ def test_movielens_is_fetched_as_tensorflow_datasets_checks_it():
     assert (spec.file_name, spec.sha256[:8]) == ("ml-100k.zip", "50d2a982")
     paths = {table.path for table in shops.read(ROOT / "shops/movielens_100k.yaml").tables.values()}
     assert paths <= set(spec.unpack.values())
+
+
+def test_a_download_without_end_is_ended_and_deleted(server, tmp_path):
+    limits = LIMITS.model_copy(update={"max_file_bytes": len(ARCHIVE) - 1})
+    with pytest.raises(UserError, match=r"is larger than ingest\.max_file_bytes = [\d,]+ \(in params\.yaml\)"):
+        fetch(server, tmp_path, limits)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -136,6 +136,11 @@ def _parse_batch(messages: pl.Series) -> pl.DataFrame | None:
 
 def _parse_one_by_one(messages: pl.Series) -> pl.DataFrame:
     records = [_record(message) for message in messages]
+    for place, record in enumerate(records):
+        # Arrow also takes keys that are ignored with values that are too deep, or numbers too long, for others: what
+        # becomes of a message must not depend on those beside it
+        if record.get("reason") and (alone := _parse_batch(messages[place : place + 1])) is not None:
+            records[place] = alone.row(0, named=True)
     kinds = {"schema_version": pl.Int64, **{name: pl.String if name in TIMES else kind for name, kind in ROWS.items()}}
     return pl.DataFrame(records, schema={**kinds, "reason": pl.String})
 

@@ -165,3 +165,26 @@ def test_missing_files_and_folders_are_reported(tmp_path):
         read("e.csv", tmp_path)
     with pytest.raises(UserError, match=r"base\.source: there is no folder"):
         read("e.csv", tmp_path / "nowhere")
+
+
+def test_a_pattern_that_takes_hours_is_refused(source):
+    folder = source("a.csv")
+    assert read("**/**/*.csv", folder) == ["a.csv"]
+    for pattern in ("**/**/**/*.csv", "*/" * 20 + "*.csv"):
+        with pytest.raises(UserError, match=r"events\.path has \d+ parts, \d of them \*\*\. Write 20 parts at most"):
+            read(pattern, folder)
+
+
+def test_a_link_to_the_folder_itself_is_no_endless_loop(source):
+    folder = source("a.csv", "b/c.csv")
+    (folder / "loop").symlink_to(".")
+    (folder / "b" / "up").symlink_to("..")
+    assert read("**/*.csv", folder) == ["a.csv", "b/c.csv"]
+    assert source_files.left_out(shop("**/*.csv"), folder) == []
+
+
+def test_more_files_than_a_feed_has_are_refused(source, monkeypatch):
+    folder = source("a.csv", "b.csv", "c.csv")
+    monkeypatch.setattr(source_files, "MAX_FILES", 2)
+    with pytest.raises(UserError, match=r"path '\*\.csv' matches more than 2 files in .*Is base\.source the right"):
+        read("*.csv", folder)

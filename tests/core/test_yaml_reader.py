@@ -116,3 +116,35 @@ def test_a_mistake_is_one_sentence_with_file_and_line(tmp_path, content, sentenc
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(UserError, match="cannot be read: Is a directory"):
         read_yaml(tmp_path)
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{after}: &{after} [{', '.join([f'*{before}'] * 9)}]\n"
+    for before, after in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (LAUGHS, r"line 1: aliases \(\*\) repeat more than 100,000 values"),
+        ("a: &a 1\nb: [" + "*a, " * 101 + "*a]", r"line 2: more than 100 aliases \(\*\)"),
+        ("a:\n  " + "[" * 10_000, "line 2: mappings or lists in each other on more than 50 levels"),
+        ("a: " + "{a: " * 10_000, "line 1: mappings or lists in each other on more than 50 levels"),
+        ("a:\n  " + "- " * 10_000 + "1", "line 2: mappings or lists in each other on more than 50 levels"),
+        ("a: 1\nb: " + "1" * 5_000, "line 2: '1{100}' is not what its tag says"),
+        ("a: 1\nb: {<<: {? [c]\n   : d}}", "line 2: a key must be a word, not a list or a mapping"),
+        ("a: !!python/object/apply:os.system [id]", "the tag .*os.system is not supported"),
+        ("a: 1\n" * 100_000, "has more than 250,000 bytes"),
+    ],
+    ids=["laughs", "aliases", "lists", "mappings", "dashes", "digits", "merged key", "tag", "size"],
+)
+def test_a_file_that_stands_for_more_than_people_write_is_refused(tmp_path, content, problem):
+    with pytest.raises(UserError, match=problem):
+        read(tmp_path, content)
+
+
+def test_mappings_that_are_merged_repeatedly_do_not_double_with_each_level(tmp_path):
+    levels = "".join(f"a{n + 1}: &a{n + 1} {{<<: [*a{n}, *a{n}], k{n}: {n}}}\n" for n in range(40))
+    content = read(tmp_path, "a0: &a0 {k: 1}\n" + levels)
+    assert content["a40"] == {"k": 1} | {f"k{n}": n for n in range(40)}

@@ -14,7 +14,7 @@ import pytest
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shop_tables import Table
-from recomart_lib.ingest.sources import csv_reader, formats, parquet_reader, unpacked
+from recomart_lib.ingest.sources import csv_reader, parquet_reader, unpacked
 from recomart_lib.ingest.sources.records import open_text
 
 TEXT = "id,who\ne1,Zoë\n"

@@ -249,3 +249,38 @@ def test_a_bad_message_in_a_large_batch_changes_nothing_for_the_others(bad):
     good = [n for n in range(1_000) if n not in bad]
     assert rows.filter(pl.col("reason").is_null())["event_id"].to_list() == [f"e{n}" for n in good]
     assert rows.filter(pl.col("reason").is_null())["quantity"].to_list() == [n + 1 for n in good]
+
+
+DEEP, DIGITS = 100_000, 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (b'{"a":' * DEEP, "recursion limit exceeded"),
+        (b"[" * DEEP, "recursion limit exceeded"),
+        (message_of(quantity=0).replace(b"0}", b"1e400}"), "quantity: Input should be a finite number"),
+        (message_of(quantity=0).replace(b"0}", b"1" * DIGITS + b"}"), "quantity: not a finite number"),
+        (message_of(quantity=0).replace(b"0}", b"1e" + b"9" * DIGITS + b"}"), "quantity: Input should be a finite"),
+        (message_of(schema_version=0).replace(b": 0,", b": " + b"1" * DIGITS + b","), "number out of range"),
+        (message_of(event_id="e" * DIGITS), "event_id: longer than 512 characters"),
+        (message_of(timestamp="2025-01-01T00:00:00." + "1" * DIGITS), "timestamp: missing, or not ISO 8601"),
+    ],
+    ids=["objects", "lists", "1e400", "digits", "exponent", "version", "id", "time"],
+)
+def test_a_message_without_measure_is_a_dead_letter_and_ends_no_consumer(message, reason):
+    assert reason in reason_beside(message)
+
+
+def reason_beside(message: bytes) -> str:
+    """Why a message is a dead letter: the same alone, beside good messages and beside bad ones."""
+    alone = reason(message)
+    good, bad = json.dumps(GOOD).encode(), b'{"user_id'
+    reasons = checked([good, message, bad], [b"u"] * 3).get_column("reason").to_list()
+    assert (reasons[0], reasons[1]) == (None, alone)
+    return alone or ""
+
+
+@pytest.mark.parametrize("ignored", [b"[" * 1_500 + b"]" * 1_500, b"1" * 5_000], ids=["lists", "digits"])
+def test_what_is_ignored_in_a_message_is_ignored_whatever_is_beside_it(ignored):
+    assert reason_beside(message_of(more=0).replace(b"0}", ignored + b"}")) == ""

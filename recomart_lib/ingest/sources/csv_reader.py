@@ -118,6 +118,7 @@ def _layout(lines: Lines, path: Path, spec: Table, limits: Ingest) -> Layout:
         lines.skip(1)
     cells = spec.header or _header_cells(lines, separator)
     check_width(path, len(cells), limits)
+    cells = [printable(cell) for cell in cells]
     return Layout(cells, headers.unique(cells), separator, spec.encoding)
 
 
@@ -128,7 +129,7 @@ def _header_cells(lines: Lines, separator: str) -> list[str]:
         if first < len(lines.block):
             after, cells, _ = _record(lines, first, separator)
             lines.skip(after)
-            return [printable(cell) for cell in cells]
+            return cells
         lines.skip(first)
     return []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from json import JSONDecodeError
 from pathlib import Path
@@ -12,7 +13,8 @@ from recomart_lib.ingest.sources import objects
 from recomart_lib.ingest.sources.records import undecodable
 
 BLOCK = 1_000_000  # characters per read
-WHITE = " \t\n\r"
+WHITE = re.compile(r"[ \t\n\r]*")
+AFTER = set(" \t\n\r,]")  # what follows a complete value: 1 may be the start of 1.5
 MAX_SHOWN = 200  # characters of unexpected content in a message
 CUT = 100  # a mistake so near to the end of what was read may be none: the text goes on
 
@@ -73,8 +75,7 @@ class JsonArray:
     def _next_mark(self) -> str:
         """The next character that is no white space, which stays; empty at the end."""
         while True:
-            while self._at < len(self._read) and self._read[self._at] in WHITE:
-                self._at += 1
+            self._at = WHITE.match(self._read, self._at).end()
             if self._at < len(self._read):
                 return self._read[self._at]
             if self._is_complete:
@@ -88,7 +89,9 @@ class JsonArray:
             problem = None
             try:
                 value, end = self._decoder.raw_decode(self._read, self._at)
-                if end < len(self._read) or self._is_complete:
+                if end - self._at > self._max_element:
+                    self._refuse_length()
+                if self._is_complete or self._read[end : end + 1] in AFTER or end < len(self._read) - CUT:
                     self._at = end
                     return value
             except JSONDecodeError as found:

@@ -46,9 +46,7 @@ def header(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> list[str]:
 def read(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> Iterator[Records]:
     """The records of a file; each block has the keys of its own objects."""
     for parsed in (_array if spec.kind == "json" else _lines)(path, spec, limits):
-        records = _records(parsed)
-        check_width(path, records.cells.width, limits)
-        yield records
+        yield _records(parsed, path, limits)
 
 
 def _lines(path: Path, spec: Table, limits: Ingest) -> Iterator[list[Parsed]]:
@@ -98,7 +96,7 @@ def _problem(row: object, raw: str, encoding: str) -> str | None:
     return f"bytes that are not {encoding}" if undecodable(raw) else None
 
 
-def _records(parsed: Iterable[Parsed]) -> Records:
+def _records(parsed: Iterable[Parsed], path: Path, limits: Ingest) -> Records:
     lines, rows, rejects = [], [], []
     for number, row, raw, problem in parsed:
         if problem:
@@ -107,5 +105,6 @@ def _records(parsed: Iterable[Parsed]) -> Records:
             lines.append(number)
             rows.append(row)
     names = dict.fromkeys(printable(name) for row in rows for name in row)
+    check_width(path, len(names), limits)
     cells = pl.DataFrame(schema=dict.fromkeys(names, pl.String))
     return Records(cells, pl.Series(lines, dtype=pl.Int64), rejects, rows)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 MAX_VALUES = 100_000_000  # of lists in one row group
+MAX_UNFOLDED = 2_000_000_000  # what unfolds to more bytes, and more than MAX_RATIO times its size, is no feed
 BATCH_BYTES = 250_000_000  # of one column in a batch
 ADVICE = "If this is right, deliver it as CSV or JSON Lines"
 
@@ -50,6 +51,12 @@ def batch_rows(path: Path, file: pq.ParquetFile, source: Any, n_bytes: int, rows
     longest = max(_longest(path, metadata.schema, limits), *_longest_repeated(path, file, source, limits), 1)
     widest = max((_mean_bytes(group, number) for group in groups for number in range(metadata.num_columns)), default=0)
     return int(max(1, min(rows, BATCH_BYTES // max(longest, widest, 1))))
+
+
+def check_growth(path: Path, n_bytes: int, n_unfolded: int) -> None:
+    """Raise a `UserError` if the rows that were read so far have far more bytes than their file, `n_bytes`."""
+    if n_unfolded > max(MAX_UNFOLDED, MAX_RATIO * n_bytes):
+        raise UserError(f"{path} grows from {n_bytes:,} to more than {n_unfolded:,} bytes. {ADVICE}.")
 
 
 def _check_column(path: Path, column: Any, schema: Any) -> None:

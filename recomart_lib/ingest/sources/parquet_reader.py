@@ -39,11 +39,13 @@ def header(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> list[str]:
 def read(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> Iterator[Records]:
     """The records of a file; yields at least once, even for a file without records."""
     with _opened(path, limits) as (file, rows):
-        n_before = 0
+        n_before, n_unfolded, n_bytes = 0, 0, path.stat().st_size
         if not file.metadata.num_rows:
             yield _records(file.schema_arrow.empty_table(), n_before)
         for batch in file.iter_batches(rows):
             parquet_limits.check_values(path, batch, limits)
+            n_unfolded += batch.nbytes
+            parquet_limits.check_growth(path, n_bytes, n_unfolded)
             yield _records(batch, n_before)
             n_before += batch.num_rows
 

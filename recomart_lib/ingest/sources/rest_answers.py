@@ -113,7 +113,7 @@ def _content(response: httpx.Response, max_bytes: int) -> bytes:
     for block in _unpacked(response):
         blocks.append(block)
         n_bytes += len(block)
-        if not response.is_success and n_bytes > MAX_ERROR_BYTES:
+        if not response.is_success and n_bytes > min(MAX_ERROR_BYTES, max_bytes):
             break
         if n_bytes > max_bytes:
             raise RefusedAnswerError(

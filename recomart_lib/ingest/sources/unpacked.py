@@ -13,7 +13,7 @@ from typing import IO, NoReturn
 
 from recomart_lib.core.errors import UserError
 
-LARGE, MAX_RATIO = 250_000_000, 200  # what has more bytes than LARGE and grows by more than MAX_RATIO is no feed
+LARGE, MAX_RATIO = 100_000_000, 200  # what has more bytes than LARGE and grows by more than MAX_RATIO is no feed
 MAX_DIRECTORY = 16_000_000  # bytes of the list of files in a ZIP archive, some 100,000 files
 BLOCK = 1 << 20  # bytes per read
 ZIP_BLOCK = 4_096  # ... in a ZIP archive: Python unpacks what it reads as a whole if it is packed by bzip2 or LZMA

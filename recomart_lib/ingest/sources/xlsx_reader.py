@@ -25,7 +25,7 @@ import polars as pl
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.ingest.settings import Ingest
-from recomart_lib.ingest.sources import formats, headers, workbook_parts
+from recomart_lib.ingest.sources import formats, headers
 from recomart_lib.ingest.sources.header_hints import N_LINES
 from recomart_lib.ingest.sources.records import DEFAULTS, Records, check_width
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 ROWS, CELLS = 50_000, 2_000_000  # per block, at most
 LAST_ROW = 1_048_576  # of a sheet
 MAX_CELLS = 200_000_000  # of a sheet; a sheet with more is no table that a person made
+COST = 10  # reading a cell takes as long as passing over so many that are beyond the header
 EXACT = 10**15  # Excel keeps 15 digits of a number
 XML_BLOCK, XML_CELL = 10**6, 10**4  # bytes that are searched at once, and of one cell at most
 # no part of it takes back what it has matched (*+), so that no text makes it try again and again
@@ -43,6 +44,7 @@ UNCOMPUTED = re.compile(
     rb'<c r="([A-Z]++)(\d++)"(?![^<>]*\bt="str")[^<>]*+>\s*+'
     rb"<f(?:[^<>]*+(?<=/)>|[^<>]*+>[^<]*+</f>)\s*+(?:<v\s*+/>|<v>\s*+</v>)?+\s*+</c>"
 )
+MAX_SHOWN = 200  # characters of a problem in a message
 PADDED = re.compile("0{2,}")  # number formats that fill up with zeros
 # what openpyxl raises for files that are damaged, or that other programs wrote against the standard
 DAMAGED = (BadZipFile, ParseError, KeyError, ValueError, TypeError, AttributeError, IndexError)
@@ -185,15 +187,13 @@ def _open_sheet(path: Path, spec: Table, limits: Ingest) -> Iterator[tuple[IO[by
             workbook = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
         except DAMAGED as problem:
             raise _damaged(path, problem) from None
-        sheet = _sheet(path, workbook, spec)
-        with ZipFile(stream).open(sheet._worksheet_path) as xml:
-            workbook_parts.check_rows(path, xml, limits.max_line_bytes)
-        yield stream, sheet
+        yield stream, _sheet(path, workbook, spec)
 
 
 def _damaged(path: Path, problem: Exception) -> UserError:
     return UserError(
-        f"{path} is a damaged workbook ({problem}). Open it in Excel, save it again, or deliver it as CSV."
+        f"{path} is a damaged workbook ({str(problem)[:MAX_SHOWN]}). Open it in Excel, save it again, or deliver "
+        "it as CSV."
     )
 
 
@@ -217,7 +217,7 @@ class _FilledRows:
 
     def __init__(self, path: Path, sheet: Any) -> None:
         self._path, self._rows, self.width = path, enumerate(sheet.iter_rows(), start=1), None
-        self._n_cells = 0
+        self._cost = 0
 
     def __iter__(self) -> Iterator[Row]:
         return self
@@ -228,24 +228,23 @@ class _FilledRows:
                 if number > LAST_ROW:
                     raise UserError(f"{self._path}: the sheet goes beyond row {LAST_ROW:,}, where sheets of Excel end.")
                 values = [_value(cell) for cell in row[: self.width]]
-                self._count(len(values))
-                if any(value is not None for value in values) or _has_more(row[len(values) :]):
+                is_blank = all(value is None for value in values)
+                # the last cell of a row is one that the file has
+                more = reversed(row[len(values) :]) if is_blank else ()
+                self._count(COST * len(values) + len(row))
+                if not is_blank or any(_value(cell) is not None for cell in more):
                     return number, values
         except DAMAGED as problem:
             raise _damaged(self._path, problem) from None
         raise StopIteration
 
-    def _count(self, n_cells: int) -> None:
-        self._n_cells += n_cells
-        if self._n_cells > MAX_CELLS:
-            raise UserError(f"{self._path}: the sheet has more than {MAX_CELLS:,} cells: deliver the table as CSV.")
-
-
-def _has_more(cells: tuple[Any, ...]) -> bool:
-    """Whether there are values in the cells beyond the header, nearly all of which are none."""
-    from openpyxl.cell.read_only import EMPTY_CELL
-
-    return cells.count(EMPTY_CELL) < len(cells) and any(_value(cell) is not None for cell in cells)
+    def _count(self, cost: int) -> None:
+        self._cost += cost
+        if self._cost > COST * MAX_CELLS:
+            raise UserError(
+                f"{self._path}: the sheet has more than {MAX_CELLS:,} cells, or cells far beyond its table: "
+                "deliver the table as CSV."
+            )
 
 
 def _value(cell: ReadOnlyCell) -> Any:
