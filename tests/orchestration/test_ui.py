@@ -305,7 +305,7 @@ def test_a_job_launched_in_the_browser_succeeds_and_shows_its_metadata(ui, tmp_p
         page.get_by_text("data/source/simulated").first.wait_for()
         page.get_by_role("button", name="Launch Run").click()
         page.wait_for_url("**/runs/*")
-        page.get_by_text("Success", exact=True).first.wait_for(timeout=180_000)
+        page.get_by_text("Success", exact=True).first.wait_for(timeout=600_000)
         page.wait_for_timeout(2_000)
         page.screenshot(path=pictures / "orchestration_run.png")
         page.goto(f"{ui.address}/assets/02_validate")
