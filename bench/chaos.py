@@ -7,7 +7,8 @@ One pass is one signal on one new project of a small shop: `dvc repro` starts, i
 random moment (a section of its notebook, and up to a second more), `dvc repro` starts again, the next stage is killed,
 and so on; a last `dvc repro` completes the run. Then the project must equal the undisturbed one: metrics, lake,
 tables, features, models, recommendations and notebooks, byte by byte (the lake's manifests without the moments of
-ingestion). After each kill, no process and no socket may be left. The table is printed again after each pass.
+ingestion). After each kill, no process may be left, and no socket; only SIGKILL leaves sockets, until the next run. The
+table is printed again after each pass.
 """
 
 from __future__ import annotations
@@ -58,7 +59,16 @@ class Tally:
         return list(map(str, numbers))
 
 
-HEADER = ("signal", "kills", "said stopped", "passes ended equal", "orphans", "sockets left", "s till ended", "longest")
+HEADER = (
+    "signal",
+    "kills",
+    "said stopped",
+    "passes ended equal",
+    "orphans",
+    "sockets until the next run",
+    "s till ended",
+    "longest",
+)
 
 
 def table(tallies: dict[str, Tally]) -> str:
