@@ -291,9 +291,7 @@ class Session:
             end,
             new_events.select(list(commit_log.ROWS)),
             dead,
-            lambda: (
-                counts | {"latency": latency.histogram_since(new_events.get_column("produced_at"), clock.now())}
-            ),
+            lambda: counts | {"latency": latency.histogram_since(new_events.get_column("produced_at"), clock.now())},
         )
         owned.remember(end, new_events.get_column("event_id"))
         return new_events.drop("key", "value", "reason"), Unsent(owned.name, owned.partition, dead, end)
