@@ -174,7 +174,7 @@ def test_feature_functions_reach_nothing_but_the_past_that_they_are_given(entity
     }
 
 
-REST_PARTS = ("rest_session", "rest_response", "rest_paging")
+REST_PARTS = ("rest_session", "rest_answers", "rest_response", "rest_paging")
 
 
 @pytest.mark.parametrize(
