@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from recomart.streaming.embedded_broker import embedded
 
 SCRIPT = Path(__file__).resolve().parents[1] / "kafka" / "broker.sh"
 STARTS_S = 120  # the first start downloads 43 MB of jars
+# a broker that has just started answers before it leads its partitions: a busy machine shows it
+NO_LEADER_YET = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
 
 
 class Kafka:
@@ -82,9 +84,21 @@ def ends(address: str, topic: str) -> dict[int, int]:
     consumer = Consumer({"bootstrap.servers": address, "group.id": "ends"})
     try:
         parts = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-        return {part: consumer.get_watermark_offsets(TopicPartition(topic, part), timeout=30)[1] for part in parts}
+        return {part: _end(consumer, TopicPartition(topic, part)) for part in parts}
     finally:
         consumer.close()
+
+
+def _end(consumer: Consumer, partition: TopicPartition) -> int:
+    """The offset of a partition's next message, once the broker leads it."""
+    start = time.monotonic()
+    while True:
+        try:
+            return consumer.get_watermark_offsets(partition, timeout=30)[1]
+        except KafkaException as problem:
+            if problem.args[0].code() not in NO_LEADER_YET or time.monotonic() - start > STARTS_S:
+                raise
+            time.sleep(0.1)
 
 
 def _free_port() -> int:
