@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
+
+# before the host of an address, with or without its scheme; a password may have a / that was not escaped
+LOGIN = re.compile(r"(?:[a-z+]+:)?[/\\]*(?:[^/?#]*@|[^/?#:\[]+:(?!\d*(?:[/?#]|$)).*@)", re.IGNORECASE)
+NO_LOGIN = (
+    "a login must not be part of an address, as others can read this file and what is made of it. If it was used with "
+    "a password, change that"
+)
+
+
+def has_login(address: object) -> bool:
+    """Whether an address has a user's name, a password or a token before its host: https://me:password@host/."""
+    return isinstance(address, str) and LOGIN.match(address.strip()) is not None
 
 
 def is_loopback(host: str) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from recomart_lib.core import auth_variables
 from recomart_lib.core.config import Strict
-from recomart_lib.core.secure_transport import may_carry_secret
+from recomart_lib.core.secure_transport import NO_LOGIN, has_login, may_carry_secret
 
 
 class Pagination(Strict):
@@ -60,17 +61,24 @@ class Api(Strict):
     pagination: Pagination = Pagination()
     auth: Auth | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def has_no_login(cls, values: Any) -> Any:
+        """A login would be copied to data/shop.json and dvc.lock; checked first, as other messages show the address."""
+        if isinstance(values, Mapping) and has_login(values.get("url")):
+            raise ValueError(f"`url`: {NO_LOGIN}. Name a variable with the secret in `auth`")
+        return values
+
     @model_validator(mode="after")
     def keeps_secrets(self) -> Api:
-        """A secret, or a login in the address, is not sent in the clear."""
+        """A secret is not sent in the clear."""
         try:
             address = urlsplit(self.url)
         except ValueError:
             return self  # the address is checked as a whole when the API is read
-        is_secret = self.auth is not None or "@" in address.netloc
-        if is_secret and not may_carry_secret(address.scheme, address.hostname or ""):
+        if self.auth and not may_carry_secret(address.scheme, address.hostname or ""):
             raise ValueError(
-                "`url` must begin with https://, as others could read the secret (api.auth, or a login in the url) on "
-                "its way; http:// is for localhost, 127.0.0.1 and [::1] only"
+                "`url` must begin with https://, as others could read the secret (api.auth) on its way; http:// is for "
+                "localhost, 127.0.0.1 and [::1] only"
             )
         return self

@@ -5,7 +5,7 @@ Users add a shop by writing such a file; the code does not depend on the name of
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +18,7 @@ from recomart_lib.core import auth_variables, files, names, paths
 from recomart_lib.core.config import Strict, suggestion, validated
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TABLES
+from recomart_lib.core.secure_transport import NO_LOGIN, has_login
 from recomart_lib.core.shop_api import Api
 from recomart_lib.core.shop_tables import Table, mapping_problems
 from recomart_lib.core.yaml_reader import read_yaml
@@ -36,6 +37,15 @@ class Fetch(Strict):
     unpack: dict[str, str] = Field({})
     by_hand: str | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def has_no_login(cls, values: Any) -> Any:
+        """The data is public; checked first, as other messages show the address."""
+        for key in ("page", "url"):
+            if isinstance(values, Mapping) and has_login(values.get(key)):
+                raise ValueError(f"`{key}`: {NO_LOGIN}")
+        return values
+
     @model_validator(mode="after")
     def has_url_or_instructions(self) -> Fetch:
         if (self.url is None) != (self.sha256 is None) or (self.url is None) == (self.by_hand is None):
@@ -47,8 +57,6 @@ class Fetch(Strict):
         ]
         if outside or "" in self.unpack.values():
             raise ValueError(f"`unpack` must name files in the folder SOURCE; '{(outside or [''])[0]}' is not in it")
-        if self.url and "@" in self.url.split("/")[2]:
-            raise ValueError("`url` must have no login: the data is public, and others can read this file")
         if self.url and not _is_file_name(self.file_name):
             raise ValueError(f"`url` must end with the name of a file; {self.file_name!r} is none")
         return self

@@ -249,9 +249,10 @@ def test_a_secret_in_an_address_is_hidden(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("RECOMART_KEY", SECRET)
     link = {"Link": f"</users?key={httpx.QueryParams(k=SECRET)['k']}>; rel=next"}
     with scripted((200, link, json.dumps(page(1))), (500, {}, "")) as (url, _):
-        address = url.replace("//", "//me:pass@")
+        guarded = shop(url, STYLES["link"], total=None, auth={"env": "RECOMART_KEY"})
+        address = guarded.api.model_copy(update={"url": url.replace("//", "//me:pass@")})  # refused in shop files
         with pytest.raises(UserError, match=r"key=\*\*\*") as problem:
-            fetch(tmp_path, shop(address, STYLES["link"], total=None, auth={"env": "RECOMART_KEY"}))
+            fetch(tmp_path, guarded.model_copy(update={"api": address}))
     output = caplog.text + str(problem.value)
     assert not any(word in output for word in (SECRET, "s3cret", "pass@"))
 
@@ -288,7 +289,7 @@ def test_no_request_with_a_secret_goes_to_another_computer_without_https(tmp_pat
     monkeypatch.setenv("RECOMART_KEY", SECRET)
     auth = None if login else {"env": "RECOMART_KEY"}
     sent = []
-    guarded = shop(f"https://{login}shop.example", auth=auth)
+    guarded = shop("https://shop.example", auth=auth)
     insecure = guarded.model_copy(update={"api": guarded.api.model_copy(update={"url": f"http://{login}shop.example"})})
     monkeypatch.setattr(httpx.HTTPTransport, "handle_request", lambda _, request: sent.append(request))
     with pytest.raises(UserError, match=r"http://shop\.example/users is not https: the secret is not sent") as refused:
