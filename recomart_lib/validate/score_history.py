@@ -6,6 +6,7 @@ bytes.
 
 from __future__ import annotations
 
+import io
 import hashlib
 import json
 from datetime import datetime
@@ -76,9 +77,8 @@ def record(
     entry |= {"rules": rules_fingerprint(shop, settings), "score": report["score"], "min_score": report["min_score"]}
     entry["delivered"] = sum(row["delivered"] for row in report["tables"].values())
     entry |= {table: row["score"] for table, row in report["tables"].items()}
-    # the bytes, as Polars takes a bracket in a path for a pattern
     lines = b"\n".join(line for line in _lines(path) if _is_entry(line))
-    earlier = pl.read_ndjson(lines, schema=HISTORY) if lines else pl.DataFrame(schema=HISTORY)
+    earlier = pl.read_ndjson(io.BytesIO(lines), schema=HISTORY) if lines else pl.DataFrame(schema=HISTORY)
     history = pl.concat([earlier, pl.DataFrame([entry], schema=HISTORY)])
     history = history.unique(["shop", "lake", "rules"], keep="first", maintain_order=True)
     with files.complete(path) as unfinished:
