@@ -6,8 +6,8 @@ bytes.
 
 from __future__ import annotations
 
-import io
 import hashlib
+import io
 import json
 from datetime import datetime
 from pathlib import Path
