@@ -142,6 +142,20 @@ def test_a_damaged_packing_is_tried_again(tmp_path):
         assert fetch(tmp_path, url) == '{"customer_id": "u1"}\n'
 
 
+@pytest.mark.parametrize(("encoding", "body"), [("gzip", gzip.compress(PAGE)), ("deflate", zlib.compress(PAGE))])
+def test_what_follows_a_packed_answer_without_end_is_not_read(tmp_path, encoding, body):
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nConnection: close\r\n\r\n".encode()
+
+    def send(connection: socket.socket, _: int) -> None:
+        connection.sendall(head + body)
+        with suppress(OSError):
+            while True:
+                connection.sendall(b"\0" * 1000)
+
+    with serving(send) as url:
+        assert fetch(tmp_path, url) == '{"customer_id": "u1"}\n'
+
+
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"])
 def test_an_answer_that_drips_for_ever_is_ended(tmp_path, start):
     gone = threading.Event()

@@ -146,6 +146,8 @@ def _inflated(response: httpx.Response, is_gzip: bool) -> Iterator[bytes]:
                 unpacked = unpacker.decompress(block, BLOCK)
                 block, is_full = unpacker.unconsumed_tail, len(unpacked) == BLOCK
                 yield unpacked
+            if unpacker.eof:  # what follows belongs to no answer, may have no end, and zlib would keep it
+                return
     except zlib.error as problem:
         raise httpx.DecodingError(str(problem)) from None
 
