@@ -180,7 +180,8 @@ class _FileFormatter(_Formatter):
     margin = "    | "
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
-        return printable(re.sub(r"\s*[\r\n]+\s*", " / ", super().formatMessage(record).strip()))
+        lines = re.split(r"[\r\n]", super().formatMessage(record))
+        return printable(" / ".join(line.strip() for line in lines if line.strip()))
 
 
 class _Console(logging.Handler):

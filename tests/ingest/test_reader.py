@@ -14,7 +14,7 @@ from unittest.mock import patch
 import polars as pl
 import pytest
 from conftest import utc
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recomart_lib.core.errors import UserError
@@ -697,11 +697,13 @@ def read_bytes(content: bytes, name: str, kind: str) -> Chunk:
 
 
 @given(st.lists(st.lists(CELL, min_size=1, max_size=7), max_size=8))
+@example([["False", "a", "", "", ""]])
 @settings(max_examples=80, deadline=None)
 def test_each_well_formed_csv_record_becomes_one_row_or_one_reject(records):
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     # one line per record: over several lines, a broken record is given up line by line
+    records = [*records, *[["u1", "a", "2024-01-01", "1", "1"]] * 8]  # a column in which most cells are no ids is refused
     writer.writerows([HEADER.split(","), *([" ".join(cell.splitlines()) for cell in row] for row in records)])
     delivered = read_bytes(text.getvalue().encode("utf-8", "surrogatepass"), "f.csv", "csv")
     assert delivered.rows.height + delivered.rejects.height == len(records)
