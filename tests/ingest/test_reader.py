@@ -703,7 +703,7 @@ def test_each_well_formed_csv_record_becomes_one_row_or_one_reject(records):
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     # one line per record: over several lines, a broken record is given up line by line
-    records = [*records, *[["u1", "a", "2024-01-01", "1", "1"]] * 8]  # a column in which most cells are no ids is refused
+    records = [*records, *[["u1", "a", "2024-01-01", "1", "1"]] * 8]  # a column of mostly no ids is refused
     writer.writerows([HEADER.split(","), *([" ".join(cell.splitlines()) for cell in row] for row in records)])
     delivered = read_bytes(text.getvalue().encode("utf-8", "surrogatepass"), "f.csv", "csv")
     assert delivered.rows.height + delivered.rejects.height == len(records)
