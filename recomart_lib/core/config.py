@@ -43,10 +43,10 @@ def expand_env(value: Any, place: object) -> Any:
         return [expand_env(item, place) for item in value]
     if not isinstance(value, str):
         return value
-    expanded = os.path.expandvars(value)
-    if unset := re.search(r"\$\{(\w+)\}", expanded):
-        raise UserError(f"{place}: the environment variable {unset[1]} is not set.")
-    return expanded
+    # looked for in the file's text: the value of a variable, a password, may contain ${...} itself
+    if unset := [name for name in re.findall(r"\$\{(\w+)\}", value) if name not in os.environ]:
+        raise UserError(f"{place}: the environment variable {unset[0]} is not set.")
+    return os.path.expandvars(value)
 
 
 def validated(

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from recomart_lib.core.config import suggestion, validated
+from recomart_lib.core.config import expand_env, suggestion, validated
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.yaml_reader import read_yaml
 
@@ -124,3 +124,15 @@ def test_a_mistake_in_a_file_names_its_line(tmp_path, written, sentence):
     with pytest.raises(UserError) as caught:
         texts(tmp_path, written)
     assert str(caught.value).splitlines()[1:] == [f"  {sentence}"]
+
+
+def test_a_secret_may_look_like_a_variable(monkeypatch):
+    monkeypatch.setenv("KAFKA_PASSWORD", "pa${ss}word")
+    assert expand_env({"sasl.password": "${KAFKA_PASSWORD}"}, "params.yaml") == {"sasl.password": "pa${ss}word"}
+
+
+def test_a_variable_that_is_not_set_is_named(monkeypatch):
+    monkeypatch.setenv("HOST", "h")
+    monkeypatch.delenv("PORT", raising=False)
+    with pytest.raises(UserError, match=r"^params\.yaml: the environment variable PORT is not set\.$"):
+        expand_env("${HOST}:${PORT}", "params.yaml")
