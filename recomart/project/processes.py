@@ -20,6 +20,7 @@ import psutil
 
 RUN_PROCESS = "RECOMART_RUN_PROCESS"  # environment variable: id of the process that runs `dvc`, as Dagster sets it
 POLL_S = 0.5
+INTERPRETERS = ("python", "pypy")  # and what they run
 PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 
 
@@ -29,11 +30,16 @@ def outermost_dvc(process: psutil.Process | None = None) -> psutil.Process | Non
 
 
 def _is_dvc(process: psutil.Process) -> bool:
-    """Whether the command is `dvc ...`, `python -m dvc ...` or `python /path/to/bin/dvc ...`."""
+    """Whether the command is `dvc ...`, `python -m dvc ...` or `python /path/to/bin/dvc ...`.
+
+    `sudo -u dvc -i` and `screen -S dvc` are none, which would keep the project for as long as a terminal is open.
+    """
     try:
-        return any(PurePath(word).name in ("dvc", "dvc.exe") for word in process.cmdline()[:3])
+        names = [PurePath(word).name.lower() for word in process.cmdline()[:3]]
     except psutil.Error:
         return False  # another user's process, or one that has ended
+    programs = names if names and names[0].startswith(INTERPRETERS) else names[:1]
+    return any(name in ("dvc", "dvc.exe") for name in programs)
 
 
 def run_parents() -> list[psutil.Process]:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -83,6 +84,25 @@ def test_the_outermost_dvc_is_the_run(monkeypatch):
     monkeypatch.setattr(processes, "_is_dvc", lambda process: process.pid in [parents[0].pid, parents[-1].pid])
     assert processes.outermost_dvc() == parents[-1]
     assert processes.run_parents() == parents
+
+
+@pytest.mark.parametrize(
+    ("command", "is_dvc"),
+    [
+        ("dvc repro", True),
+        ("/opt/venv/bin/dvc repro", True),
+        ("/usr/bin/python3 /opt/venv/bin/dvc repro", True),
+        ("/Library/Frameworks/Python.app/Contents/MacOS/Python -m dvc repro", True),
+        ("sudo -u dvc -i", False),
+        ("su - dvc", False),
+        ("SCREEN -S dvc", False),
+        ("tmux -L dvc", False),
+        ("make dvc", False),
+        ("", False),
+    ],
+)
+def test_a_name_or_a_session_called_dvc_is_not_dvc(command, is_dvc):
+    assert processes._is_dvc(SimpleNamespace(cmdline=command.split)) is is_dvc
 
 
 def test_a_process_whose_id_is_used_again_has_ended():
