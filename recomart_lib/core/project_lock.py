@@ -67,10 +67,13 @@ class Holder:
             return False
         try:
             process = psutil.Process(self.run_pid)
-            same = abs(process.create_time() - self.run_started) < TOLERANCE_S
-            return same and process.status() != psutil.STATUS_ZOMBIE
+            return self.is_of(process) and process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return False
+
+    def is_of(self, run: psutil.Process | None) -> bool:
+        """Whether this process is that of the run."""
+        return run is not None and run.pid == self.run_pid and abs(run.create_time() - self.run_started) < TOLERANCE_S
 
     def sentence(self, between_stages: bool) -> str:
         """Who it is."""
@@ -106,7 +109,7 @@ def held(what: str, run: psutil.Process | None = None, brief: bool = False) -> I
     since = f"{clock.now():%Y-%m-%d %H:%M:%S}"
     me = Holder(what, brief, os.getpid(), socket.gethostname(), since, run.pid if run else None, started)
     lock = FileLock(paths.output(LOCK), thread_local=False, fallback_to_soft=False)
-    _acquire(lock, me)
+    _acquire(lock, me, run)
     os.environ[HELD_BY] = str(os.getpid())
     try:
         yield
@@ -123,9 +126,9 @@ def is_held_here() -> bool:
     return holder is not None and str(holder.pid) == os.environ[HELD_BY]
 
 
-def _acquire(lock: FileLock, me: Holder) -> None:
+def _acquire(lock: FileLock, me: Holder, run: psutil.Process | None) -> None:
     deadline, reported = time.monotonic() + WAIT_S, False
-    while holder := _other(lock, me):
+    while holder := _other(lock, me, run):
         if not holder[0].brief or time.monotonic() > deadline:
             raise BusyError(
                 f"The project is in use by {holder[0].sentence(holder[1])}. "
@@ -137,7 +140,7 @@ def _acquire(lock: FileLock, me: Holder) -> None:
         time.sleep(POLL_S)
 
 
-def _other(lock: FileLock, me: Holder) -> tuple[Holder, bool] | None:
+def _other(lock: FileLock, me: Holder, run: psutil.Process | None) -> tuple[Holder, bool] | None:
     """Who has the project, and whether it is a run between two of its stages; None: now it is ours."""
     try:
         lock.acquire(blocking=False)
@@ -150,7 +153,7 @@ def _other(lock: FileLock, me: Holder) -> tuple[Holder, bool] | None:
         log.warning("the disk of %s has no file locks: nothing keeps two runs apart", paths.place(LOCK).parent)
         return None
     last = _read()
-    if last and last.keeps() and (last.run_pid, last.run_started) != (me.run_pid, me.run_started):
+    if last and last.keeps() and not last.is_of(run):
         lock.release()
         return last, True
     paths.place(HOLDER).write_text(json.dumps(asdict(me)), encoding="utf-8")

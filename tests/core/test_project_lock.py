@@ -139,6 +139,17 @@ def test_a_run_keeps_the_project_between_its_stages(root):
         pass
 
 
+def test_a_clock_that_is_set_between_two_stages_does_not_refuse_the_run_its_own_project(root, monkeypatch):
+    """The system reckons the start of a process from its clock: it moves when that is set, by NTP for example."""
+    with project_lock.held("stage 01_ingest", psutil.Process()):
+        pass
+    started = psutil.Process().create_time()
+    for step in (0.01, 1.0, 3600.0):
+        monkeypatch.setattr(psutil.Process, "create_time", lambda _, step=step: started + step)
+        with project_lock.held("stage 02_validate", psutil.Process()):
+            pass
+
+
 @pytest.mark.parametrize(
     "last",
     [
