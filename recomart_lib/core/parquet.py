@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from recomart_lib.core import files
+from recomart_lib.core import files, notebook_lock
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +32,7 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
     What killed processes left there is deleted after a day, as younger folders may be in use. Other things in it (like
     .DS_Store of macOS) are deleted then, too; what cannot be deleted stays, as nobody reads it.
     """
+    notebook_lock.before_writing(folder)  # a stage that starts deletes what it finds in there
     scratch = folder / SCRATCH
     scratch.mkdir(parents=True, exist_ok=True)
     for leftover in scratch.iterdir():

@@ -9,6 +9,7 @@ import pytest
 from filelock import FileLock, Timeout
 
 from recomart_lib.core import files, notebook_lock, paths, project_lock
+from recomart_lib.core.parquet import scratch_folder
 from recomart_lib.core.project_lock import BusyError
 
 
@@ -62,6 +63,13 @@ def test_a_cell_holds_it_from_its_first_write_to_its_end(events, tmp_path):
     assert events.functions == []
     files.write_text(tmp_path / "data/c.txt", "c")
     assert is_held()
+    events.end_of_cell()
+
+
+def test_a_cell_holds_it_while_it_uses_a_scratch_folder(events, tmp_path):
+    """The next stage deletes what is in there, as that of a killed one."""
+    with scratch_folder(tmp_path / "data"):
+        assert is_held()
     events.end_of_cell()
 
 
