@@ -21,8 +21,6 @@ from recomart_lib.validate import quarantine
 
 app = typer.Typer(help="Show, export and replay quarantined rows.", no_args_is_help=True)
 
-REPAIR = Path("data/repair")
-
 
 @app.command(
     "show", epilog=examples("recomart quarantine show", "recomart quarantine show events --rule quantity_possible")
@@ -50,7 +48,7 @@ def quarantine_show(
 
 
 @app.command("export", epilog=examples("recomart quarantine export", "recomart quarantine export repaired"))
-def quarantine_export(folder: Annotated[Path, folder_argument("The folder for the CSV files.")] = REPAIR) -> None:
+def quarantine_export(folder: Annotated[Path, folder_argument("The folder for the CSV files.")] = paths.REPAIR) -> None:
     """Export quarantined rows to CSV files, for repair in any editor or spreadsheet."""
     written = quarantine.export(paths.place(paths.QUARANTINE), paths.place(folder))
     for table, n_rows in written.items():
@@ -64,7 +62,7 @@ def quarantine_export(folder: Annotated[Path, folder_argument("The folder for th
 
 @app.command("replay", epilog=examples("recomart quarantine replay", "recomart quarantine replay --unchanged"))
 def quarantine_replay(
-    folder: Annotated[Path, folder_argument("The folder with the repaired CSV files.")] = REPAIR,
+    folder: Annotated[Path, folder_argument("The folder with the repaired CSV files.")] = paths.REPAIR,
     unchanged: Annotated[bool, typer.Option("--unchanged", help="Replay all quarantined rows unchanged.")] = False,
 ) -> None:
     """Replay repaired rows through data/replay.

@@ -10,8 +10,8 @@ from recomart_lib.core import paths
 from recomart_lib.core.parquet import SCRATCH
 
 PART = re.compile(r"\..+\.[0-9a-f]{32}\.part")  # as `recomart_lib.core.files.complete` names unfinished files
-# written without the project's lock: by shops, stream consumers, and downloads
-FOREIGN = (paths.SOURCE, paths.STREAMING)
+# written without the project's lock: by shops, downloads, stream consumers, and exports of quarantined rows
+FOREIGN = (paths.SOURCE, paths.STREAMING, paths.REPAIR)
 
 
 def remove() -> None:

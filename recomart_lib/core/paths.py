@@ -12,6 +12,7 @@ RESOLVED_SHOP = Path("data/shop.json")  # the active shop's file with all defaul
 RAW = Path("data/raw")
 VALIDATED = Path("data/validated")
 QUARANTINE = Path("data/quarantine")
+REPAIR = Path("data/repair")
 REPLAY = Path("data/replay")
 STREAMING = Path("data/streaming")
 HISTORY = Path("data/history")

@@ -13,7 +13,13 @@ def test_unfinished_files_and_scratch_folders_are_deleted_and_nothing_else(tmp_p
     monkeypatch.setenv("RECOMART_ROOT", str(tmp_path))
     gone = [f"data/raw/source=x/{PART}", f"data/history/{PART}", f"reports/{PART}", "data/.scratch/tmp1/a.parquet"]
     gone += ["reports/.scratch/tmp2/a.ipynb", "data/runs/.scratch/tmp3/run.json"]
-    kept = [f"data/source/x/{PART}", f"data/streaming/{PART}", "data/raw/source=x/a.parquet", "data/raw/.hidden.part"]
+    kept = [
+        f"data/source/x/{PART}",
+        f"data/streaming/{PART}",
+        f"data/repair/{PART}",
+        "data/raw/source=x/a.parquet",
+        "data/raw/.hidden.part",
+    ]
     kept += ["data/raw/users.csv.part", f"docs/{PART}", "reports/index.html"]
     for name in [*gone, *kept]:
         Path(tmp_path, name).parent.mkdir(parents=True, exist_ok=True)
