@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-PAGE = re.compile(r"\w[\w-]*\.(?:html|ipynb|md)|profiles/\w[\w-]*\.html")
+# a system fails to look for a name of more than 255 bytes
+PAGE = re.compile(r"\w[\w-]{0,99}\.(?:html|ipynb|md)|profiles/\w[\w-]{0,99}\.html", re.ASCII)
 MEDIA_TYPES = {".html": "text/html", ".ipynb": "application/octet-stream", ".md": "text/plain"}
 # Reports show data of the shop. Whatever is in them loads nothing, sends nothing, and cannot read other pages: a
 # sandbox without allow-same-origin has an origin of its own. Scripts are further limited by the policy in each page.

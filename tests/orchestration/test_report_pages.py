@@ -21,6 +21,7 @@ OTHERS = [
     "index.html.tmp",
     "a.py",
 ]
+LONG = f"{'a' * 300}.html"  # no file can have this name
 
 
 @pytest.fixture
@@ -48,7 +49,9 @@ def test_the_index_comes_first(client):
     assert client.get("/").text == "this is index.html"
 
 
-@pytest.mark.parametrize("name", [*OTHERS, "profiles/", "profiles", "sidecars/", "99_none.html", "a.html/"])
+@pytest.mark.parametrize(
+    "name", [*OTHERS, "profiles/", "profiles", "sidecars/", "99_none.html", "a.html/", LONG, f"profiles/{LONG}"]
+)
 def test_no_other_file_and_no_listing_is_served(client, name):
     response = client.get(f"/{name}")
     assert (response.status_code, response.text) == (404, "There is no such report.\n")
