@@ -36,7 +36,7 @@ import polars as pl
 from recomart_lib.core import clock, files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import EVENTS
-from recomart_lib.stream import zone_files
+from recomart_lib.stream import record_form, zone_files
 from recomart_lib.stream.latency import Histogram, merge
 
 Commit = dict[str, Any]
@@ -45,8 +45,6 @@ ORIGIN = {"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64}
 ROWS = {**EVENTS, **ORIGIN}
 DEAD = {**ORIGIN, "reason": pl.String, "key": pl.Binary, "value": pl.Binary}
 COUNTS = ("n_messages", "n_events", "n_dead", "n_duplicates")
-STATE_KEYS = ("number", "days", "upto", "counts")
-COMMIT_KEYS = ("partition", "first", "next", "rows", "dead", *COUNTS)
 EMPTY: Commit = {
     "number": 0,
     "days": {},
@@ -128,9 +126,10 @@ def note_sent(zone: Zone, partition: str, offset: int) -> None:
 
 
 def _noted_sent(zone: Zone, partition: str) -> int:
-    path = zone.root / "sent" / partition
-    text = path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else "0"
-    return int(text) if text.isdecimal() else 0  # a damaged note is a lost one
+    try:
+        return int((zone.root / "sent" / partition).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # a damaged note is a lost one
+        return 0
 
 
 def commit(
@@ -347,12 +346,10 @@ def _check(record: Commit) -> str:
 
 
 def _require_place(record: Commit, path: Path) -> None:
-    """ValueError or KeyError if a record is not of the place where its file is: such a chain might have no end."""
+    """ValueError if a record is not of the place where its file is: such a chain might have no end."""
     if path.parent.name == "compacted":
-        _ = [record[key] for key in STATE_KEYS]
         name, place = f"{record['number']:08d}", "compacted"
     else:
-        _ = [record[key] for key in COMMIT_KEYS]
         name, place = f"{record['first']:020d}", record["partition"]
     if (place, name) != (path.parent.name, path.stem):
         raise ValueError(f"it is a copy of {place}/{name}")
@@ -364,12 +361,16 @@ def read_json(path: Path) -> Commit:
     """Read a commit or compaction; a damaged file raises a `UserError`. Those of earlier versions have no `check`."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        check = record.pop("check", None)
+        check = record.pop("check", None) if isinstance(record, dict) else None
         if check not in (None, _check(record)):
             raise ValueError("its content is not what was committed")
+        record_form.require(record, is_compaction=path.parent.name == "compacted")
         _require_place(record, path)
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
+        if isinstance(problem, FileNotFoundError) and not path.is_symlink():
+            raise  # another process's compaction has just deleted it
+        reason = problem.strerror if isinstance(problem, OSError) else problem
         raise UserError(
-            f"{path} is damaged ({problem}). Restore it: without it, the events that it committed are not read."
+            f"{path} is damaged ({reason}). Restore it: without it, the events that it committed are not read."
         ) from None
     return record
