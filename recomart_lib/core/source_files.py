@@ -7,6 +7,7 @@ whoever delivers the files could otherwise have any file of this computer read a
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop, fetch_hint
+from recomart_lib.core.text import plural
 
 PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".tar", ".tgz")
 MAX_FILES = 1_000_000  # per table
@@ -65,7 +67,25 @@ def files(shop: Shop, table: str, source: Path, follow_links: bool = False) -> l
             f"shops/{shop.name}.yaml: tables.{table}.path '{pattern}' matches no file in {source}."
             + _advice(pattern, source)
         )
+    _check_names(matches, source)
     return matches
+
+
+def _check_names(paths: Iterable[Path], source: Path) -> None:
+    """Refuse names that are no text: they cannot be written to manifests and reports."""
+    if wrong := [path for path in paths if not _is_text(path.relative_to(source))]:
+        raise UserError(
+            f"The name of the file {_name(wrong[0], source)} in {source} is not in UTF-8, perhaps as an archive from "
+            f"another system was unpacked ({plural(len(wrong), 'such file')}). Rename it."
+        )
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def left_out(shop: Shop, source: Path, follow_links: bool = False) -> list[LeftOut]:
@@ -210,4 +230,5 @@ def _every_file(source: Path) -> list[Path]:
 
 
 def _name(path: Path, source: Path) -> str:
-    return path.relative_to(source).as_posix()
+    r"""The path in the folder, as text: bytes that are not UTF-8 are written like \xfc."""
+    return os.fsencode(path.relative_to(source).as_posix()).decode("utf-8", "backslashreplace")

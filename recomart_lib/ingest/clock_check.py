@@ -21,6 +21,7 @@ from recomart_lib.ingest.settings import Ingest
 log = logging.getLogger(__name__)
 
 TOLERANCE = timedelta(minutes=2)  # clocks of two machines that share a lake may differ by this much
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 MOMENT = pl.Datetime("us", "UTC")
 # One row: a file whose moment, of its ingestion (zone "lake") or of its last change ("source"), is later than `now`.
 FROM_FUTURE = {"zone": pl.String, "file": pl.String, "moment": MOMENT, "now": MOMENT}
@@ -52,4 +53,9 @@ def _ingested(shop: Shop, raw: Path) -> Iterator[tuple[str, str, datetime]]:
 def _delivered(shop: Shop, source: Path, settings: Ingest) -> Iterator[tuple[str, str, datetime]]:
     for table in shop.delivered:
         for file in source_files.files(shop, table, source, settings.follow_links):
-            yield "source", file.relative_to(source).as_posix(), datetime.fromtimestamp(file.stat().st_mtime, UTC)
+            yield "source", file.relative_to(source).as_posix(), _moment(file.stat().st_mtime)
+
+
+def _moment(seconds: float) -> datetime:
+    """The moment of a file's last change; some file systems have years that a calendar has not."""
+    return datetime.fromtimestamp(min(max(seconds, 0), LATEST.timestamp()), UTC)

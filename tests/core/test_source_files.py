@@ -188,3 +188,11 @@ def test_more_files_than_a_feed_has_are_refused(source, monkeypatch):
     monkeypatch.setattr(source_files, "MAX_FILES", 2)
     with pytest.raises(UserError, match=r"path '\*\.csv' matches more than 2 files in .*Is base\.source the right"):
         read("*.csv", folder)
+
+
+def test_a_name_that_is_not_utf_8_is_refused_and_can_be_shown(source):
+    folder = source("a.csv", "b\udcfccher.csv", "\udcfc.CSV")
+    with pytest.raises(UserError, match=r"name of the file b\\xfccher\.csv in .* is not in UTF-8"):
+        source_files.files(shop("*.csv"), "events", folder)
+    assert source_files.files(shop("a.csv"), "events", folder) == [folder / "a.csv"]
+    assert [entry.file for entry in source_files.left_out(shop("*.csv"), folder)] == [r"\xfc.CSV"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import utc
 
-from recomart_lib.core import clock
+from recomart_lib.core import clock, source_files
 from recomart_lib.ingest import clock_check, ingestion, lake, takeaways
 from recomart_lib.ingest.settings import Ingest
 
@@ -76,3 +78,15 @@ def test_a_correction_is_read_after_the_clock_was_a_year_ahead(run, tiny, tmp_pa
     (tiny.source / "events.csv").write_text(events.replace("e1,", "corrected,"))
     run()
     assert lake.read(tmp_path / "raw", "tiny", "events")["event_id"][0] == "corrected"
+
+
+@pytest.mark.parametrize(("year", "n_files"), [(-3_000_000, 0), (1950, 0), (10_000, 1), (3_000_000, 1)])
+def test_a_file_may_have_a_year_that_no_calendar_has(tiny, tmp_path, monkeypatch, year, n_files):
+    """As file systems with 64 bits for seconds can."""
+    monkeypatch.setattr(clock, "now", lambda: NOW)
+    file = SimpleNamespace(stat=lambda: SimpleNamespace(st_mtime=(year - 1970) * 365.25 * 86_400))
+    file.relative_to = lambda _: Path("users.csv")
+    monkeypatch.setattr(source_files, "files", lambda _, table, *__: [file] if table == "users" else [])
+    files = clock_check.from_future(tiny.shop, tiny.source, tmp_path / "raw", Ingest())
+    assert files.height == n_files
+    assert takeaways.clock(files).count("users") == n_files
