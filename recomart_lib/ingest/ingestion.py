@@ -106,9 +106,11 @@ def ingest(
         If a file has too many unreadable lines, or the lake has lost a file that is not delivered any more.
     """
     results: list[Manifest] = []
+    delivered_names: set[str] = set()
     for table in shop.delivered:
         delivered = source_files.files(shop, table, source, settings.follow_links)
         jobs = [_Job(file, _name(file, source), partial(reader.chunks, limits=settings), True) for file in delivered]
+        delivered_names.update(job.name for job in jobs)
         jobs += _own_jobs(shop, table, replay_folder, streamed or {})
         ingest_job = partial(
             _ingest_file,
@@ -126,7 +128,9 @@ def ingest(
         _log_counts(table, table_results)
         results += table_results
     inventory.check(raw, shop.name, shop.delivered)
-    superseded.prune(raw, shop.name, "events", STREAM)
+    # only what the zone has: a shop may deliver a folder `stream` of its own
+    streamed_names = {_name_of_day(day) for day in streamed or {}} - delivered_names
+    superseded.prune(raw, shop.name, "events", streamed_names)
     day = pl.col("path").str.extract(r"date=(\d{4}-\d{2}-\d{2})").str.to_date().alias("day")
     holds_from = [manifests.holds_from(result) for result in results]
     columns = ["table", "file", "day", *COUNTS, "rows_equal", "bytes", "first", "last", "valid_from", "state"]
@@ -202,8 +206,13 @@ def _own_jobs(shop: Shop, table: str, replay_folder: Path | None, streamed: dict
     """The files that RecoMart itself has written: repaired rows, and days of streamed events."""
     jobs = [_Job(file, f"replay/{file.name}", replay.chunks) for file in replay.pending(replay_folder, shop, table)]
     if table == "events":
-        jobs += [_Job(file, f"{STREAM}events-{day}.parquet", _stream_chunks) for day, file in streamed.items()]
+        jobs += [_Job(file, _name_of_day(day), _stream_chunks) for day, file in streamed.items()]
     return jobs
+
+
+def _name_of_day(day: date) -> str:
+    """The name of a day of streamed events in the lake."""
+    return f"{STREAM}events-{day}.parquet"
 
 
 def _stream_chunks(file: Path, shop: Shop, table: str, name: str) -> Iterator[Chunk]:

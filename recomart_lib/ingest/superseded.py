@@ -8,6 +8,7 @@ nobody else may have them.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from pathlib import Path
 
 from recomart_lib.ingest import lake_verification, manifests
@@ -16,8 +17,8 @@ from recomart_lib.ingest.manifests import Manifest
 log = logging.getLogger(__name__)
 
 
-def prune(raw: Path, shop: str, table: str, prefix: str) -> list[str]:
-    """Delete all but the newest version of each file whose name begins with `prefix`; returns the deleted paths.
+def prune(raw: Path, shop: str, table: str, names: Collection[str]) -> list[str]:
+    """Delete all but the newest version of each of these files; returns the deleted paths.
 
     A file whose newest version is damaged keeps the others. The manifest is deleted last, so what a killed process
     leaves is deleted the next time.
@@ -26,10 +27,13 @@ def prune(raw: Path, shop: str, table: str, prefix: str) -> list[str]:
     earlier = [
         manifest
         for manifest in manifests.versions(raw, shop, table)
-        if manifest["file"].startswith(prefix) and manifest["path"] != newest[manifest["file"]]["path"]
+        if manifest["file"] in names and manifest["path"] != newest[manifest["file"]]["path"]
     ]
-    names = {manifest["file"] for manifest in earlier}
-    damaged = {name: problem for name in names if (problem := lake_verification.problem(raw, newest[name]))}
+    damaged = {
+        name: problem
+        for name in {m["file"] for m in earlier}
+        if (problem := lake_verification.problem(raw, newest[name]))
+    }
     for name, problem in sorted(damaged.items()):
         log.warning("%s: its earlier versions stay in the lake, as of the newest one, %s", name, problem)
     deleted = [manifest for manifest in earlier if manifest["file"] not in damaged]

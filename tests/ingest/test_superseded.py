@@ -110,7 +110,7 @@ def test_the_others_stay_if_the_newest_is_damaged(tiny, zone, raw, monkeypatch, 
     monkeypatch.undo()
     newest = raw / manifests.newest(raw, "tiny", "events")[NAME]["path"]
     newest.write_bytes(b"damaged")
-    assert superseded.prune(raw, "tiny", "events", ingestion.STREAM) == []
+    assert superseded.prune(raw, "tiny", "events", {NAME}) == []
     assert len(versions(raw)) == 2
     assert "its earlier versions stay" in caplog.text
 
@@ -123,3 +123,19 @@ def test_a_day_that_became_empty_keeps_its_newest_version(tiny, zone, raw):
     ingest(tiny, zone, raw)
     assert [manifest["rows_landed"] for manifest in versions(raw)] == [0]
     assert list(commit_log.day_files(zone)) == [date(2026, 3, 1)]
+
+
+def test_versions_of_files_that_a_shop_delivers_in_a_folder_called_stream_stay(tiny, zone, raw):
+    (file,) = (path for path in tiny.source.rglob("*") if path.name.startswith("events"))
+    own = tiny.source / "stream" / file.name
+    own.parent.mkdir()
+    file.rename(own)
+    events = tiny.shop.tables["events"].model_copy(update={"path": f"stream/{file.name}"})
+    shop = tiny.shop.model_copy(update={"tables": tiny.shop.tables | {"events": events}})
+    for n, event_id in enumerate((b"e1,", b"e9,")):
+        put(zone, 0, n, 1)
+        compaction.compact_all(zone)
+        own.write_bytes(own.read_bytes().replace(b"e1,", event_id, 1))
+        ingestion.ingest(shop, tiny.source, raw, Ingest(), streamed=commit_log.day_files(zone))
+    assert len(versions(raw, f"stream/{file.name}")) == 2
+    assert len(versions(raw)) == 1
