@@ -12,6 +12,8 @@ folder is shared, new files keep the rights that the user's umask gives to their
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import stat
 from pathlib import Path
 
@@ -19,7 +21,10 @@ from recomart_lib.core import paths
 from recomart_lib.core.errors import UserError
 
 CACHE = Path(".dvc/cache")  # DVC's copies of data/ and reports/
-FOLDERS = (Path("data"), paths.REPORTS, paths.LOGS, CACHE, Path(".dvc/tmp"), Path(".dvc/site_cache"), Path(".dagster"))
+STATE = Path(".dvc/site_cache")  # DVC's state, with pickles; `make setup` writes its absolute path into STATE_SETTING
+FOLDERS = (Path("data"), paths.REPORTS, paths.LOGS, CACHE, Path(".dvc/tmp"), STATE, Path(".dagster"))
+STATE_SETTING = Path(".dvc/config.local")
+STATE_KEY = re.compile(r"^\s*site_cache_dir *= *[\"']?(.+?)[\"']?\s*$", re.MULTILINE)
 OTHERS, EVERYBODY_ELSE = 0o007, 0o077
 
 
@@ -44,7 +49,24 @@ def protect() -> list[str]:
     os.umask(os.umask(EVERYBODY_ELSE) | (OTHERS if _is_shared(root) else EVERYBODY_ELSE))
     if (root / CACHE.parent).is_dir() and not (root / CACHE).exists():
         (root / CACHE).mkdir()  # else DVC creates it, after this, open to all
-    return [sentence for folder in FOLDERS if (root / folder).is_dir() and (sentence := _close(root, folder))]
+    changed = [sentence for folder in FOLDERS if (root / folder).is_dir() and (sentence := _close(root, folder))]
+    return changed + _state_elsewhere(root)
+
+
+def _state_elsewhere(root: Path) -> list[str]:
+    """A sentence if the project was moved or copied: DVC creates the folder at its old place again, open to all."""
+    try:
+        setting = STATE_KEY.search((root / STATE_SETTING).read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return []  # there is none
+    folder = Path(setting[1]) if setting else root / STATE
+    # experiments run in copies below the project, whose setting they keep; another folder was chosen by somebody
+    if folder.parts[-2:] != STATE.parts or root.is_relative_to(folder.parent.parent.resolve()):
+        return []
+    return [
+        f"DVC keeps its state in {folder}, outside this project, where other users may be able to write to it. "
+        f"Run: dvc config --local core.site_cache_dir {shlex.quote(str(root / STATE))}"
+    ]
 
 
 def _close(root: Path, folder: Path) -> str | None:

@@ -46,6 +46,22 @@ def test_once_per_process(project):
     assert mode(project / "data") == "0o750"
 
 
+@pytest.mark.parametrize("quote", ["", '"', "'"])
+def test_a_project_that_was_moved_says_where_dvc_keeps_its_state(project, quote):
+    (project / ".dvc/config.local").write_text(f"[core]\n    site_cache_dir = {quote}/old #1/.dvc/site_cache{quote}\n")
+    (sentence,) = [sentence for sentence in privacy.protect() if "state" in sentence]
+    assert sentence.startswith("DVC keeps its state in /old #1/.dvc/site_cache, outside this project")
+    assert sentence.endswith(f"Run: dvc config --local core.site_cache_dir {project}/.dvc/site_cache")
+
+
+@pytest.mark.parametrize("place", ["{root}/.dvc/site_cache", "{root}/../.dvc/site_cache", "/var/cache/dvc", None])
+def test_a_project_that_was_not_moved_says_nothing_of_dvc(project, place):
+    """An experiment in a copy below the project keeps the project's setting; others were chosen by somebody."""
+    setting = f"site_cache_dir = {place.format(root=project)}" if place else "no_scm = true"
+    (project / ".dvc/config.local").write_text(f"[core]\n    {setting}\n")
+    assert [sentence for sentence in privacy.protect() if "state" in sentence] == []
+
+
 def test_a_file_written_in_a_notebook_is_private_without_a_command(project, caplog):
     caplog.set_level("INFO")
     files.write_text(project / "data/validated/x", "text")
