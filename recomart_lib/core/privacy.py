@@ -15,6 +15,7 @@ import os
 import re
 import shlex
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from recomart_lib.core import paths
@@ -48,7 +49,8 @@ def protect() -> list[str]:
     _protected.add(root)
     os.umask(os.umask(EVERYBODY_ELSE) | (OTHERS if _is_shared(root) else EVERYBODY_ELSE))
     if (root / CACHE.parent).is_dir() and not (root / CACHE).exists():
-        (root / CACHE).mkdir()  # else DVC creates it, after this, open to all
+        with suppress(OSError):  # another command was first, or nothing can be written here, also not by DVC
+            (root / CACHE).mkdir()  # else DVC creates it, after this, open to all
     changed = [sentence for folder in FOLDERS if (root / folder).is_dir() and (sentence := _close(root, folder))]
     return changed + _state_elsewhere(root)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -71,6 +72,17 @@ def test_a_file_written_in_a_notebook_is_private_without_a_command(project, capl
         "0o600",
     ]
     assert "data/ was open to other users" in caplog.text
+
+
+def test_a_project_that_cannot_be_written_may_be_read(project, monkeypatch):
+    """A read-only mount, or a colleague's clone, in which DVC has not run yet."""
+
+    def mkdir(self: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self))
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    privacy.protect()
+    assert not (project / ".dvc/cache").exists()
 
 
 def test_a_folder_that_is_shared_with_its_group_stays_as_it_is(project):
