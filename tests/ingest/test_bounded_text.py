@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from itertools import chain
 
 import pytest
 
@@ -22,24 +23,36 @@ class CountedText(io.StringIO):
 
     n_read = 0
 
-    def readline(self, size: int = -1) -> str:
-        line = super().readline(size)
-        self.n_read += len(line)
-        return line
+    def read(self, size: int = -1) -> str:
+        block = super().read(size)
+        self.n_read += len(block)
+        return block
 
 
 def test_a_line_is_not_read_to_its_end(tmp_path):
     text = CountedText("a\n" + "b" * 10**6)
     lines = BoundedText(text, tmp_path / "f", 10)
-    assert lines.readline() == "a\n"
     with pytest.raises(UserError, match=r"f, line 2 is longer than ingest\.max_line_bytes = 10 "):
-        lines.readline()
-    assert text.n_read == len("a\n") + 10 + 1
+        lines.readlines(20)
+    assert text.n_read == 20
 
 
-def test_lines_come_in_blocks_of_a_size():
-    lines = BoundedText(io.StringIO("12345\n" * 5), "f", 6)
-    assert [len(lines.readlines(11)) for _ in range(4)] == [2, 2, 1, 0]
+def test_a_block_ends_with_a_complete_line():
+    lines = BoundedText(io.StringIO("12345\n" * 5 + "end"), "f", 6)
+    assert [lines.readlines(7) for _ in range(4)] == [["12345\n"] * 2, ["12345\n"] * 2, ["12345\n", "end"], []]
+
+
+@pytest.mark.parametrize("size", range(1, 12))
+@pytest.mark.parametrize("newline", ["", "\n"])
+def test_lines_are_those_that_python_reads(size, newline):
+    written = "a\r\nb\rc\n\r\n\r\rlong line\u2028\x0b\r\n\r"
+    lines = BoundedText(io.StringIO(written, newline=""), "f", 100, newline)
+    assert list(chain.from_iterable(iter(lambda: lines.readlines(size), []))) == list(io.StringIO(written, newline))
+
+
+def test_a_flood_of_short_lines_comes_in_blocks_that_fit_in_memory():
+    lines = BoundedText(io.StringIO("\n" * 3_000_000), "f", 10, "")
+    assert [len(block) for block in iter(lambda: lines.readlines(8_000_000), [])] == [1_000_000] * 3
 
 
 @pytest.fixture
@@ -109,3 +122,24 @@ def test_a_file_with_too_many_columns_is_refused(file, kind, content):
     for read in (reader.header, lambda *given: list(reader.read(*given))):
         with pytest.raises(UserError, match=r"has 6\d columns, more than ingest\.max_columns = 50 \(in params\.yaml\)"):
             read(file(content), spec, LIMITS)
+
+
+def test_short_records_get_no_cell_for_each_of_thousands_of_nameless_columns(file):
+    content = "user,item" + "," * 40 + "\nu,i\nu,i,,\nu,i" + "," * 40 + "\n"
+    spec = Table(kind="csv", path="*")
+    (records,) = csv_reader.read(file(content), spec)
+    assert (records.cells.width, records.cells.height) == (42, 3)
+    content = content.replace("," * 40, "," * 4_000)
+    (records,) = csv_reader.read(file(content), spec)
+    assert (records.cells.width, records.cells.height, records.rejects) == (102, 3, [])
+    assert csv_reader.header(file(content), spec) == records.cells.columns
+
+
+def test_the_end_of_a_quote_is_not_looked_for_again_from_each_line(file, monkeypatch):
+    seen, since = [], csv_reader.Lines.since
+    monkeypatch.setattr(csv_reader.Lines, "since", lambda *given: (seen.append(line) or line for line in since(*given)))
+    stays_open = 'x","\n'  # whether a quote is open before this line or not, one is open after it
+    records = list(csv_reader.read(file(HEADER + stays_open * 3_000 + "u,i,at\n"), Table(kind="csv", path="*")))
+    assert [len(part.rejects) for part in records] == [3_000]
+    assert len(seen) < 10_000
+    assert sum(part.cells.height for part in records) == 1

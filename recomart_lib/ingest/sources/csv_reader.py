@@ -24,33 +24,38 @@ from recomart_lib.ingest.sources.bounded_text import BoundedText
 from recomart_lib.ingest.sources.records import DEFAULTS, Records, check_width, open_lines, printable, undecodable
 
 BLOCK = 8_000_000  # characters per block
-HEADER_BLOCK = 65_536  # ... where only the header is looked for
+SMALL_BLOCK = 65_536  # ... where the header is looked for, or the end of one record
 MARK = "\ufeff"
+MAX_NAMELESS = 100  # nameless columns at the end of a header that are read
 MAX_RECORD_LINES = 1_000  # a quote that stays open for longer is a mistake
+FEW_LINES = 50  # an invalid record of so many may have valid ones in it
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # Excel writes it above the header
 
 
 class Layout(NamedTuple):
-    """How the records of a file are written; `cells` are those of its header, `names` those of its columns, unique."""
+    """How the records of a file are written.
+
+    `cells` are those of its header, `n_named` of them up to the last one that has a name: shorter records lack a cell.
+    `names` are those of the columns that are read, unique: without what follows `MAX_NAMELESS` nameless ones at the
+    end, as each short record would get a blank cell for each of thousands.
+    """
 
     cells: list[str]
+    n_named: int
     names: list[str]
     separator: str
     encoding: str
 
-    @property
-    def n_named(self) -> int:
-        """The number of columns up to the last one that has a name: shorter records lack a cell."""
-        return max((place for place, cell in enumerate(self.cells, start=1) if headers.plain(cell)), default=0)
+    def fitted(self, cells: list[str]) -> list[str] | None:
+        """The cells of a record that are read; None if it has not as many as the header.
 
-    def fitted(self, cells: list[str]) -> list[str]:
-        """A record without the blank cells beyond the header, and with those that only nameless columns lack."""
+        Blank cells beyond the header do not count, nor do those that only nameless columns lack.
+        """
+        is_complete = self.n_named <= len(cells) <= len(self.cells)
+        if not is_complete and (len(cells) < self.n_named or any(map(str.strip, cells[len(self.cells) :]))):
+            return None
         width = len(self.names)
-        if len(cells) > width and not any(map(str.strip, cells[width:])):
-            return cells[:width]
-        if self.n_named <= len(cells) < width:
-            return cells + [""] * (width - len(cells))
-        return cells
+        return cells[:width] if len(cells) >= width else cells + [""] * (width - len(cells))
 
 
 class Lines:
@@ -58,6 +63,7 @@ class Lines:
 
     def __init__(self, text: BoundedText, size: int, max_record: int) -> None:
         self._text, self._size, self._max_record, self.n_before = text, size, max_record, 0
+        self._looked_until = 0  # the lines of the file before this one were looked through for the end of a quote
         self.block = _without_marks(text.readlines(size))
 
     def skip(self, n: int) -> None:
@@ -70,16 +76,26 @@ class Lines:
     def since(self, place: int) -> Iterator[str]:
         """The lines of a record that starts at `place`; the block grows if the record continues after its end.
 
-        They end early where they have more characters than a record may have.
+        They end early where they have more characters than a record may have, and after one line where the
+        open quote of an invalid record led through many: each could otherwise be read a thousand times.
         """
         room = self._max_record
-        for line in range(place, place + MAX_RECORD_LINES):
+        n_lines = 1 if self.was_looked_through(place) else MAX_RECORD_LINES
+        for line in range(place, place + n_lines):
             if line == len(self.block):
-                self.block += _without_marks(list(filter(None, [self._text.readline()])))
+                self.block += _without_marks(self._text.readlines(SMALL_BLOCK))
             if line == len(self.block) or room < 0:
                 return
             room -= len(self.block[line])
             yield self.block[line]
+
+    def was_looked_through(self, place: int) -> bool:
+        return self.n_before + place < self._looked_until
+
+    def looked_through(self, place: int, n_lines: int) -> None:
+        """An invalid record has these lines; a record of several lines may start where it ends, or fails."""
+        if n_lines > FEW_LINES:
+            self._looked_until = max(self._looked_until, self.n_before + place + n_lines - 1)
 
     def is_too_long(self, place: int, n_lines: int) -> bool:
         """Whether these lines have more characters than a record may have."""
@@ -94,7 +110,7 @@ def _without_marks(lines: list[str]) -> list[str]:
 def header(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> list[str]:
     """The column names of a file, each once (see `headers.unique`); empty if it has no record."""
     with open_lines(path, spec.encoding, "", limits) as text:
-        return _layout(Lines(text, HEADER_BLOCK, limits.max_line_bytes), path, spec, limits).names
+        return _layout(Lines(text, SMALL_BLOCK, limits.max_line_bytes), path, spec, limits).names
 
 
 def read(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> Iterator[Records]:
@@ -119,7 +135,8 @@ def _layout(lines: Lines, path: Path, spec: Table, limits: Ingest) -> Layout:
     cells = spec.header or _header_cells(lines, separator)
     check_width(path, len(cells), limits)
     cells = [printable(cell) for cell in cells]
-    return Layout(cells, headers.unique(cells), separator, spec.encoding)
+    n_named = max((place for place, cell in enumerate(cells, start=1) if headers.plain(cell)), default=0)
+    return Layout(cells, n_named, headers.unique(cells)[: n_named + MAX_NAMELESS], separator, spec.encoding)
 
 
 def _header_cells(lines: Lines, separator: str) -> list[str]:
@@ -143,12 +160,12 @@ class _ParsedRecords:
         self.places, self.cells, self.rejects = [], [], []
 
     def add(self, place: int, cells: list[str], problem: str | None = None) -> None:
-        cells = cells if problem else self.layout.fitted(cells)
-        if problem := problem or _problem(cells, self.layout):
-            self.rejects.append((place, printable(self.layout.separator.join(cells)), problem))
+        fitted = None if problem else self.layout.fitted(cells)
+        if problem := problem or _problem(cells, fitted, self.layout):
+            self.rejects.append((place, printable(self.layout.separator.join(fitted or cells)), problem))
         else:
             self.places.append(place)
-            self.cells += cells
+            self.cells += fitted
 
     def table(self) -> pl.DataFrame:
         names = self.layout.names
@@ -185,7 +202,7 @@ def _described(lines: list[str], layout: Layout) -> pl.DataFrame:
     plain, enclosed, escaped = f'[^"{mark}]*', f'"[^"{mark}]*"', '"([^"]|"")*"'
     quoted = pl.when(line.str.contains('"', literal=True)).then(line)
     simple = quoted.str.contains(f"^({enclosed}|{plain})({mark}({enclosed}|{plain}))*$").fill_null(True)
-    simple &= line.str.count_matches(layout.separator, literal=True) == len(layout.names) - 1
+    simple &= line.str.count_matches(layout.separator, literal=True) == len(layout.cells) - 1
     # NUL bytes and a repeated header are rejected where records are parsed one by one
     simple &= ~line.str.contains("\0", literal=True) & (pl.col("bare") != layout.separator.join(layout.cells))
     not_simple = pl.when(~pl.col("simple")).then("quoted")
@@ -234,22 +251,25 @@ def _record(
         cells = next(reader)
     except csv.Error as error:
         problem = f"not a CSV record: {error}"
-        if reader.line_num == MAX_RECORD_LINES and "end of data" in problem:
+        if lines.was_looked_through(place) and "end of data" in problem:
+            problem = "not a CSV record: a quote that is not closed"
+        elif reader.line_num == MAX_RECORD_LINES and "end of data" in problem:
             problem = f"not a CSV record: a quote that is not closed within {MAX_RECORD_LINES:,} lines"
         elif "end of data" in problem and lines.is_too_long(place, reader.line_num):
             problem = "not a CSV record: a quote that is not closed within ingest.max_line_bytes"
     n_lines = reader.line_num
-    if n_lines > 1 and not problem and layout and len(layout.fitted(cells)) != len(layout.names):
-        problem = f"{len(cells)} cells over {n_lines} lines where the header has {len(layout.names)}"
+    if n_lines > 1 and not problem and layout and layout.fitted(cells) is None:
+        problem = f"{len(cells)} cells over {n_lines} lines where the header has {len(layout.cells)}"
     if problem:
+        lines.looked_through(place, n_lines)
         return place + 1, [lines.block[place].rstrip("\r\n")], problem
     return place + n_lines, cells, None
 
 
-def _problem(cells: list[str], layout: Layout) -> str | None:
-    if cells == layout.cells:
+def _problem(cells: list[str], fitted: list[str] | None, layout: Layout) -> str | None:
+    if fitted is None:
+        return f"{len(cells)} cells where the header has {len(layout.cells)}"
+    if fitted == layout.cells[: len(layout.names)]:
         return "the header again, as where several files were put together"
-    if len(cells) != len(layout.names):
-        return f"{len(cells)} cells where the header has {len(layout.names)}"
-    text = "".join(cells)
+    text = "".join(fitted)
     return f"bytes that are not {layout.encoding}" if undecodable(text) else "a NUL byte" if "\0" in text else None

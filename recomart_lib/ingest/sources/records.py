@@ -59,7 +59,7 @@ def open_text(path: Path, encoding: str, newline: str | None, limits: Ingest = D
 def open_lines(path: Path, encoding: str, newline: str | None, limits: Ingest = DEFAULTS) -> Iterator[BoundedText]:
     """The lines of a file, as `open_text` reads them; none is longer than `ingest.max_line_bytes`."""
     with open_text(path, encoding, newline, limits) as text:
-        yield BoundedText(text, path, limits.max_line_bytes)
+        yield BoundedText(text, path, limits.max_line_bytes, newline)
 
 
 def check_width(path: Path, n_columns: int, limits: Ingest) -> None:
