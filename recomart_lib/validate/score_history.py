@@ -6,9 +6,10 @@ bytes.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
-import io
 import json
+import math
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -51,22 +52,34 @@ def damaged_lines(path: Path) -> int:
 
     They are gone after `record`, which writes all other lines again.
     """
-    return sum(not _is_entry(line) for line in _lines(path))
+    return sum(_entry(line) is None for line in _lines(path))
 
 
 def _lines(path: Path) -> list[bytes]:
-    return [line for line in path.read_bytes().split(b"\n") if line.strip()] if path.exists() else []
+    content = path.read_bytes().removeprefix(codecs.BOM_UTF8) if path.exists() else b""  # an editor adds a BOM
+    return [line for line in content.split(b"\n") if line.strip()]
 
 
-def _is_entry(line: bytes) -> bool:
+def _entry(line: bytes) -> dict[str, Any] | None:
+    """The entry in a line; None if it is none."""
     try:
         entry = json.loads(line)
-    except ValueError:  # not JSON, or not UTF-8
-        return False
-    return isinstance(entry, dict) and all(
-        isinstance(entry.get(name), (str,) if kind == pl.String else (int, float, type(None)))
-        for name, kind in HISTORY.items()
-    )
+        if isinstance(entry, dict) and all(_is_valid(entry.get(name), kind) for name, kind in HISTORY.items()):
+            return {name: entry.get(name) for name in HISTORY}
+    except (ValueError, RecursionError):  # not JSON, or not UTF-8
+        pass
+    return None
+
+
+def _is_valid(value: object, kind: type[pl.DataType]) -> bool:
+    """Whether a value is of a column's type; ValueError for text that is no UTF-8."""
+    if kind == pl.String:
+        return isinstance(value, str) and bool(value.encode())
+    if value is None or isinstance(value, bool):
+        return value is None
+    if isinstance(value, int):
+        return abs(value) < 2**63
+    return kind == pl.Float64 and isinstance(value, float) and math.isfinite(value)
 
 
 def record(
@@ -77,9 +90,8 @@ def record(
     entry |= {"rules": rules_fingerprint(shop, settings), "score": report["score"], "min_score": report["min_score"]}
     entry["delivered"] = sum(row["delivered"] for row in report["tables"].values())
     entry |= {table: row["score"] for table, row in report["tables"].items()}
-    lines = b"\n".join(line for line in _lines(path) if _is_entry(line))
-    earlier = pl.read_ndjson(io.BytesIO(lines), schema=HISTORY) if lines else pl.DataFrame(schema=HISTORY)
-    history = pl.concat([earlier, pl.DataFrame([entry], schema=HISTORY)])
+    entries = [*filter(None, map(_entry, _lines(path))), entry]
+    history = pl.DataFrame(entries, schema=HISTORY)
     history = history.unique(["shop", "lake", "rules"], keep="first", maintain_order=True)
     with files.complete(path) as unfinished:
         history.write_ndjson(unfinished)

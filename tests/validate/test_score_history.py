@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import pytest
@@ -38,6 +39,31 @@ def test_a_torn_tail_is_skipped_and_counted(tmp_path, torn):
     assert score_history.damaged_lines(path) == 1
     assert record(lake="a", as_of=utc(2024, 1, 1)).height == 1
     assert (path.read_bytes(), score_history.damaged_lines(path)) == (complete, 0)
+
+
+@pytest.mark.parametrize(
+    "value", ["[" * 100_000, "3.5", "1e400", "NaN", "true", "1" + 30 * "0", '"3"'], ids=lambda value: value[:5]
+)
+def test_a_line_with_a_number_that_is_none_is_skipped(tmp_path, value):
+    path = tmp_path / "quality.jsonl"
+    record = partial(score_history.record, path, full_shop(), Validate(), as_of=utc(2024, 1, 1))
+    record(lake="a", report=report(good_tables()))
+    complete = path.read_text()
+    path.write_text(re.sub(r'"delivered":\d+', f'"delivered":{value}', complete) + complete)
+    assert score_history.damaged_lines(path) == 1
+    assert record(lake="a", report=report(good_tables())).height == 1
+    assert path.read_text() == complete
+
+
+def test_a_history_that_an_editor_saved_is_read(tmp_path):
+    path = tmp_path / "quality.jsonl"
+    record = partial(score_history.record, path, full_shop(), Validate(), as_of=utc(2024, 1, 1))
+    record(lake="a", report=report(good_tables()))
+    complete = path.read_bytes()
+    path.write_bytes(b"\xef\xbb\xbf" + complete.replace(b"\n", b"\r\n"))
+    assert score_history.damaged_lines(path) == 0
+    assert record(lake="a", report=report(good_tables())).height == 1
+    assert path.read_bytes() == complete
 
 
 def test_a_history_without_any_complete_line_starts_again(tmp_path):
