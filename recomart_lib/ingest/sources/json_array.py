@@ -14,6 +14,7 @@ from recomart_lib.ingest.sources.records import undecodable
 
 BLOCK = 1_000_000  # characters per read
 WHITE = re.compile(r"[ \t\n\r]*")
+COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
 AFTER = set(" \t\n\r,]")  # what follows a complete value: 1 may be the start of 1.5
 MAX_SHOWN = 200  # characters of unexpected content in a message
 CUT = 100  # a mistake so near to the end of what was read may be none: the text goes on
@@ -58,15 +59,31 @@ class JsonArray:
         if self._next_mark() == "]":
             self._at += 1
         else:
+            yield from self._at_hand()
             yield self._value()
             while (mark := self._next_mark()) == ",":
                 self._at += 1
                 self._next_mark()
+                yield from self._at_hand()
                 yield self._value()
             if mark != "]":
                 raise self._mistake("Expecting ',' delimiter", self._at)
             self._at += 1
         self._require_end()
+
+    def _at_hand(self) -> Iterator[Any]:
+        """The next elements that were read with the comma after them: nearly all, in half of the time of `_value`."""
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(self._read, self._at)
+            except ValueError:  # cut, or a mistake
+                break
+            comma = COMMA.match(self._read, end)
+            if not comma or end - self._at > self._max_element:
+                break
+            self._at = comma.end()
+            yield value
+        self._next_mark()
 
     def _require_end(self) -> None:
         if self._next_mark():

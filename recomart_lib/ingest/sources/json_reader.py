@@ -104,7 +104,7 @@ def _records(parsed: Iterable[Parsed], path: Path, limits: Ingest) -> Records:
         else:
             lines.append(number)
             rows.append(row)
-    names = dict.fromkeys(printable(name) for row in rows for name in row)
+    names = dict.fromkeys(map(printable, dict.fromkeys(chain.from_iterable(rows))))
     check_width(path, len(names), limits)
     cells = pl.DataFrame(schema=dict.fromkeys(names, pl.String))
     return Records(cells, pl.Series(lines, dtype=pl.Int64), rejects, rows)

@@ -72,16 +72,19 @@ class _Decoder(json.JSONDecoder):
 
     def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
         try:
-            value, end = super().raw_decode(s, idx)
+            value, end = self.scan_once(s, idx)
+        except StopIteration as problem:
+            raise json.JSONDecodeError("Expecting value", s, problem.value) from None
         except json.JSONDecodeError:
             raise
         except RecursionError:
             raise ValueError(TOO_DEEP) from None
         except ValueError:  # how Python refuses to convert a number that would take minutes
             raise ValueError("a number in it has more digits than any number has") from None
-        n_opened = s.count("{", idx, end) + s.count("[", idx, end)
-        if n_opened > MAX_LEVELS and _is_too_deep(value):
-            raise ValueError(TOO_DEEP)
+        if end - idx > MAX_LEVELS:
+            n_opened = s.count("{", idx, end) + s.count("[", idx, end)
+            if n_opened > MAX_LEVELS and _is_too_deep(value):
+                raise ValueError(TOO_DEEP)
         return value, end
 
 
