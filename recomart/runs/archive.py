@@ -158,7 +158,7 @@ def history(root: Path) -> History:
             if not run.shop:
                 raise ValueError("reports/metrics/data.json names no shop")
             runs.append(run)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as reason:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as reason:
             where = f"{paths.RUNS.as_posix()}/{folder.name}"
             damaged.append(
                 f"Run {folder.name} cannot be read and is left out ({reason}). Delete {where} to remove this message."

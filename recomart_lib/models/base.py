@@ -28,6 +28,7 @@ ARRAYS_FILE = "arrays.npz"
 MAX_FALLBACK_SCORE = 1e-9  # the largest score of an item that the model has no information about
 SPARSE_PARTS = ("data", "indices", "indptr", "shape")
 BROKEN = (OSError, EOFError, LookupError, AttributeError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+BROKEN += (MemoryError,)  # a header may promise any number of values
 # One row: what one item of the user's history (because_idx) adds to the score of an item. `share` is the contribution
 # divided by the sum of all absolute contributions: it keeps its sign, and the absolute shares of a pair sum to 1.
 EXPLANATIONS = {
@@ -304,7 +305,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     path = folder / CARD_FILE
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not a model card: {error}. Train the model first.") from error
     types = {"model": str, "hyper": dict, "arrays": dict}
     if not isinstance(card, dict) or any(not isinstance(card.get(key), kind) for key, kind in types.items()):

@@ -92,6 +92,8 @@ def test_a_sidecar_that_is_none_counts_as_empty(tmp_path, content):
     path = tmp_path / "x.json"
     path.write_bytes(content)
     assert sidecars.read(path) == {}
+    path.write_text("[" * 100_000)
+    assert sidecars.read(path) == {}
     assert sidecars.read(tmp_path) == {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 import numpy as np
 import polars as pl
@@ -19,6 +20,18 @@ def test_a_pickle_is_not_opened(tmp_path):
     without_hash(tmp_path)
     np.savez(tmp_path / ARRAYS_FILE, users=np.array([{"code": "could run"}], dtype=object))
     with pytest.raises(UserError, match=ARRAYS_FILE):
+        models.load(tmp_path)
+
+
+def test_arrays_larger_than_any_memory_are_refused(tmp_path):
+    fitted("popularity", CASES["a shop"]).save(tmp_path)
+    without_hash(tmp_path)
+    card = json.loads((tmp_path / CARD_FILE).read_text())
+    (tmp_path / CARD_FILE).write_text(json.dumps(card | {"arrays": {"huge": "dense"}}))
+    with zipfile.ZipFile(tmp_path / ARRAYS_FILE, "w") as packed, packed.open("huge.npy", "w") as stream:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (10**14,)}
+        np.lib.format.write_array_header_1_0(stream, header)
+    with pytest.raises(UserError, match=rf"{ARRAYS_FILE} is not a valid file of the model popularity: Unable to alloc"):
         models.load(tmp_path)
 
 
@@ -58,7 +71,9 @@ def test_a_card_of_an_earlier_version_has_no_hash(tmp_path):
         "{}",
         '{"model": "magic", "hyper": {}, "arrays": {}}',
         '{"model": "ease", "hyper": {"x": 1}, "arrays": {}}',
+        "[" * 100_000,
     ],
+    ids=["empty", "list", "no keys", "unknown", "parameter", "deep"],
 )
 def test_a_wrong_card_is_named(card, tmp_path):
     (tmp_path / CARD_FILE).write_text(card)
