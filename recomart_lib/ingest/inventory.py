@@ -82,7 +82,7 @@ def _path(raw: Path, shop: str) -> Path:
 
 def _read(raw: Path, shop: str) -> Inventory:
     path = _path(raw, shop)
-    if not path.exists():  # nothing was ingested yet, or by an earlier version of RecoMart
+    if not path.is_file():  # nothing was ingested yet, or by an earlier version of RecoMart
         return {}
     try:
         return _STORED.validate_json(path.read_bytes())

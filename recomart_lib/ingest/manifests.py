@@ -25,7 +25,8 @@ OWN_HASH = "manifest_sha256"  # of all other fields
 PATTERN = "date=*/*.json"  # of the manifests in the folder of a table
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**62)]
+YEARS = 2000, 9000  # of ingestions
 
 
 class _Fields(BaseModel, strict=True):
@@ -38,7 +39,7 @@ class _Fields(BaseModel, strict=True):
     rows_landed: Count
     rows_rejected: Count
     columns: dict[str, str]
-    sequence: Annotated[int, Field(ge=1)] = 1
+    sequence: Annotated[int, Field(ge=1, lt=2**31)] = 1
     valid_from: date | None = None
     parquet_sha256: Sha256 | None = None
     rejects_sha256: Sha256 | None = None
@@ -73,6 +74,8 @@ def _parse(path: Path) -> Manifest:
     _Fields.model_validate_json(content)
     manifest = json.loads(content)
     place = Path(*path.parts[-4:]).with_suffix(".parquet").as_posix()
+    if not YEARS[0] <= ingested_at(manifest).year <= YEARS[1]:
+        raise ValueError(f"landed_at: {manifest['landed_at']} cannot be the moment of its ingestion")
     if manifest["path"] != place:
         raise ValueError(f"its path is {manifest['path']!r}, not {place!r}")
     if OWN_HASH in manifest and manifest != sealed(manifest):
