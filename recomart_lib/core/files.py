@@ -47,6 +47,8 @@ def complete(path: Path) -> Iterator[Path]:
         unfinished.replace(path)
         sync_folder(path.parent)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(path)  # a write into an open file does not know its name
         if isinstance(error, OSError | UserError) or shutil.disk_usage(path.parent).free >= FULL_BYTES:
             raise
         # libraries say this in words of their own: Polars, of the end of a table, `Invalid thrift: transport error`

@@ -187,3 +187,10 @@ def test_a_file_that_does_not_fit_leaves_the_last_one_and_is_one_sentence(tmp_pa
         write(path, table)
     assert "a file would be larger than the system allows. Correct that" in disk.explained(error.value)
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("x", "old")]
+
+
+def test_an_error_of_a_full_disk_names_the_file(tmp_path):
+    """Of a write into an open file, the system does not say which."""
+    with pytest.raises(OSError, match=r"params\.yaml") as problem, files.complete(tmp_path / "params.yaml"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert disk.explained(problem.value).startswith(f"{tmp_path}/ cannot be written: the disk is full.")
