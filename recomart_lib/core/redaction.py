@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 from recomart_lib.core import auth_variables
 
@@ -23,7 +23,7 @@ MIN_LENGTH = 6  # characters of a secret
 MIN_LENGTH_CONFIGURED = 4  # ... in a variable that the configuration names
 MIN_LINE = 16  # characters of a line of a private key or another secret with several lines: replaced by itself, too
 WORDS = "PASS|PWD|PW|KEY|CREDENTIAL|CRED|AUTH|AUTHORIZATION|BEARER|COOKIE|JWT"
-ENDS_OF_WORDS = "TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|APIKEY"  # also of PGPASSWORD
+ENDS_OF_WORDS = "TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|(?:API|ACCESS|SECRET|PRIVATE)KEY"  # also of PGPASSWORD
 SECRET_NAME = re.compile(rf"(?:(?:^|_)(?:{WORDS})|{ENDS_OF_WORDS})S?\d*(?:_|$)")
 ADDRESS_NAME = re.compile(r"(?:^|_)(?:URL|URI|DSN|CONN|CONNSTR|CONNECTION|CONNECTION_STRING)$")
 # variables of a shell or desktop, not secrets: their values are in most paths and messages
@@ -31,7 +31,7 @@ NO_SECRETS = {"PWD", "OLDPWD", "HOME", "USER", "USERNAME", "LOGNAME", "PATH", "H
 NO_SECRETS |= auth_variables.OWN - {"RECOMART_WEBHOOK"}  # a webhook's address is its password
 LOGIN = re.compile(r"(?<=://)[^\s/?#'\"<>]+(?=@)")  # user:password, or a token, in a URL
 BEARER = re.compile(r"(?i)(?<=\bbearer )[A-Za-z0-9._~+/=-]{8,}")
-QUERY = re.compile(r"(?i)\b(?:password|passwd|pwd|secret|token|key|sig|signature)=([^&;\s]+)")
+QUERY = re.compile(r"(?i)(?:password|passwd|pwd|secret|token|key|\bsig|signature)=([^&;\s]+)")  # also AccountKey=
 
 _configured: set[str] = set()
 
@@ -83,12 +83,12 @@ def _has_secret_name(name: str) -> bool:
 
 
 def _parts_of_address(name: str, value: str) -> list[str]:
-    """Of an address with a login or a password: the address, and the password alone; empty for other values."""
+    """Of an address with a login or a password: the address, and the password as it is; empty for other values."""
     login = LOGIN.search(value)
     passwords = QUERY.findall(value) if ADDRESS_NAME.search(name) else []
     if login:
         passwords.append(login[0].partition(":")[2])
-    return [value, *passwords] if passwords else []
+    return [value, *passwords, *map(unquote, passwords)] if passwords else []
 
 
 def _written(secret: str) -> set[str]:

@@ -26,7 +26,7 @@ VALUE = "some value"
             "lower_secret",
             "RECOMART_X",
         ],
-        *["RECOMART_WEBHOOK", "AWS_SECRET_ACCESS_KEY", "AUTHORIZATION", "GIT_CREDENTIALS", "MYSQL_PWD"],
+        *["RECOMART_WEBHOOK", "AWS_SECRET_ACCESS_KEY", "AUTHORIZATION", "GIT_CREDENTIALS", "MYSQL_PWD", "PRIVATEKEY"],
     ],
 )
 def test_names_of_secrets(name):
@@ -74,6 +74,18 @@ def test_addresses_with_a_login_are_secrets_whatever_their_names():
     address = "postgresql://me:hidden1@db/shop"
     assert redaction.secrets({"ANY": address, "OTHER": "https://db/shop"}, ()) == {address, "hidden1"}
     assert redaction.secrets({"STORE_DSN": "host=db password=hidden1"}, ()) == {"host=db password=hidden1", "hidden1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "password"),
+    [
+        ("ANY", "postgresql://me:hid%2Fden1@db/shop", "hid/den1"),
+        ("STORAGE_CONNECTION_STRING", "AccountName=shop;AccountKey=hidden+1/==;EndpointSuffix=x", "hidden+1/=="),
+        ("BUS_CONNECTION_STRING", "Endpoint=sb://x/;SharedAccessKeyName=me;SharedAccessKey=hidden1=", "hidden1="),
+    ],
+)
+def test_the_password_of_an_address_is_a_secret_as_the_server_gets_it(name, address, password):
+    assert {address, password} <= redaction.secrets({name: address}, ())
 
 
 def test_the_longer_of_two_secrets_is_masked_whole(monkeypatch):
