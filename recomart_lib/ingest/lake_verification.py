@@ -124,6 +124,8 @@ def manifest_paths(raw: Path) -> list[Path]:
 def _problems(raw: Path, path: Path) -> list[tuple[str, str | None, str]]:
     try:
         manifest = manifests.read(path)
+    except FileNotFoundError:  # 01_ingest has just deleted a superseded streamed day, the manifest last
+        return []
     except UserError as error:
         return [(_relative(path, raw), None, str(error))]
     texts = ((part, part.problem or (None if part.sha256 else NO_HASH)) for part in parts(raw, manifest))

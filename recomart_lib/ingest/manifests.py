@@ -94,7 +94,15 @@ def reason(problem: Exception) -> str:
 def versions(raw: Path, shop: str, table: str) -> list[Manifest]:
     """All versions of all files of a table: by their numbers; those without a number, which are older, by the clock."""
     paths = files.listed(raw / f"source={shop}" / f"type={table}", PATTERN)
-    return sorted(map(read, paths), key=_order)
+    return sorted(filter(None, map(_read_if_there, paths)), key=_order)
+
+
+def _read_if_there(path: Path) -> Manifest | None:
+    """Read a manifest; None if 01_ingest has just deleted it, as of a superseded streamed day (see `superseded`)."""
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return None
 
 
 def _order(manifest: Manifest) -> tuple[int, datetime, str]:

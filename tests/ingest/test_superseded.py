@@ -102,6 +102,19 @@ def test_a_kill_between_leaves_nothing_for_ever(tiny, zone, raw, monkeypatch):
     assert lake_verification.verify(raw).height == 0
 
 
+def test_a_version_that_is_deleted_while_the_lake_is_listed_is_no_problem(tiny, zone, raw, monkeypatch):
+    put(zone, 0, 0, 1)
+    ingest(tiny, zone, raw)
+    listed = manifests.files.listed
+
+    def with_deleted(folder: Path, pattern: str) -> list[Path]:
+        return [*(found := listed(folder, pattern)), *(path.with_name("gone.json") for path in found)]
+
+    monkeypatch.setattr(manifests.files, "listed", with_deleted)
+    assert len(versions(raw)) == 1
+    assert lake_verification.verify(raw).height == 0
+
+
 def test_the_others_stay_if_the_newest_is_damaged(tiny, zone, raw, monkeypatch, caplog):
     monkeypatch.setattr(superseded, "prune", lambda *_: [])
     for n in range(2):
