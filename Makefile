@@ -13,10 +13,14 @@ setup: .venv/.installed ## create .venv and install the project into it
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --require-hashes --requirement requirements.lock
 	$(INSTALL) --no-build-isolation --editable . # built by the locked setuptools
-# DVC keeps pickles in /var/tmp otherwise, open to all users; a project that is shared (chmod g+s) shares them with its group
-	@[ -d .dvc/site_cache ] || mkdir -m "$$(if [ -g . ]; then echo 770; else echo 700; fi)" .dvc/site_cache
-	@$(BIN)/dvc config --local core.site_cache_dir "$(CURDIR)/.dvc/site_cache"
+	@$(MAKE) --no-print-directory dvc-state
 	@touch $@
+dvc-state: # DVC keeps pickles in /var/tmp otherwise, open to all users; a project that is shared (chmod g+s) shares them with its group
+	@[ -d .dvc/site_cache ] || mkdir -m "$$(if [ -g . ]; then echo 770; else echo 700; fi)" .dvc/site_cache
+	@LC_ALL=C; folder="$(CURDIR)/.dvc/site_cache"; case "$$folder" in \
+	*[!\ -~]*|*%*) echo "DVC's configuration cannot hold this folder's name, and DVC would empty the file. Set this whenever you run dvc:" >&2; \
+	echo "  export DVC_SITE_CACHE_DIR=\"$$folder\"" >&2;; \
+	*) $(BIN)/dvc config --local core.site_cache_dir "$$folder";; esac
 
 git: # DVC needs Git, or to be told that there is none; this is checked before anything is installed
 	@folder="$(CURDIR)"; while [ "$$folder" != / ] && [ ! -e "$$folder/.git" ]; do folder=$$(dirname "$$folder"); done; \
@@ -94,4 +98,4 @@ clean: ## delete data and reports that the pipeline wrote; source files and the 
 	@rm -rf data/shop.json data/raw data/.scratch data/validated data/quarantine data/history data/prepared data/features data/feature_store data/models data/evaluation data/recommendations
 	@rm -rf reports/*.html reports/*.ipynb reports/profiles reports/sidecars
 
-.PHONY: help git setup repro fetch reports lab ui test test-slow kafka docs results picture hooks lint lock clean
+.PHONY: help git setup dvc-state repro fetch reports lab ui test test-slow kafka docs results picture hooks lint lock clean

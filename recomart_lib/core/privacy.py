@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -61,13 +60,13 @@ def _state_elsewhere(root: Path) -> list[str]:
         setting = STATE_KEY.search((root / STATE_SETTING).read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return []  # there is none
-    folder = Path(setting[1]) if setting else root / STATE
+    folder = Path(os.environ.get("DVC_SITE_CACHE_DIR") or (setting[1] if setting else root / STATE))
     # experiments run in copies below the project, whose setting they keep; another folder was chosen by somebody
     if folder.parts[-2:] != STATE.parts or root.is_relative_to(folder.parent.parent.resolve()):
         return []
     return [
         f"DVC keeps its state in {folder}, outside this project, where other users may be able to write to it. "
-        f"Run: dvc config --local core.site_cache_dir {shlex.quote(str(root / STATE))}"
+        "Run in the project's folder: make dvc-state (or see docs/security.md)"
     ]
 
 

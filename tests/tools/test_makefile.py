@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 import subprocess
@@ -49,19 +48,33 @@ def test_git_may_begin_further_up(folder, tmp_path):
     assert make(inner, "git").returncode == 0
 
 
+def state(folder: Path) -> str:
+    """What `make setup` does about DVC's state at its end; returns its messages."""
+    command = ["make", "dvc-state", f"BIN={Path(sys.executable).parent}"]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, umask=0o022).stderr
+
+
+def test_setup_ends_with_dvcs_state(folder):
+    for name in ("requirements.lock", "pyproject.toml"):
+        (folder / name).touch()
+    plan = subprocess.run(["make", "--dry-run", "setup"], cwd=folder, capture_output=True, text=True, check=True).stdout
+    assert "site_cache" in plan
+
+
+@pytest.mark.parametrize("name", ["Läden", "100% shop"])
+def test_a_folder_that_dvcs_configuration_cannot_hold_is_said_and_the_configuration_is_kept(folder, name):
+    """`dvc config` fails at such a value, and leaves an empty file."""
+    project = shutil.copytree(folder, folder / name, ignore=shutil.ignore_patterns(name))
+    (project / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
+    assert f'export DVC_SITE_CACHE_DIR="{project}/.dvc/site_cache"' in state(project)
+    assert (project / ".dvc/config.local").read_text() == "[core]\n    no_scm = true\n"
+
+
 @pytest.mark.parametrize(("shared", "rights"), [(False, 0o700), (True, 0o770)], ids=["alone", "with its group"])
 def test_dvc_reads_no_pickles_from_a_folder_that_all_users_can_write_to(folder, shared, rights):
     """DVC's default is /var/tmp/dvc with mode 0777: another user of the machine can place pickles in it."""
-    for name in ("requirements.lock", "pyproject.toml"):
-        (folder / name).touch()
     folder.chmod(0o2770 if shared else 0o755)
-    plan = subprocess.run(["make", "--dry-run", "setup"], cwd=folder, capture_output=True, text=True, check=True).stdout
-    lines = [line for line in plan.splitlines() if "site_cache" in line]
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    assert lines
-    for line in lines:
-        line = line.replace(".venv/bin/", "")
-        subprocess.run(["sh", "-c", f"umask 022; {line}"], cwd=folder, check=True, env=environment)
+    state(folder)
     config = (folder / ".dvc/config.local").read_text()
     assert f"site_cache_dir = {folder}/.dvc/site_cache" in config
     assert stat.S_IMODE((folder / ".dvc/site_cache").stat().st_mode) & 0o777 == rights

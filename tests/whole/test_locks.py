@@ -46,7 +46,8 @@ def commands(target: str) -> list[list[str]]:
     process = subprocess.run(
         ["make", "--dry-run", "--always-make", target], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    return [shlex.split(line, comments=True) for line in process.stdout.splitlines()]
+    lines = process.stdout.replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True) for line in lines]
 
 
 @pytest.mark.parametrize("name", LOCKS)
