@@ -17,6 +17,8 @@ import shutil
 import time
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,10 +33,11 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources.http_retries import BACKOFF, RETRIED, TransientError, retry_after, status_of
+from recomart_lib.ingest.sources.rest_answers import Deadline
 
 log = logging.getLogger(__name__)
 
-BLOCK = 1 << 20  # bytes per read
+BLOCK = 1 << 20  # bytes per read; each, and what comes before the first, must come within `max_answer_s`
 _sleep = time.sleep
 
 
@@ -60,7 +63,8 @@ def fetch(shop: Shop, folder: Path, limits: Ingest) -> Download:
     ----------
     limits
         `timeout_s`: request timeout; `max_attempts`: maximum number of requests; `retry_budget_s`: maximum total
-        waiting time of retries, in seconds; `max_file_bytes`: maximum size of the file.
+        waiting time of retries, in seconds; `max_file_bytes`: maximum size of the file; `max_answer_s`: maximum
+        number of seconds per megabyte.
 
     Raises
     ------
@@ -190,17 +194,55 @@ def _client(request: _Request) -> httpx.Client:
 def _request_rest(client: httpx.Client, request: _Request, block_sizes: list[int]) -> None:
     """One request for the missing bytes; appends the size of each received block to `block_sizes`."""
     n_present = request.part.stat().st_size if request.part.exists() else 0
+    deadline = Deadline(request.limits.max_answer_s)
     try:
-        with client.stream("GET", request.url, headers=_range(request, n_present)) as response:
+        with _answer(client, request, n_present, deadline) as response:
             if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
                 _nothing_left(response, request, n_present)
                 return
             _check_status(response, request)
-            _receive(response, request, _start(response, request, n_present), block_sizes)
+            start = _start(response, request, n_present)
+            _receive(_in_time(response, deadline), response, request, start, block_sizes)
     except httpx.TransportError as error:
+        if deadline.is_over:
+            raise UserError(
+                f"{request.url}: less than a megabyte came in ingest.max_answer_s = {request.limits.max_answer_s:g} s. "
+                "The partial download is kept: run the command again to resume."
+            ) from None
         raise TransientError(f"{type(error).__name__} {error}".strip()) from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise UserError(f"{request.url} cannot be fetched: {error}. See {request.page}") from None
+
+
+@contextmanager
+def _answer(client: httpx.Client, request: _Request, n_present: int, deadline: Deadline) -> Iterator[httpx.Response]:
+    """The response to a request for the missing bytes, once its header has come."""
+    missing = client.build_request(
+        "GET", request.url, headers=_range(request, n_present), extensions={"trace": deadline.report}
+    )
+    with deadline.running():
+        response = client.send(missing, stream=True)
+    try:
+        yield response
+    finally:
+        response.close()
+
+
+def _in_time(response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
+    """The body in blocks: `BLOCK` bytes must come within the seconds, however many bytes the whole body has.
+
+    The timeout of the client counts from byte to byte: a server can send one every few seconds for ever.
+    """
+    blocks, is_complete = response.iter_raw(), False
+    while not is_complete:
+        with deadline.running():
+            room, is_complete = BLOCK, True
+            for block in blocks:
+                yield block
+                room -= len(block)
+                if room <= 0:
+                    is_complete = False
+                    break
 
 
 def _range(request: _Request, n_present: int) -> dict[str, str]:
@@ -242,13 +284,15 @@ def _start(response: httpx.Response, request: _Request, n_present: int) -> int:
     raise TransientError("the server sent another range than requested; the download restarts")
 
 
-def _receive(response: httpx.Response, request: _Request, start: int, block_sizes: list[int]) -> None:
+def _receive(
+    blocks: Iterator[bytes], response: httpx.Response, request: _Request, start: int, block_sizes: list[int]
+) -> None:
     length = response.headers.get("content-length", "")
     bar = partial(tqdm, desc=f"downloading {request.file.name}", unit="B", unit_scale=True, initial=start, disable=None)
     with request.part.open("ab" if start else "wb") as stream, bar(total=start + int(length or 0) or None) as progress:
         if not start:
             request.version.write_text(_version(response), encoding="latin-1")
-        for block in response.iter_raw():
+        for block in blocks:
             if stream.tell() + len(block) > request.limits.max_file_bytes:
                 _refuse_size(request)
             stream.write(block)

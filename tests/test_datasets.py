@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import socket
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -454,6 +455,43 @@ def test_movielens_is_fetched_as_tensorflow_datasets_checks_it():
     assert (spec.file_name, spec.sha256[:8]) == ("ml-100k.zip", "50d2a982")
     paths = {table.path for table in shops.read(ROOT / "shops/movielens_100k.yaml").tables.values()}
     assert paths <= set(spec.unpack.values())
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"],
+    ids=["before the header", "header", "body", "body without a length"],
+)
+def test_a_download_that_drips_for_ever_is_ended_and_kept(tmp_path, start):
+    gone = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):  # the client closes it
+            connection.recv(65_536)
+            connection.sendall(start)
+            while not gone.wait(0.02):
+                connection.sendall(b"a")
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    spec = shop(f"http://127.0.0.1:{listener.getsockname()[1]}/set.zip")
+    limits = LIMITS.model_copy(update={"max_answer_s": 0.3})
+    with pytest.raises(UserError, match=r"less than a megabyte came in ingest\.max_answer_s = 0\.3 s\. The partial"):
+        datasets.fetch(spec, tmp_path, limits)
+    gone.set()
+    thread.join()
+    listener.close()
+    assert bool(list(tmp_path.glob("*.part"))) == start.endswith(b"\r\n\r\n")
+
+
+def test_each_megabyte_of_a_download_has_a_time_of_its_own(server, tmp_path, monkeypatch):
+    started, running = [], datasets.Deadline.running
+    monkeypatch.setattr(datasets.Deadline, "running", lambda deadline: started.append(1) or running(deadline))
+    server.content = packed(set__users=b"u" * 5_000_000, set__events=b"e")
+    assert fetch(server, tmp_path, content=server.content).n_bytes == len(server.content)
+    assert len(started) == 6  # the header, four, and the rest
 
 
 def test_a_download_without_end_is_ended_and_deleted(server, tmp_path):

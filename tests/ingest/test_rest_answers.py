@@ -156,7 +156,16 @@ def test_what_follows_a_packed_answer_without_end_is_not_read(tmp_path, encoding
         assert fetch(tmp_path, url) == '{"customer_id": "u1"}\n'
 
 
-@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nX: ",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n" + PAGE,  # ends where the connection ends
+    ],
+    ids=["before the header", "header", "body", "body without a length"],
+)
 def test_an_answer_that_drips_for_ever_is_ended(tmp_path, start):
     gone = threading.Event()
 

@@ -39,13 +39,21 @@ class Deadline:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Inside, an answer must be complete within the seconds."""
+        """Inside, an answer must be complete within the seconds.
+
+        Raises
+        ------
+        httpx.ReadTimeout
+            If it was not: an answer without a length seems to be complete where its connection was closed.
+        """
         self.is_over = False
         timer = Timer(self._seconds, self._end)
         timer.daemon = True
         timer.start()
         try:
             yield
+            if self.is_over:
+                raise httpx.ReadTimeout(f"not complete after {self._seconds:g} s")
         finally:
             timer.cancel()
             timer.join()
