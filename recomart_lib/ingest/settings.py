@@ -13,9 +13,8 @@ class Ingest(Section):
 
     `max_rejected` is a share of a file's lines. `max_line_bytes`, `max_columns` and `max_file_bytes` are limits of
     delivered files; `max_file_bytes` also counts for `recomart shop fetch`, `max_answer_s` for each megabyte of it.
-    `follow_links`: links that lead out of the
-    source folder are read, too. The others apply to tables of kind `rest`; `auth_variables` are the environment
-    variables that `api.auth.env` of a shop file may name, besides RECOMART_...
+    `follow_links`: links that lead out of the source folder are read, too. The others apply to tables of kind `rest`;
+    `auth_variables` are the environment variables that `api.auth.env` of a shop file may name, besides RECOMART_...
     No honest feed comes near a limit: they keep a hostile or damaged one from filling the memory or the disk.
     """
 
