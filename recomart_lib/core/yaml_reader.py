@@ -91,6 +91,16 @@ class _Loader(yaml.SafeLoader):
         self._n_levels -= 1
         return node
 
+    def compose_scalar_node(self, anchor: str | None) -> ScalarNode:
+        """Join the halves in which JSON writes characters such as emojis; half of one cannot be written to a file."""
+        node = super().compose_scalar_node(anchor)
+        if node.style == '"':
+            try:
+                node.value = node.value.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+            except UnicodeDecodeError:
+                raise self._refusal(node, "half of a character; write the character itself, not its number") from None
+        return node
+
     def flatten_mapping(self, node: MappingNode) -> None:
         """Merge `<<: *other`; each key comes once, as mappings that are merged repeatedly double with each level."""
         super().flatten_mapping(node)

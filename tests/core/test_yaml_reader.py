@@ -35,6 +35,7 @@ def read(folder: Path, content: str | bytes):
         ("a: 2025-11-01 10:00:00", "2025-11-01 10:00:00"),
         ("a: !!str 5", "5"),
         ('a: "1"', "1"),
+        (r'{"a": "\ud83d\ude00 and \u00e9"}', "\U0001f600 and é"),  # as JSON writes it
     ],
 )
 def test_values_are_what_people_read(tmp_path, written, value):
@@ -111,6 +112,12 @@ def test_a_mistake_is_one_sentence_with_file_and_line(tmp_path, content, sentenc
     assert message.startswith(str(tmp_path / "x.yaml"))
     assert sentence in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("content", [r'a: "\ud83d"', r'"\ude00": 1'])
+def test_half_of_a_character_is_refused(tmp_path, content):
+    with pytest.raises(UserError, match=r"x\.yaml, line 1: half of a character; write the character itself"):
+        read(tmp_path, content)
 
 
 def test_a_folder_is_no_file(tmp_path):
