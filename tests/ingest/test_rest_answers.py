@@ -86,6 +86,8 @@ def raw_deflate(body: bytes) -> bytes:
     ("encoding", "body"),
     [
         ("identity", PAGE),
+        ("UTF-8", PAGE),  # what some servers write
+        ("none", PAGE),
         ("gzip", gzip.compress(PAGE)),
         ("x-gzip", gzip.compress(PAGE)),
         ("deflate", zlib.compress(PAGE)),

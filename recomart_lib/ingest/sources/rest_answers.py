@@ -18,6 +18,8 @@ import httpx
 from recomart_lib.ingest.settings import Ingest
 
 ACCEPTED = "gzip, deflate"
+# how answers are packed; servers also write utf-8 or none here, which says nothing about the bytes
+PACKINGS = {"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress", "dcb", "dcz"}
 BLOCK = 1 << 20  # bytes that are unpacked at once
 MAX_ERROR_BYTES = 100_000  # of the body of an error
 WRITTEN_AGAIN = {"content-encoding", "content-length", "transfer-encoding"}  # headers about the body as it was sent
@@ -134,7 +136,7 @@ def _content(response: httpx.Response, max_bytes: int) -> bytes:
 def _unpacked(response: httpx.Response) -> Iterator[bytes]:
     """The body in blocks of bounded size."""
     encodings = [name.strip().lower() for name in response.headers.get("content-encoding", "").split(",")]
-    encodings = [name for name in encodings if name not in ("", "identity")]
+    encodings = [name for name in encodings if name in PACKINGS]
     if not encodings:
         yield from response.iter_raw()
     elif encodings in (["gzip"], ["x-gzip"], ["deflate"]):
