@@ -78,7 +78,7 @@ DECLARED: dict[str, Any] = {
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name a test by the position of its bytes: an archive holds the time it was packed at, and each worker packs one."""
+    """Name a test by the position of its bytes: an archive holds its time, and each worker packs one."""
     return argname if isinstance(val, bytes | bytearray) else None
 
 

@@ -26,7 +26,7 @@ TIMED_OUT = 124  # exit status, as of `timeout`
 
 
 class Stopped(BaseException):
-    """The stage was told to stop; no `except Exception` of a library swallows it.
+    """The stage is to stop; no `except Exception` of a library swallows it.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Stopper:
 def stoppable(on_second: Callable[[], None] = processes.kill_descendants) -> Iterator[Stopper]:
     """Within it, signals raise `Stopped`; also when the `dvc` above has ended. Afterwards the old handlers are back.
 
-    A signal that this process was told to ignore, as `nohup` does with SIGHUP, stays ignored. Only the main thread gets
+    A signal that this process ignores from its start, as `nohup` does with SIGHUP, stays ignored. Only the main thread gets
     signals: in another one nothing changes.
     """
     stopper = Stopper(on_second)

@@ -26,7 +26,7 @@ VARIABLE = re.compile(r"\$\{?(\w+)")  # `expand_env` also replaces $NAME
 NAMED = re.compile(r'property:? "([^"]+)"')
 MASK = "***"
 REPEAT_S = 60  # between two log lines of one kind
-MAX_KIND = 300  # characters that tell kinds of log lines apart
+MAX_KIND = 300  # characters by which kinds of log lines differ
 MIN_PART = 8  # characters of a secret that librdkafka cut off are recognised from this length on
 
 
