@@ -93,8 +93,8 @@ class Stopper:
 def stoppable(on_second: Callable[[], None] = processes.kill_descendants) -> Iterator[Stopper]:
     """Within it, signals raise `Stopped`; also when the `dvc` above has ended. Afterwards the old handlers are back.
 
-    A signal that this process ignores from its start, as under `nohup`, stays ignored. Only the main thread gets signals:
-    in another one nothing changes.
+    A signal that this process ignores from its start, as under `nohup`, stays ignored. Only the main thread gets
+    signals: in another one nothing changes.
     """
     stopper = Stopper(on_second)
     if threading.current_thread() is not threading.main_thread():
