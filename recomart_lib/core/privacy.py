@@ -38,9 +38,8 @@ def protect() -> list[str]:
     """
     if os.name == "nt":
         return []
-    try:
-        root = paths.root()
-    except UserError:
+    root = _project()
+    if root is None:
         os.umask(os.umask(EVERYBODY_ELSE) | EVERYBODY_ELSE)
         return []
     if root in _protected:
@@ -68,6 +67,14 @@ def _state_elsewhere(root: Path) -> list[str]:
         f"DVC keeps its state in {folder}, outside this project, where other users may be able to write to it. "
         "Run in the project's folder: make dvc-state (or see docs/security.md)"
     ]
+
+
+def _project() -> Path | None:
+    """The project's folder; None outside a project, and if RECOMART_ROOT names a folder that does not exist."""
+    try:
+        return paths.root() if paths.root().is_dir() else None
+    except UserError:
+        return None
 
 
 def _close(root: Path, folder: Path) -> str | None:

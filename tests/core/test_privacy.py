@@ -130,3 +130,13 @@ def test_outside_a_project_new_files_are_private_too(tmp_path, monkeypatch):
     before = os.umask(0o022)
     assert privacy.protect() == []
     assert os.umask(before) == 0o077
+
+
+def test_a_project_that_does_not_exist_is_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECOMART_ROOT", str(tmp_path / "moved"))
+    before = os.umask(0o022)
+    try:
+        assert privacy.protect() == []
+        assert os.umask(0o022) == 0o077
+    finally:
+        os.umask(before)
