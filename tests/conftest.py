@@ -25,6 +25,7 @@ from recomart_lib.core.shop_tables import Table
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest import lake
 from recomart_lib.ingest.sources import records
+from recomart_lib.stream.commit_log import Zone
 
 settings.register_profile("any speed", deadline=None)  # no test depends on speed
 settings.load_profile("any speed")
@@ -165,6 +166,18 @@ def tiny_shop() -> Callable[..., TinyShop]:
         return TinyShop(shops.read(file), source, file)
 
     return write
+
+
+@pytest.fixture
+def tiny(tiny_shop: Callable[..., TinyShop], tmp_path: Path) -> TinyShop:
+    """The tiny shop in the folder of the test."""
+    return tiny_shop(tmp_path)
+
+
+@pytest.fixture
+def zone(tmp_path: Path) -> Zone:
+    """The streaming zone of the tiny shop, empty."""
+    return Zone(tmp_path / "streaming", "tiny", "UTC")
 
 
 @pytest.fixture

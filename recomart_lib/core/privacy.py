@@ -1,4 +1,4 @@
-"""What the project writes is for its owner: it holds a shop's customers, and other users of a machine are strangers.
+"""What the project writes is for its owner, not for other users of the machine: it holds a shop's customers.
 
 Two measures, at the start of each command and at the first file that a notebook writes: new files get no rights for
 others (umask 077: 0600, and 0700 for folders), and the folders with data are closed (0700), also if a clone made them.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 
 import polars as pl
-import pytest
 from conftest import rows, utc
 
 from recomart_lib.ingest import ingestion, lake
@@ -27,16 +26,6 @@ AGAIN = {
 }
 NEW = {"event_id": "s1", "user_id": "u2", "item_id": "b", "event_type": "view", "timestamp": utc(2024, 3, 1, 8)}
 LATE = {"event_id": "s2", "user_id": "u2", "item_id": "c", "event_type": "view", "timestamp": utc(2024, 2, 2, 23, 59)}
-
-
-@pytest.fixture
-def tiny(tiny_shop, tmp_path):
-    return tiny_shop(tmp_path)
-
-
-@pytest.fixture
-def zone(tmp_path):
-    return commit_log.Zone(tmp_path / "streaming", "tiny", "UTC")
 
 
 def put(zone: commit_log.Zone, first: int, *events: dict) -> None:

@@ -17,16 +17,6 @@ NAME = "stream/events-2026-03-01.parquet"
 
 
 @pytest.fixture
-def tiny(tiny_shop, tmp_path):
-    return tiny_shop(tmp_path)
-
-
-@pytest.fixture
-def zone(tmp_path):
-    return commit_log.Zone(tmp_path / "streaming", "tiny", "UTC")
-
-
-@pytest.fixture
 def raw(tmp_path) -> Path:
     return tmp_path / "raw"
 
