@@ -31,7 +31,6 @@ LINE = "%(asctime)s %(levelname)s %(run)s %(stage)s %(name)s %(message)s"
 FILE_ONLY = {"file_only": True}  # log.error(..., extra=FILE_ONLY): for what the console shows in another way
 MAX_BYTES, N_BACKUPS = 5_000_000, 5
 COLOURS = {logging.DEBUG: 90, logging.WARNING: 33, logging.ERROR: 31, logging.CRITICAL: 31}  # ANSI codes
-VARIABLE = re.compile(r"\$\{?(\w+)")  # ${NAME}: the value of an environment variable, in a file of the project
 AUTH_VARIABLES = re.compile(r"^\s*auth_variables:.*(?:\n\s*-\s.*)*", re.MULTILINE)  # the key with its list
 COMMENT = re.compile(r"#.*")
 CONFIGURATION = ("params.yaml", "feature_store.yaml")
@@ -112,7 +111,7 @@ def configured_variables() -> set[str]:
     except (UserError, OSError):
         return set()
     lists = [COMMENT.sub("", match[0]) for text in texts for match in AUTH_VARIABLES.finditer(text)]
-    return {name for text in texts for name in VARIABLE.findall(text)} | set(re.findall(r"\w+", " ".join(lists)))
+    return set().union(*map(redaction.variables, texts)) | set(re.findall(r"\w+", " ".join(lists)))
 
 
 def show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

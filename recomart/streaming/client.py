@@ -15,16 +15,16 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from recomart.project import client_properties
 from recomart.project.params import Stream
+from recomart_lib.core import redaction
 from recomart_lib.core.config import expand_env
 from recomart_lib.core.errors import UserError
+from recomart_lib.core.redaction import MASK
 
 log = logging.getLogger(__name__)
 
 Client = TypeVar("Client")
 
-VARIABLE = re.compile(r"\$\{?(\w+)")  # `expand_env` also replaces $NAME
 NAMED = re.compile(r'property:? "([^"]+)"')
-MASK = "***"
 REPEAT_S = 60  # between two log lines of one kind
 MAX_KIND = 300  # characters by which kinds of log lines differ
 MIN_PART = 8  # characters of a secret that librdkafka cut off are recognised from this length on
@@ -99,7 +99,7 @@ def _without(text: str, secret: str) -> str:
 def _secrets(settings: Stream) -> set[str]:
     """The values of all environment variables that the properties name, and their lines."""
     values = [value for part in _parts(settings).values() for value in part.values() if isinstance(value, str)]
-    names = {name for value in values for name in VARIABLE.findall(value)}
+    names = set().union(*map(redaction.variables, values))
     secrets = {os.environ.get(name, "") for name in names}
     return {text for secret in secrets for text in (secret, *secret.splitlines()) if text.strip()}
 

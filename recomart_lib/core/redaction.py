@@ -31,9 +31,15 @@ NO_SECRETS = {"PWD", "OLDPWD", "HOME", "USER", "USERNAME", "LOGNAME", "PATH", "H
 NO_SECRETS |= auth_variables.OWN - {"RECOMART_WEBHOOK"}  # a webhook's address is its password
 LOGIN = re.compile(r"(?<=://)[^\s/?#'\"<>]+(?=@)")  # user:password, or a token, in a URL
 BEARER = re.compile(r"(?i)(?<=\bbearer )[A-Za-z0-9._~+/=-]{8,}")
+VARIABLE = re.compile(r"\$\{?(\w+)")
 QUERY = re.compile(r"(?i)(?:password|passwd|pwd|secret|token|key|\bsig|signature)=([^&;\s]+)")  # also AccountKey=
 
 _configured: set[str] = set()
+
+
+def variables(text: str) -> set[str]:
+    """The environment variables that a text of the configuration names: ${NAME} or $NAME (see `config.expand_env`)."""
+    return set(VARIABLE.findall(text))
 
 
 def configure(variables: Iterable[str]) -> None:
