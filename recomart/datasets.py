@@ -11,7 +11,6 @@ checks and error messages would still be our code.
 from __future__ import annotations
 
 import errno
-import hashlib
 import logging
 import shutil
 import time
@@ -114,10 +113,7 @@ def _request(shop: Shop, folder: Path, limits: Ingest) -> _Request:
 
 
 def _sha256(file: Path) -> str | None:
-    if not file.is_file():
-        return None
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return files.sha256(file) if file.is_file() else None
 
 
 def _download(request: _Request) -> int:

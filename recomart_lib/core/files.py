@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import glob
+import hashlib
 import logging
 import os
 import shutil
@@ -126,6 +127,17 @@ def move(source: Path, target: Path) -> None:
         source.unlink()
     else:
         sync_folder(target.parent)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, as hexadecimal digits."""
+    return digest(path).hexdigest()
+
+
+def digest(path: Path) -> hashlib._Hash:
+    """The running SHA-256 of a file's bytes, to which more can be added."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256")
 
 
 def _sync(path: Path) -> None:

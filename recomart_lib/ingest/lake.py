@@ -108,7 +108,7 @@ class StagedFile:
 
 def content_hash(file: Path, name: str, declaration: str) -> str:
     """The identity of an ingested file: its name, the delivered bytes, and the declaration of how to read them."""
-    digest = lake_verification.digest(file)
+    digest = files.digest(file)
     digest.update(f"{name}\n{declaration}".encode())
     return digest.hexdigest()
 
@@ -176,8 +176,8 @@ def commit(
         "landed_at": now.isoformat(),
         "recomart": __version__,
         "path": stem.with_suffix(".parquet").relative_to(raw).as_posix(),
-        "parquet_sha256": lake_verification.sha256(staged.folder / "rows"),
-        "rejects_sha256": lake_verification.sha256(staged.folder / "rejects") if staged.n_rejects else None,
+        "parquet_sha256": files.sha256(staged.folder / "rows"),
+        "rejects_sha256": files.sha256(staged.folder / "rejects") if staged.n_rejects else None,
     }
     manifest = sealed(manifest)
     manifest_file = staged.folder / "manifest"

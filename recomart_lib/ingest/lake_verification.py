@@ -7,7 +7,6 @@ manifests that fit; that changes the hash of data/raw in dvc.lock, which is in G
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +51,7 @@ class Part(NamedTuple):
             return "is missing"
         if not self.path.stat().st_size:
             return "is empty"
-        if not self.sha256 or sha256(self.path) == self.sha256:
+        if not self.sha256 or files.sha256(self.path) == self.sha256:
             return None
         return "was changed after its ingestion" if _is_whole(self.path) else "is cut short"
 
@@ -152,17 +151,6 @@ def _without_manifest(raw: Path, paths: set[Path]) -> Iterator[Path]:
 
 def _relative(path: Path, raw: Path) -> str:
     return path.relative_to(raw).as_posix()
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes."""
-    return digest(path).hexdigest()
-
-
-def digest(path: Path) -> hashlib._Hash:
-    """The running SHA-256 of a file's bytes, to which more can be added."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256")
 
 
 def _is_whole(path: Path) -> bool:

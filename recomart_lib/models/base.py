@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 import zlib
@@ -266,7 +265,7 @@ class ArrayModel(ABC):
         with files.complete(folder / ARRAYS_FILE) as unfinished:
             with unfinished.open("wb") as stream:
                 np.savez(stream, **_flat(self.arrays))
-            card["arrays_sha256"] = _sha256(unfinished)
+            card["arrays_sha256"] = files.sha256(unfinished)
         files.write_text(folder / CARD_FILE, json.dumps(card, indent=1, sort_keys=True) + "\n")
 
     @classmethod
@@ -315,16 +314,11 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 def _require_pair(card: dict[str, Any], path: Path) -> None:
     """Check that the arrays are those of the card; cards of earlier versions have no hash."""
-    if path.is_file() and card.get("arrays_sha256") not in (None, _sha256(path)):
+    if path.is_file() and card.get("arrays_sha256") not in (None, files.sha256(path)):
         raise UserError(
             f"{path} does not belong to {CARD_FILE} beside it: one of the two was changed, or the training was stopped "
             "between them. Train the model again."
         )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _require_past(table: pl.DataFrame | None, column: str, description: str, cut: datetime) -> None:

@@ -24,6 +24,7 @@ from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
 from recomart_lib.stream import commit_log, latency, moves, zone_files
 from recomart_lib.stream.commit_log import DEAD, EMPTY, ROWS, Commit, Zone
+from recomart_lib.stream.log_once import log_once
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +47,10 @@ def run_periodically(zone: Zone, every_s: float, stop: threading.Event) -> None:
             if newest is None or not 0 <= _age_s(newest) < every_s:
                 compact(zone)
         except (OSError, UserError, pl.exceptions.PolarsError) as problem:
-            zone_files.error_once(
+            log_once(
+                log.error,
                 f"the streaming zone could not be compacted: {problem} Nothing is lost; it will be tried again every "
-                f"{every_s:g} s."
+                f"{every_s:g} s.",
             )
 
 

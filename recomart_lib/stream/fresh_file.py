@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from recomart_lib.core import paths
 from recomart_lib.core.errors import UserError
+from recomart_lib.stream.log_once import log_once
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,6 @@ STATEMENTS = (
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT}
 CUT = sqlite3.SQLITE_IOERR_SHORT_READ
 WAIT_S = 30
-_warned: set[str] = set()
 
 
 def writer(root: Path) -> sqlite3.Connection:
@@ -82,9 +82,10 @@ def read(root: Path, query: str, parameters: Sequence[Any]) -> list[tuple[Any, .
     except sqlite3.Error as problem:
         if not is_damage(problem):
             raise UserError(f"{FILE} cannot be read: {problem}.") from None
-        warn_once(
+        log_once(
+            log.warning,
             f"{FILE} is damaged ({problem}): events since the last run of 05_features are left out. The next "
-            "`recomart stream consume` rebuilds it from the streaming zone."
+            "`recomart stream consume` rebuilds it from the streaming zone.",
         )
         return []
 
@@ -95,13 +96,6 @@ def is_damage(problem: sqlite3.Error) -> bool:
     if code is None:  # Python's own: text that is no UTF-8
         return isinstance(problem, sqlite3.OperationalError)
     return code == CUT or code & 0xFF in DAMAGE
-
-
-def warn_once(message: str) -> None:
-    """Log a warning, unless this process has logged it before."""
-    if message not in _warned:
-        _warned.add(message)
-        log.warning("%s", message)
 
 
 def _sound(path: Path, report: Callable[..., None] = log.debug) -> sqlite3.Connection | None:

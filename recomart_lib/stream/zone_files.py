@@ -16,8 +16,10 @@ from typing import Any
 
 import polars as pl
 
+from recomart_lib.core import files as core_files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.text import plural
+from recomart_lib.stream.log_once import log_once
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,6 @@ WITHOUT_LETTERS = "Those that are not on the dead-letter topic yet are not sent.
 WITHOUT_EVENTS = (
     "The online features go without them, and if one comes again, it is not recognised on arrival (02_validate does)."
 )
-_logged: set[str] = set()  # problems that this process has logged
 
 
 def write(root: Path, table: pl.DataFrame, path: Path) -> File:
@@ -76,17 +77,10 @@ def intact(root: Path, files: Iterable[File]) -> list[File]:
     for file in files:
         if sentence := problem(root, file):
             without = WITHOUT_LETTERS if is_dead(file) else WITHOUT_EVENTS
-            error_once(f"{root / file['path']} {sentence}. It has {contents(file)}. {without} {ADVICE}")
+            log_once(log.error, f"{root / file['path']} {sentence}. It has {contents(file)}. {without} {ADVICE}")
         else:
             kept.append(file)
     return kept
-
-
-def error_once(message: str) -> None:
-    """Log an error, unless this process has logged it before."""
-    if message not in _logged:
-        _logged.add(message)
-        log.error("%s", message)
 
 
 def problem(root: Path, file: File) -> str | None:
@@ -104,8 +98,7 @@ def problem(root: Path, file: File) -> str | None:
 
 @lru_cache(maxsize=100_000)
 def _sha256(path: Path, *_: int) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return core_files.sha256(path)
 
 
 def is_dead(file: File) -> bool:

@@ -14,7 +14,7 @@ from zone_data import DAY, put
 from recomart_lib.core.errors import UserError
 from recomart_lib.features import online_events
 from recomart_lib.prepare.settings import Prepare
-from recomart_lib.stream import commit_log, feature_latency, fresh_file
+from recomart_lib.stream import commit_log, feature_latency, fresh_file, log_once
 
 
 def cut(path: Path) -> None:
@@ -54,7 +54,7 @@ def zone(tmp_path):
 
 @pytest.fixture(autouse=True)
 def nothing_warned(monkeypatch):
-    monkeypatch.setattr(fresh_file, "_warned", set())
+    monkeypatch.setattr(log_once, "_logged", set())
 
 
 def consumer(root: Path, zone) -> online_events.Fresh:

@@ -11,7 +11,7 @@ import pytest
 from zone_data import DAY, put
 
 from recomart_lib.core.errors import UserError
-from recomart_lib.stream import commit_log, compaction, moves, zone_files
+from recomart_lib.stream import commit_log, compaction, log_once, moves, zone_files
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def zone(tmp_path):
 
 @pytest.fixture(autouse=True)
 def nothing_logged(monkeypatch):
-    monkeypatch.setattr(zone_files, "_logged", set())
+    monkeypatch.setattr(log_once, "_logged", set())
 
 
 def change(path: Path) -> None:
