@@ -1,8 +1,9 @@
 """Time and memory of a cold `dvc repro`, stage by stage: a fresh clone, no cache.
 
-    python bench/pipeline.py                                            # the simulated shop
+    python bench/pipeline.py --baseline 9e0d76a                         # the simulated shop: that commit and the last
     python bench/pipeline.py online_retail ../shared/data/online_retail
-    python bench/pipeline.py --json now.json --before then.json         # save the numbers; compare with an earlier run
+    python bench/pipeline.py grocery --json now.json                    # a made-up chain (grocery.py); save the numbers
+    python bench/pipeline.py --before then.json                         # compare with an earlier run
 
 Each stage's wall time is split into three:
 
@@ -24,10 +25,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
+import grocery
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,16 +38,41 @@ EVERY_S, TREE_EVERY = 0.05, 5  # sizes are read every 50 ms, new processes every
 PACKAGES = ("dvc", "papermill", "ipykernel", "polars", "numpy", "scipy", "lightgbm", "fg-data-profiling", "feast")
 
 
-def clone(project: Path, shop: list[str]) -> dict[str, str]:
-    """Clone the last commit and choose the shop; returns the environment to run it in."""
-    path = os.pathsep.join([str(project), *filter(None, [os.environ.get("PYTHONPATH")])])
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": programs, "PYTHONPATH": path}
+def clone(project: Path, shop: list[str], revision: str = "HEAD") -> dict[str, str]:
+    """Clone a commit and choose the shop; returns the environment to run it in: that of this Python."""
     subprocess.run(["git", "clone", "--quiet", ROOT, project], check=True)
+    subprocess.run(["git", "-C", project, "checkout", "--quiet", "--detach", commit(revision)], check=True)
+    path = os.pathsep.join([str(project), *filter(None, [os.environ.get("PYTHONPATH")])])
+    programs = os.pathsep.join([str(own_command(project)), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": programs, "PYTHONPATH": path}
+    if shop == ["grocery"]:
+        source = project / "data/source/grocery"
+        grocery.write(source)
+        (project / "shops/grocery.yaml").write_text(grocery.SHOP)
+        shop = ["grocery", str(source)]
     if shop:
         command = ["recomart", "shop", "use", shop[0], "--source", str(Path(shop[1]).resolve())]
         subprocess.run(command, cwd=project, env=environment, check=True)
     return environment
+
+
+def own_command(project: Path) -> Path:
+    """A folder beside the clone with its `recomart` command, which another commit may define elsewhere."""
+    module, function = tomllib.loads((project / "pyproject.toml").read_text())["project"]["scripts"]["recomart"].split(
+        ":"
+    )
+    folder = project.parent / "bin"
+    folder.mkdir(exist_ok=True)
+    script = f"#!{sys.executable}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
+    (folder / "recomart").write_text(script)
+    (folder / "recomart").chmod(0o755)
+    return folder
+
+
+def commit(revision: str) -> str:
+    """The hash of a revision of this project."""
+    command = ["git", "-C", str(ROOT), "rev-parse", "--verify", f"{revision}^{{commit}}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def watched(project: Path, environment: dict[str, str]) -> tuple[float, float, list[dict]]:
@@ -60,7 +88,8 @@ def watched(project: Path, environment: dict[str, str]) -> tuple[float, float, l
             tick += 1
             time.sleep(EVERY_S)
     if dvc.returncode:
-        raise SystemExit(f"dvc repro failed ({dvc.returncode}); its log: {project}/logs/recomart.log")
+        last_lines = (project / "logs/recomart.log").read_text().splitlines()[-5:]
+        raise SystemExit("\n".join([f"dvc repro failed ({dvc.returncode}); the end of its log:", *last_lines]))
     stages = sorted(processes.values(), key=lambda stage: stage["began"])
     return began, time.time(), stages
 
@@ -124,13 +153,26 @@ def machine() -> dict[str, str]:
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         model = next((line.split(": ")[1] for line in lines if line.startswith("model name")), model)
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
     return {
         "processor": f"{model}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
-        "code": commit.stdout.strip(),
         "busy at the start": f"{psutil.cpu_percent(interval=2):.0f} % of all cores",
+    }
+
+
+def run(shop: list[str], revision: str = "HEAD", keep: Path | None = None) -> dict:
+    """A cold `dvc repro` of a commit: shop, machine, code, seconds, and one record per stage."""
+    with tempfile.TemporaryDirectory() as folder:
+        project, machine_info = keep or Path(folder) / "clone", machine()
+        environment = clone(project, shop, revision)
+        began, ended, stages = watched(project, environment)
+        rows = described(project, began, ended, stages)
+    return {
+        "shop": (shop or ["simulated"])[0],
+        "machine": {**machine_info, "code": commit(revision)[:7]},
+        "seconds": ended - began,
+        "stages": rows,
     }
 
 
@@ -167,29 +209,30 @@ def line(row: dict, old: dict[str, dict]) -> str:
     return "| " + " | ".join([*cells, f"{row['peak_mib']:,.0f}" if "peak_mib" in row else "", section]) + " |"
 
 
+def ratios(now: dict, before: dict) -> str:
+    """The ratio of the whole run's time and largest process to those of an earlier run."""
+    peaks = [max(row.get("peak_mib", 0) for row in run["stages"]) for run in (now, before)]
+    time_ratio, peak_ratio = now["seconds"] / before["seconds"], peaks[0] / peaks[1]
+    return f"{now['machine']['code']} / {before['machine']['code']}: time {time_ratio:.2f}, peak {peak_ratio:.2f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time and memory of a cold dvc repro, stage by stage.")
-    parser.add_argument("shop", nargs="*", help="a shop and the folder of its files; default: the simulated shop")
+    parser.add_argument("shop", nargs="*", help="a shop and the folder of its files, or grocery; default: simulated")
+    parser.add_argument("--baseline", metavar="REV", help="first run this commit, too, and compare with it")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     parser.add_argument("--before", type=Path, help="the file of an earlier run, for comparison")
     parser.add_argument("--keep", type=Path, help="run in this new folder, and keep it")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        project, machine_info = options.keep or Path(folder) / "clone", machine()
-        environment = clone(project, options.shop)
-        began, ended, stages = watched(project, environment)
-        rows = described(project, began, ended, stages)
-    now = {
-        "shop": (options.shop or ["simulated"])[0],
-        "machine": machine_info,
-        "seconds": ended - began,
-        "stages": rows,
-    }
-    if options.json:
-        options.json.write_text(json.dumps(now, indent=1))
-    lines = [f"{name}: {value}" for name, value in machine_info.items()]
     before = json.loads(options.before.read_text()) if options.before else None
-    sys.stdout.write("\n".join([f"Shop {now['shop']}", *lines, "", table(now, before)]) + "\n")
+    if options.baseline:
+        before = run(options.shop, options.baseline)
+    now = run(options.shop, keep=options.keep)
+    if options.json:
+        options.json.write_text(json.dumps({**now, "baseline": before} if before else now, indent=1))
+    lines = [f"{name}: {value}" for name, value in now["machine"].items()]
+    lines += ["", table(now, before), *(["", ratios(now, before)] if before else [])]
+    sys.stdout.write("\n".join([f"Shop {now['shop']}", *lines]) + "\n")
 
 
 if __name__ == "__main__":
