@@ -6,13 +6,12 @@ import json
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from functools import cached_property
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 import polars as pl
@@ -21,6 +20,7 @@ from scipy import sparse
 from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import INTERACTIONS, TIMESTAMP
+from recomart_lib.models.shared import Shared
 
 CARD_FILE = "model.json"
 ARRAYS_FILE = "arrays.npz"
@@ -39,6 +39,7 @@ EXPLANATIONS = {
 }
 # One row: one item of one order before the cut; orders are numbered from 0.
 BASKETS = {"user_idx": pl.Int32, "item_idx": pl.Int32, "basket": pl.Int64, "timestamp": TIMESTAMP}
+Value = TypeVar("Value")
 Arrays = dict[str, "np.ndarray | sparse.csr_matrix"]
 CandidateGenerator = Callable[[np.ndarray], pl.DataFrame]
 
@@ -70,6 +71,7 @@ class TrainData:
     items: pl.DataFrame | None = None
     baskets: pl.DataFrame | None = None
     candidates: CandidateGenerator | None = None
+    _shared: Shared = field(default_factory=Shared, repr=False, compare=False)  # by all copies: they have equal pairs
 
     @classmethod
     def of(cls, interactions: pl.DataFrame, n_users: int, n_items: int, cut: datetime) -> Self:
@@ -126,20 +128,38 @@ class TrainData:
         """A copy with the function that generates candidates."""
         return replace(self, candidates=candidates)
 
-    @cached_property
+    @property
     def relevant(self) -> sparse.csr_matrix:
         """1 where the pair has a relevant event."""
-        return self.matrix(pl.col("n_relevant") > 0)
+        return self.once("relevant", lambda: self.matrix(pl.col("n_relevant") > 0))
 
-    @cached_property
+    @property
     def seen(self) -> sparse.csr_matrix:
         """1 where the pair has an event with a weight above 0."""
-        return self.matrix(pl.col("weight") > 0)
+        return self.once("seen", lambda: self.matrix(pl.col("weight") > 0))
 
-    @cached_property
+    @property
     def weights(self) -> sparse.csr_matrix:
         """The pair's implicit weight."""
-        return self.matrix(pl.col("weight"))
+        return self.once("weights", lambda: self.matrix(pl.col("weight")))
+
+    def once(self, key: Hashable, build: Callable[[], Value]) -> Value:
+        """What depends on the pairs alone, such as a matrix: built once and kept, also for copies of these data."""
+        return self._shared.once((id(self.interactions), key), build)
+
+    def fitted(self, name: str, **hyperparameters: Any) -> ArrayModel:
+        """The model of this name and these hyper-parameters, fitted on these data.
+
+        Fitted once: whoever asks for an equal one while it is in use gets the same, also from a copy of these data that
+        has the same optional parts that the model reads. Nobody may change it.
+        """
+        from recomart_lib import models  # imports this module
+
+        model = models.create(name, **hyperparameters)
+        parts = [self.interactions, *(getattr(self, part) for part in model.reads)]
+        self._shared.once(("parts", *map(id, parts)), lambda: parts)  # alive, so that no other object gets their ids
+        key = (name, json.dumps(model.hyperparameters, sort_keys=True), *map(id, parts))
+        return self._shared.while_used(key, lambda: model.fit(self))
 
     def matrix(self, value: pl.Expr) -> sparse.csr_matrix:
         """`value` of every pair where it is above zero; nothing is stored elsewhere."""
@@ -207,6 +227,7 @@ class ArrayModel(ABC):
     """
 
     name: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]] = ()  # the optional parts of `TrainData` that `fit` reads
     reads_features: ClassVar[bool] = False  # True: without `TrainData.examples` it falls back to a simpler model
     arrays: Arrays = field(init=False, repr=False, default_factory=dict)
 

@@ -32,6 +32,7 @@ class Basket(ItemToItem):
     """
 
     name: ClassVar[str] = "basket"
+    reads: ClassVar[tuple[str, ...]] = ("baskets",)
     decay_days: float = numeric(40.0, 1.0)
     history_days: float = numeric(120.0, 1.0)
     power: float = numeric(0.5, 0.0)

@@ -32,6 +32,7 @@ class Content(ItemToItem):
     """
 
     name: ClassVar[str] = "content"
+    reads: ClassVar[tuple[str, ...]] = ("items",)
     decay_days: float = numeric(60.0, 1.0)
     fact_weight: float = numeric(0.25, 0.0)
     n_price_levels: int = numeric(4, 1)

@@ -27,6 +27,7 @@ class Repurchase(OwnHistory):
     """
 
     name: ClassVar[str] = "repurchase"
+    reads: ClassVar[tuple[str, ...]] = ("examples", "features")
     reads_features: ClassVar[bool] = True
     n_trees: int = numeric(100, 1)
     n_leaves: int = numeric(15, 2)

@@ -28,6 +28,7 @@ class SegmentPopularity(ArrayModel):
     """
 
     name: ClassVar[str] = "segment_popularity"
+    reads: ClassVar[tuple[str, ...]] = ("users",)
     segment: str = categorical("country", "city", "gender", "age_group")
     prior: float = numeric(20.0, 1e-6)
 

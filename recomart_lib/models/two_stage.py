@@ -39,6 +39,7 @@ class TwoStage(OwnHistoryDecayed):
     """
 
     name: ClassVar[str] = "two_stage"
+    reads: ClassVar[tuple[str, ...]] = ("examples", "candidates")
     reads_features: ClassVar[bool] = True
     n_trees: int = numeric(200, 1)
     n_leaves: int = numeric(31, 2)

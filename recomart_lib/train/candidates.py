@@ -17,7 +17,6 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from recomart_lib import models
 from recomart_lib.core import parallel
 from recomart_lib.features import feature_store
 from recomart_lib.models.base import Model, TrainData
@@ -81,7 +80,7 @@ class Candidates:
         for name in SOURCES.keys() - possible.keys():
             log.warning("candidates: the source %s is left out for %s items", name, f"{self.data.n_items:,}")
         fitted = parallel.thread_map(
-            lambda source: models.create(source[0], **source[1]).fit(self.data), possible.values()
+            lambda source: self.data.fitted(source[0], **source[1]), possible.values()
         )
         return dict(zip(possible, fitted, strict=True))
 

@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 from scipy.sparse import csr_matrix
 
-from recomart_lib import models
 from recomart_lib.core import parallel
 from recomart_lib.core.schemas import PREDICTIONS, PROTOCOLS
 from recomart_lib.models.base import ArrayModel, Model, TrainData
@@ -23,7 +22,7 @@ COLD_MODELS = ("popularity", "recent_popularity")
 def fit(data: TrainData, parameters: dict[str, dict[str, Any]]) -> dict[str, ArrayModel]:
     """Fit every model with its chosen parameters on all data before the cut."""
     fitted = parallel.thread_map(
-        lambda entry: models.create(entry[0], **entry[1]).fit(data), parameters.items(), "fitting", "model"
+        lambda entry: data.fitted(entry[0], **entry[1]), parameters.items(), "fitting", "model"
     )
     return dict(zip(parameters, fitted, strict=True))
 

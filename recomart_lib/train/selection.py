@@ -103,7 +103,7 @@ class Evaluator:
         """The model's lists in both protocols, evaluated: see `evaluate_lists`."""
         key = (name, json.dumps(hyperparameters, sort_keys=True))
         if key not in self._cache:
-            model = models.create(name, **hyperparameters).fit(self.data)
+            model = self.data.fitted(name, **hyperparameters)
             recommendations = lists(model, self.data, self.window, LIST_LENGTH)
             self._cache[key] = pl.concat(self._evaluated(recommendations, protocol, name) for protocol in PROTOCOLS)
         return self._cache[key]
