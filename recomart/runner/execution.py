@@ -22,7 +22,7 @@ from recomart.runner.signals import Stopped
 from recomart.runner.stage_timer import StageTimer
 from recomart_lib.core import disk, paths
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.parquet import scratch_folder
+from recomart_lib.core.scratch import scratch_folder
 
 log = logging.getLogger(__name__)
 

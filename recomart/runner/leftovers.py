@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from recomart_lib.core import paths
-from recomart_lib.core.parquet import SCRATCH
+from recomart_lib.core.scratch import SCRATCH
 
 PART = re.compile(r"\..+\.[0-9a-f]{32}\.part")  # as `recomart_lib.core.files.complete` names unfinished files
 # written without the project's lock: by shops, downloads, stream consumers, and exports of quarantined rows

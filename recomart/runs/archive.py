@@ -23,7 +23,7 @@ from recomart.project import dvc_graph, git, params
 from recomart.project.sidecars import Metadata, read
 from recomart.project.stored_metrics import read_metrics
 from recomart_lib.core import clock, files, paths
-from recomart_lib.core.parquet import scratch_folder
+from recomart_lib.core.scratch import scratch_folder
 
 log = logging.getLogger(__name__)
 

@@ -29,8 +29,8 @@ import polars as pl
 from recomart_lib.core import files, paths
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.parquet import scratch_folder
 from recomart_lib.core.schemas import TIMESTAMP
+from recomart_lib.core.scratch import scratch_folder
 from recomart_lib.features import online_events, registry_code, registry_history, store_config, workarounds
 from recomart_lib.features.base import KEYS, OWNER, Definition
 from recomart_lib.features.definitions import DEFINITIONS, NEWEST, SERVICES, names

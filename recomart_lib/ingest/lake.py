@@ -28,8 +28,9 @@ import polars as pl
 from recomart_lib import __version__
 from recomart_lib.core import clock, files
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.parquet import Writer, scratch_folder
+from recomart_lib.core.parquet import Writer
 from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, as_declared, dtype_of
+from recomart_lib.core.scratch import scratch_folder
 from recomart_lib.ingest import lake_verification
 from recomart_lib.ingest.lake_verification import Verified
 from recomart_lib.ingest.lake_verification import verify as verify

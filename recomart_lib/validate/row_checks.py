@@ -25,8 +25,9 @@ import polars as pl
 from tqdm.auto import tqdm
 
 from recomart_lib.core import parquet
-from recomart_lib.core.parquet import Buckets, Writer, scratch_folder
+from recomart_lib.core.parquet import Buckets, Writer
 from recomart_lib.core.schemas import KEYS, TABLES, VALID_FROM, contract
+from recomart_lib.core.scratch import scratch_folder
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.lake import BATCH_ROWS, PLACE, VERSION, LakeTable
 from recomart_lib.validate import drift, entities, equal_lines, quality_rules, snapshots

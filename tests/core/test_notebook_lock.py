@@ -9,8 +9,8 @@ import pytest
 from filelock import FileLock, Timeout
 
 from recomart_lib.core import files, notebook_lock, paths, project_lock
-from recomart_lib.core.parquet import scratch_folder
 from recomart_lib.core.project_lock import BusyError
+from recomart_lib.core.scratch import scratch_folder
 
 
 class Events:
