@@ -21,7 +21,7 @@ import nbformat
 import psutil
 from projects import BIN, change, new_project, results, sidecar
 
-from recomart.runner import execution
+from recomart.runner import kernel
 
 END_S = 120  # until a killed run has ended; a busy machine needs seconds
 SECTION = re.compile(r"(\d\d_\w+): .+ \(cell \d+ of \d+\)")
@@ -132,7 +132,7 @@ def processes_in(project: Path) -> list[psutil.Process]:
 
 def sockets(project: Path) -> list[str]:
     """What the kernels of a project have left in the folder of their sockets, and in the project."""
-    folder = execution.sockets_folder(project)
+    folder = kernel.sockets_folder(project)
     inside = [path for path in project.rglob("kernel-ipc-*") if ".dvc" not in path.parts]
     return [str(path) for path in [*(folder.iterdir() if folder.exists() else []), *inside]]
 

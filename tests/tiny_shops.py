@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 import nbformat
 import yaml
 
-from recomart.runner import stage
+from recomart.runner import checks, stage
 from recomart_lib.core.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -201,7 +201,7 @@ def run(names: list[str] = STAGES) -> str | None:
 def _run(name: str) -> None:
     notebook = nbformat.read(Path("notebooks", f"{name}.ipynb"), as_version=4)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    values = stage.check(name, notebook)
+    values = checks.check(name, stage.STAGES[name], notebook)
     with _drawing() as namespace:
         for cell in cells:
             exec(compile(cell.source, f"{name}, cell {cell.id}", "exec"), namespace)

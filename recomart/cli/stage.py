@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import polars as pl
 import typer
 
 from recomart.cli import completion
@@ -41,6 +40,8 @@ def stage(
 
 def _list_stages() -> None:
     """Print each stage with its question, its state, and the start and duration of its last run."""
+    import polars as pl  # a stage that runs starts its kernel first
+
     rows = [
         (row["stage"], row["question"], row["state"], row.get("started"), row.get("seconds"))
         for row in sidecars.stages(paths.root())

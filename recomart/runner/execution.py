@@ -1,166 +1,128 @@
-"""Execute a notebook with Papermill, so that it can be stopped. Only this module uses Papermill."""
+"""Execute a notebook in a kernel that starts while the stage is checked, and that can be stopped at any moment."""
 
 from __future__ import annotations
 
-import getpass
-import hashlib
 import logging
-import os
-import shutil
-import socket
-import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import nbformat
-from traitlets.config import Config
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
 
-from recomart.project import logs, processes
+from recomart.project import processes
+from recomart.runner import kernel, workarounds
 from recomart.runner.signals import Stopped
 from recomart.runner.stage_timer import StageTimer
-from recomart_lib.core import disk, paths
-from recomart_lib.core.errors import UserError
+from recomart_lib.core import paths
 from recomart_lib.core.scratch import scratch_folder
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
-# kernels communicate through sockets that only their user may access; a TCP port is open to all users of the machine
-TRANSPORT = "tcp" if os.name == "nt" else "ipc"
-MAX_BASE = 60  # characters of the folder of sockets: the whole path of a socket has at most 103
+log = logging.getLogger(__name__)
 
 
 class Execution(NamedTuple):
     """The executed notebook, its error as one sentence (None if it succeeded), and what stopped it, if anything did."""
 
-    notebook: nbformat.NotebookNode
+    notebook: NotebookNode
     error: str | None
     stopped: Stopped | None
 
 
-def execute(name: str, notebook: nbformat.NotebookNode, parameters: dict[str, Any], timer: StageTimer) -> Execution:
-    """Execute a stage's notebook; all of its processes have ended when it returns, and its sockets are gone.
+@contextmanager
+def starting(name: str) -> Iterator[Executor]:
+    """Start a stage's kernel; afterwards all of its processes have ended, and its sockets are gone."""
+    executor = Executor(name)
+    try:
+        executor.start()
+        yield executor
+    finally:
+        executor.end()
 
-    `notebook` is what is returned if the stage was stopped before a kernel ran.
+
+class Executor(threading.Thread):
+    """Starts a stage's kernel and waits for `execute`.
+
+    A thread, since signals interrupt the main one, where they would leave Jupyter's event loop half done.
     """
-    # the last report stays in its place until this one is complete
-    with scratch_folder(paths.place(paths.REPORTS)) as folder:
-        output = folder / f"{name}.ipynb"
-        worker = _Worker(lambda: _papermill(name, output, parameters, timer))
-        stopped = worker.finish()
-        remove_sockets()
-        error = str(stopped) if stopped else _sentence(worker.problem)
-        executed = notebook if stopped and not output.exists() else nbformat.read(output, as_version=4)
-        return Execution(executed, error, stopped)
 
-
-class _Worker(threading.Thread):
-    """Drives the kernel: signals interrupt the main thread, where they would leave Jupyter's event loop half done."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
+    def __init__(self, stage: str) -> None:
         super().__init__(name="papermill")
-        self._work, self._ended = work, threading.Event()
-        self.problem: BaseException | None = None
+        self._stage = stage
+        self._work: SimpleQueue[tuple[Path, dict[str, Any], StageTimer] | None] = SimpleQueue()
+        self._cancelled, self._ended = threading.Event(), threading.Event()
+        self._problem: BaseException | None = None
 
     def run(self) -> None:
+        """Called in the new thread, by `start`."""
         try:
-            self._work()
+            if not self._cancelled.is_set():
+                self._drive(kernel.start(self._stage))
         except BaseException as problem:  # for the main thread
-            self.problem = problem
+            self._problem = problem
         finally:
             self._ended.set()
 
-    def finish(self) -> Stopped | None:
-        """Start, and wait for the end. A signal kills the kernel, whereupon the work fails; returns what stopped it."""
-        stopped, started = None, False
-        while True:
+    def _drive(self, manager: AsyncKernelManager) -> None:
+        with workarounds.without_hadoop():
+            from recomart.runner import engine  # takes half a second, in which the kernel starts
+        if work := self._work.get():
+            engine.execute(self._stage, *work, manager)
+        else:
+            run_sync(manager.cleanup_resources)()
+
+    def execute(self, notebook: NotebookNode, parameters: dict[str, Any], timer: StageTimer) -> Execution:
+        """Execute the stage's notebook; the kernel has ended when it returns.
+
+        `notebook` is what is returned if the stage was stopped before its first cell.
+        """
+        timer.start("kernel")
+        # the last report stays in its place until this one is complete
+        with scratch_folder(paths.place(paths.REPORTS)) as folder:
+            output = folder / f"{self._stage}.ipynb"
+            self._work.put((output, parameters, timer))
+            stopped = self._wait()
+            kernel.remove_sockets()
+            error = str(stopped) if stopped else self._sentence()
+            return Execution(notebook if stopped and not output.exists() else _read(output), error, stopped)
+
+    def _sentence(self) -> str | None:
+        if self._problem is None:
+            return None
+        from recomart.runner import engine
+
+        return engine.sentence(self._problem)
+
+    def end(self) -> None:
+        """End the kernel at once, if it has not ended."""
+        self._cancelled.set()
+        self._work.put(None)
+        stopped = self._wait(kill=True)
+        kernel.remove_sockets()
+        if stopped:
+            raise stopped
+
+    def _wait(self, kill: bool = False) -> Stopped | None:
+        """Wait for the end. A signal, or `kill`, kills the kernel, whereupon the work fails; returns the signal."""
+        stopped = None
+        while self.is_alive() and not self._ended.is_set():
             try:
-                if not started:
-                    started = True
-                    self.start()
-                if stopped:
+                if kill or stopped:
                     processes.kill_descendants()  # again and again: the kernel may just be starting
-                if self._ended.wait(0.2) or (stopped and not self.is_alive()):
-                    return stopped
+                self._ended.wait(0.2)
             except Stopped as signal:
                 log.warning("%s", signal)
                 stopped = signal
                 logging.getLogger("papermill").disabled = True  # it would log the kernel's death as an error
+        return stopped
 
 
-def _papermill(name: str, output: Path, parameters: dict[str, Any], timer: StageTimer) -> None:
-    import papermill  # takes two seconds: errors in params.yaml are reported before
+def _read(path: Path) -> NotebookNode:
+    import nbformat  # slow; the stage's checks have imported it while the kernel started
 
-    timer.start("kernel")
-    # string hashes, and with them the order of sets, are random otherwise
-    os.environ["PYTHONHASHSEED"] = "0"
-    source = paths.place(paths.NOTEBOOKS, f"{name}.ipynb")
-    n_cells = len(nbformat.read(source, as_version=4).cells) + 1  # Papermill adds one
-    papermill.execute_notebook(
-        source,
-        output,
-        parameters,
-        kernel_name="python3",
-        cwd=paths.root(),
-        progress_bar=False,  # it would count cells; sections are logged, and long steps have their own bars
-        stderr_file=logs.StderrRelay(),  # shows the notebook's log while it runs; reports leave it out
-        on_cell_start=lambda cell, cell_index: timer.on_cell_start(cell, cell_index + 1, n_cells),
-        config=_config(name),
-    )
-
-
-def _config(name: str) -> Config:
-    """Jupyter's settings: a private place for the kernel's sockets and key, and what the kernel does at its start."""
-    folder = _make_sockets_folder()
-    manager = {"transport": TRANSPORT, "connection_file": str(folder / "kernel.json")}
-    if TRANSPORT == "ipc":
-        manager["ip"] = str(folder / "kernel")
-    lines = (processes.KERNEL_LINE, logs.kernel_line(name))
-    arguments = [f"--IPKernelApp.exec_lines={line}" for line in lines]
-    return Config({"KernelManager": manager, "NotebookClient": {"extra_arguments": arguments}})
-
-
-def sockets_folder(root: Path) -> Path:
-    """The folder of a project's sockets; the path of a socket must be short, which the project's need not be."""
-    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
-    place = hashlib.sha256(f"{socket.gethostname()}:{root}".encode()).hexdigest()[:12]
-    base = tempfile.gettempdir()
-    return Path(base if len(base) <= MAX_BASE else "/tmp", f"recomart-{user}-{place}")
-
-
-def _make_sockets_folder() -> Path:
-    """An empty folder for this user only. What a killed stage has left in it is deleted: the project's lock is ours."""
-    remove_sockets()
-    folder = sockets_folder(paths.root())
-    try:
-        folder.mkdir(mode=0o700)
-    except FileExistsError:
-        raise UserError(f"{folder} is not a folder of yours, so that the kernel cannot use it. Delete it.") from None
-    return folder
-
-
-def remove_sockets() -> None:
-    """Delete the sockets of the project's kernel."""
-    shutil.rmtree(sockets_folder(paths.root()), ignore_errors=True)
-
-
-def _sentence(problem: BaseException | None) -> str | None:
-    """Why the notebook failed, as one sentence; any other error than that of a notebook is raised."""
-    if problem is None:
-        return None
-    from nbclient.exceptions import DeadKernelError
-    from papermill import PapermillExecutionError
-
-    if isinstance(problem, DeadKernelError | TimeoutError):
-        return f"the notebook's kernel died ({problem}); most often the machine ran out of memory"
-    if isinstance(problem, PapermillExecutionError):
-        return explained(problem.ename, problem.evalue)
-    raise problem
-
-
-def explained(name: str, message: str) -> str:
-    """A notebook's error in one sentence; `name` is that of its type."""
-    if name in ("UserError", "GateError", "BusyError"):
-        return message
-    return disk.explained(f"{name}: {message}") or f"{name}: {message}"
+    return nbformat.read(path, as_version=4)

@@ -68,3 +68,14 @@ def _mistake(file: Path, what: str) -> UserError:
     # without HEAD, Git refuses to restore a file that it could not merge
     restore = f"git checkout HEAD {file.as_posix()}"
     return UserError(f"{file.as_posix()} is no notebook: {what}, or restore the file: {restore}")
+
+
+def title_of(notebook: nbformat.NotebookNode) -> str:
+    """The first heading, `05 Features`."""
+    return notebook.cells[0].source.splitlines()[0].lstrip("# ")
+
+
+def question_of(notebook: nbformat.NotebookNode) -> str:
+    """The question that the notebook answers: the first paragraph below its title, which is bold."""
+    paragraphs = [part for part in notebook.cells[0].source.split("\n\n")[1:] if part.strip()]
+    return paragraphs[0].replace("\n", " ").strip("* ") if paragraphs else ""

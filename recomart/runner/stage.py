@@ -1,34 +1,32 @@
-"""Run a stage: check, execute its notebook, write a report."""
+"""Run one stage of the pipeline: check its prerequisites, execute its notebook, write a report.
+
+The kernel starts first, and what takes long to import is imported where it is used: while the kernel starts and works,
+or never.
+"""
 
 from __future__ import annotations
 
-import ast
 import json
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-
-import nbformat
-import polars as pl
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from recomart.project import logs, params, processes
-from recomart.project.params import Params
-from recomart.reports import changes, index
-from recomart.runner import execution, leftovers, notebook_file, notebook_html, signals
+from recomart.runner import execution, kernel, leftovers, signals
+from recomart.runner.execution import Executor
 from recomart.runner.signals import Stopped, Stopper
 from recomart.runner.stage_timer import StageTimer
-from recomart_lib.core import clock, disk, files, paths, project_lock, shops
+from recomart_lib.core import clock, disk, files, paths, project_lock
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.redaction import redact
-from recomart_lib.core.shops import Shop
-from recomart_lib.features import definitions, engine
-from recomart_lib.ingest import ingestion, lake
-from recomart_lib.train import selection
-from recomart_lib.validate import quality_rules
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 log = logging.getLogger(__name__)
 
@@ -76,23 +74,18 @@ def run(name: str) -> None:
 def _leave_nothing() -> None:
     """End what this process has started, before it ends itself."""
     processes.kill_descendants()
-    execution.remove_sockets()
+    kernel.remove_sockets()
 
 
 def _run(name: str, timer: StageTimer, stopper: Stopper) -> None:
     with _sidecar(name, timer) as metadata:
         timer.start("check")
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {metadata['title']}", id="0")])
-        try:
-            notebook = notebook_file.read(name)
-            metadata |= {"title": title_of(notebook), "question": question_of(notebook)}
-            stopper.after(_limit(name), f"limits.stage_s.{name}")
-            parameters = check(name, notebook)
-        except (UserError, Stopped) as error:
-            _write_report(name, notebook, str(error), isinstance(error, Stopped))
-            raise
-        log.info("%s: started", name)
-        executed, error, stopped = execution.execute(name, notebook, parameters, timer)
+        with execution.starting(name) as executor:
+            notebook, parameters = _checked(name, metadata, stopper, executor)
+            log.info("%s: started", name)
+            # its imports take half a second, in which the kernel is at work
+            threading.Thread(target=import_module, args=("recomart.runner.report",), daemon=True).start()
+            executed, error, stopped = executor.execute(notebook, parameters, timer)
         stopper.cancel_limit()
         metadata["section"] = timer.section if error else None
         timer.start("report")
@@ -105,6 +98,30 @@ def _run(name: str, timer: StageTimer, stopper: Stopper) -> None:
             where = f"{name}, section '{metadata['section']}'" if metadata["section"] else name
             message = f"{where}: {error}\nFull report: {paths.REPORTS}/{name}.html"
             raise Stopped(message, stopped.status) if stopped else UserError(message)
+
+
+def _checked(
+    name: str, metadata: dict[str, Any], stopper: Stopper, executor: Executor
+) -> tuple[NotebookNode, dict[str, Any]]:
+    """The notebook and its parameters; what a check finds, or a signal, ends the kernel, and is on the report."""
+    notebook = None
+    try:
+        from recomart.runner import checks, notebook_file
+
+        notebook = notebook_file.read(name)
+        metadata |= {"title": notebook_file.title_of(notebook), "question": notebook_file.question_of(notebook)}
+        stopper.after(_limit(name), f"limits.stage_s.{name}")
+        return notebook, checks.check(name, STAGES[name], notebook)
+    except (UserError, Stopped) as error:
+        executor.end()
+        _write_report(name, notebook or _only_title(metadata["title"]), str(error), isinstance(error, Stopped))
+        raise
+
+
+def _only_title(title: str) -> NotebookNode:
+    import nbformat
+
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {title}", id="0")])
 
 
 def resolve(word: str) -> str:
@@ -123,27 +140,6 @@ def resolve(word: str) -> str:
     raise UserError(f"There is no stage '{word}'. {suggestion(word, list(STAGES))}")
 
 
-def check(name: str, notebook: nbformat.NotebookNode) -> dict[str, Any]:
-    """Check what can be checked before a kernel starts: params.yaml, the shop and its files, the parameters cell.
-
-    Returns
-    -------
-    dict
-        The values for the notebook's parameters cell.
-    """
-    settings = params.load()
-    shop = shops.load(settings.base.shop)
-    quality_rules.rules(quality_rules.of_shop(settings.validate_, shop))
-    selection.check(settings.train)
-    definitions.definitions(settings.train.feature_service)
-    engine.check(settings.base.engine)
-    if name == "01_ingest":
-        ingestion.check(shop, paths.place(settings.base.source), settings.ingest)
-    elif not paths.place(paths.RAW, f"source={shop.name}").is_dir():
-        raise UserError(f"Nothing of shop '{shop.name}' is ingested yet. Run: dvc repro")
-    return _parameters(name, notebook, settings)
-
-
 def _limit(name: str) -> float | None:
     """The stage's longest run time in seconds, from params.yaml; None: no limit."""
     limits = params.load().limits.stage_s
@@ -154,40 +150,10 @@ def _limit(name: str) -> float | None:
     return limits.get(name)
 
 
-def _parameters(name: str, notebook: nbformat.NotebookNode, settings: Params) -> dict[str, Any]:
-    section = settings.section(STAGES[name]).model_dump()
-    available = {**settings.base.model_dump(), **section}
-    declared = declared_parameters(notebook)
-    if unknown := [parameter for parameter in declared if parameter not in available]:
-        raise UserError(
-            f"notebooks/{name}.ipynb declares '{unknown[0]}', which is in neither base nor "
-            f"{STAGES[name]} of params.yaml. {suggestion(unknown[0], list(available))}"
-        )
-    if missing := [parameter for parameter in section if parameter not in declared]:
-        raise UserError(f"notebooks/{name}.ipynb: the parameters cell lacks {', '.join(missing)}.")
-    return {parameter: available[parameter] for parameter in declared}
+def _write_report(name: str, executed: NotebookNode, error: str | None, stopped: bool = False) -> None:
+    from recomart.runner import report
 
-
-def declared_parameters(notebook: nbformat.NotebookNode) -> dict[str, Any]:
-    """The assignments in the cell tagged `parameters`: name -> default."""
-    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    if len(cells) != 1:
-        raise UserError(f"A stage notebook must have exactly one cell tagged 'parameters'; found {len(cells)}.")
-    try:
-        statements = [node for node in ast.parse(cells[0].source).body if isinstance(node, ast.Assign)]
-        return {node.targets[0].id: ast.literal_eval(node.value) for node in statements}
-    except (SyntaxError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"The cell tagged 'parameters' must assign one plain value to one name per statement: {error}."
-        ) from None
-
-
-def _write_report(name: str, executed: nbformat.NotebookNode, error: str | None, stopped: bool = False) -> None:
-    """Write the executed notebook to reports/, cleaned, as a notebook and as HTML."""
-    cleaned = notebook_html.clean(executed)
-    html = notebook_html.render(cleaned, title_of(cleaned), error, "was stopped" if stopped else "failed")
-    files.write_text(paths.place(paths.REPORTS, f"{name}.ipynb"), nbformat.writes(cleaned) + "\n")
-    files.write_text(paths.place(paths.REPORTS, f"{name}.html"), html)
+    report.write(name, executed, error, stopped)
 
 
 @contextmanager
@@ -200,8 +166,7 @@ def _sidecar(name: str, timer: StageTimer) -> Iterator[dict[str, Any]]:
     metadata |= {"state": "ok", "error": None, "section": None, "shop": None, "rows": {}}
     try:
         yield metadata
-        shop = shops.load(params.load().base.shop)
-        metadata |= {"shop": shop.name, "rows": _rows(name, shop)}
+        metadata |= _result(name)
     except BaseException as error:
         metadata["state"] = "stopped" if isinstance(error, Stopped) else "failed"
         metadata["error"] = redact(disk.explained(error) or str(error) or type(error).__name__)
@@ -218,40 +183,20 @@ def _sidecar(name: str, timer: StageTimer) -> Iterator[dict[str, Any]]:
             log.error("%s", disk.explained(problem) or problem)  # the stage's own error is reported last
 
 
+def _result(name: str) -> dict[str, Any]:
+    """What only a stage that succeeded has in its metadata."""
+    from recomart.runner import rows_written
+    from recomart_lib.core import shops
+
+    shop = shops.load(params.load().base.shop)
+    return {"shop": shop.name, "rows": rows_written.of_stage(name, shop)}
+
+
 def _record(name: str, metadata: dict[str, Any]) -> None:
     text = json.dumps(metadata, indent=1, ensure_ascii=False)
     files.write_text(paths.place(paths.SIDECARS, f"{name}.json"), text)
     log.info("%s: %s after %.1f s", name, metadata["state"], metadata["seconds"])
     if metadata["state"] != "ok":
+        from recomart.reports import changes, index
+
         index.build(paths.root(), changes.build(paths.root()))
-
-
-def title_of(notebook: nbformat.NotebookNode) -> str:
-    """The first heading, `05 Features`."""
-    return notebook.cells[0].source.splitlines()[0].lstrip("# ")
-
-
-def question_of(notebook: nbformat.NotebookNode) -> str:
-    """The question that the notebook answers: the first paragraph below its title, which is bold."""
-    paragraphs = [part for part in notebook.cells[0].source.split("\n\n")[1:] if part.strip()]
-    return paragraphs[0].replace("\n", " ").strip("* ") if paragraphs else ""
-
-
-def _rows(name: str, shop: Shop) -> dict[str, int]:
-    """The number of rows that the stage wrote, by table."""
-    if name == "01_ingest":
-        return {table: lake.table(paths.place(paths.RAW), shop.name, table).height for table in shop.delivered}
-    folders = {
-        "02_validate": [paths.VALIDATED, paths.QUARANTINE],
-        "04_prepare": [paths.PREPARED],
-        "05_features": [paths.FEATURES],
-        "06_train": [paths.MODELS],
-        "08_recommend": [paths.RECOMMENDATIONS],
-    }.get(name, [])
-    files = [path for folder in folders for path in sorted(paths.place(folder).glob("*.parquet"))]
-    data = paths.place("data")
-    return {str(path.relative_to(data).with_suffix("")): _height(path) for path in files}
-
-
-def _height(path: Path) -> int:
-    return pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+MISSING = object()
 
 
 def skip_rfc3987_grammar() -> None:
@@ -17,3 +21,23 @@ def skip_rfc3987_grammar() -> None:
     `tests/runner/test_workarounds.py::test_jsonschema_still_imports_the_grammar` then fails.
     """
     sys.modules.setdefault("rfc3987_syntax", None)
+
+
+@contextmanager
+def without_hadoop() -> Iterator[None]:
+    """Import Papermill within it: it does without PyArrow then, which it needs for notebooks on a Hadoop file system.
+
+    PyArrow takes 0.2 s to import, for each stage. Papermill treats it as not installed; others import it afterwards.
+
+    Upstream: papermill/iorw.py imports what it needs for every optional file system when it is imported itself.
+    Remove this when Papermill imports them lazily:
+    `tests/runner/test_workarounds.py::test_papermill_still_imports_pyarrow` then fails.
+    """
+    former = sys.modules.get("pyarrow.fs", MISSING)
+    sys.modules["pyarrow.fs"] = None
+    try:
+        yield
+    finally:
+        del sys.modules["pyarrow.fs"]
+        if former is not MISSING:
+            sys.modules["pyarrow.fs"] = former

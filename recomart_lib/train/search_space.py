@@ -13,6 +13,7 @@ from typing import Any
 from recomart_lib import models
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
+from recomart_lib.train.settings import Train
 
 WHERE = "params.yaml: train.models"
 RANGE_KEYS = ("low", "high", "log", "step")
@@ -90,6 +91,34 @@ class Space:
         alternatives = (values.values if isinstance(values, Range) else values for values in self.free.values())
         combinations = [dict(zip(self.free, values, strict=True)) for values in itertools.product(*alternatives)]
         return sorted(combinations, key=lambda combination: combination != self.first)
+
+
+def search_spaces(train: Train, seed: int) -> dict[str, Space]:
+    """Model -> search space: of `train.models`, and always of random (a baseline) and svd (for its ratings)."""
+    declared = {"random": {}, **train.models}
+    declared.setdefault("svd", {})
+    return {name: parse(name, _with_seed(name, entry, seed)) for name, entry in declared.items()}
+
+
+def check(train: Train) -> None:
+    """Check everything about `train.models` that does not depend on data.
+
+    Raises
+    ------
+    UserError
+        If a model or hyper-parameter does not exist, a value is out of range, a search space is invalid (see `parse`),
+        or the baseline popularity is missing.
+    """
+    if "random" in train.models:
+        raise UserError("params.yaml: train.models.random: this baseline is always fitted. Remove it.")
+    if "popularity" not in train.models:
+        raise UserError("params.yaml: train.models lacks popularity, which every other model is compared with.")
+    search_spaces(train, seed=0)
+
+
+def _with_seed(name: str, declared: dict[str, Any], seed: int) -> dict[str, Any]:
+    has_seed = name in models.MODELS and "seed" in models.MODELS[name].hyperparameter_names()
+    return {**declared, "seed": seed} if has_seed else declared
 
 
 def parse(model: str, declared: dict[str, Any]) -> Space:

@@ -14,17 +14,16 @@ import polars as pl
 
 from recomart_lib import models
 from recomart_lib.core import parallel
-from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import PROTOCOLS
 from recomart_lib.metrics import by_model
 from recomart_lib.metrics import ranking as metrics_ranking
 from recomart_lib.models import top_k
 from recomart_lib.models.base import TrainData
 from recomart_lib.prepare import splits
-from recomart_lib.train import optuna_search, search_space
+from recomart_lib.train import optuna_search
 from recomart_lib.train.model_lists import lists
 from recomart_lib.train.optuna_search import Search
-from recomart_lib.train.search_space import Space
+from recomart_lib.train.search_space import Space, search_spaces
 from recomart_lib.train.settings import Train
 from recomart_lib.train.train_data import Tables
 
@@ -42,34 +41,6 @@ LOG = {
     "value": pl.Float64,
 }
 IMPORTANCE = {"model": pl.String, "parameter": pl.String, "share": pl.Float64}
-
-
-def search_spaces(train: Train, seed: int) -> dict[str, Space]:
-    """Model -> search space: of `train.models`, and always of random (a baseline) and svd (for its ratings)."""
-    declared = {"random": {}, **train.models}
-    declared.setdefault("svd", {})
-    return {name: search_space.parse(name, _with_seed(name, entry, seed)) for name, entry in declared.items()}
-
-
-def check(train: Train) -> None:
-    """Check everything about `train.models` that does not depend on data.
-
-    Raises
-    ------
-    UserError
-        If a model or hyper-parameter does not exist, a value is out of range, a search space is invalid (see
-        `search_space.parse`), or the baseline popularity is missing.
-    """
-    if "random" in train.models:
-        raise UserError("params.yaml: train.models.random: this baseline is always fitted. Remove it.")
-    if "popularity" not in train.models:
-        raise UserError("params.yaml: train.models lacks popularity, which every other model is compared with.")
-    search_spaces(train, seed=0)
-
-
-def _with_seed(name: str, declared: dict[str, Any], seed: int) -> dict[str, Any]:
-    has_seed = name in models.MODELS and "seed" in models.MODELS[name].hyperparameter_names()
-    return {**declared, "seed": seed} if has_seed else declared
 
 
 def searches(train: Train, data: TrainData, window: Tables, seed: int) -> list[Search]:

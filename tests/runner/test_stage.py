@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 from filelock import FileLock
 
-from recomart.runner import stage
+from recomart.runner import checks, execution, notebook_html, stage
 from recomart.runner.signals import Stopped
 from recomart.runner.stage_timer import StageTimer
 from recomart_lib.core import project_lock
@@ -137,7 +137,7 @@ def test_an_error_with_a_secret_is_nowhere_with_it(project, monkeypatch):
 def test_a_parameters_cell_that_is_no_list_of_values_is_one_sentence(source):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, metadata={"tags": ["parameters"]})])
     with pytest.raises(UserError, match="must assign one plain value to one name"):
-        stage.declared_parameters(notebook)
+        checks.declared_parameters(notebook)
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_the_last_report(project, monkeypatch):
@@ -148,7 +148,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_last_report(project, monkeyp
         raise OSError(28, "No space left on device", output)
 
     monkeypatch.setattr("papermill.execute_notebook", execute_notebook)
-    monkeypatch.setattr(stage, "check", lambda *_: {})
+    monkeypatch.setattr(checks, "check", lambda *_: {})
     for suffix in ("html", "ipynb"):
         (project / "reports").mkdir(exist_ok=True)
         (project / f"reports/04_prepare.{suffix}").write_text("the last report")
@@ -172,7 +172,7 @@ def test_a_sidecar_that_cannot_be_written_does_not_hide_the_error(project, caplo
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
 def test_a_signal_during_the_checks_is_on_the_report_and_on_the_index(project, monkeypatch, name):
-    monkeypatch.setattr(stage, "check", lambda *_: signal.raise_signal(getattr(signal, name)))
+    monkeypatch.setattr(checks, "check", lambda *_: signal.raise_signal(getattr(signal, name)))
     with pytest.raises(Stopped, match=f"stopped by the signal {name}"):
         stage.run("04_prepare")
     facts = json.loads((project / "reports/sidecars/04_prepare.json").read_text())
@@ -183,16 +183,16 @@ def test_a_signal_during_the_checks_is_on_the_report_and_on_the_index(project, m
 
 def test_a_signal_while_the_report_is_written_is_reported_too(project, monkeypatch):
     notebook = nbformat.read(project / "notebooks/04_prepare.ipynb", as_version=4)
-    render = stage.notebook_html.render
+    render = notebook_html.render
 
     def rendered(*arguments: object) -> str:
-        monkeypatch.setattr(stage.notebook_html, "render", render)
+        monkeypatch.setattr(notebook_html, "render", render)
         signal.raise_signal(signal.SIGTERM)
         return render(*arguments)
 
-    monkeypatch.setattr(stage, "check", lambda *_: {})
-    monkeypatch.setattr(stage.execution, "execute", lambda *_: stage.execution.Execution(notebook, None, None))
-    monkeypatch.setattr(stage.notebook_html, "render", rendered)
+    monkeypatch.setattr(checks, "check", lambda *_: {})
+    monkeypatch.setattr(execution.Executor, "execute", lambda *_: execution.Execution(notebook, None, None))
+    monkeypatch.setattr(notebook_html, "render", rendered)
     with pytest.raises(Stopped):
         stage.run("04_prepare")
     assert "stopped by the signal SIGTERM" in (project / "reports/04_prepare.html").read_text()
@@ -202,12 +202,12 @@ def test_a_signal_while_the_report_is_written_is_reported_too(project, monkeypat
 def test_a_stage_that_was_stopped_in_its_notebook_names_its_section(project, monkeypatch):
     notebook = nbformat.read(project / "notebooks/04_prepare.ipynb", as_version=4)
 
-    def execute(name: str, _: object, __: object, timer: StageTimer) -> stage.execution.Execution:
+    def execute(_: object, __: object, ___: object, timer: StageTimer) -> execution.Execution:
         timer.start("sections", "Where is the cut?")
-        return stage.execution.Execution(notebook, "stopped by the signal SIGINT", Stopped("", 130))
+        return execution.Execution(notebook, "stopped by the signal SIGINT", Stopped("", 130))
 
-    monkeypatch.setattr(stage, "check", lambda *_: {})
-    monkeypatch.setattr(stage.execution, "execute", execute)
+    monkeypatch.setattr(checks, "check", lambda *_: {})
+    monkeypatch.setattr(execution.Executor, "execute", execute)
     with pytest.raises(Stopped, match=r"section 'Where is the cut\?': stopped by the signal SIGINT") as error:
         stage.run("04_prepare")
     assert error.value.status == 130

@@ -21,7 +21,7 @@ from recomart_lib.models import MODELS
 from recomart_lib.models.base import TrainData
 from recomart_lib.prepare import cleaning, splits
 from recomart_lib.prepare.settings import Prepare
-from recomart_lib.train import model_lists, optuna_search, selection, train_data
+from recomart_lib.train import model_lists, optuna_search, search_space, selection, train_data
 from recomart_lib.train.settings import Train
 
 CUT = datetime(2025, 1, 31, tzinfo=UTC)
@@ -85,13 +85,13 @@ def tune(file: Path, with_holdout: bool = True, **train: object) -> tuple[pl.Dat
 
 
 def test_every_model_with_a_seed_gets_it():
-    spaces = selection.search_spaces(Train(models=DELIVERED), seed=7)
+    spaces = search_space.search_spaces(Train(models=DELIVERED), seed=7)
     with_seed = {name for name in spaces if "seed" in MODELS[name].hyperparameter_names()}
     assert {name for name, space in spaces.items() if space.fixed.get("seed") == 7} == with_seed
 
 
 def test_svd_and_random_are_always_fitted():
-    spaces = selection.search_spaces(Train(models={"als": {}, "ease": {"reg": [1, 2]}}), seed=7)
+    spaces = search_space.search_spaces(Train(models={"als": {}, "ease": {"reg": [1, 2]}}), seed=7)
     assert spaces["als"].fixed == spaces["random"].fixed == {"seed": 7}
     assert spaces["ease"].free == {"reg": [1, 2]}
     assert spaces["svd"].fixed == {"seed": 7}  # not in train.models: the defaults of the model
@@ -184,7 +184,7 @@ def test_without_evaluated_users_scores_are_null_and_the_defaults_stay(tmp_path)
 )
 def test_wrong_models_are_reported_without_data(models, complaint):
     with pytest.raises(UserError, match=complaint):
-        selection.check(Train(models=models))
+        search_space.check(Train(models=models))
 
 
 def log(*rows: tuple[str, int, str, str, float | None]) -> pl.DataFrame:

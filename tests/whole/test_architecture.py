@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from recomart.project import dvc_graph, params
-from recomart.runner import stage
+from recomart.runner import checks, notebook_file, stage
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = list(stage.STAGES)
@@ -182,7 +182,7 @@ REST_PARTS = ("rest_session", "rest_answers", "rest_response", "rest_paging")
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [
-        ("papermill", {"recomart.runner.execution"}),
+        ("papermill", {"recomart.runner.engine"}),
         ("concurrent_log_handler", {"recomart.project.logs"}),
         ("feast", {f"recomart_lib.features.{name}" for name in ("feature_store", "registry_code")}),
         ("lightgbm", {"recomart_lib.models.boosted_trees"}),
@@ -274,8 +274,8 @@ class TestNotebookAnatomy:
 
     def test_starts_with_number_title_and_question(self, name, notebook):
         number, word = name.split("_")
-        assert stage.title_of(notebook) == f"{number} {word.capitalize()}"
-        assert stage.question_of(notebook).endswith("?")
+        assert notebook_file.title_of(notebook) == f"{number} {word.capitalize()}"
+        assert notebook_file.question_of(notebook).endswith("?")
 
     def test_is_stripped(self, name, notebook):
         for cell in notebook.cells:
@@ -312,7 +312,7 @@ class TestNotebookAnatomy:
         ]
 
     def test_parameters_equal_the_typed_defaults_and_params_yaml(self, name, notebook):
-        declared = stage.declared_parameters(notebook)
+        declared = checks.declared_parameters(notebook)
         defaults = {**params.Base().model_dump(), **params.Params().section(stage.STAGES[name]).model_dump()}
         assert declared == {key: defaults[key] for key in declared}
         assert set(params.Params().section(stage.STAGES[name]).model_dump()) <= set(declared)
@@ -324,7 +324,7 @@ class TestNotebookAnatomy:
         used = {node.id for node in loaded if isinstance(node.ctx, ast.Load)}
         if re.search(r"^settings = \w+\.of\(vars\(\)\)$", code, re.M):
             used |= set(params.Params().section(stage.STAGES[name]).model_dump())
-        assert set(stage.declared_parameters(notebook)) <= used
+        assert set(checks.declared_parameters(notebook)) <= used
 
     def test_dvc_tracks_what_the_notebook_imports(self, name, notebook):
         needed = {folder(module) for module in closure(code_of(name)) if module.count(".")}
@@ -340,10 +340,10 @@ class TestNotebookAnatomy:
         outs = [out if isinstance(out, str) else next(iter(out)) for out in entry["outs"]]
         assert {f"reports/{name}.ipynb", f"reports/{name}.html", f"reports/sidecars/{name}.json"} <= set(outs)
         assert entry["cmd"] == f"recomart stage {name}"
-        assert entry["desc"] == stage.question_of(notebook)
+        assert entry["desc"] == notebook_file.question_of(notebook)
         tracked = {p for p in entry["params"] if isinstance(p, str)}
         assert stage.STAGES[name] in tracked
-        base = {f"base.{key}" for key in params.Base().model_dump() if key in stage.declared_parameters(notebook)}
+        base = {f"base.{key}" for key in params.Base().model_dump() if key in checks.declared_parameters(notebook)}
         assert base == {p for p in tracked if p.startswith("base")}
 
 
