@@ -19,6 +19,11 @@ def read(*parts: Path | str) -> pl.DataFrame:
     return pl.read_parquet(_existing(*parts), glob=False)
 
 
+def scan(*parts: Path | str) -> pl.LazyFrame:
+    """A table that an earlier stage wrote, to read only some of its rows or columns."""
+    return pl.scan_parquet(_existing(*parts), glob=False)
+
+
 def write(table: pl.DataFrame, *parts: Path | str) -> None:
     """Write a table as Parquet; the caller sorts its rows."""
     parquet.write(table, paths.place(Path(*parts)))

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from recomart_lib.metrics import beyond_accuracy, by_model, intervals
@@ -156,17 +157,18 @@ def catalogue_use(
     """
     popularity = interactions.group_by("item_id").agg(users=(pl.col("n_relevant") > 0).sum()).sort("item_id")
     percentile_of = popularity.select("item_id", percentile=(pl.col("users").rank("average") - 0.5) / pl.len())
-    top = lists.filter(pl.col("rank") <= k).sort("model")
-    parts = [(name, part) for (name,), part in top.group_by("model", maintain_order=True)]
+    top = lists.filter(pl.col("rank") <= k).select(pl.col("model").cast(pl.String), "user_id", "item_id")
+    shown = pl.concat([top, relevant.select(pl.lit(HOLDOUT).alias("model"), "user_id", "item_id")])
+    percentiles = shown.join(percentile_of, on="item_id").sort("model", "user_id", "item_id")
+    means = percentiles.group_by("model", "user_id", maintain_order=True).agg(pl.col("percentile").mean())
+    means_of = {name: part["percentile"].to_numpy() for (name,), part in means.group_by("model", maintain_order=True)}
+    times_of = dict(shown.group_by("model", "item_id").len().group_by("model"))
     rows = []
-    for name, part in [*parts, (HOLDOUT, relevant)]:
-        percentiles = (
-            part.join(percentile_of, on="item_id").sort("user_id", "item_id").group_by("user_id", maintain_order=True)
-        )
-        means = percentiles.agg(pl.col("percentile").mean()).get_column("percentile").to_numpy()
-        low, high = intervals.bootstrap_ci(means, n_bootstrap, seed)
-        times = part.group_by("item_id").len().get_column("len").to_numpy()
-        mean = float(means.mean()) if means.size else None
+    for name in [*top.get_column("model").unique().sort(), HOLDOUT]:
+        of_users = means_of.get(name, np.empty(0))
+        low, high = intervals.bootstrap_ci(of_users, n_bootstrap, seed)
+        times = times_of[name,].get_column("len").to_numpy() if (name,) in times_of else np.empty(0)
+        mean = float(of_users.mean()) if of_users.size else None
         rows.append(
             (name, mean, [low, high], len(times) / popularity.height, beyond_accuracy.gini(times, popularity.height))
         )

@@ -13,9 +13,8 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from recomart_lib.core import parallel
 from recomart_lib.metrics import beyond_accuracy, ranking
-from recomart_lib.metrics.by_model import lists_of, per_user
+from recomart_lib.metrics.by_model import models_of, per_user
 from recomart_lib.metrics.intervals import bootstrap_ci
 
 WITH_INTERVAL = ("ndcg", "precision", "recall")
@@ -29,6 +28,7 @@ def evaluate(
     ks: Sequence[int],
     n_bootstrap: int,
     seed: int,
+    users: pl.DataFrame | None = None,
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Compute all metrics: protocol -> model -> metric -> value.
 
@@ -37,6 +37,8 @@ def evaluate(
     train_pairs
         One row per pair before the cut (user_id, item_id, and optionally n_relevant). Its items are the catalogue;
         novelty and diversity use its relevant pairs.
+    users
+        `by_model.per_user` of these lists and lengths, where it has been computed already.
 
     Returns
     -------
@@ -45,17 +47,16 @@ def evaluate(
         [low, high] for ndcg, precision and recall (95 % bootstrap; all models use the same resamples). Undefined values
         are None. A protocol without users to evaluate is empty.
     """
-    table = per_user(recommendations, relevant, ks)
-    catalogue, groups = _Catalogue(train_pairs), dict(table.group_by("protocol", "model", maintain_order=True))
-
-    def evaluate_group(group: tuple[str, str]) -> dict[str, Any]:
-        lists = lists_of(recommendations, *group)
-        return _summary(groups[group], ks, n_bootstrap, seed) | catalogue.beyond_accuracy(lists, ks)
-
-    scores: dict[str, dict[str, dict[str, Any]]] = {protocol: {} for protocol in relevant}
-    results = parallel.thread_map(evaluate_group, groups, "evaluating lists", "model")
-    for (protocol, model), values in zip(groups, results, strict=True):
-        scores[protocol][model] = values
+    table = per_user(recommendations, relevant, ks) if users is None else users
+    catalogue = _Catalogue(train_pairs, recommendations)
+    scores: dict[str, dict[str, dict[str, Any]]] = {}
+    for protocol in relevant:
+        rows = table.filter(pl.col("protocol") == protocol)
+        summaries = _summaries(rows, ks, n_bootstrap, seed)
+        beyond = (
+            catalogue.beyond_accuracy(recommendations.filter(pl.col("protocol") == protocol), ks) if summaries else {}
+        )
+        scores[protocol] = {model: values | beyond[model] for model, values in summaries.items()}
     return scores
 
 
@@ -83,37 +84,71 @@ def by_length(recommendations: pl.DataFrame, relevant: pl.DataFrame, ks: Sequenc
 class _Catalogue:
     """The catalogue and the relevant pairs before the cut, for metrics beyond accuracy."""
 
-    def __init__(self, train_pairs: pl.DataFrame) -> None:
-        self.items = train_pairs.select(pl.col("item_id").unique().sort()).with_row_index("col")
+    def __init__(self, train_pairs: pl.DataFrame, recommendations: pl.DataFrame) -> None:
+        catalogue = train_pairs.get_column("item_id").unique().sort()
+        other = recommendations.get_column("item_id").unique().sort()
+        items = pl.concat([catalogue, other.filter(~other.is_in(catalogue.implode()))])
+        self.n_items, self.items = len(catalogue), pl.DataFrame({"item_id": items}).with_row_index("item")
         is_relevant = pl.col("n_relevant") > 0 if "n_relevant" in train_pairs.columns else pl.lit(True)
-        self.relevant = train_pairs.filter(is_relevant).select("user_id", "item_id").unique()
-        self.matrix = self.binary(self.relevant)
+        relevant = train_pairs.filter(is_relevant).select("user_id", "item_id").unique()
+        users = relevant.select(pl.col("user_id").unique().sort()).with_row_index("row")
+        pairs = relevant.join(users, on="user_id").join(self.items, on="item_id")
+        where = (pairs["row"].to_numpy(), pairs["item"].to_numpy())
+        self.matrix = sparse.csr_matrix((np.ones(pairs.height), where), shape=(users.height, len(items)))
+        self.bits = beyond_accuracy.information(np.bincount(where[1], minlength=len(items)), users.height)
 
-    def binary(self, pairs: pl.DataFrame) -> sparse.csr_matrix:
-        """(n users of `pairs`, n_items), 1 for each pair; items outside the catalogue are left out."""
-        users = pairs.select(pl.col("user_id").unique().sort()).with_row_index("row")
-        indexed = pairs.join(users, on="user_id").join(self.items, on="item_id")
-        where = (indexed["row"].to_numpy(), indexed["col"].to_numpy())
-        return sparse.csr_matrix((np.ones(indexed.height), where), shape=(users.height, self.items.height))
-
-    def beyond_accuracy(self, lists: pl.DataFrame, ks: Sequence[int]) -> dict[str, float | None]:
-        """Coverage, novelty and diversity of one model's lists."""
-        result = {}
-        for k in ks:
-            top = lists.filter(pl.col("rank") <= k)
-            result[f"coverage@{k}"] = beyond_accuracy.coverage(top, self.items.height)
-            result[f"novelty@{k}"] = _finite(beyond_accuracy.novelty(top, self.relevant))
-            result[f"diversity@{k}"] = _finite(beyond_accuracy.diversity(self.binary(top), self.matrix))
+    def beyond_accuracy(self, lists: pl.DataFrame, ks: Sequence[int]) -> dict[str, dict[str, float | None]]:
+        """Model -> coverage, novelty and diversity of its lists, all under one protocol."""
+        names = models_of(lists)
+        items = self.ranked(lists.join(names, on="model"))
+        cosines = beyond_accuracy.cosines_to_earlier(items, self.matrix)
+        result, n_lists = {}, len(items) // max(names.height, 1)
+        for number, name in enumerate(names.get_column("model").cast(pl.String)):
+            part = slice(number * n_lists, (number + 1) * n_lists)
+            metrics = {
+                "coverage": beyond_accuracy.coverage(items[part], self.n_items),
+                "novelty": beyond_accuracy.novelty(items[part], self.bits),
+                "diversity": beyond_accuracy.diversity(items[part], cosines[part]),
+            }
+            longest = items.shape[1]
+            result[name] = {
+                f"{metric}@{k}": _finite(float(values[min(k, longest) - 1]))
+                for k in ks
+                for metric, values in metrics.items()
+            }
         return result
 
+    def ranked(self, lists: pl.DataFrame) -> np.ndarray:
+        """The lists as an array (see `beyond_accuracy`): those of group 0, then those of group 1, ...
 
-def _summary(rows: pl.DataFrame, ks: Sequence[int], n_bootstrap: int, seed: int) -> dict[str, Any]:
-    """Means and intervals of one model under one protocol."""
-    means = {f"{name}@{k}": rows[f"{name}@{k}"].to_numpy().mean() for k in ks for name in ranking.NAMES}
-    columns = [f"{name}@{k}" for k in ks for name in WITH_INTERVAL]
-    low, high = bootstrap_ci(rows.select(columns).to_numpy(), n_bootstrap, seed)
-    intervals = {f"{name}_ci": [float(low[i]), float(high[i])] for i, name in enumerate(columns)}
-    return {name: float(mean) for name, mean in means.items()} | intervals
+        A user without a list in a group has an empty one there.
+        """
+        users = lists.select(pl.col("user_id").unique().sort()).with_row_index("user")
+        rows = lists.join(users, on="user_id").join(self.items, on="item_id").select("group", "user", "rank", "item")
+        n_lists, longest = (rows["group"].max() + 1) * users.height, rows["rank"].max()
+        items = np.full((n_lists, longest), beyond_accuracy.NO_ITEM, dtype=np.int32)
+        row = rows["group"].to_numpy().astype(np.int64) * users.height + rows["user"].to_numpy()
+        items[row, rows["rank"].to_numpy() - 1] = rows["item"].to_numpy()
+        return items
+
+
+def _summaries(rows: pl.DataFrame, ks: Sequence[int], n_bootstrap: int, seed: int) -> dict[str, dict[str, Any]]:
+    """Model -> means and intervals under one protocol; all models have the same users, in the same order."""
+    models = rows.get_column("model").unique(maintain_order=True).to_list()
+    if not models or not rows.height:
+        return {}
+    shape = (len(models), rows.height // len(models))
+    means = {
+        f"{name}@{k}": rows[f"{name}@{k}"].to_numpy().reshape(shape).mean(axis=1) for k in ks for name in ranking.NAMES
+    }
+    with_interval = [f"{name}@{k}" for k in ks for name in WITH_INTERVAL]
+    columns = np.concatenate([rows[name].to_numpy().reshape(shape) for name in with_interval]).T
+    low, high = (end.reshape(len(with_interval), len(models)) for end in bootstrap_ci(columns, n_bootstrap, seed))
+    return {
+        model: {name: float(values[i]) for name, values in means.items()}
+        | {f"{name}_ci": [float(low[j, i]), float(high[j, i])] for j, name in enumerate(with_interval)}
+        for i, model in enumerate(models)
+    }
 
 
 def _finite(value: float) -> float | None:

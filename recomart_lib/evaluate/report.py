@@ -27,12 +27,15 @@ class Inputs:
 
     Attributes
     ----------
-    lists, predictions, backtest, splits, probabilities
-        data/models: recommendations, predictions, backtest, splits and calibration (.parquet).
+    lists
+        data/models/recommendations.parquet, without the scores. The ids, here and in the next three, are Enums, which
+        sort like the strings: the lists of all models fit in a fraction of the memory.
     interactions, holdout
         data/prepared/test: pairs before the cut, and pairs with a relevant event in the test window.
     user_features
         One row per user: features as of the cut.
+    predictions, backtest, splits, probabilities
+        data/models: predictions, backtest, splits and calibration (.parquet).
     split_metadata
         reports/metrics/data.json.
     chosen
@@ -40,29 +43,34 @@ class Inputs:
     """
 
     lists: pl.DataFrame
+    interactions: pl.DataFrame
+    holdout: pl.DataFrame
+    user_features: pl.DataFrame
     predictions: pl.DataFrame
     backtest: pl.DataFrame
     splits: pl.DataFrame
     probabilities: pl.DataFrame
-    interactions: pl.DataFrame
-    holdout: pl.DataFrame
-    user_features: pl.DataFrame
     split_metadata: dict[str, Any]
     chosen: dict[str, str]
 
     @classmethod
     def read(cls) -> Inputs:
         """Read the inputs from the current project."""
-        names = ("recommendations", "predictions", "backtest", "splits", "calibration")
         metadata = tables.read_json(paths.METRICS, "data.json")
-        features = tables.read(paths.FEATURES, "user.parquet")
-        return cls(
-            *tables.read_all(paths.MODELS, *names).values(),
-            *tables.read_all(paths.PREPARED / "test", "interactions", "holdout").values(),
-            features.filter(pl.col("event_timestamp") == datetime.fromisoformat(metadata["cut"])),
-            metadata,
-            tables.read_json(paths.METRICS, "tuning.json")["chosen"],
-        )
+        lists = tables.scan(paths.MODELS, "recommendations.parquet").drop("score")
+        pairs = [tables.scan(paths.PREPARED, "test", f"{name}.parquet") for name in ("interactions", "holdout")]
+        is_current = pl.col("event_timestamp") == datetime.fromisoformat(metadata["cut"])
+        features = tables.scan(paths.FEATURES, "user.parquet").filter(is_current)
+        dtypes = {
+            "user_id": _enum("user_id", lists, *pairs, features),
+            "item_id": _enum("item_id", lists, *pairs),
+            "model": _enum("model", lists),
+            "protocol": _enum("protocol", lists),
+        }
+        compact = [_with_dtypes(table, dtypes) for table in (lists, *pairs, features)]
+        others = tables.read_all(paths.MODELS, "predictions", "backtest", "splits", "calibration")
+        chosen = tables.read_json(paths.METRICS, "tuning.json")["chosen"]
+        return cls(*compact, *others.values(), metadata, chosen)
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """The main tables by name, to show their sizes."""
@@ -85,6 +93,17 @@ class Inputs:
         return self.lists.filter(pl.col("protocol") == "novel").join(had, on=["user_id", "item_id"], how="semi")
 
 
+def _enum(column: str, *parts: pl.LazyFrame) -> pl.Enum:
+    """The distinct values of a column, sorted, as a type: a number of one to four bytes takes the place of a string."""
+    values = pl.concat([part.select(pl.col(column).unique()).collect(engine="streaming") for part in parts])
+    return pl.Enum(values.get_column(column).drop_nulls().unique().sort())
+
+
+def _with_dtypes(table: pl.LazyFrame, dtypes: dict[str, pl.Enum]) -> pl.DataFrame:
+    names = dtypes.keys() & set(table.collect_schema().names())
+    return table.with_columns(pl.col(name).cast(dtypes[name]) for name in names).collect(engine="streaming")
+
+
 @dataclass(frozen=True)
 class Report:
     """Results of stage 07, each computed when it is first used."""
@@ -104,7 +123,7 @@ class Report:
         """Protocol -> model -> metric -> value: see `evaluation.evaluate`."""
         data, settings = self.inputs, self.settings
         return evaluation.evaluate(
-            data.lists, data.relevant, data.interactions, settings.ks, settings.n_bootstrap, self.seed
+            data.lists, data.relevant, data.interactions, settings.ks, settings.n_bootstrap, self.seed, self.users
         )
 
     @cached_property
@@ -158,10 +177,15 @@ class Report:
     def by_week(self) -> pl.DataFrame:
         """Means with intervals per week of the test window: the chosen model and two baselines, protocol *all*."""
         metadata = self.inputs.split_metadata
-        events = tables.read(paths.PREPARED, "events.parquet")
-        relevant_events = events.filter(pl.col("event_type").is_in(metadata["relevant_events"]))
-        purchases = relevant_events.join(self.inputs.relevant["all"], on=["user_id", "item_id"], how="semi")
         start, end = (datetime.fromisoformat(metadata[name]) for name in ("cut", "end"))
+        inside = pl.col("timestamp").is_between(start, end, closed="left")
+        events = tables.scan(paths.PREPARED, "events.parquet").filter(
+            inside, pl.col("event_type").is_in(metadata["relevant_events"])
+        )
+        relevant = self.inputs.relevant["all"]
+        strings = relevant.select(pl.col("user_id", "item_id").cast(pl.String))
+        purchases = events.select("user_id", "item_id", "timestamp").collect()
+        purchases = purchases.join(strings, on=["user_id", "item_id"], how="semi").cast(relevant.schema)
         lists = self._lists_of("own_history", BASELINE)
         weekly = diagnostics.by_week(lists, "all", purchases, start, end, [10])
         return self._summary(weekly, ["week", "days", "model"], [METRIC, "hit_rate@10"])
@@ -291,7 +315,8 @@ class Report:
         with files.complete(paths.place(paths.METRICS, "by_k.csv")) as unfinished:
             self.by_length.select("model", "k", "ndcg").write_csv(unfinished)
         metrics = [f"{name}@10" for name in evaluation.WITH_INTERVAL]
-        tables.write(self.users.select("protocol", "model", "user_id", *metrics), paths.EVALUATION, "per_user.parquet")
+        per_user = self.users.select("protocol", "model", pl.col("user_id").cast(pl.String), *metrics)
+        tables.write(per_user, paths.EVALUATION, "per_user.parquet")
 
 
 def headline(scores: dict[str, dict[str, dict[str, Any]]], chosen: dict[str, str]) -> dict[str, Any]:

@@ -1,15 +1,26 @@
-"""Beyond accuracy: coverage, Gini index, novelty, diversity."""
+"""Beyond accuracy: coverage, Gini index, novelty, diversity.
+
+`items` are lists as an array (n_lists, longest): the index of the item on each place, `NO_ITEM` where a list is
+shorter. Results are arrays (longest,): the metric of the first place, the first two places, ...
+"""
 
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 from scipy import sparse
 
+NO_ITEM = -1
+GRAM_ENTRIES = 10_000_000  # of the matrix of cosines that are in memory at once: 120 MB, or one row if that is more
+LISTS = 50_000  # whose cosines are looked up at once
 
-def coverage(recommendations: pl.DataFrame, n_items: int) -> float:
+
+def coverage(items: np.ndarray, n_items: int) -> np.ndarray:
     """Distinct items shown / items in the catalogue; 0 for no lists."""
-    return recommendations["item_id"].n_unique() / n_items
+    longest = items.shape[1]
+    first = np.full(max(n_items, items.max(initial=NO_ITEM) + 1), longest)  # the best place of each item
+    for place in reversed(range(longest)):
+        first[items[items[:, place] != NO_ITEM, place]] = place
+    return np.cumsum(np.bincount(first, minlength=longest)[:longest]) / n_items
 
 
 def gini(times: np.ndarray, n: int) -> float:
@@ -32,50 +43,82 @@ def gini(times: np.ndarray, n: int) -> float:
     return float(((2 * place - n - 1) * used).sum() / (n * used.sum())) if used.sum() else float("nan")
 
 
-def novelty(recommendations: pl.DataFrame, train_pairs: pl.DataFrame) -> float:
-    """Mean over recommendations of -log2(share of train users who have the item), in bits; NaN for no lists.
+def information(times: np.ndarray, n_users: int) -> np.ndarray:
+    """-log2(share of train users who have the item), in bits (n_items,); `times` (n_items,) counts these users.
 
-    `train_pairs` has one row per distinct pair (user_id, item_id); its users are the train users. An item
-    without users counts as if one user had it: its novelty is large, but finite.
+    An item without users counts as if one user had it: its information is large, but finite.
+    """
+    return -np.log2(np.maximum(times, 1) / n_users)
+
+
+def novelty(items: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """Mean over recommendations of the `information` of the item, in bits; NaN for no lists.
 
     Source: Vargas and Castells, Rank and relevance in novelty and diversity metrics, RecSys 2011.
     """
-    had = train_pairs.group_by("item_id").agg(n=pl.len())
-    shown = recommendations.group_by("item_id").agg(times=pl.len()).join(had, on="item_id", how="left").sort("item_id")
-    if not shown.height:
-        return float("nan")
-    share = shown["n"].fill_null(1).to_numpy() / train_pairs["user_id"].n_unique()
-    return float(np.average(-np.log2(share), weights=shown["times"].to_numpy()))
+    shown = items != NO_ITEM
+    total, n = np.where(shown, bits[items], 0).sum(axis=0).cumsum(), shown.sum(axis=0).cumsum()
+    return np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
 
 
-def diversity(shown: sparse.csr_matrix, user_items: sparse.csr_matrix, block: int = 1_024) -> float:
-    """1 - mean over lists of the mean pairwise cosine of their items' user vectors; NaN where no list has two items.
-
-    Items without users have cosine 0 to all others. For unit vectors u_i, sum of all cosines = |sum u_i|^2: no
-    item-item matrix is needed, and memory is bounded by block x n_users.
+def diversity(items: np.ndarray, cosines: np.ndarray) -> np.ndarray:
+    """1 - mean over lists of the mean pairwise cosine of their items; NaN where no list has two items.
 
     Parameters
     ----------
-    shown
-        (n_lists, n_items), binary: the items of each list.
-    user_items
-        (n_users, n_items), binary: the training interactions.
+    cosines
+        Of these lists: see `cosines_to_earlier`.
 
     Source: Ziegler et al., Improving recommendation lists through topic diversification, WWW 2005.
     """
-    length = np.asarray(shown.sum(axis=1)).ravel()
-    lists, length = shown[length > 1], length[length > 1]
-    if not length.size:
-        return float("nan")
-    norm = np.sqrt(np.asarray(user_items.multiply(user_items).sum(axis=0)).ravel())
-    unit = (user_items @ sparse.diags_array(1 / np.where(norm > 0, norm, 1))).T.tocsr()  # (n_items, n_users)
-    sums = [_squared_norms(lists[start : start + block] @ unit) for start in range(0, len(length), block)]
-    self_similarity = lists @ (norm > 0).astype(np.float64)  # the cosine of every item with itself
-    cosine = (np.concatenate(sums) - self_similarity) / (length * (length - 1))
-    return float(1 - cosine.mean())
+    length = (items != NO_ITEM).cumsum(axis=1)
+    n_pairs = length * (length - 1) / 2
+    means = np.divide(cosines.cumsum(axis=1), n_pairs, out=np.zeros(items.shape), where=n_pairs > 0)
+    n_lists = (n_pairs > 0).sum(axis=0)
+    return 1 - np.divide(means.sum(axis=0), n_lists, out=np.full(items.shape[1], np.nan), where=n_lists > 0)
 
 
-def _squared_norms(rows: sparse.csr_matrix) -> np.ndarray:
-    """|row|^2 of a matrix that is not needed afterwards: `power` would spend most of the time sorting its indices."""
-    rows.data **= 2
-    return np.asarray(rows.sum(axis=1)).ravel()
+def cosines_to_earlier(items: np.ndarray, user_items: sparse.csr_matrix) -> np.ndarray:
+    """For every place of every list, the sum of the cosines of its item and all items before it: (n_lists, longest).
+
+    The cosine of two items is that of their users' vectors; 0 for an item without users. Cosines are computed once per
+    pair of items, in blocks of items bounded by `GRAM_ENTRIES`, and looked up for all lists: the cost grows with the
+    pairs of items that users have in common, and with the lists, but not with both.
+
+    Parameters
+    ----------
+    items
+        Lists of any number of models; items are columns of `user_items`.
+    user_items
+        (n_users, n_items), binary: the training interactions.
+    """
+    norm = np.sqrt(np.asarray(user_items.sum(axis=0)).ravel())
+    unit = sparse.csr_matrix(user_items @ sparse.diags_array(1 / np.where(norm > 0, norm, 1)))
+    by_item = unit.T.tocsr()
+    result = np.zeros(items.shape)
+    for first, last in _item_blocks(user_items):
+        gram = sparse.csr_matrix(by_item[first:last] @ unit)
+        gram.sort_indices()  # then SciPy finds an entry by bisection
+        for start in range(0, len(items), LISTS):
+            part = slice(start, start + LISTS)
+            _add_cosines(result[part], items[part], gram, first)
+    return result
+
+
+def _item_blocks(user_items: sparse.csr_matrix) -> list[tuple[int, int]]:
+    """Ranges of items whose rows of the Gram matrix have at most about `GRAM_ENTRIES` entries."""
+    pairs = np.asarray(user_items.T @ np.diff(user_items.indptr)).ravel()  # per item: an upper bound of the entries
+    block = np.cumsum(pairs) // GRAM_ENTRIES
+    starts = np.flatnonzero(np.diff(block, prepend=-1))
+    return list(zip(starts, [*starts[1:], len(pairs)], strict=True))
+
+
+def _add_cosines(result: np.ndarray, items: np.ndarray, gram: sparse.csr_matrix, first: int) -> None:
+    """Add to `result` the cosines of the items from `first` on, which are the rows of `gram`."""
+    rows, places = np.nonzero((items >= first) & (items < first + gram.shape[0]))
+    for earlier in range(items.shape[1] - 1):
+        later = (places > earlier) & (items[rows, earlier] != NO_ITEM)
+        row, place = rows[later], places[later]
+        if len(row):  # SciPy returns an empty matrix, not an empty array
+            cosines = gram[items[row, place] - first, items[row, earlier]]
+            result[row, place] += np.asarray(cosines).ravel()

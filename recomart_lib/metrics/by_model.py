@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import polars as pl
 
 from recomart_lib.metrics import ranking
@@ -12,25 +13,32 @@ from recomart_lib.metrics import ranking
 def per_user(recommendations: pl.DataFrame, relevant: Mapping[str, pl.DataFrame], ks: Sequence[int]) -> pl.DataFrame:
     """One row per protocol, model and evaluated user: protocol, model, and the columns of `ranking.per_user`.
 
-    Every model with a list in a protocol is evaluated on all users of the protocol; a missing list counts as zeros.
+    Every model with a list in a protocol is evaluated on all users of the protocol; a missing list counts as zeros. All
+    models of a protocol are evaluated in one pass: the users of the first model by name, those of the second, ...
     """
-    parts = []
-    for protocol, pairs in relevant.items():
-        for model, lists in lists_by_model(recommendations, protocol):
-            scores = ranking.per_user(lists, pairs, ks)
-            parts.append(scores.select(pl.lit(protocol).alias("protocol"), pl.lit(model).alias("model"), pl.all()))
+    parts = [_of_protocol(recommendations, protocol, pairs, ks) for protocol, pairs in relevant.items()]
     if not parts:
-        empty = ranking.per_user(recommendations.clear(), recommendations.select("user_id", "item_id").clear(), ks)
-        parts = [empty.select(protocol=pl.lit(""), model=pl.lit("")).clear().hstack(empty)]
+        nothing = recommendations.select("user_id", "item_id").clear()
+        parts = [_of_protocol(recommendations.clear(), "", nothing, ks)]
     return pl.concat(parts)
 
 
-def lists_by_model(recommendations: pl.DataFrame, protocol: str) -> list[tuple[str, pl.DataFrame]]:
-    """(model, its lists) of every model with lists in a protocol, by name."""
-    names = recommendations.filter(pl.col("protocol") == protocol)["model"].unique().sort()
-    return [(name, lists_of(recommendations, protocol, name)) for name in names]
+def _of_protocol(
+    recommendations: pl.DataFrame, protocol: str, relevant: pl.DataFrame, ks: Sequence[int]
+) -> pl.DataFrame:
+    lists = recommendations.filter(pl.col("protocol") == protocol)
+    models = models_of(lists)
+    scores = ranking.per_user_of_groups(lists.join(models, on="model"), relevant, ks, models.height)
+    group = np.repeat(np.arange(models.height), scores.height // max(models.height, 1))
+    names = models.get_column("model").cast(pl.String).gather(group)
+    return scores.select(pl.lit(protocol).alias("protocol"), names, pl.all())
 
 
-def lists_of(recommendations: pl.DataFrame, protocol: str, model: str) -> pl.DataFrame:
-    """The rows of one model in one protocol."""
-    return recommendations.filter(pl.col("protocol") == protocol, pl.col("model") == model)
+def models_of(lists: pl.DataFrame) -> pl.DataFrame:
+    """One row per model with a list, by name: model, and its number from 0, `group` (Int32)."""
+    names = lists.get_column("model").unique()
+    return (
+        pl.DataFrame({"model": names, "name": names.cast(pl.String)})
+        .sort("name")
+        .select("model", group=pl.int_range(pl.len(), dtype=pl.Int32))
+    )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 from threadpoolctl import threadpool_limits
 
 DRAWS_PER_BLOCK = 4_000_000  # draws in one block of the bootstrap: about 100 MB
+KEPT_DRAWS = 40_000_000  # of all blocks, up to which they are kept: 40 MB
 
 
 def bootstrap_ci(
@@ -38,15 +41,31 @@ def bootstrap_ci(
     if not n:
         empty = np.full(columns.shape[1], np.nan)
         return (empty, empty) if values.ndim == 2 else (float("nan"), float("nan"))
-    rng, means, step = np.random.default_rng(seed), [], max(1, DRAWS_PER_BLOCK // n)
-    for start in range(0, n_resamples, step):
-        size = min(step, n_resamples - start)
-        draws = rng.integers(0, n, size=(size, n)) + np.arange(size)[:, None] * n
-        times = np.bincount(draws.ravel(), minlength=size * n).reshape(size, n)  # how often each user was drawn
-        with threadpool_limits(1, "blas"):  # the last bits of a product depend on the number of threads
+    means = []
+    with threadpool_limits(1, "blas"):  # the last bits of a product depend on the number of threads
+        for times in _resamples(n, n_resamples, seed):
             means.append(times.astype(np.float64) @ columns / n)
     low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2], axis=0)
     return (low, high) if values.ndim == 2 else (float(low[0]), float(high[0]))
+
+
+def _resamples(n: int, n_resamples: int, seed: int) -> Iterable[np.ndarray]:
+    """Blocks of resamples (size, n): how often each user was drawn. The last few are kept: many groups are alike."""
+    return _kept(n, n_resamples, seed) if n * n_resamples <= KEPT_DRAWS else _drawn(n, n_resamples, seed)
+
+
+@lru_cache(maxsize=4)
+def _kept(n: int, n_resamples: int, seed: int) -> list[np.ndarray]:
+    return list(_drawn(n, n_resamples, seed))
+
+
+def _drawn(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
+    rng, step = np.random.default_rng(seed), max(1, DRAWS_PER_BLOCK // n)
+    for start in range(0, n_resamples, step):
+        size = min(step, n_resamples - start)
+        draws = rng.integers(0, n, size=(size, n)) + np.arange(size)[:, None] * n
+        times = np.bincount(draws.ravel(), minlength=size * n).reshape(size, n)
+        yield times.astype(np.uint8 if times.max() < 256 else np.uint32)
 
 
 def group_ci(values: np.ndarray, n_resamples: int, seed: int) -> tuple[float, float] | tuple[np.ndarray, np.ndarray]:
@@ -103,11 +122,10 @@ def paired_test(a: np.ndarray, b: np.ndarray) -> Paired:
         return Paired(mean, -np.inf, np.inf, 1.0, n)
     if np.ptp(difference) == 0:
         return Paired(mean, mean, mean, 1.0 if mean == 0 else 0.0, n)
-    from scipy import stats  # imports in most of a second: only if used
-
-    result = stats.ttest_1samp(difference, 0.0)
-    interval = result.confidence_interval(0.95)
-    return Paired(mean, float(interval.low), float(interval.high), float(result.pvalue), n)
+    error = float(difference.std(ddof=1)) / np.sqrt(n)
+    half = float(special.stdtrit(n - 1, 0.975)) * error
+    p_value = 2 * float(special.stdtr(n - 1, -abs(mean / error)))  # scipy.stats does the same, and imports in a second
+    return Paired(mean, mean - half, mean + half, p_value, n)
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

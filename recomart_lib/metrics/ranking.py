@@ -39,21 +39,36 @@ def per_user(recommendations: pl.DataFrame, relevant: pl.DataFrame, ks: Sequence
     ------
     Järvelin and Kekäläinen, Cumulated gain-based evaluation of IR techniques, 2002 (ndcg, binary gains).
     """
+    return per_user_of_groups(recommendations.with_columns(group=pl.lit(0, pl.Int32)), relevant, ks, 1)
+
+
+def per_user_of_groups(
+    recommendations: pl.DataFrame, relevant: pl.DataFrame, ks: Sequence[int], n_groups: int
+) -> pl.DataFrame:
+    """`per_user` for several groups of lists, such as those of models, in one pass: all users of group 0, of 1, ...
+
+    Parameters
+    ----------
+    recommendations
+        Also has `group`, from 0 to n_groups - 1.
+    """
     if min(ks, default=1) < 1:
         raise ValueError(f"k must be at least 1: {list(ks)}")
     _check_lists(recommendations)
     _check_distinct(relevant, ["user_id", "item_id"], "relevant")
     users = relevant.group_by("user_id").agg(n_relevant=pl.len().cast(pl.Int64)).sort("user_id").with_row_index("row")
     hits = (
-        recommendations.select("user_id", "item_id", "rank")
+        recommendations.select("group", "user_id", "item_id", "rank")
         .join(relevant, on=["user_id", "item_id"], how="semi")
         .join(users.select("user_id", "row"), on="user_id")
-        .sort("row", "rank")
+        .select(pl.col("group").cast(pl.Int64) * users.height + pl.col("row"), "rank")
+        .sort("group", "rank")
     )
-    row, rank = hits["row"].to_numpy(), hits["rank"].to_numpy().astype(np.float64)
-    n = users["n_relevant"].to_numpy()
+    row, rank = hits["group"].to_numpy(), hits["rank"].to_numpy().astype(np.float64)
+    n = np.tile(users["n_relevant"].to_numpy(), n_groups)
     columns = {name: values for k in ks for name, values in _at(k, row, rank, n).items()}
-    return users.drop("row").with_columns(**{name: pl.Series(values) for name, values in columns.items()})
+    repeated = pl.concat([users.drop("row")] * n_groups) if n_groups else users.drop("row").clear()
+    return repeated.with_columns(**{name: pl.Series(values) for name, values in columns.items()})
 
 
 def _at(k: int, row: np.ndarray, rank: np.ndarray, n: np.ndarray) -> dict[str, np.ndarray]:
@@ -89,14 +104,14 @@ def ceilings(relevant: pl.DataFrame, k: int) -> dict[str, float]:
 
 
 def _check_lists(recommendations: pl.DataFrame) -> None:
-    _check_distinct(recommendations, ["user_id", "item_id"], "recommendations")
-    _check_distinct(recommendations, ["user_id", "rank"], "recommendations")
+    _check_distinct(recommendations, ["user_id", "item_id"], "recommendations", ["group"])
+    _check_distinct(recommendations, ["user_id", "rank"], "recommendations", ["group"])
     if n_low := recommendations.filter(pl.col("rank") < 1).height:
         raise ValueError(f"rank of {n_low} recommendations is below 1: the best has rank 1")
 
 
-def _check_distinct(table: pl.DataFrame, columns: list[str], name: str) -> None:
-    rows = table.select(columns)
+def _check_distinct(table: pl.DataFrame, columns: list[str], name: str, group: Sequence[str] = ()) -> None:
+    rows = table.select(*group, *columns)
     # equal rows have equal hashes: if the hashes are distinct, so are the rows, which is much faster to check
     if not rows.height or rows.hash_rows().n_unique() == rows.height:
         return

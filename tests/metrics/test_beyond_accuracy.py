@@ -8,34 +8,35 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from metrics_data import lists, pairs
 from scipy import sparse
 
 from recomart_lib.metrics import beyond_accuracy
 
+NONE = beyond_accuracy.NO_ITEM
 
-def test_coverage_counts_distinct_items():
-    assert beyond_accuracy.coverage(lists(u="ab", v="bc"), 6) == 0.5
-    assert beyond_accuracy.coverage(lists(), 6) == 0
+
+def test_coverage_counts_distinct_items_of_every_length():
+    assert beyond_accuracy.coverage(np.array([[0, 1, 2], [1, 2, NONE]]), 6).tolist() == [2 / 6, 3 / 6, 3 / 6]
+    assert beyond_accuracy.coverage(np.empty((0, 2), dtype=np.int32), 6).tolist() == [0, 0]
 
 
 def test_novelty_is_the_mean_self_information_in_bits():
-    user_items = pairs(u="abc", v="ab", w="a", x="a")  # a: all four users, b: half, c: a quarter
-    assert beyond_accuracy.novelty(lists(u="ab", v="c"), user_items) == pytest.approx((0 + 1 + 2) / 3)
-    assert beyond_accuracy.novelty(lists(u="z"), user_items) == 2  # no user has it: as if one had
-    assert math.isnan(beyond_accuracy.novelty(lists(), user_items))
+    bits = beyond_accuracy.information(np.array([4, 2, 1, 0]), 4)  # all four users, half, a quarter, none: as if one
+    assert bits.tolist() == [0, 1, 2, 2]
+    lists = np.array([[0, 1], [2, NONE]])
+    assert beyond_accuracy.novelty(lists, bits) == pytest.approx([(0 + 2) / 2, (0 + 2 + 1) / 3])
+    assert math.isnan(beyond_accuracy.novelty(lists[:0], bits)[0])
 
 
-def reference_diversity(shown: np.ndarray, user_items: np.ndarray) -> float:
+def reference_diversity(lists: np.ndarray, user_items: np.ndarray) -> float:
     """All pairs of all lists, one by one."""
-    means = []
-    for row in shown:
-        chosen = np.flatnonzero(row)
-        norms = np.linalg.norm(user_items, axis=0)
+    means, norms = [], np.linalg.norm(user_items, axis=0)
+    for row in lists:
+        shown = row[row != NONE]
         cosines = [
             user_items[:, i] @ user_items[:, j] / (norms[i] * norms[j]) if norms[i] and norms[j] else 0.0
-            for i in chosen
-            for j in chosen
+            for i in shown
+            for j in shown
             if i < j
         ]
         if cosines:
@@ -43,24 +44,42 @@ def reference_diversity(shown: np.ndarray, user_items: np.ndarray) -> float:
     return 1 - np.mean(means)
 
 
-def test_diversity_equals_the_reference_in_any_block_size():
+def diversity(lists: np.ndarray, user_items: np.ndarray) -> np.ndarray:
+    cosines = beyond_accuracy.cosines_to_earlier(lists, sparse.csr_matrix(np.asarray(user_items, dtype=float)))
+    return beyond_accuracy.diversity(lists, cosines)
+
+
+@pytest.mark.parametrize(("entries", "n_lists"), [(1, 1), (40, 4), (10**6, 10**6)])
+def test_diversity_of_every_length_equals_the_reference_in_any_block_size(monkeypatch, entries, n_lists):
     rng = np.random.default_rng(0)
-    user_items, shown = (rng.random((30, 12)) < 0.3).astype(float), (rng.random((9, 12)) < 0.4).astype(float)
-    user_items[:, 0] = 0  # an item without users
-    shown[0] = 0  # an empty list
-    shown[:, 0] = 1
-    expected = reference_diversity(shown, user_items)
-    for block in (1, 4, 1024):
-        assert beyond_accuracy.diversity(
-            sparse.csr_matrix(shown), sparse.csr_matrix(user_items), block
-        ) == pytest.approx(expected)
+    user_items = rng.random((30, 12)) < 0.3
+    user_items[:, 0] = False  # an item without users
+    lists = np.array([rng.permutation(12)[:6] for _ in range(9)])
+    lists[0] = NONE  # an empty list
+    lists[1, 2:] = NONE
+    monkeypatch.setattr(beyond_accuracy, "GRAM_ENTRIES", entries)
+    monkeypatch.setattr(beyond_accuracy, "LISTS", n_lists)
+    expected = [reference_diversity(lists[:, :k], user_items.astype(float)) for k in range(2, 7)]
+    assert diversity(lists, user_items)[1:] == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_cosines_in_memory_are_bounded(monkeypatch):
+    """Not items x items, nor lists x users."""
+    rng, sizes = np.random.default_rng(0), []
+    add = beyond_accuracy._add_cosines
+    monkeypatch.setattr(beyond_accuracy, "GRAM_ENTRIES", 2_000)
+    monkeypatch.setattr(beyond_accuracy, "_add_cosines", lambda *args: sizes.append(args[2].nnz) or add(*args))
+    user_items = rng.random((40, 300)) < 0.2
+    diversity(rng.integers(0, 300, (50, 5)), user_items)
+    assert 1 < len(sizes) < 300
+    assert max(sizes) <= 2_000 + 300  # a whole row of the matrix, at least
 
 
 def test_diversity_by_hand():
-    user_items = sparse.csr_matrix(np.array([[1.0, 1, 0], [1, 1, 0], [0, 0, 1]]))
-    assert beyond_accuracy.diversity(sparse.csr_matrix([[1.0, 1, 0]]), user_items) == pytest.approx(0)  # the same users
-    assert beyond_accuracy.diversity(sparse.csr_matrix([[1.0, 0, 1]]), user_items) == pytest.approx(1)  # none in common
-    assert math.isnan(beyond_accuracy.diversity(sparse.csr_matrix([[1.0, 0, 0]]), user_items))
+    user_items = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]])
+    assert diversity(np.array([[0, 1]]), user_items)[1] == pytest.approx(0)  # the same users
+    assert diversity(np.array([[0, 2]]), user_items)[1] == pytest.approx(1)  # none in common
+    assert math.isnan(diversity(np.array([[0, NONE]]), user_items)[1])
 
 
 def test_gini_by_hand():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from recomart_lib.metrics import intervals
 
@@ -37,6 +38,21 @@ def test_all_columns_use_the_same_resamples_in_any_block_size(monkeypatch):
     assert (low[1], high[1]) == pytest.approx(intervals.bootstrap_ci(values[:, 1], 300, seed=3))
     monkeypatch.setattr(intervals, "DRAWS_PER_BLOCK", 120)
     assert intervals.bootstrap_ci(values, 300, seed=3)[0] == pytest.approx(low)
+
+
+def test_kept_resamples_are_those_that_are_drawn_anew(monkeypatch):
+    values = np.random.default_rng(0).random(50)
+    kept = [intervals.bootstrap_ci(values, 300, seed=4) for _ in range(2)]
+    monkeypatch.setattr(intervals, "KEPT_DRAWS", 0)
+    assert kept == [intervals.bootstrap_ci(values, 300, seed=4)] * 2
+
+
+def test_equal_groups_are_drawn_once(monkeypatch):
+    drawn, draw = [], intervals._drawn
+    monkeypatch.setattr(intervals, "_drawn", lambda *args: drawn.append(args) or draw(*args))
+    for column in range(3):
+        intervals.bootstrap_ci(np.random.default_rng(column).random(77), 20, seed=5)
+    assert drawn == [(77, 20, 5)]
 
 
 def test_bootstrap_of_one_user_and_of_none():
@@ -72,6 +88,17 @@ def test_paired_test():
     assert found.low < 0 < 0.175 < found.high
     back = intervals.paired_test(b, a)
     assert (back.difference, back.p_value) == pytest.approx((-found.difference, found.p_value))
+
+
+@pytest.mark.parametrize("n", [2, 3, 40])
+def test_paired_test_equals_scipy(n):
+    a, b = np.random.default_rng(n).random((2, n))
+    expected = stats.ttest_1samp(a - b, 0.0)
+    interval = expected.confidence_interval(0.95)
+    result = intervals.paired_test(a, b)
+    assert (result.p_value, result.low, result.high) == pytest.approx(
+        (expected.pvalue, interval.low, interval.high), rel=1e-12
+    )
 
 
 def test_paired_test_without_variance():
