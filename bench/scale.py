@@ -103,6 +103,7 @@ def draw(runs: dict[str, dict], path: Path) -> None:
     labelled(time_axis, events, "seconds per million events", "Time per event")
     labelled(memory_axis, events, "largest resident size, GiB", "Memory")
     time_axis.set_yscale("log")
+    time_axis.yaxis.set_major_formatter("{x:g}")
     memory_axis.legend(fontsize=8)
     plt.tight_layout()
     plt.savefig(path, dpi=110)
