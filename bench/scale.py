@@ -105,7 +105,6 @@ def draw(runs: dict[str, dict], path: Path) -> None:
     time_axis.set_yscale("log")
     time_axis.yaxis.set_major_formatter("{x:g}")
     memory_axis.legend(fontsize=8)
-    plt.tight_layout()
     plt.savefig(path, dpi=110)
 
 
