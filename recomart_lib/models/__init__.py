@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ from recomart_lib.models.segment_popularity import SegmentPopularity
 from recomart_lib.models.svd import Svd
 from recomart_lib.models.svdpp import SvdPlusPlus
 from recomart_lib.models.two_stage import TwoStage
+
+# Threads of OpenMP (LightGBM, implicit) spin while they wait for each other. Several models are fitted at the same
+# time, so that a waiting thread takes its core from a working one. Read when OpenMP is loaded: both import it later.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 CLASSES = (
     RandomBaseline,

@@ -11,7 +11,7 @@ import polars as pl
 from scipy import sparse
 
 from recomart_lib.models.base import BASKETS, TrainData, numeric
-from recomart_lib.models.item_to_item import ItemToItem
+from recomart_lib.models.item_to_item import SparseItemToItem
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ PRIOR_ORDERS = 2.0  # orders added to every item, so that rare items do not look
 
 
 @dataclass(eq=False)
-class Basket(ItemToItem):
+class Basket(SparseItemToItem):
     """score(u, i) = sum over the user's items j of x(u, j) M[j, i], where recent co-purchases count most.
 
     M[j, i] = sum over the orders o with both of exp(-age(o) / decay_days) / |o|, over n(j)^0.5 n(i)^power, with
@@ -32,6 +32,7 @@ class Basket(ItemToItem):
     """
 
     name: ClassVar[str] = "basket"
+    weights: ClassVar[str] = "together"
     reads: ClassVar[tuple[str, ...]] = ("baskets",)
     decay_days: float = numeric(40.0, 1.0)
     history_days: float = numeric(120.0, 1.0)
@@ -58,13 +59,3 @@ class Basket(ItemToItem):
         history = sparse.csr_matrix((recency, (user, item)), shape=(data.n_users, data.n_items)).minimum(1.0).tocsr()
         self.arrays = {"history": history, "together": together, "popularity": data.popularity()}
         return self
-
-    def score_histories(self, history: sparse.csr_matrix) -> np.ndarray:
-        """See `ItemToItem.score_histories`."""
-        return (history @ self.arrays["together"]).toarray()
-
-    def weight(self, because: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """See `ItemToItem.weight`."""
-        if not len(because):  # scipy returns an empty matrix, not an empty array
-            return np.empty(0)
-        return np.asarray(self.arrays["together"][because, item], dtype=np.float64).ravel()

@@ -10,11 +10,11 @@ import numpy as np
 from scipy import sparse
 
 from recomart_lib.models.base import TrainData, numeric
-from recomart_lib.models.item_to_item import ItemToItem
+from recomart_lib.models.item_to_item import SparseItemToItem
 
 
 @dataclass(eq=False)
-class ItemKNN(ItemToItem):
+class ItemKNN(SparseItemToItem):
     """score(u, i) = sum over the user's items j of cos(j, i), where i is among the nearest neighbours of j.
 
     The cosine of the items' columns in the binary relevant matrix. As in implicit, an item is the first of its own
@@ -25,6 +25,7 @@ class ItemKNN(ItemToItem):
     """
 
     name: ClassVar[str] = "item_knn"
+    weights: ClassVar[str] = "similarity"
     n_neighbours: int = numeric(50, 1)
 
     def fit(self, data: TrainData) -> Self:
@@ -39,11 +40,3 @@ class ItemKNN(ItemToItem):
         similarity.sort_indices()
         self.arrays = {"history": data.relevant, "similarity": similarity, "popularity": data.popularity()}
         return self
-
-    def score_histories(self, history: sparse.csr_matrix) -> np.ndarray:
-        """See `ItemToItem.score_histories`."""
-        return (history @ self.arrays["similarity"]).toarray()
-
-    def weight(self, because: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """See `ItemToItem.weight`."""
-        return np.asarray(self.arrays["similarity"][because, item]).ravel()

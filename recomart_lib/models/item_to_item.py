@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
 from scipy import sparse
 
-from recomart_lib.models.base import EXPLANATIONS, ArrayModel, check_index, fill_with_popularity
+from recomart_lib.models.base import (
+    EXPLANATIONS,
+    MAX_FALLBACK_SCORE,
+    ArrayModel,
+    check_index,
+    fill_with_popularity,
+)
+from recomart_lib.models.sparse_scores import SparseModel, SparseScores
 
 BLOCK = 4_096
 
@@ -58,3 +66,27 @@ class ItemToItem(ArrayModel):
                 for (name, dtype), values in zip(EXPLANATIONS.items(), columns, strict=True)
             }
         )
+
+
+@dataclass(eq=False)
+class SparseItemToItem(SparseModel, ItemToItem):
+    """An item-to-item model whose W is sparse: the array that `weights` names."""
+
+    weights: ClassVar[str]
+
+    def sparse_score(self, users: np.ndarray) -> SparseScores:
+        """See `SparseModel.sparse_score`: the sums that are not 0 are stored."""
+        stored, popularity = self.arrays["history"][users] @ self.arrays[self.weights], self.arrays["popularity"]
+        stored.eliminate_zeros()
+        common = self.common_scores(popularity, MAX_FALLBACK_SCORE, max(popularity.max(initial=0), 1))
+        return SparseScores(stored, common)
+
+    def score_histories(self, history: sparse.csr_matrix) -> np.ndarray:
+        """See `ItemToItem.score_histories`."""
+        return (history @ self.arrays[self.weights]).toarray()
+
+    def weight(self, because: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """See `ItemToItem.weight`."""
+        if not len(because):  # SciPy returns an empty matrix, not an empty array
+            return np.empty(0)
+        return np.asarray(self.arrays[self.weights][because, item], dtype=np.float64).ravel()

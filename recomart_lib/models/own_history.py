@@ -9,11 +9,14 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from recomart_lib.models.base import ArrayModel, TrainData, numeric
+from recomart_lib.models.base import TrainData, numeric
+from recomart_lib.models.sparse_scores import SparseModel, SparseScores
+
+BLOCK = 4_096  # users; a history is short, whatever the size of the catalogue
 
 
 @dataclass(eq=False)
-class OwnHistory(ArrayModel):
+class OwnHistory(SparseModel):
     """score(u, i) = level(u, i) + users(i) / (1 + max users): purchased items first, then the others by popularity.
 
     The level is an integer (0: never bought), popularity is a share below 1: it breaks ties between equal levels only.
@@ -31,9 +34,15 @@ class OwnHistory(ArrayModel):
         self.arrays = {"levels": levels, "share": users / (1 + users.max())}
         return self
 
-    def score(self, users: np.ndarray) -> np.ndarray:
-        """(len(users), n_items); see the class."""
-        return self.arrays["levels"][users].toarray() + self.arrays["share"]
+    def sparse_score(self, users: np.ndarray) -> SparseScores:
+        """See `SparseModel.sparse_score`: the purchase history is stored."""
+        stored, share = self.arrays["levels"][users], self.arrays["share"]
+        stored.data = stored.data + share[stored.indices]
+        return SparseScores(stored, self.common_scores(share))
+
+    def block_rows(self, n_items: int) -> int:
+        """See `SparseModel.block_rows`."""
+        return BLOCK
 
     def _levels(self, purchased: pl.DataFrame, data: TrainData) -> np.ndarray:
         return purchased["n_orders"].cast(pl.Float64).to_numpy()

@@ -8,12 +8,16 @@ from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
+from scipy import sparse
 
-from recomart_lib.models.base import ArrayModel, TrainData, numeric
+from recomart_lib.models.base import TrainData, numeric
+from recomart_lib.models.sparse_scores import SparseModel, SparseScores
+
+BLOCK = 4_096  # users; nothing is stored for them
 
 
 @dataclass(eq=False)
-class Popularity(ArrayModel):
+class Popularity(SparseModel):
     """score(u, i) = number of distinct users with a relevant event of item i, the same for every user."""
 
     name: ClassVar[str] = "popularity"
@@ -23,9 +27,14 @@ class Popularity(ArrayModel):
         self.arrays = {"users": data.popularity(self._recent(data))}
         return self
 
-    def score(self, users: np.ndarray) -> np.ndarray:
-        """The same row for every user, with or without history: (len(users), n_items)."""
-        return np.tile(self.arrays["users"], (len(users), 1))
+    def sparse_score(self, users: np.ndarray) -> SparseScores:
+        """See `SparseModel.sparse_score`: the same for every user, with or without history."""
+        per_item = self.arrays["users"]
+        return SparseScores(sparse.csr_matrix((len(users), len(per_item))), self.common_scores(per_item))
+
+    def block_rows(self, n_items: int) -> int:
+        """See `SparseModel.block_rows`."""
+        return BLOCK
 
     def _recent(self, data: TrainData) -> pl.Expr | None:
         return None

@@ -10,13 +10,14 @@ import numpy as np
 from scipy import sparse
 
 from recomart_lib.core.schemas import UNKNOWN
-from recomart_lib.models.base import ArrayModel, TrainData, categorical, numeric
+from recomart_lib.models.base import TrainData, categorical, numeric
+from recomart_lib.models.sparse_scores import SparseModel, SparseScores, row_numbers
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
-class SegmentPopularity(ArrayModel):
+class SegmentPopularity(SparseModel):
     """score(u, i) = (n(s, i) + prior * n(i) / n) / (n(s) + prior), s the segment of u: an estimate of s's share.
 
     n counts users with a relevant event: all of them, of item i, in the segment, of item i in the segment. The segment
@@ -49,10 +50,13 @@ class SegmentPopularity(ArrayModel):
         self.arrays["counts"].sort_indices()
         return self
 
-    def score(self, users: np.ndarray) -> np.ndarray:
-        """(len(users), n_items); see the class."""
-        a, segment = self.arrays, self.arrays["segment"][users]
-        return (a["counts"][segment].toarray() + self.prior * a["share"]) / (a["sizes"][segment, None] + self.prior)
+    def sparse_score(self, users: np.ndarray) -> SparseScores:
+        """See `SparseModel.sparse_score`: the items that were bought in the segment are stored."""
+        segment = self.arrays["segment"][users]
+        stored, divisor = self.arrays["counts"][segment], self.arrays["sizes"][segment] + self.prior
+        common = self.common_scores(self.arrays["share"], self.prior)
+        stored.data = (stored.data + common.values[stored.indices]) / divisor[row_numbers(stored)]
+        return SparseScores(stored, common, divisor)
 
     def _segments(self, data: TrainData) -> np.ndarray:
         """(n_users,) int64: 0 where the segment is unknown, else 1 + the rank of its name."""

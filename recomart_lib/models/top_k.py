@@ -9,8 +9,11 @@ import polars as pl
 from scipy import sparse
 from tqdm.auto import tqdm
 
+from recomart_lib.models import blocks
 from recomart_lib.models.base import Model
+from recomart_lib.models.sparse_scores import SparseModel, SparseScores, distinct, find, row_numbers
 
+DENSE = 16  # sparse scores are treated as dense if more than one of so many cells is stored: it is faster
 GROUPS = 16  # groups of columns per place of a list
 CROWDED = 8  # rows with more remaining entries than this per place are cut exactly
 
@@ -40,22 +43,20 @@ def top_k(scores: np.ndarray, k: int, mask: sparse.csr_matrix | None = None) -> 
     >>> top_k(np.array([[1.0, 3.0, 3.0, 2.0]]), k=2)[0]
     array([[1, 2]])
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1: {k}")
-    if mask is not None and mask.shape != scores.shape:
-        raise ValueError(f"the mask has shape {mask.shape}, the scores have {scores.shape}")
-    clean = np.where(np.isfinite(scores), scores, -np.inf)
+    _check_arguments(scores.shape, k, mask)
+    clean = np.ascontiguousarray(np.where(np.isfinite(scores), scores, -np.inf))
     if mask is not None:
         clean[mask.nonzero()] = -np.inf
     n, width = len(clean), min(k, clean.shape[1])
     idx, best = np.full((n, k), -1, dtype=np.int64), np.full((n, k), -np.inf)
-    row, item = np.nonzero(_promising(clean, width))
-    value = clean[row, item]
-    order = np.lexsort((item, -value, row))
-    place = np.arange(len(row)) - np.searchsorted(row, row)  # `row` ascends, before and after sorting
-    first = place < width
-    row, place, order = row[first], place[first], order[first]
-    idx[row, place], best[row, place] = item[order], value[order]
+    cells = np.flatnonzero(_promising(clean, width))
+    row, item = np.divmod(cells, max(clean.shape[1], 1))
+    place = np.arange(len(row)) - np.searchsorted(row, np.arange(n))[row]  # each row's few entries, next to each other
+    values = np.full((n, max(width, place.max(initial=0) + 1)), -np.inf)
+    items = np.full(values.shape, -1, dtype=np.int64)
+    values[row, place], items[row, place] = clean.ravel()[cells], item
+    order = np.argsort(-values, axis=1, kind="stable")[:, :width]  # stable: the smaller index stays first
+    idx[:, :width], best[:, :width] = (np.take_along_axis(table, order, axis=1) for table in (items, values))
     idx[np.isneginf(best)] = -1
     return idx, best
 
@@ -94,17 +95,105 @@ def _exactly_k(scores: np.ndarray, k: int) -> np.ndarray:
     return selected
 
 
+def sparse_top_k(scores: SparseScores, k: int, mask: sparse.csr_matrix | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """As `top_k`, from the k best stored scores and the k best common ones of each row; no dense table is made."""
+    _check_arguments(scores.shape, k, mask)
+    scores.stored.sort_indices()
+    masked = _keys(*mask.nonzero(), scores.shape) if mask is not None else np.empty(0, dtype=np.int64)
+    masked.sort()
+    stored, common = _best_stored(scores, k, masked), _best_common(scores, k, masked)
+    idx, best = (np.hstack(parts) for parts in zip(stored, common, strict=True))
+    order = np.lexsort((idx, -best))[:, :k]
+    return np.take_along_axis(idx, order, axis=1), np.take_along_axis(best, order, axis=1)
+
+
+def _best_stored(scores: SparseScores, k: int, masked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The k best stored items of each row that are not masked, as `top_k` returns them."""
+    stored, (n, _) = scores.stored, scores.shape
+    row = row_numbers(stored)
+    is_masked = find(masked, _keys(row, stored.indices, scores.shape))[1]
+    values = np.where(is_masked, -np.inf, stored.data)
+    lengths = np.diff(stored.indptr)
+    idx, best = np.full((n, k), -1, dtype=np.int64), np.full((n, k), -np.inf)
+    block = blocks.rows(int(lengths.max(initial=0)))
+    for rows in (np.arange(start, min(start + block, n)) for start in range(0, n, block)):
+        part = slice(stored.indptr[rows[0]], stored.indptr[rows[-1] + 1])
+        packed = np.full((len(rows), max(int(lengths[rows].max()), 1)), -np.inf)
+        packed[row[part] - rows[0], np.arange(part.start, part.stop) - stored.indptr[row[part]]] = values[part]
+        place, best[rows] = top_k(packed, k)
+        found_row, found = np.nonzero(place >= 0)
+        entry = stored.indptr[rows[found_row]] + place[found_row, found]
+        idx[rows[found_row], found] = stored.indices[entry]
+    return idx, best
+
+
+def _best_common(scores: SparseScores, k: int, masked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The k best items of each row that are neither stored nor masked, as `top_k` returns them.
+
+    They are the first free places of the common order: place j of the free ones is j + the number of taken places
+    before it, and a taken place is before it if at most j free places are before the taken one.
+    """
+    (n, n_items), order, place = scores.shape, scores.common.order, scores.common.place
+    stored = _keys(row_numbers(scores.stored), place[scores.stored.indices], scores.shape)
+    taken = distinct(stored, masked // n_items * n_items + place[masked % n_items])
+    row = taken // n_items
+    n_free_before = taken % n_items - (np.arange(len(taken)) - np.searchsorted(row, row))
+    is_early = n_free_before < k
+    n_taken = np.bincount(row[is_early] * k + n_free_before[is_early], minlength=n * k).reshape(n, k)
+    free = np.arange(k) + n_taken.cumsum(axis=1)
+    is_item = free < n_items
+    idx, best = np.full((n, k), -1, dtype=np.int64), np.full((n, k), -np.inf)
+    idx[is_item] = order[free[is_item]]
+    best[is_item] = scores.common_at(np.nonzero(is_item)[0], idx[is_item])
+    return idx, best
+
+
+def _keys(row: np.ndarray, column: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """One number per cell, ascending by row and column."""
+    return np.asarray(row, dtype=np.int64) * shape[1] + column
+
+
+def _check_arguments(shape: tuple[int, int], k: int, mask: sparse.csr_matrix | None) -> None:
+    if k < 1:
+        raise ValueError(f"k must be at least 1: {k}")
+    if mask is not None and mask.shape != shape:
+        raise ValueError(f"the mask has shape {mask.shape}, the scores have {shape}")
+
+
+def model_scores(model: Model, users: np.ndarray) -> np.ndarray | SparseScores:
+    """The model's scores of these users: sparse where the model offers it and few are stored, else dense."""
+    if not isinstance(model, SparseModel):
+        return model.score(users)
+    scores = model.sparse_score(users)
+    n, n_items = scores.shape
+    return scores.toarray() if scores.stored.nnz * DENSE > n * n_items else scores
+
+
+def block_rows(model: Model, users: np.ndarray) -> int:
+    """The number of users whose scores may be in memory at once: see `blocks`."""
+    n_items = model_scores(model, users[:1]).shape[1]
+    return model.block_rows(n_items) if isinstance(model, SparseModel) else blocks.rows(n_items)
+
+
+def best_of(
+    scores: np.ndarray | SparseScores, k: int, mask: sparse.csr_matrix | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `top_k`, for dense and for sparse scores."""
+    best = sparse_top_k if isinstance(scores, SparseScores) else top_k
+    return best(scores, k, mask)
+
+
 def recommend(
     model: Model,
     users: np.ndarray,
     k: int,
     mask: sparse.csr_matrix | None = None,
-    block: int = 1_024,
+    block: int | None = None,
     progress: bool = False,
 ) -> pl.DataFrame:
     """The model's lists: one row per recommendation, in the order of `users` and rank.
 
-    Memory holds one block of scores (block, n_items) at a time.
+    Memory holds the scores of one block of users at a time.
 
     Parameters
     ----------
@@ -112,6 +201,8 @@ def recommend(
         Distinct user_idx.
     mask
         (n_users, n_items), of all users: items that must not be recommended to a user; None: no restriction.
+    block
+        The number of users in a block; None: as many as `blocks.BLOCK_BYTES` has room for.
 
     Returns
     -------
@@ -132,27 +223,34 @@ def recommend_each(
     users: np.ndarray,
     k: int,
     masks: Mapping[str, sparse.csr_matrix | None],
-    block: int = 1_024,
+    block: int | None = None,
     progress: bool = False,
 ) -> dict[str, pl.DataFrame]:
     """As `recommend`, with several masks: every user is scored once."""
     users = np.asarray(users, dtype=np.int64)
     if users.size and users.min() < 0:
         raise IndexError(f"user_idx must not be negative: {users.min()}")
+    if isinstance(model, SparseModel):
+        model.prepare(users, progress)
     lists = {name: [_lists_table([], [], [], [])] for name in masks}
     starts = tqdm(
-        range(0, len(users), block), desc=f"lists of {model.name}", unit="block", disable=None if progress else True
+        range(0, len(users), block := block or block_rows(model, users)),
+        desc=f"lists of {model.name}",
+        unit="block",
+        disable=None if progress else True,
     )
     for start in starts:
         block_users = users[start : start + block]
-        scores = model.score(block_users)
+        scores = model_scores(model, block_users)
         for name, mask in masks.items():
             lists[name].append(_lists(block_users, scores, k, mask))
     return {name: pl.concat(parts) for name, parts in lists.items()}
 
 
-def _lists(users: np.ndarray, scores: np.ndarray, k: int, mask: sparse.csr_matrix | None) -> pl.DataFrame:
-    idx, best = top_k(scores, k, None if mask is None else mask[users])
+def _lists(
+    users: np.ndarray, scores: np.ndarray | SparseScores, k: int, mask: sparse.csr_matrix | None
+) -> pl.DataFrame:
+    idx, best = best_of(scores, k, None if mask is None else mask[users])
     row, place = np.nonzero(idx >= 0)
     return _lists_table(users[row], idx[row, place], best[row, place], place + 1)
 

@@ -19,9 +19,11 @@ from scipy import sparse
 
 from recomart_lib.core import parallel
 from recomart_lib.features import feature_store
+from recomart_lib.models import blocks
 from recomart_lib.models.base import Model, TrainData
 from recomart_lib.models.own_history import OwnHistoryDecayed
-from recomart_lib.models.top_k import top_k
+from recomart_lib.models.sparse_scores import SparseScores, distinct, find, row_numbers
+from recomart_lib.models.top_k import best_of, model_scores
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ SOURCES: dict[str, tuple[str, dict[str, Any]]] = {
 MOST_ITEMS = {"ease": 10_000}  # in a larger catalogue this source is left out: its time grows with n_items^3
 N_NEW = 50  # new items per user from each source
 REFERENCE_RANK = 10  # x__relative divides a score by that of the new item at this rank
-BLOCK = 512
+BLOCK = 512  # users whose candidates are found at once; fewer in a large catalogue
 DESCRIPTIONS = {
     "score": "score of {source}",
     "rank": f"rank among the {N_NEW} best new products of {{source}} for the user",
@@ -79,9 +81,7 @@ class Candidates:
         }
         for name in SOURCES.keys() - possible.keys():
             log.warning("candidates: the source %s is left out for %s items", name, f"{self.data.n_items:,}")
-        fitted = parallel.thread_map(
-            lambda source: self.data.fitted(source[0], **source[1]), possible.values()
-        )
+        fitted = parallel.thread_map(lambda source: self.data.fitted(source[0], **source[1]), possible.values())
         return dict(zip(possible, fitted, strict=True))
 
     @cached_property
@@ -100,33 +100,42 @@ class Candidates:
             features. Sorted by user_idx and item_idx. Numbers are Float32. Null for a source that was left out.
         """
         user_idx = np.asarray(users, dtype=np.int64)
-        return pl.concat(parallel.thread_map(self._block, np.split(user_idx, range(BLOCK, len(user_idx), BLOCK))))
+        size = min(BLOCK, blocks.rows(self.data.n_items))
+        return pl.concat(parallel.thread_map(self._block, np.split(user_idx, range(size, len(user_idx), size))))
 
     def _block(self, users: np.ndarray) -> pl.DataFrame:
-        history = self.data.relevant[users]
-        scored = {name: _score_new_items(model, users, history) for name, model in self.sources.items()}
-        is_own = history.toarray() > 0
-        is_candidate = is_own.copy()
-        for _, ranks, _ in scored.values():
-            is_candidate |= ranks > 0
-        row, item = np.nonzero(is_candidate)
-        columns = {"own": is_own[row, item]}
+        history, n_items = self.data.relevant[users], self.data.n_items
+        best = {name: _best_new(model, users, history) for name, model in self.sources.items()}
+        own = row_numbers(history) * n_items + history.indices
+        keys = distinct(own, *(source.keys for source in best.values()))
+        is_own = np.zeros(len(keys), dtype=bool)
+        is_own[np.searchsorted(keys, own)] = True
+        columns = {"own": is_own}
         for name in SOURCES:
-            scores, ranks, reference = scored.get(name, (None, None, None))
-            missing = np.full(len(row), np.nan)
-            columns |= {
-                f"{name}__score": missing if scores is None else scores[row, item],
-                f"{name}__rank": missing if ranks is None else np.where(ranks[row, item] > 0, ranks[row, item], np.nan),
-                f"{name}__relative": missing if scores is None else scores[row, item] / reference[row],
-            }
-        columns["own__rank"] = _own_ranks(self.own[users])[row, item]
+            values = best[name].columns(keys, n_items) if name in best else dict.fromkeys(DESCRIPTIONS, _nan(keys))
+            columns |= {f"{name}__{kind}": column for kind, column in values.items()}
+        columns["own__rank"] = _nan(keys)
+        columns["own__rank"][is_own] = _own_ranks(self.own[users])
         table = pl.DataFrame({name: _column(values) for name, values in columns.items()})
-        keys = pl.DataFrame([pl.Series("user_idx", users[row], pl.Int32), pl.Series("item_idx", item, pl.Int32)])
-        pairs = keys.join(self.pairs, on=["user_idx", "item_idx"], how="left", maintain_order="left")
-        return pl.concat(
-            [keys, table, self.users[users[row]], self.items[item], pairs.drop("user_idx", "item_idx")],
-            how="horizontal",
-        )
+        row, item = np.divmod(keys, n_items)
+        index = pl.DataFrame([pl.Series("user_idx", users[row], pl.Int32), pl.Series("item_idx", item, pl.Int32)])
+        features = [self.users[users[row]], self.items[item], self._pair_features(users[row] * n_items + item, is_own)]
+        return pl.concat([index, table, *features], how="horizontal")
+
+    @cached_property
+    def _pair_keys(self) -> tuple[np.ndarray, pl.DataFrame]:
+        """One ascending number per row of `pairs`, and their features in the same order."""
+        ordered = self.pairs.sort("user_idx", "item_idx")
+        user, item = (ordered.get_column(name).cast(pl.Int64).to_numpy() for name in ("user_idx", "item_idx"))
+        return user * self.data.n_items + item, ordered.drop("user_idx", "item_idx")
+
+    def _pair_features(self, keys: np.ndarray, is_own: np.ndarray) -> pl.DataFrame:
+        """The features of these pairs; null for pairs that are not in `pairs`. Only own pairs are looked up."""
+        known, features = self._pair_keys
+        position, is_known = find(known, keys[is_own])
+        rows = np.full(len(keys), -1)
+        rows[is_own] = np.where(is_known, position, -1)
+        return features.select(pl.all().gather(pl.Series(rows).replace(-1, None)))
 
 
 def build_candidates(
@@ -150,27 +159,54 @@ def build_candidates(
     return Candidates(data, pairs, entities["user"], entities["item"])
 
 
-def _score_new_items(
-    model: Model, users: np.ndarray, history: sparse.csr_matrix
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores and ranks of the best new items (0: not among them), both (n, n_items), and reference scores (n,)."""
-    scores = model.score(users)
-    idx, best = top_k(scores, N_NEW, history)
-    ranks = np.zeros(scores.shape, dtype=np.int16)
+@dataclass(frozen=True)
+class _BestNew:
+    """The best new items of a source for a block of users.
+
+    `keys`: row * n_items + item of each, by row and rank; `ranks`: 1 = best; `reference`: see `REFERENCE_RANK`, one per
+    row, NaN where there is none.
+    """
+
+    scores: np.ndarray | SparseScores
+    keys: np.ndarray
+    ranks: np.ndarray
+    reference: np.ndarray
+
+    def columns(self, keys: np.ndarray, n_items: int) -> dict[str, np.ndarray]:
+        """The columns of the candidates with these ascending keys, see `DESCRIPTIONS`."""
+        row, item = np.divmod(keys, n_items)
+        scores = self.scores.at(row, item) if isinstance(self.scores, SparseScores) else self.scores[row, item]
+        scores = scores.astype(np.float32)
+        ranks = _nan(keys)
+        ranks[np.searchsorted(keys, self.keys)] = self.ranks
+        return {"score": scores, "rank": ranks, "relative": scores / self.reference[row]}
+
+
+def _best_new(model: Model, users: np.ndarray, history: sparse.csr_matrix) -> _BestNew:
+    """The `N_NEW` best items of each user that are not in the history."""
+    scores = model_scores(model, users)
+    idx, best = best_of(scores, N_NEW, history)
     row, place = np.nonzero(idx >= 0)
-    ranks[row, idx[row, place]] = place + 1
     reference = np.abs(best[:, REFERENCE_RANK - 1])
-    return scores.astype(np.float32), ranks, np.where(np.isfinite(reference) & (reference > 1e-6), reference, np.nan)
+    reference = np.where(np.isfinite(reference) & (reference > 1e-6), reference, np.nan)
+    return _BestNew(scores, row * scores.shape[1] + idx[row, place], place + 1, reference)
 
 
 def _own_ranks(levels: sparse.csr_matrix) -> np.ndarray:
-    """(n, n_items): the rank of each own item by its level, 1 = highest; equal levels share the best rank; else NaN."""
-    ranks = np.full(levels.shape, np.nan, dtype=np.float32)
-    for row in range(levels.shape[0]):
-        part = slice(*levels.indptr[row : row + 2])
-        ordered = np.sort(-levels.data[part])
-        ranks[row, levels.indices[part]] = np.searchsorted(ordered, -levels.data[part]) + 1
+    """Per stored level, its rank in the row: 1 = highest; equal levels share the best rank."""
+    row = row_numbers(levels)
+    order = np.lexsort((-levels.data, row))  # the rows stay where they are
+    level = levels.data[order]
+    is_first = np.ones(len(row), dtype=bool)
+    is_first[1:] = (row[1:] != row[:-1]) | (level[1:] != level[:-1])
+    first = np.maximum.accumulate(np.where(is_first, np.arange(len(row)), 0))
+    ranks = np.empty(len(row), dtype=np.float32)
+    ranks[order] = first - levels.indptr[row] + 1
     return ranks
+
+
+def _nan(keys: np.ndarray) -> np.ndarray:
+    return np.full(len(keys), np.nan, dtype=np.float32)
 
 
 def _column(values: np.ndarray) -> pl.Series:

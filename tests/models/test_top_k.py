@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from recomart_lib.models.top_k import top_k
+from recomart_lib.models.sparse_scores import CommonScores, SparseScores
+from recomart_lib.models.top_k import sparse_top_k, top_k
 
 
 def slow_top_k(scores: np.ndarray, k: int, mask: np.ndarray) -> list[list[int]]:
@@ -43,3 +44,22 @@ def test_wrong_arguments_are_refused():
         top_k(np.zeros((1, 2)), 0)
     with pytest.raises(ValueError, match="mask has shape"):
         top_k(np.zeros((1, 2)), 1, sparse.csr_matrix((2, 2)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(0, 5), n_items=st.integers(1, 12), k=st.integers(1, 14))
+def test_sparse_scores_have_the_lists_of_the_dense_table(seed, n, n_items, k):
+    rng = np.random.default_rng(seed)
+    values = np.array([0.0, 0.5, 1.0, 2.0])
+    row, item = np.nonzero(rng.random((n, n_items)) < rng.choice([0, 0.2, 1]))
+    stored = sparse.csr_matrix((rng.choice(values, len(row)), (row, item)), shape=(n, n_items))
+    divisor = rng.choice([1.0, 2.0], n) if seed % 2 else None
+    scores = SparseScores(stored, CommonScores(rng.choice(values, n_items)), divisor)
+    mask = sparse.csr_matrix(rng.choice([0.0, 0.0, 1.0], size=(n, n_items)))
+    dense = scores.toarray()
+    for kept in (None, mask):
+        for sparsely, densely in zip(sparse_top_k(scores, k, kept), top_k(dense, k, kept), strict=True):
+            assert np.array_equal(sparsely, densely)
+            assert sparsely.dtype == densely.dtype
+    row, item = np.nonzero(np.ones((n, n_items)))
+    assert np.array_equal(scores.at(row, item), dense.ravel())
