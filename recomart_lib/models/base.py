@@ -20,6 +20,7 @@ from scipy import sparse
 from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import INTERACTIONS, TIMESTAMP
+from recomart_lib.models.cost import Budget, Cost
 from recomart_lib.models.shared import Shared
 
 CARD_FILE = "model.json"
@@ -58,6 +59,8 @@ class TrainData:
     - `baskets`: orders (`BASKETS`)
     - `candidates`: a function from user_idx to one row per candidate of these users, as of the cut
 
+    `budget` is what the fit of one model may need: some models are simplified to keep it (see `ArrayModel.notes`).
+
     Every matrix view has the shape (n_users, n_items), is float64 CSR, is built once, and must not be changed in place.
     """
 
@@ -71,6 +74,7 @@ class TrainData:
     items: pl.DataFrame | None = None
     baskets: pl.DataFrame | None = None
     candidates: CandidateGenerator | None = None
+    budget: Budget = field(default_factory=Budget)
     _shared: Shared = field(default_factory=Shared, repr=False, compare=False)  # by all copies: they have equal pairs
 
     @classmethod
@@ -230,6 +234,7 @@ class ArrayModel(ABC):
     reads: ClassVar[tuple[str, ...]] = ()  # the optional parts of `TrainData` that `fit` reads
     reads_features: ClassVar[bool] = False  # True: without `TrainData.examples` it falls back to a simpler model
     arrays: Arrays = field(init=False, repr=False, default_factory=dict)
+    notes: list[str] = field(init=False, repr=False, default_factory=list)  # how the fit was simplified: sentences
 
     def __post_init__(self) -> None:
         for parameter in fields(self):
@@ -251,6 +256,14 @@ class ArrayModel(ABC):
     @abstractmethod
     def score(self, users: np.ndarray) -> np.ndarray:
         """See `Model.score`."""
+
+    def cost(self, data: TrainData) -> Cost:
+        """What `fit` would need on these data, estimated without fitting: within a factor of two.
+
+        Here for models that are counted from the pairs: a few columns of memory, and a few passes.
+        """
+        n_pairs = data.interactions.height
+        return Cost.of(memory=60 * n_pairs + 16 * (data.n_users + data.n_items), other=20 * n_pairs)
 
     def explain(self, users: np.ndarray, items: np.ndarray) -> pl.DataFrame:
         """The exact contributions to the scores of these distinct pairs: one row per pair and item of the history.
