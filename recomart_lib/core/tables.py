@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 from IPython.display import HTML
 
-from recomart_lib.core import files, parquet, paths
+from recomart_lib.core import files, html_table, parquet, paths
 from recomart_lib.core.errors import UserError
 
 
@@ -55,16 +55,8 @@ def show(table: pl.DataFrame, rows: int = 20) -> HTML:
     """The first rows of a table for display in a notebook: formatted numbers, text escaped for HTML."""
     if not table.height:
         return HTML("<p>No rows.</p>")
-    frame = table.head(rows).with_columns(pl.col(pl.String).fill_null("")).to_pandas()
-    integers = {name: "{:,}".format for name, dtype in table.schema.items() if dtype.is_integer()}
-    text = frame.to_html(index=False, border=0, na_rep="", formatters=integers, float_format=_short, max_rows=None)
     more = f"<p>... and {table.height - rows:,} more rows</p>" if table.height > rows else ""
-    return HTML(text + more)
-
-
-def _short(value: float) -> str:
-    """Four significant digits, or a whole number with thousands separators."""
-    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
+    return HTML(html_table.render(table.head(rows)) + more)
 
 
 def counts(named: dict[str, pl.DataFrame]) -> HTML:
