@@ -13,7 +13,7 @@ from conftest import ROOT, utc
 
 from recomart_lib.core import paths
 from recomart_lib.core.schemas import TIMESTAMP
-from recomart_lib.features import definitions, feature_store, store_config
+from recomart_lib.features import definitions, feature_store, offline_files, store_config
 from recomart_lib.features.base import KEYS
 
 FIRST, SECOND = utc(2024, 1, 1), utc(2024, 2, 1)
@@ -44,7 +44,7 @@ def write(root: Path, seed: int = 0, n_users: int = 12) -> dict[str, pl.DataFram
     for entity, keys in {"user": [(u,) for u in users], "item": [(i,) for i in items], "interaction": pairs}.items():
         early = [key for key in keys if "u0" not in key and "i0" not in key]
         made[entity] = pl.concat([table(entity, early, FIRST, seed), table(entity, keys, SECOND, seed + 1)])
-    made[feature_store.HISTORY] = feature_store.history_lists(made["interaction"])
+    made[offline_files.HISTORY] = offline_files.history_lists(made["interaction"])
     for name, frame in made.items():
         (root / paths.FEATURES).mkdir(parents=True, exist_ok=True)
         frame.write_parquet(root / paths.FEATURES / f"{name}.parquet")

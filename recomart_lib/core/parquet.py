@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -27,10 +27,17 @@ class Writer:
     """Writes one Parquet file in chunks, which all have the columns of the first; a context manager.
 
     The file is there at the end of `with`, complete; an error leaves none.
+
+    Parameters
+    ----------
+    repetitive
+        The columns of few distinct values, which are stored as a dictionary (None: all). For many distinct numbers, a
+        dictionary takes time and space.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, repetitive: Sequence[str] | None = None) -> None:
         self.path, self.n_rows = path, 0
+        self._dictionaries = True if repetitive is None else list(repetitive)
         self._stack = ExitStack()
         self._writer: pq.ParquetWriter | None = None
 
@@ -41,7 +48,8 @@ class Writer:
         table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
         if self._writer is None:
             unfinished = self._stack.enter_context(files.complete(self.path))
-            self._writer = self._stack.enter_context(pq.ParquetWriter(unfinished, table.schema, compression="zstd"))
+            writer = pq.ParquetWriter(unfinished, table.schema, compression="zstd", use_dictionary=self._dictionaries)
+            self._writer = self._stack.enter_context(writer)
         if rows.height or not self.n_rows:
             self._writer.write_table(table)
         self.n_rows += rows.height

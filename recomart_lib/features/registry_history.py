@@ -2,7 +2,8 @@
 
 Three tables in the registry's database (feature_store.yaml: registry.path), beside those of Feast:
 
-    recomart_meta         key, value                       layout (of these tables), state (see `feature_store.apply`)
+    recomart_meta         key, value                       layout (of these tables), state (see `feature_store.apply`),
+                                                           project, contents (of its versions: see `contents`)
     recomart_definitions  service, entity, name, type, formula, unit, null_meaning, reads    what a version pins
     recomart_runs         id, applied_at, services, definitions, data_version, settings      one row per change
 """
@@ -42,6 +43,7 @@ RUNS = sa.Table(
 )
 WORDS = ("type", "formula", "unit", "null_meaning", "reads")
 Services = Mapping[str, tuple[Definition, ...]]
+Contents = dict[str, list[tuple[str, str, str]]]  # version -> entity, name and type of its features, in their order
 
 
 def data_version(folder: Path) -> str:
@@ -93,14 +95,28 @@ def state(url: str) -> str | None:
         if not sa.inspect(connection).has_table(STATE.name):
             return None
         _require_layout(connection)
-        return connection.scalar(sa.select(STATE.c.value).where(STATE.c.key == "state"))
+        return _value(connection, "state")
+
+
+def contents(url: str, project: str) -> Contents | None:
+    """The features of each version as the last `record` registered them, without Feast.
+
+    None if that was for another project, or by an earlier RecoMart, which did not store them.
+    """
+    with _registered(url) as connection:
+        stored = _value(connection, "contents") if _value(connection, "project") == project else None
+    return stored and {version: [tuple(f) for f in features] for version, features in json.loads(stored).items()}
+
+
+def _value(connection: sa.Connection, key: str) -> str | None:
+    return connection.scalar(sa.select(STATE.c.value).where(STATE.c.key == key))
 
 
 def _require_layout(connection: sa.Connection) -> None:
     """Raises UserError if the registry has another layout than this version of RecoMart."""
     if not sa.inspect(connection).has_table(STATE.name):
         return
-    layout = connection.scalar(sa.select(STATE.c.value).where(STATE.c.key == "layout"))
+    layout = _value(connection, "layout")
     if layout and int(layout) != LAYOUT:
         raise UserError(
             f"The feature store's registry has layout {layout}; this version of RecoMart uses layout {LAYOUT}. Update "
@@ -132,12 +148,19 @@ def require_frozen(url: str, services: Services, replace: bool = False) -> None:
 
 
 def record(
-    url: str, services: Services, data_version: str, settings: dict[str, Any], state: str, replace: bool = False
+    url: str,
+    project: str,
+    services: Services,
+    data_version: str,
+    settings: dict[str, Any],
+    state: str,
+    replace: bool = False,
 ) -> None:
     """Pin the new versions (`replace`: all), and append a run if anything differs from the last one.
 
     `state` is stored as it is; the function `state` returns it.
     """
+    features = {name: [(d.entity, d.name, str(d.dtype)) for d in pinned] for name, pinned in services.items()}
     run = {
         "services": json.dumps(list(services)),
         "definitions": digest(d for definitions in services.values() for d in definitions),
@@ -146,7 +169,7 @@ def record(
     }
     with engine(url).begin() as connection:
         connection.execute(sa.delete(STATE))
-        values = {"layout": str(LAYOUT), "state": state}
+        values = {"layout": str(LAYOUT), "state": state, "project": project, "contents": json.dumps(features)}
         connection.execute(sa.insert(STATE), [{"key": key, "value": value} for key, value in values.items()])
         if replace:
             connection.execute(sa.delete(PINNED))

@@ -11,6 +11,7 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.yaml_reader import read_yaml
 
 FILE = Path("feature_store.yaml")
+LOCAL_FILES = ("file", "dask")  # Feast's types of an offline store of local files
 
 
 def load(root: Path) -> dict[str, Any]:
@@ -36,6 +37,12 @@ def online_file(root: Path) -> Path | None:
     """The SQLite file of the online store; None for other online stores."""
     config = load(root)["online_store"]
     return Path(config["path"]) if config.get("type") == "sqlite" else None
+
+
+def has_offline_files(root: Path) -> bool:
+    """Whether the offline store is files on this machine, which need no Feast."""
+    offline = load(root).get("offline_store", LOCAL_FILES[0])  # Feast's own default
+    return (offline.get("type") if isinstance(offline, dict) else offline) in LOCAL_FILES
 
 
 @lru_cache(maxsize=4)

@@ -24,7 +24,15 @@ from store_data import (
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TIMESTAMP
-from recomart_lib.features import definitions, feature_store, registry_history, store_config
+from recomart_lib.features import (
+    definitions,
+    feast_store,
+    feature_store,
+    online_features,
+    online_file,
+    registry_history,
+    store_config,
+)
 from recomart_lib.features.base import KEYS
 
 
@@ -95,27 +103,6 @@ def test_moments_may_be_mixed_and_unknown_keys_are_null(store):
     nulls = frame.select(pl.col("^(user|interaction)__.*$")).row(0)
     assert set(nulls) == {None}, "u0 was not known at the first moment"
     assert frame["item__popularity"][0] == stored(tables, "item", FIRST, "i2")["popularity"]
-
-
-def test_files_are_joined_as_feast_would(store):
-    root, tables = store
-    store, keys = feature_store.open_store(root), ["user_id", "item_id"]
-    rng = np.random.default_rng(2)
-    known = tables["interaction"].select(keys)
-    days = pl.Series(rng.integers(-3, 40, 500))
-    keys_and_moments = known[rng.integers(0, known.height, 500).tolist()].select(
-        *keys, (FIRST + pl.duration(days=days)).alias("as_of")
-    )
-    keys_and_moments = keys_and_moments.with_columns(pl.col("as_of").cast(TIMESTAMP)).unique()
-    columns = [
-        column for column in feature_store.ready(root).columns(definitions.NEWEST) if column.entity == "interaction"
-    ]
-    ours, feasts = (
-        join(store, keys_and_moments, "interaction", columns)
-        for join in (feature_store.join_files, feature_store.join_feast)
-    )
-    assert 0 < ours.height < keys_and_moments.height, "some moments lie before the first row of their pair"
-    assert ours.sort(*keys, "as_of").equals(feasts.sort(*keys, "as_of"))
 
 
 def test_types_are_those_of_the_definitions_also_where_all_is_null(store):
@@ -238,16 +225,14 @@ def _die_half_way(root: Path) -> None:
     """Killed as nothing else kills, after the first view was written."""
     written = []
 
-    def one_then_dead(*_: object, **__: object) -> None:
+    def one_then_dead(*arguments: object) -> int:
         if written:
             os.kill(os.getpid(), signal.SIGKILL)
         written.append(1)
-        original(*_, **__)
+        return original(*arguments)
 
-    from feast import FeatureStore
-
-    original = FeatureStore.write_to_online_store
-    FeatureStore.write_to_online_store = one_then_dead
+    original = online_file.write
+    online_file.write = one_then_dead
     feature_store.materialise(root=root)
 
 
@@ -306,7 +291,7 @@ def test_all_definitions_are_registered_with_their_descriptions_and_again_change
         row = first.filter(view=d.entity, feature=d.name).row(0, named=True)
         assert row["description"] == f"{d.formula} [{d.unit}]; null: {d.null}"
         assert row["type"] == str(d.dtype)
-    store = feature_store.open_store(root)
+    store = feast_store.open_store(root)
     services = {service.name: service for service in store.list_feature_services()}
     assert list(services) == list(definitions.SERVICES)
     assert services["recommender_v2"].tags["data_version"] == "data1"
@@ -329,7 +314,7 @@ def test_a_registered_version_is_frozen(tmp_path, monkeypatch):
     feature_store.apply("a", SETTINGS, root)
     first, *rest = definitions.SERVICES["recommender_v1"]
     changed = {"recommender_v1": (replace(first, formula="something else"), *rest[:-1])}
-    monkeypatch.setattr(feature_store, "SERVICES", {**definitions.SERVICES, **changed})
+    monkeypatch.setattr(definitions, "SERVICES", {**definitions.SERVICES, **changed})
     with pytest.raises(UserError, match=r"formula: .* -> something else") as error:
         feature_store.apply("a", SETTINGS, root)
     assert f"{rest[-1].entity}.{rest[-1].name}" in str(error.value)
@@ -353,7 +338,7 @@ def test_versions_are_compared(store):
         registry_history.diff(url, "recomender_v1", "recommender_v2")
 
 
-def aborted(store: object, data_version: str) -> None:
+def aborted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -361,9 +346,9 @@ def test_a_replacement_that_died_leaves_versions_frozen(tmp_path, monkeypatch):
     root = new_root(tmp_path / "root")
     feature_store.apply("a", SETTINGS, root)
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr(feature_store, "_apply", aborted)
+        broken.setattr(feast_store, "register", aborted)
         feature_store.apply("a", SETTINGS, root, replace=True)
-    monkeypatch.setattr(feature_store, "SERVICES", {"recommender_v1": definitions.SERVICES["recommender_v1"]})
+    monkeypatch.setattr(definitions, "SERVICES", {"recommender_v1": definitions.SERVICES["recommender_v1"]})
     with pytest.raises(UserError, match=r"recommender_v2: .*no longer there"):
         feature_store.apply("a", SETTINGS, root)
 
@@ -431,10 +416,10 @@ def test_secrets_come_from_the_environment(tmp_path, monkeypatch):
 def test_a_configuration_without_its_keys_is_an_error(tmp_path):
     root = new_root(tmp_path / "root")
     with pytest.raises(UserError, match="no such file"):
-        feature_store.open_store(tmp_path / "nowhere")
+        feast_store.open_store(tmp_path / "nowhere")
     (root / store_config.FILE).write_text("project: x\nprovider: local\n")
     with pytest.raises(UserError, match=r"feature_store.yaml: .*registry"):
-        feature_store.open_store(root)
+        feast_store.open_store(root)
 
 
 def edited(root: Path, old: str, new: str) -> Path:
@@ -493,7 +478,7 @@ def test_damaged_stores_are_reported_where_they_are_read(tmp_path):
     feature_store.materialise(root=root)
     assert feature_store.online("u1", root=root).height
     database(root).write_bytes(b"this is no database, and long enough to be taken for one" * 100)
-    feature_store._cached.cache_clear()  # another process
+    online_features._opened.cache_clear()  # another process
     for read in (
         lambda: feature_store.online("u1", root=root),
         lambda: feature_store.training_frame(spine(("u", "i", FIRST)), root=root),
@@ -511,7 +496,7 @@ def test_a_version_is_read_as_it_was_registered_whatever_the_code_says_now(tmp_p
     keys_and_moments = spine(("u7", "i1", SECOND))
     before = feature_store.training_frame(keys_and_moments, "recommender_v1", root)
     later = {"recommender_v1": definitions.SERVICES["recommender_v1"][1:], "recommender_v9": definitions.DEFINITIONS}
-    monkeypatch.setattr(feature_store, "SERVICES", {**definitions.SERVICES, **later})
+    monkeypatch.setattr(definitions, "SERVICES", {**definitions.SERVICES, **later})
     assert feature_store.training_frame(keys_and_moments, "recommender_v1", root).equals(before)
     assert feature_store.online("u7", ["i1"], "recommender_v1", root).columns == before.drop("as_of").columns
     with pytest.raises(UserError, match=r"recommender_v9 is defined, but not registered yet. Run: dvc repro"):
@@ -550,4 +535,4 @@ def test_registering_the_same_again_changes_no_byte_and_anything_else_is_registe
     feature_store.apply("a", SETTINGS, root)
     assert database(root).read_bytes() == before
     feature_store.apply("b", SETTINGS, root)
-    assert feature_store.open_store(root).get_feature_service("recommender_v1").tags["data_version"] == "b"
+    assert feast_store.open_store(root).get_feature_service("recommender_v1").tags["data_version"] == "b"

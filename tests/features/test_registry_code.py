@@ -11,7 +11,7 @@ from feast.protos.feast.core.FeatureView_pb2 import FeatureView
 from store_data import SETTINGS, new_root, write
 
 from recomart_lib.core.errors import UserError
-from recomart_lib.features import feature_store, registry_code
+from recomart_lib.features import feast_store, feature_store, online_features, registry_code
 
 REGISTRY = "data/feature_store/feature_store.db"
 
@@ -30,11 +30,11 @@ def registry(registered) -> sqlite3.Connection:
     """The registry's database, open for changes; afterwards it is as it was."""
     before = (registered / REGISTRY).read_bytes()
     connection = sqlite3.connect(registered / REGISTRY)
-    feature_store._cached.cache_clear()
+    online_features._opened.cache_clear()
     yield connection
     connection.close()
     (registered / REGISTRY).write_bytes(before)
-    feature_store._cached.cache_clear()
+    online_features._opened.cache_clear()
 
 
 def change(registry: sqlite3.Connection, edit: Callable[[FeatureView], None]) -> None:
@@ -82,19 +82,19 @@ def test_views_that_are_functions_are_refused(registered, registry, table):
     registry.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
     registry.commit()
     with pytest.raises(UserError, match=f"its table {table} has views with Python functions"):
-        feature_store.ready(registered)
+        feast_store.open_store(registered)
 
 
 def test_a_view_that_cannot_be_read_is_refused(registered, registry):
     registry.execute("UPDATE feature_views SET feature_view_proto = ?", [b"\xff\xff no view"])
     registry.commit()
     with pytest.raises(UserError, match="a view in it cannot be read"):
-        feature_store.ready(registered)
+        feast_store.open_store(registered)
 
 
 def test_views_of_other_projects_in_a_shared_registry_are_not_our_business(registered, registry):
     """Feast reads the views of one project."""
     registry.execute("INSERT INTO on_demand_feature_views VALUES ('v', 'another', 0, x'', x'')")
     registry.commit()
-    assert feature_store.ready(registered).services
+    assert feast_store.open_store(registered)
     assert feature_store.online_user("u1", root=registered)["activity_count"] is not None

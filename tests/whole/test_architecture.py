@@ -184,9 +184,9 @@ REST_PARTS = ("rest_session", "rest_answers", "rest_response", "rest_paging")
     [
         ("papermill", {"recomart.runner.engine"}),
         ("concurrent_log_handler", {"recomart.project.logs"}),
-        ("feast", {f"recomart_lib.features.{name}" for name in ("feature_store", "registry_code")}),
+        ("feast", {f"recomart_lib.features.{name}" for name in ("feast_store", "online_file", "registry_code")}),
         ("lightgbm", {"recomart_lib.models.boosted_trees"}),
-        ("pyspark", {"recomart_lib.features.engine", "recomart_lib.features.feature_store"}),
+        ("pyspark", {"recomart_lib.features.engine"}),
         ("sqlalchemy", {f"recomart_lib.features.{name}" for name in ("registry_code", "registry_history")}),
         (
             "surprise",
