@@ -11,9 +11,11 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
+from recomart_lib.models import blocks
 from recomart_lib.models.base import ArrayModel, TrainData, fill_with_popularity, numeric
+from recomart_lib.models.cost import Cost
 
-BLOCK = 1_024  # rows solved at once: 8 MB times (n_factors / 32)^2
+SMALLEST_SHIFT = 1e-6  # relative to the largest eigenvalue: with less, the inverse would lose digits
 NEUTRAL_RATING = 3.0  # stars: a neutral rating
 
 
@@ -26,7 +28,7 @@ class Ials(ArrayModel):
 
     y = 1 + rating_slope * (rating - 3), and 1 without a rating: higher ratings are stronger positives. The optimal
     reg falls as data grows, about as 1 / sqrt(pairs); here it is per 10,000 pairs: reg * sqrt(10,000 / pairs).
-    A user without history gets the popularity order. Memory: max(n_users, n_items) * n_factors^2 numbers.
+    A user without history gets the popularity order.
 
     Source: Rendle et al., Revisiting the performance of iALS on item recommendation benchmarks, RecSys 2022.
     """
@@ -38,6 +40,14 @@ class Ials(ArrayModel):
     rating_slope: float = numeric(0.0, 0.0)
     n_epochs: int = numeric(8, 1)
     seed: int = numeric(0, 0)
+
+    def cost(self, data: TrainData) -> Cost:
+        """See `ArrayModel.cost`: each row costs as much as the smaller of its entries and the factors, cubed."""
+        counts = np.concatenate([data.relevant.getnnz(axis) for axis in (1, 0)]).astype(float)
+        smaller = np.minimum(counts, self.n_factors)
+        work = (smaller**3 + 4 * counts * self.n_factors * (self.n_factors + smaller)).sum()
+        memory = 16 * self.n_factors * len(counts) + 2 * min(blocks.BLOCK_BYTES, 32 * self.n_factors * len(counts))
+        return Cost.of(memory + 60 * data.interactions.height, dense=self.n_epochs * work)
 
     def fit(self, data: TrainData) -> Self:
         """Solve users and items alternately; in one thread, so that the same seed gives the same bytes."""
@@ -64,18 +74,35 @@ class Ials(ArrayModel):
 def _solve(targets: sparse.csr_matrix, others: np.ndarray, unobserved: float, reg: float) -> np.ndarray:
     """The optimal factors of the rows (n_rows, n_factors), given those of the columns; 0 for an empty row.
 
-    In blocks of rows: a row's matrix is a sum of its columns' outer products, which is one sparse product.
+    Rows with the same number of entries are solved together, in blocks.
     """
     n_factors = others.shape[1]
-    outer = (others[:, :, None] * others[:, None, :]).reshape(len(others), -1)
-    gram, identity = unobserved * others.T @ others, np.eye(n_factors)
-    factors = np.zeros((targets.shape[0], n_factors))
-    for start in range(0, targets.shape[0], BLOCK):
-        rows = targets[start : start + BLOCK]
-        n = np.diff(rows.indptr)
-        binary = sparse.csr_matrix((np.ones(rows.nnz), rows.indices, rows.indptr), rows.shape)
-        matrices = (binary @ outer).reshape(-1, n_factors, n_factors) + gram
-        matrices += (reg * (n + unobserved * len(others)))[:, None, None] * identity
-        solution = np.linalg.solve(matrices, (rows @ others)[:, :, None])[:, :, 0]
-        factors[start : start + BLOCK] = np.where(n[:, None] > 0, solution, 0)
+    gram, factors = unobserved * others.T @ others, np.zeros((targets.shape[0], n_factors))
+    eigenvalues, vectors = np.linalg.eigh(gram)
+    counts = np.diff(targets.indptr)
+    for count in np.unique(counts[counts > 0]):
+        shift = reg * (count + unobserved * len(others))
+        use_entries = count < n_factors and shift > SMALLEST_SHIFT * eigenvalues[-1]
+        inverse = (vectors / (eigenvalues + shift)) @ vectors.T if use_entries else None
+        rows, step = np.flatnonzero(counts == count), blocks.rows(3 * count * n_factors)
+        for block in np.split(rows, range(step, len(rows), step)):
+            entries = targets.indptr[block][:, None] + np.arange(count)
+            columns, values = others[targets.indices[entries]], targets.data[entries]
+            if inverse is None:
+                factors[block] = _solve_by_factors(columns, values, gram + shift * np.eye(n_factors))
+            else:
+                factors[block] = _solve_by_entries(columns, values, inverse)
     return factors
+
+
+def _solve_by_factors(columns: np.ndarray, values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """(Q'Q + matrix)^-1 Q'y of each row: Q of `columns` (n, count, n_factors), y of `values` (n, count)."""
+    transposed = columns.transpose(0, 2, 1)
+    return np.linalg.solve(transposed @ columns + matrix, transposed @ values[:, :, None])[:, :, 0]
+
+
+def _solve_by_entries(columns: np.ndarray, values: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+    """The same by Woodbury's identity, faster for fewer entries than factors: M Q' (I + Q M Q')^-1 y, M = `inverse`."""
+    scaled = columns @ inverse
+    inner = scaled @ columns.transpose(0, 2, 1) + np.eye(columns.shape[1])
+    return (np.linalg.solve(inner, values[:, :, None]).transpose(0, 2, 1) @ scaled)[:, 0]
