@@ -27,18 +27,13 @@ def long_tail(counts: dict[str, pl.DataFrame], title: str) -> Axes:
 
 def week_heatmap(grid: pl.DataFrame, title: str) -> Axes:
     """Heatmap of weekday by hour; the shade is the share of events."""
-    import seaborn as sns
-
-    _, ax = plt.subplots(figsize=(8, 2.8))
-    values = grid.drop("day").to_numpy()
-    sns.heatmap(
-        values,
-        ax=ax,
-        cmap="Blues",
-        cbar_kws={"label": "share of events", "format": PercentFormatter(1)},
-        yticklabels=grid.get_column("day").to_list(),
-        xticklabels=range(24),
-    )
+    figure, ax = plt.subplots(figsize=(8, 2.8))
+    mesh = ax.pcolormesh(grid.drop("day").to_numpy(), cmap="Blues")
+    bar = figure.colorbar(mesh, ax=ax, label="share of events", format=PercentFormatter(1))
+    bar.outline.set_linewidth(0)
+    ax.spines[:].set_visible(False)
+    ax.invert_yaxis()
+    ax.set_xticks(np.arange(24) + 0.5, range(24))
+    ax.set_yticks(np.arange(grid.height) + 0.5, grid.get_column("day").to_list())
     ax.set(xlabel="hour of day, local time", ylabel="", title=title)
-    ax.tick_params(axis="both", rotation=0)
     return ax

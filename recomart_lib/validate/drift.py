@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy import stats
+from scipy import special
 
 from recomart_lib.core.schemas import EVENTS
 from recomart_lib.core.text import number, percent
@@ -34,7 +34,8 @@ SAMPLE = 1_000  # prices kept of each day
 MIN_PRECEDING = 7  # deliveries before the first that is compared: one of each weekday
 MIN_EXPECTED = 5  # expected rows that a value needs to be counted on its own (Cochran's rule)
 SIGNIFICANCE = 0.001  # probability of exceeding a critical value without drift
-SIGMAS = float(stats.norm.isf(SIGNIFICANCE / 2))
+SIGMAS = float(-special.ndtri(SIGNIFICANCE / 2))  # scipy.stats does the same, and imports in a second
+MAD_TO_SIGMA = float(special.ndtri(0.75))  # median absolute deviation / standard deviation of a normal distribution
 
 VOLUME = {DAY: pl.Date, "n": pl.Int64}
 NULLS = {DAY: pl.Date, "column": pl.String, "n": pl.Int64}
@@ -206,7 +207,7 @@ def _measures(statistics: DailyStatistics, days: pl.Series) -> dict[str, Measure
         for measure in ("event_type", "category")
     }
     samples = statistics.prices.partition_by(DAY, as_dict=True)
-    prices = [samples[(day,)]["price"].to_numpy() if (day,) in samples else np.empty(0) for day in days]
+    prices = [np.sort(samples[(day,)]["price"]) if (day,) in samples else np.empty(0) for day in days]
     return {
         "volume": partial(_compare_volume, sizes),
         "nulls": partial(_compare_nulls, _count_matrix(statistics.nulls, "column", days), sizes),
@@ -239,7 +240,8 @@ def _compare_nulls(
     share, usual = nulls.counts[index] / n, nulls.counts[before].sum(axis=0) / m
     pooled = (n * share + m * usual) / (n + m)
     sampling_error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    daily_variation = stats.median_abs_deviation(nulls.counts[before] / sizes[before, None], axis=0, scale="normal")
+    shares = nulls.counts[before] / sizes[before, None]
+    daily_variation = np.median(np.abs(shares - np.median(shares, axis=0)), axis=0) / MAD_TO_SIGMA
     limit = np.maximum(settings.drift_nulls, SIGMAS * np.maximum(sampling_error, daily_variation))
     change = np.abs(share - usual)
     worst = int(np.argmax(change / limit))
@@ -265,10 +267,24 @@ def _compare_prices(prices: list[np.ndarray], index: int, before: slice, setting
     now, usual = prices[index], np.concatenate(prices[before])
     if min(len(now), len(usual)) < min(settings.drift_min_rows, SAMPLE):
         return None
-    distance = stats.ks_2samp(now, usual, method="asymp").statistic
+    distance = ks_distance(now, usual)
     limit = max(settings.drift_ks, ks_critical_value(len(now), len(usual)))
     median = float(np.median(usual))
     return Comparison(distance, limit, median, f"median price {number(median)} -> {number(np.median(now))}")
+
+
+def ks_distance(now: np.ndarray, before: np.ndarray) -> float:
+    """Kolmogorov-Smirnov distance: the largest difference between the shares of two samples up to any value.
+
+    Samples of sorted parts, like days that are sorted each, take less time.
+
+    >>> ks_distance(np.array([1.0, 2.0]), np.array([2.0, 3.0]))
+    0.5
+    """
+    now, before = np.sort(now), np.sort(before, kind="stable")  # a stable sort merges sorted parts
+    points = np.concatenate([now, before])
+    shares = (np.searchsorted(sample, points, side="right") / len(sample) for sample in (now, before))
+    return float(np.abs(np.subtract(*shares)).max())
 
 
 def psi(now: np.ndarray, before: np.ndarray) -> float:
@@ -302,7 +318,7 @@ def psi_critical_value(n: int, m: int, n_bins: int) -> float:
     >>> round(psi_critical_value(300, 8400, 5), 3)
     0.064
     """
-    return float(stats.chi2.isf(SIGNIFICANCE, max(n_bins - 1, 1)) * (1 / n + 1 / m))
+    return float(special.chdtri(max(n_bins - 1, 1), SIGNIFICANCE) * (1 / n + 1 / m))
 
 
 def ks_critical_value(n: int, m: int) -> float:

@@ -58,9 +58,10 @@ def profile(source: Path, title: str, path: Path, max_rows: int, seed: int) -> s
     frame = table.with_columns(escaped, *naive).rename(html.escape).to_pandas()
     # a minified page would have other scripts than its policy allows
     page = {"inline": True, "minify_html": False}
-    # word clouds of ids and names are useless and take most of the time
-    text = {"text": {"words": False, "characters": False}}
-    report = ProfileReport(frame, title=TITLE, minimal=True, progress_bar=False, html=page, vars=text)
+    # word clouds and lengths of ids and names are useless and take most of the time
+    parts = dict.fromkeys(("words", "characters", "length"), False)
+    variables = {"text": parts, "cat": parts}
+    report = ProfileReport(frame, title=TITLE, minimal=True, progress_bar=False, html=page, vars=variables)
     files.write_text(path, _with_policy(report.to_html().replace(TITLE, html.escape(title)), _scripts()))
     return title
 

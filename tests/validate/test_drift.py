@@ -13,6 +13,7 @@ from drift_data import BAD, ITEMS, MEASURES, START, detect, events, normal, on_b
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from scipy import stats
 
 from recomart_lib.validate import drift
 from recomart_lib.validate.settings import Validate
@@ -55,6 +56,17 @@ def test_a_distance_of_prices_is_the_same_as_by_hand():
     assert (price["value"], price["usual"], price["detail"]) == (0.5, 2.5, "median price 2.5 -> 4.5")
     assert price["threshold"] == pytest.approx(drift.ks_critical_value(4, 28))
     assert not price["flagged"]
+
+
+@pytest.mark.parametrize(("n", "m"), [(3, 2), (7, 9), (100, 2_800)])
+def test_statistics_are_those_of_scipy(n, m):
+    """scipy.stats takes a second to import, so that the module computes them itself."""
+    rng = np.random.default_rng(n)
+    now, before = np.round(rng.lognormal(1, 1, n), 1), np.round(rng.lognormal(1.1, 1, m), 1)
+    assert drift.ks_distance(now, before) == stats.ks_2samp(now, before, method="asymp").statistic
+    assert drift.psi_critical_value(n, m, 5) == stats.chi2.isf(drift.SIGNIFICANCE, 4) * (1 / n + 1 / m)
+    assert stats.norm.isf(drift.SIGNIFICANCE / 2) == drift.SIGMAS
+    assert stats.median_abs_deviation([1, 2, 4], scale="normal") == 1 / drift.MAD_TO_SIGMA
 
 
 def test_critical_values_match_a_simulation():
