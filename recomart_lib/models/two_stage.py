@@ -5,20 +5,24 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
 from scipy import sparse
+from tqdm.auto import tqdm
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.models import boosted_trees
 from recomart_lib.models.base import CandidateGenerator, TrainData, categorical, numeric
 from recomart_lib.models.own_history import OwnHistoryDecayed
+from recomart_lib.models.sparse_scores import SparseScores
 
 log = logging.getLogger(__name__)
 
 BLOCK = 1_024  # users whose candidates are in memory at once
+RANKED = ("user_idx", "item_idx", "level")
 
 
 @dataclass(eq=False)
@@ -50,11 +54,16 @@ class TwoStage(OwnHistoryDecayed):
     seed: int = numeric(42, 0)
     _candidates: CandidateGenerator | None = field(init=False, repr=False, default=None)
     _unranked: np.ndarray | None = field(init=False, repr=False, default=None)  # (n_users,) True: not ranked yet
+    _n_kept: int = field(init=False, repr=False, default=0)
+    _new_only: bool = field(init=False, repr=False, default=False)
+    _kept: list[pl.DataFrame] = field(init=False, repr=False, default_factory=list)
+    _lock: Lock = field(init=False, repr=False, default_factory=Lock)  # several threads may ask for lists
 
     def fit(self, data: TrainData) -> Self:
         """Fit the trees to the training examples."""
         super().fit(data)
         self._candidates = self._unranked = None
+        self._kept = []
         self.arrays["trees"] = np.empty(0, dtype=np.uint8)
         if data.examples is None or data.candidates is None or data.examples.get_column("label").n_unique() < 2:
             log.warning(
@@ -67,10 +76,25 @@ class TwoStage(OwnHistoryDecayed):
         self._candidates, self._unranked = data.candidates, np.ones(data.n_users, dtype=bool)
         return self
 
-    def score(self, users: np.ndarray) -> np.ndarray:
-        """(len(users), n_items); see the class."""
+    def prepare(self, users: np.ndarray, progress: bool = False) -> None:
+        """Rank these users, except those that are ranked already."""
+        self._rank(users, progress)
+
+    def sparse_score(self, users: np.ndarray) -> SparseScores:
+        """See `SparseModel.sparse_score`: the candidates are stored."""
         self._rank(users)
-        return super().score(users)
+        return super().sparse_score(users)
+
+    def keep_columns(self, k: int, new_only: bool = False) -> None:
+        """Keep the columns of the candidates that can be in a list of k, for the users that are ranked from now on.
+
+        `new_only`: in a list without the purchase history. See `kept_columns`.
+        """
+        self._n_kept, self._new_only = k, new_only
+
+    def kept_columns(self) -> pl.DataFrame | None:
+        """The rows of `TrainData.candidates` that `keep_columns` asked for; None: no user was ranked since."""
+        return pl.concat(self._kept) if self._kept else None
 
     def save(self, folder: Path) -> None:
         """Rank the users that are not ranked yet, and write the model."""
@@ -113,21 +137,39 @@ class TwoStage(OwnHistoryDecayed):
             examples, columns, self.n_trees, group, objective=self.objective, seed=self.seed, **settings
         )
 
-    def _rank(self, users: np.ndarray) -> None:
+    def _rank(self, users: np.ndarray, progress: bool = False) -> None:
         """Add the levels of the users that are not ranked yet to the arrays, in blocks of users."""
         if self._unranked is None:
             return
-        pending = np.unique(users)
-        pending = pending[self._unranked[pending]]
-        blocks = np.split(pending, range(BLOCK, len(pending), BLOCK)) if len(pending) else []
-        for block in blocks:
-            ranked = self._rank_candidates(self._candidates(block))
-            where = (ranked.get_column("user_idx").to_numpy(), ranked.get_column("item_idx").to_numpy())
-            levels = sparse.csr_matrix((ranked.get_column("level").to_numpy(), where), self.arrays["levels"].shape)
-            self.arrays["levels"] = self.arrays["levels"] + levels
-            self._unranked[block] = False
+        with self._lock:
+            self._unranked[users] |= False  # IndexError if one is out of range
+            pending = np.flatnonzero(self._unranked & np.isin(np.arange(len(self._unranked)), users))
+            if len(pending):
+                self._rank_pending(pending, progress)
+                self._unranked[pending] = False
+
+    def _rank_pending(self, users: np.ndarray, progress: bool) -> None:
+        blocks = np.split(users, range(BLOCK, len(users), BLOCK))
+        ranked = []
+        for block in tqdm(blocks, desc=f"ranking of {self.name}", unit="block", disable=None if progress else True):
+            rows = self._candidates(block)
+            ranked.append(self._rank_candidates(rows))
+            if self._n_kept:
+                self._kept.append(self._listed(rows, ranked[-1]))
+        row, item, level = (pl.concat(ranked).get_column(name).to_numpy() for name in RANKED)
+        levels = sparse.csr_matrix((level, (row, item)), self.arrays["levels"].shape)
+        self.arrays["levels"] = self.arrays["levels"] + levels
 
     def _rank_candidates(self, rows: pl.DataFrame) -> pl.DataFrame:
         """One row per candidate: user_idx, item_idx, level."""
         scored = rows.select("user_idx", "item_idx", level=pl.Series(boosted_trees.score(self.arrays["trees"], rows)))
         return scored.with_columns(pl.col("level").rank("dense").over("user_idx").cast(pl.Float64))
+
+    def _listed(self, rows: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
+        """The candidates that can be among the first `_n_kept` of a user's list, with their columns."""
+        level = ranked.get_column("level").alias("level")
+        possible = rows.select("user_idx", "own", level).with_row_index()
+        if self._new_only:
+            possible = possible.filter(~pl.col("own"))
+        place = pl.col("level").rank("min", descending=True).over("user_idx")  # equal levels: popularity decides
+        return rows[possible.filter(place <= self._n_kept).get_column("index")]

@@ -39,14 +39,19 @@ def candidate_columns(
 ) -> pl.DataFrame:
     """Return the ranker's input for each recommendation: user_id, item_id, and the columns of `candidates`.
 
-    Empty for models without such input. Recommendations outside the candidates (filled by popularity) have no row.
+    In the order of the lists. Empty for models without such input. Recommendations outside the candidates (filled by
+    popularity) have no row. What the model kept of its ranking (`TwoStage.keep_columns`) is not computed again.
     """
     keys = with_indices(lists, window)
     if not isinstance(model, TwoStage) or data.candidates is None:
         return keys.clear()
-    users = keys.get_column("user_idx").unique().sort().to_numpy()
-    blocks = np.split(users, range(BLOCK, len(users), BLOCK))
-    return pl.concat([keys.join(data.candidates(block), on=["user_idx", "item_idx"]) for block in blocks])
+    on, kept = ["user_idx", "item_idx"], model.kept_columns()
+    missing = keys if kept is None else keys.join(kept, on="user_idx", how="anti")
+    users = missing.get_column("user_idx").unique().sort().to_numpy()
+    parts = [] if kept is None else [kept]
+    for block in np.split(users, range(BLOCK, len(users), BLOCK)):
+        parts.append(data.candidates(block).join(keys, on=on, how="semi"))
+    return keys.join(pl.concat(parts), on=on, maintain_order="left")
 
 
 def with_indices(lists: pl.DataFrame, window: dict[str, pl.DataFrame]) -> pl.DataFrame:

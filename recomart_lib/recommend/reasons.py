@@ -11,10 +11,11 @@ import polars as pl
 from scipy import sparse
 
 from recomart_lib.core.schemas import RECOMMENDATIONS, TIMESTAMP
+from recomart_lib.models import blocks
 from recomart_lib.models.base import TrainData
 from recomart_lib.train.train_data import Tables
 
-BLOCK = 1_024
+BLOCK = 16_384  # recommendations whose evidence is found at once
 # Values of `reason_kind`.
 CHOSEN_BEFORE = "chosen before"  # the user chose the product before
 NOTHING_NEW = "nothing is new"  # protocol novel: the user has every product; the list is what to choose again
@@ -99,23 +100,29 @@ def _evidence(lists: pl.DataFrame, data: TrainData, window: Tables) -> pl.DataFr
 
     Columns: user_id, item_id, because_idx, n_together. The item itself does not count; ties go to the smaller index.
     """
-    index = lists.join(window["users"], on="user_id").join(window["items"], on="item_id").sort("user_idx", "rank")
-    relevant = data.relevant.astype(np.float32)
-    together = (relevant.T @ relevant).tolil()
-    together.setdiag(0)
-    together = together.tocsr()
-    because, count = [], []
-    for start in range(0, index.height, BLOCK * 16):
-        rows = index.slice(start, BLOCK * 16)
-        best, n = _strongest(
-            relevant[rows.get_column("user_idx").to_numpy()], together[rows.get_column("item_idx").to_numpy()]
-        )
-        because.append(best)
-        count.append(n)
+    index = lists.join(window["users"], on="user_id").join(window["items"], on="item_id").sort("item_idx", "user_idx")
+    user, item = (index.get_column(name).cast(pl.Int64).to_numpy() for name in ("user_idx", "item_idx"))
+    because, n_together = np.zeros(len(item), dtype=np.int32), np.zeros(len(item), dtype=np.int64)
+    listed = np.flatnonzero(np.diff(item, prepend=-1))  # the first row of each item
+    size = blocks.rows(data.n_items)
+    for first in range(0, len(listed), size):
+        stop = listed[first + size] if first + size < len(listed) else len(item)
+        items = item[listed[first : first + size]]
+        together = _together(data.relevant, items)
+        for start in range(listed[first], stop, BLOCK):
+            rows = slice(start, min(start + BLOCK, stop))
+            history = data.relevant[user[rows]]
+            because[rows], n_together[rows] = _strongest(history, together[np.searchsorted(items, item[rows])])
     return index.select("user_id", "item_id").with_columns(
-        because_idx=pl.Series(np.concatenate([np.empty(0), *because]).astype(np.int32)),
-        n_together=pl.Series(np.concatenate([np.empty(0), *count]).astype(np.int64)),
+        because_idx=pl.Series(because), n_together=pl.Series(n_together)
     )
+
+
+def _together(relevant: sparse.csr_matrix, items: np.ndarray) -> sparse.csr_matrix:
+    """(len(items), n_items): the users who have both; 0 for the item itself."""
+    together = (relevant[:, items].T @ relevant).tocoo()
+    together.data[items[together.row] == together.col] = 0
+    return together.tocsr()
 
 
 def _strongest(history: sparse.csr_matrix, together: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:

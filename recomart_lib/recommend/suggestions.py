@@ -8,6 +8,7 @@ from recomart_lib.core.schemas import RANKED_LISTS, UNKNOWN
 from recomart_lib.models.base import ArrayModel, Model, TrainData
 from recomart_lib.models.similar_items import similar_items
 from recomart_lib.models.top_k import recommend
+from recomart_lib.models.two_stage import TwoStage
 from recomart_lib.train.model_lists import cold_list, decode, mask_of
 from recomart_lib.train.train_data import Tables
 
@@ -21,6 +22,8 @@ def lists_for_all_users(
     look as if the user were unknown.
     """
     warm_users = window["users"].get_column("user_idx")
+    if isinstance(model, TwoStage):
+        model.keep_columns(k, new_only=protocol == "novel")  # for `explain.candidate_columns`
     novel = recommend(model, warm_users.to_numpy(), k, mask_of(data, protocol), progress=True)
     have_all = warm_users.filter(~warm_users.is_in(novel.get_column("user_idx").implode()))
     indexed = pl.concat([novel, recommend(model, have_all.to_numpy(), k)])

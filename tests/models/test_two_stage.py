@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import numpy as np
 import polars as pl
 import pytest
 from model_data import CUT, fitted, interactions, order, pair, repeat_purchases
+from scipy import sparse
 
 from recomart_lib import models
 from recomart_lib.core.errors import UserError
 from recomart_lib.models import boosted_trees
 from recomart_lib.models.base import ARRAYS_FILE, TrainData
+from recomart_lib.models.top_k import recommend
 
 
 def candidate_data(now: dict[tuple[int, int], float], label: list[int] | None = None, n_users: int = 2) -> TrainData:
@@ -82,3 +86,43 @@ def test_contributions_sum_to_the_score_and_the_largest_comes_first():
     assert found.group_by("row").agg((pl.col("contribution").abs().diff() <= 0).all())["contribution"].all()
     assert found.filter(pl.col("feature") == "x")["value"].to_list() == rows["x"].to_list()
     assert found.filter(pl.col("feature") == "z")["value"].null_count() == 7
+
+
+def test_what_lists_need_is_kept_from_the_ranking():
+    calls = []
+    data = candidate_data({**CANDIDATES, (0, 2): 10.0})  # as good as (0, 0)
+    rows = data.candidates(np.arange(2)).with_columns(own=pl.col("item_idx") == 1)
+
+    def generate(users: np.ndarray) -> pl.DataFrame:
+        calls.append(users.tolist())
+        return rows.filter(pl.col("user_idx").is_in(users.tolist()))
+
+    model = models.create("two_stage", n_trees=20, min_rows=5).fit(data.with_candidates(generate))
+    assert model.kept_columns() is None
+    model.keep_columns(2)
+    assert recommend(model, np.arange(2), 2)["item_idx"].to_list() == [1, 2, 2, 1]
+    kept = model.kept_columns()
+    assert set(kept.select("user_idx", "item_idx").rows()) == {(0, 0), (0, 1), (0, 2), (1, 1), (1, 2)}
+    assert kept.schema == rows.schema
+    recommend(model, np.arange(2), 2)
+    assert calls == [[0, 1]], "users are ranked once"
+
+
+def test_the_new_candidates_alone_are_kept_for_lists_without_the_history():
+    data = candidate_data(CANDIDATES)
+    rows = data.candidates(np.arange(2)).with_columns(own=pl.col("item_idx") == 1)
+    model = models.create("two_stage", n_trees=20, min_rows=5).fit(data.with_candidates(lambda _: rows))
+    model.keep_columns(1, new_only=True)
+    model.prepare(np.arange(2))
+    assert model.kept_columns().select("user_idx", "item_idx").rows() == [(0, 0), (1, 2)]
+
+
+def test_levels_of_many_blocks_are_put_together_once(monkeypatch):
+    """To add each block to the matrix of all users would take time that grows with the square of their number."""
+    monkeypatch.setattr("recomart_lib.models.two_stage.BLOCK", 1)
+    model = models.create("two_stage", n_trees=20, min_rows=5).fit(candidate_data(CANDIDATES, n_users=30))
+    built = Mock(wraps=sparse.csr_matrix)
+    monkeypatch.setattr("recomart_lib.models.two_stage.sparse", Mock(csr_matrix=built))
+    model.prepare(np.arange(30))
+    assert built.call_count == 1
+    assert model.arrays["levels"].toarray()[:2].tolist() == [[1, 2, 0, 0], [0, 1, 2, 0]]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 from conftest import utc
+from model_data import CUT, interactions, pair
 
+from recomart_lib.models.base import TrainData
 from recomart_lib.recommend import live_lists, reasons
 
 MOMENT = utc(2024, 3, 2, 10)
@@ -69,3 +72,44 @@ def test_live_lists_get_their_reasons_from_the_same_writer():
         ("Cup", reasons.SIMILAR, "You chose nameless before."),
         ("Die", reasons.POPULAR, "Popular in the shop."),
     ]
+
+
+def evidence_pair_by_pair(lists: pl.DataFrame, relevant: np.ndarray) -> dict[tuple[str, str], tuple[int, int]]:
+    """The strongest product of the history and its count, from the dense table of all pairs of products."""
+    together = relevant.T @ relevant
+    np.fill_diagonal(together, 0)
+    found = {}
+    for user, item in lists.rows():
+        strength = relevant[int(user)] * together[int(item)]
+        found[user, item] = (int(strength.argmax()), int(strength.max()))
+    return found
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_evidence_is_found_in_blocks_of_products(rows, monkeypatch):
+    rng = np.random.default_rng(5)
+    chosen = rng.random((20, 12)) < 0.3
+    chosen[:, 11] = False  # nobody chose it
+    pairs = [pair(int(user), int(item)) for user, item in zip(*np.nonzero(chosen), strict=True)]
+    data = TrainData.of(interactions(pairs), 20, 12, CUT)
+    window = {
+        f"{name}s": pl.DataFrame({f"{name}_id": [str(n) for n in range(size)], f"{name}_idx": range(size)}).cast(
+            {f"{name}_idx": pl.Int32}
+        )
+        for name, size in (("user", 20), ("item", 12))
+    }
+    grid = [(str(user), str(item)) for user in range(20) for item in range(12) if rng.random() < 0.5]
+    lists = pl.DataFrame(grid, ["user_id", "item_id"], orient="row")
+    heights = []
+    together_of = reasons._together
+    monkeypatch.setattr(reasons.blocks, "rows", lambda n_columns: rows)
+    monkeypatch.setattr(reasons, "BLOCK", 7)
+    monkeypatch.setattr(
+        reasons, "_together", lambda relevant, items: heights.append(len(items)) or together_of(relevant, items)
+    )
+    found = reasons._evidence(lists.with_columns(rank=1), data, window)
+    expected = evidence_pair_by_pair(lists, data.relevant.toarray())
+    assert max(heights) <= rows
+    counted = {(user, item): (because, n) for user, item, because, n in found.rows()}
+    assert {key: n for key, (_, n) in counted.items()} == {key: n for key, (_, n) in expected.items()}
+    assert all(counted[key][0] == because for key, (because, n) in expected.items() if n)

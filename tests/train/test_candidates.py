@@ -9,6 +9,7 @@ from model_data import CASES, CUT, baskets, interactions, pair
 
 from recomart_lib import models
 from recomart_lib.models.base import TrainData
+from recomart_lib.models.top_k import top_k
 from recomart_lib.train import candidates
 from recomart_lib.train.candidates import SOURCES, Candidates
 
@@ -101,3 +102,53 @@ def test_columns_are_described():
     )
     assert candidates.is_source_column("own__rank")
     assert not candidates.is_source_column("item__popularity")
+
+
+def dense_candidates(made: Candidates, user: int) -> pl.DataFrame:
+    """The candidates of one user from dense scores of all products: the plain way, product by product."""
+    data = made.data
+    own = data.relevant[[user]].toarray()[0] > 0
+    columns, is_candidate = {}, own.copy()
+    for name in SOURCES:
+        scores = made.sources[name].score(np.array([user]))
+        idx, best = top_k(scores, candidates.N_NEW, data.relevant[[user]])
+        rank = np.full(data.n_items, np.nan)
+        rank[idx[0][idx[0] >= 0]] = np.arange(1, (idx[0] >= 0).sum() + 1)
+        reference = np.abs(best[0, candidates.REFERENCE_RANK - 1])
+        reference = reference if np.isfinite(reference) and reference > 1e-6 else np.nan
+        single = scores[0].astype(np.float32)
+        columns |= {f"{name}__score": single, f"{name}__rank": rank, f"{name}__relative": single / reference}
+        is_candidate |= ~np.isnan(rank)
+    levels = made.own[[user]].toarray()[0]
+    better = np.array([(levels > level).sum() + 1 if level else np.nan for level in levels])
+    items = np.flatnonzero(is_candidate)
+    table = pl.DataFrame({name: values[items].astype(np.float32) for name, values in columns.items()})
+    table = table.with_columns(own__rank=better[items].astype(np.float32)).fill_nan(None)
+    index = pl.DataFrame({"user_idx": np.full(len(items), user), "item_idx": items, "own": own[items]})
+    return pl.concat([index.cast({"user_idx": pl.Int32, "item_idx": pl.Int32}), table], how="horizontal")
+
+
+@pytest.mark.parametrize("dense", [1, 10_000])
+@pytest.mark.parametrize("n_new", [1, 3, 50])
+def test_candidates_equal_those_of_dense_tables(n_new, dense, monkeypatch):
+    monkeypatch.setattr("recomart_lib.models.top_k.DENSE", dense)  # sparse scores stay sparse, or become dense
+    monkeypatch.setattr(candidates, "N_NEW", n_new)
+    monkeypatch.setattr(candidates, "REFERENCE_RANK", min(n_new, 10))
+    for data in CASES.values():
+        made = candidates_of(data)
+        rows = made(np.arange(data.n_users))
+        plain = pl.concat([dense_candidates(made, user) for user in range(data.n_users)])
+        assert rows.select(plain.columns).equals(plain)
+        features = rows.select("user_idx", "item_idx", "interaction__orders")
+        joined = features.drop("interaction__orders").join(
+            made.pairs, on=["user_idx", "item_idx"], how="left", maintain_order="left"
+        )
+        assert features.equals(joined)
+
+
+def test_no_source_that_is_sparse_makes_a_dense_table(monkeypatch):
+    monkeypatch.setattr("recomart_lib.models.sparse_scores.SparseScores.toarray", None)
+    monkeypatch.setattr("recomart_lib.models.top_k.DENSE", 1)
+    monkeypatch.setattr(candidates, "MOST_ITEMS", {"ease": 0})
+    monkeypatch.setattr(candidates, "SOURCES", {name: SOURCES[name] for name in SOURCES if name != "als"})
+    assert candidates_of(CASES["a shop"])(np.arange(40)).height > 0
