@@ -9,6 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from recomart_lib.models.base import ArrayModel, TrainData, fill_with_popularity, numeric
+from recomart_lib.models.cost import Cost
 
 
 @dataclass(eq=False)
@@ -27,6 +28,13 @@ class Als(ArrayModel):
     alpha: float = numeric(2.0, 1e-6)
     n_epochs: int = numeric(15, 1)
     seed: int = numeric(0, 0)
+
+    def cost(self, data: TrainData) -> Cost:
+        """See `ArrayModel.cost`; each row is solved by a few steps of conjugate gradients."""
+        n_rows, entries = data.n_users + data.n_items, float(data.relevant.nnz)
+        memory = 8 * self.n_factors * n_rows + 60 * entries
+        dense = 16.0 * self.n_epochs * n_rows * self.n_factors**2
+        return Cost.of(memory, dense=dense, other=16 * self.n_epochs * entries * self.n_factors)
 
     def fit(self, data: TrainData) -> Self:
         """Alternate between users and items, in one thread: the same seed gives the same bytes."""

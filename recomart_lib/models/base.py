@@ -20,7 +20,7 @@ from scipy import sparse
 from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import INTERACTIONS, TIMESTAMP
-from recomart_lib.models.cost import Budget, Cost
+from recomart_lib.models.cost import Budget, Cost, current_budget
 from recomart_lib.models.shared import Shared
 
 CARD_FILE = "model.json"
@@ -74,7 +74,7 @@ class TrainData:
     items: pl.DataFrame | None = None
     baskets: pl.DataFrame | None = None
     candidates: CandidateGenerator | None = None
-    budget: Budget = field(default_factory=Budget)
+    budget: Budget = field(default_factory=current_budget)
     _shared: Shared = field(default_factory=Shared, repr=False, compare=False)  # by all copies: they have equal pairs
 
     @classmethod

@@ -11,6 +11,7 @@ import polars as pl
 from scipy import sparse
 
 from recomart_lib.models.base import BASKETS, TrainData, numeric
+from recomart_lib.models.cost import Cost
 from recomart_lib.models.item_to_item import SparseItemToItem
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,14 @@ class Basket(SparseItemToItem):
     decay_days: float = numeric(40.0, 1.0)
     history_days: float = numeric(120.0, 1.0)
     power: float = numeric(0.5, 0.0)
+
+    def cost(self, data: TrainData) -> Cost:
+        """See `ArrayModel.cost`; every pair of items of one order is visited once."""
+        if data.baskets is None:
+            return super().cost(data)
+        visits = float((data.baskets.group_by("basket").len().get_column("len").cast(pl.Float64) ** 2).sum())
+        stored = min(visits, float(data.n_items) ** 2)
+        return Cost.of(50 * stored + 150 * data.baskets.height, other=20 * visits)
 
     def fit(self, data: TrainData) -> Self:
         """Count co-purchases, and store the decayed histories."""

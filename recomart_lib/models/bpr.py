@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from recomart_lib.models.base import ArrayModel, TrainData, fill_with_popularity, numeric
+from recomart_lib.models.cost import Cost
 
 
 @dataclass(eq=False)
@@ -27,6 +28,12 @@ class Bpr(ArrayModel):
     reg: float = numeric(0.001, 0.0)
     n_epochs: int = numeric(50, 1)
     seed: int = numeric(0, 0)
+
+    def cost(self, data: TrainData) -> Cost:
+        """See `ArrayModel.cost`; one step per pair and epoch."""
+        entries = float(data.relevant.nnz)
+        memory = 36 * (self.n_factors + 1) * (data.n_users + data.n_items) + 60 * entries
+        return Cost.of(memory, other=3 * self.n_epochs * entries * self.n_factors)
 
     def fit(self, data: TrainData) -> Self:
         """Gradient descent in one thread: with more, the order of the steps and the result would vary between runs."""

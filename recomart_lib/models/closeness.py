@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
-from scipy import sparse
 
 from recomart_lib.models import blocks
 from recomart_lib.models.base import TrainData
@@ -28,11 +27,6 @@ def add(matrix: np.ndarray, data: TrainData, items: np.ndarray, within_seconds: 
     for first, second in _pairs_of_users(pairs.get_column("user_idx").to_numpy()):
         value = np.exp(-np.abs(seconds[first] - seconds[second]) / within_seconds)
         np.add.at(flat, place[first] * len(matrix) + place[second], weight * value)
-
-
-def n_entries(history: sparse.csr_matrix) -> int:
-    """The number of pairs of items of one user, over all users: the work."""
-    return int(np.square(np.diff(history.indptr), dtype=np.int64).sum())
 
 
 def _pairs_of_users(users: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import psutil
+from scipy import sparse
 
 from recomart_lib.core.errors import UserError
 
@@ -67,6 +69,25 @@ class Budget:
                 f"train.max_fit_minutes ({self.max_fit_minutes:g})"
             )
         return None
+
+
+_budget = Budget()
+
+
+def use_budget(budget: Budget) -> None:
+    """Set the budget of all training data that this process makes from now on: a stage calls it once, first."""
+    global _budget
+    _budget = budget
+
+
+def current_budget() -> Budget:
+    """What `use_budget` set; the defaults before."""
+    return _budget
+
+
+def squared_lengths(history: sparse.csr_matrix) -> float:
+    """The sum of squares of the numbers of entries of the rows: how often two items are in one history."""
+    return float(np.square(np.diff(history.indptr), dtype=np.float64).sum())
 
 
 def require_available(name: str, cost: Cost) -> None:

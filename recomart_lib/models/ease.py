@@ -11,7 +11,7 @@ from scipy import sparse
 from recomart_lib.core.errors import UserError
 from recomart_lib.models import blocks, closeness, neighbour_regression, positive_definite
 from recomart_lib.models.base import TrainData, categorical, fill_with_popularity, numeric
-from recomart_lib.models.cost import DENSE_SPEED, Budget, Cost, require_available
+from recomart_lib.models.cost import DENSE_SPEED, Budget, Cost, require_available, squared_lengths
 from recomart_lib.models.item_to_item import ItemToItem
 
 ROUNDING = 1e-12  # a smaller score of an item in the history is 0: what is left where two equal terms cancel
@@ -68,14 +68,14 @@ class Ease(ItemToItem):
     def cost(self, data: TrainData) -> Cost:
         """See `ArrayModel.cost`; of the plan within the budget."""
         plan, history = self._plan(data), self._history(data)
-        block = 2 * min(blocks.BLOCK_BYTES, 8 * plan.size**2)
+        block = min(blocks.BLOCK_BYTES, 8 * plan.size * (data.n_items if plan.by_users else plan.size))
         memory = self._bytes_per_cell(plan) * plan.size**2 + block + 40 * history.nnz
         if plan.by_users:
             gram = by_leverage = float(history.nnz) * plan.size
             return Cost.of(memory, dense=plan.size**3, other=gram + by_leverage)
         others = neighbour_regression.cost(plan.n_other_items, plan.size)
         inverse = Cost.of(memory, dense=plan.size**3 / (1 if self.precision == "double" else 2))
-        gram = closeness.n_entries(history) * (40.0 if plan.closeness else 10.0)
+        gram = squared_lengths(history) * (40.0 if plan.closeness else 10.0)
         return inverse + others + Cost.of(0, other=gram)
 
     def fit(self, data: TrainData) -> Self:

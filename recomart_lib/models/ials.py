@@ -46,8 +46,8 @@ class Ials(ArrayModel):
         counts = np.concatenate([data.relevant.getnnz(axis) for axis in (1, 0)]).astype(float)
         smaller = np.minimum(counts, self.n_factors)
         work = (smaller**3 + 4 * counts * self.n_factors * (self.n_factors + smaller)).sum()
-        memory = 16 * self.n_factors * len(counts) + 2 * min(blocks.BLOCK_BYTES, 32 * self.n_factors * len(counts))
-        return Cost.of(memory + 60 * data.interactions.height, dense=self.n_epochs * work)
+        memory = 16 * self.n_factors * len(counts) + 60 * data.interactions.height
+        return Cost.of(memory, dense=self.n_epochs * work)
 
     def fit(self, data: TrainData) -> Self:
         """Solve users and items alternately; in one thread, so that the same seed gives the same bytes."""

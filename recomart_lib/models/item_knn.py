@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from recomart_lib.models.base import TrainData, numeric
+from recomart_lib.models.cost import Cost, squared_lengths
 from recomart_lib.models.item_to_item import SparseItemToItem
 
 
@@ -27,6 +28,12 @@ class ItemKNN(SparseItemToItem):
     name: ClassVar[str] = "item_knn"
     weights: ClassVar[str] = "similarity"
     n_neighbours: int = numeric(50, 1)
+
+    def cost(self, data: TrainData) -> Cost:
+        """See `ArrayModel.cost`; every pair of items of one user is visited once."""
+        visits = squared_lengths(data.relevant)
+        stored = min(visits, self.n_neighbours * data.n_items)
+        return Cost.of(40 * stored + 40 * data.relevant.nnz, other=5 * visits)
 
     def fit(self, data: TrainData) -> Self:
         """Find the neighbours; in one thread, so that ties are cut off identically in every run."""

@@ -35,7 +35,7 @@ def weights(history: sparse.csr_matrix, targets: np.ndarray, others: np.ndarray,
         return sparse.csr_matrix((len(others), n_items))
     norms = np.sqrt(np.bincount(history.indices, minlength=history.shape[1])[others])
     by_item, of_others = history.T.tocsr(), history[:, others]
-    step = blocks.rows(3 * len(others) + 4 * N_NEIGHBOURS**2)
+    step = blocks.rows(3 * len(others) + 2 * N_NEIGHBOURS**2)
     parts = [
         _solve((by_item[block] @ of_others).toarray(), norms, gram)
         for block in np.split(targets, range(step, len(targets), step))
@@ -49,7 +49,7 @@ def cost(n_targets: int, n_others: int) -> Cost:
     if not n_targets:
         return Cost(0, 0)
     stored = 3 * 12 * N_NEIGHBOURS * n_targets
-    block = min(blocks.BLOCK_BYTES, 8 * n_targets * (3 * n_others + 4 * N_NEIGHBOURS**2))
+    block = min(blocks.BLOCK_BYTES, 8 * n_targets * (3 * n_others + 2 * N_NEIGHBOURS**2))
     return Cost.of(stored + block, dense=n_targets * N_NEIGHBOURS**3, other=n_targets * (10.0 * n_others + 10_000))
 
 

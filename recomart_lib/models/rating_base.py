@@ -13,6 +13,7 @@ from scipy import sparse
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.models.base import ArrayModel, TrainData, numeric
+from recomart_lib.models.cost import Cost
 
 LOWEST, HIGHEST = 1.0, 5.0
 
@@ -38,6 +39,12 @@ class RatingModel(ArrayModel):
     @abstractmethod
     def _user_factors(self, solver: Any, rated: sparse.csr_matrix) -> np.ndarray:
         """t (n_users, n_factors) of a fitted solver; `rated` (n_users, n_items) is 1 where there is a rating."""
+
+    def cost(self, data: TrainData) -> Cost:
+        """See `ArrayModel.cost`; one step per rating and epoch; ratings are Python objects."""
+        n_ratings = data.interactions.get_column("rating").count() or data.interactions.height
+        memory = 24 * self.n_factors * (data.n_users + data.n_items) + 250 * n_ratings
+        return Cost.of(memory, other=self.n_epochs * n_ratings * (10.0 * self.n_factors + 100))
 
     def fit(self, data: TrainData) -> Self:
         """Fit the ratings, or the weights if there are no ratings (see `ratings`).
@@ -97,12 +104,15 @@ def ratings(interactions: pl.DataFrame) -> pl.DataFrame:
 
 
 def _trainset(rated: pl.DataFrame, n_users: int, n_items: int) -> object:
-    """Surprise's Trainset with our indices: its reader would renumber them, and needs pandas."""
+    """Surprise's Trainset with our indices: its reader would renumber them, and needs pandas.
+
+    In the order of the rows, by user. Without the ratings by item, which no fit of these models reads.
+    """
     from surprise import Trainset
 
-    by_user, by_item = defaultdict(list), defaultdict(list)
-    for user, item, rating in rated.iter_rows():
-        by_user[user].append((item, rating))
-        by_item[item].append((user, rating))
+    by_user: defaultdict[int, list[tuple[int, float]]] = defaultdict(list)  # also asked for users without a rating
+    grouped = rated.group_by("user_idx", maintain_order=True).agg("item_idx", "rating")
+    for user, items, values in grouped.iter_rows():
+        by_user[user] = list(zip(items, values, strict=True))
     ids = {index: index for index in range(n_users)}, {index: index for index in range(n_items)}
-    return Trainset(by_user, by_item, n_users, n_items, rated.height, (LOWEST, HIGHEST), *ids)
+    return Trainset(by_user, {}, n_users, n_items, rated.height, (LOWEST, HIGHEST), *ids)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import polars as pl
 from scipy import sparse
 
-from recomart_lib.models.base import numeric
-from recomart_lib.models.rating_base import RatingModel
+from recomart_lib.models.base import TrainData, numeric
+from recomart_lib.models.cost import Cost
+from recomart_lib.models.rating_base import RatingModel, ratings
 
 
 @dataclass(eq=False)
@@ -26,6 +28,12 @@ class SvdPlusPlus(RatingModel):
     name: ClassVar[str] = "svdpp"
     n_factors: int = numeric(20, 1)
     learning_rate: float = numeric(0.007, 1e-9)
+
+    def cost(self, data: TrainData) -> Cost:
+        """See `ArrayModel.cost`; each rating visits all ratings of its user."""
+        n_ratings = ratings(data.interactions).group_by("user_idx").len().get_column("len")
+        visits = float((n_ratings.cast(pl.Float64) ** 2).sum())
+        return super().cost(data) + Cost.of(0, other=2 * self.n_epochs * visits * self.n_factors)
 
     def _solver(self, **settings: Any) -> Any:
         from surprise import SVDpp  # slow to import: only if used

@@ -51,8 +51,3 @@ def test_closeness_equals_a_loop_over_users_in_blocks_of_any_size(block_bytes, o
     some = np.zeros((3, 3), order=order)
     closeness.add(some, data, items, 1e6, 1.0)
     assert some == pytest.approx(by_loop(data, 1e6)[np.ix_(items, items)], rel=1e-12)
-
-
-def test_the_work_is_the_sum_of_squares_of_the_histories():
-    data = shop(30, 12, seed=3)
-    assert closeness.n_entries(data.relevant) == sum(n**2 for n in data.relevant.toarray().sum(axis=1))
