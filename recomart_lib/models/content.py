@@ -11,6 +11,7 @@ import polars as pl
 from scipy import sparse
 
 from recomart_lib.core.schemas import UNKNOWN
+from recomart_lib.models import blocks
 from recomart_lib.models.base import TrainData, numeric
 from recomart_lib.models.item_to_item import ItemToItem
 
@@ -52,8 +53,12 @@ class Content(ItemToItem):
 
     def score_histories(self, history: sparse.csr_matrix) -> np.ndarray:
         """See `ItemToItem.score_histories`; compares the profile of each history with every item."""
-        profiles = (history @ self.arrays["vectors"]).toarray()
-        return (self.arrays["vectors"] @ profiles.T).T
+        vectors, scores = self.arrays["vectors"], np.empty(history.shape)
+        size = blocks.rows(vectors.shape[1])
+        for start in range(0, history.shape[0], size):
+            profiles = (history[start : start + size] @ vectors).toarray()
+            scores[start : start + size] = (vectors @ profiles.T).T
+        return scores
 
     def weight(self, because: np.ndarray, item: np.ndarray) -> np.ndarray:
         """See `ItemToItem.weight`."""

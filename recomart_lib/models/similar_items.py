@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 from scipy import sparse
 
 from recomart_lib.core.errors import UserError
+from recomart_lib.models import blocks
 from recomart_lib.models.base import ArrayModel, check_index
 from recomart_lib.models.item_to_item import ItemToItem
 from recomart_lib.models.top_k import top_k
 
-BLOCK = 1_024
+Similarity = Callable[[np.ndarray], np.ndarray]
 SIMILAR = {"item_idx": pl.Int32, "similar_idx": pl.Int32, "similarity": pl.Float64, "rank": pl.Int32}
 
 
@@ -40,14 +43,17 @@ def similar_items(model: ArrayModel, items: np.ndarray, k: int) -> pl.DataFrame:
         If an item_idx is out of range.
     """
     items = np.asarray(items, dtype=np.int64)
-    parts = [_similar(model, items[start : start + BLOCK], k) for start in range(0, len(items), BLOCK)]
+    similarity, n_items = _similarity(model)
+    check_index("item_idx", items, n_items)
+    size = blocks.rows(n_items)
+    parts = [_similar(similarity, items[start : start + size], k) for start in range(0, len(items), size)]
     return pl.concat([pl.DataFrame(schema=SIMILAR), *parts])
 
 
-def _similar(model: ArrayModel, items: np.ndarray, k: int) -> pl.DataFrame:
-    similarity = _similarity(model, items)
-    similarity[np.arange(len(items)), items] = -np.inf
-    idx, best = top_k(np.where(similarity > 0, similarity, -np.inf), k)
+def _similar(similarity: Similarity, items: np.ndarray, k: int) -> pl.DataFrame:
+    values = similarity(items)
+    values[np.arange(len(items)), items] = -np.inf
+    idx, best = top_k(np.where(values > 0, values, -np.inf), k)
     row, place = np.nonzero(idx >= 0)
     columns = (items[row], idx[row, place], best[row, place], place + 1)
     return pl.DataFrame(
@@ -55,17 +61,19 @@ def _similar(model: ArrayModel, items: np.ndarray, k: int) -> pl.DataFrame:
     )
 
 
-def _similarity(model: ArrayModel, items: np.ndarray) -> np.ndarray:
-    """(len(items), n_items)."""
+def _similarity(model: ArrayModel) -> tuple[Similarity, int]:
+    """A function from item_idx to their similarity with every item, (len(items), n_items), and n_items."""
     if isinstance(model, ItemToItem):
-        n_items = model.arrays["history"].shape[1]
-        check_index("item_idx", items, n_items)
-        alone = (np.ones(len(items)), (np.arange(len(items)), items))
-        return np.array(model.score_histories(sparse.csr_matrix(alone, shape=(len(items), n_items))))
+        return lambda items: _of_weights(model, items), model.arrays["history"].shape[1]
     if "item_factors" not in model.arrays:
         raise UserError(f"{model.name} has no item similarity: use ease, item_knn, content, als, bpr or svd.")
     factors = model.arrays["item_factors"].astype(np.float64)
-    check_index("item_idx", items, len(factors))
     length = np.linalg.norm(factors, axis=1, keepdims=True)
     unit = np.divide(factors, length, out=np.zeros_like(factors), where=length > 0)
-    return unit[items] @ unit.T
+    return lambda items: unit[items] @ unit.T, len(unit)
+
+
+def _of_weights(model: ItemToItem, items: np.ndarray) -> np.ndarray:
+    n_items = model.arrays["history"].shape[1]
+    alone = (np.ones(len(items)), (np.arange(len(items)), items))
+    return np.array(model.score_histories(sparse.csr_matrix(alone, shape=(len(items), n_items))))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from model_data import CASES, CUT, fitted, interactions, pair
 
+from recomart_lib.models import similar_items as module
 from recomart_lib.models.base import TrainData
 from recomart_lib.models.similar_items import similar_items
 
@@ -31,3 +32,13 @@ def test_similarity_is_the_cosine_of_factors():
     found = similar_items(model, np.array([0, 2]), 9)
     assert found.select("item_idx", "similar_idx", "rank").rows() == [(0, 4, 1), (0, 1, 2)]
     assert found["similarity"].to_list() == pytest.approx([1, 0.5**0.5])
+
+
+@pytest.mark.parametrize("name", ["item_knn", "content", "als"])
+def test_few_rows_of_similarity_are_in_memory_at_once(name, monkeypatch):
+    model, items = fitted(name, CASES["a shop"]), np.arange(15)[::-1]
+    whole, heights, find_best = similar_items(model, items, 3), [], module.top_k
+    monkeypatch.setattr("recomart_lib.models.blocks.rows", lambda n_columns: 4)
+    monkeypatch.setattr(module, "top_k", lambda scores, k: heights.append(len(scores)) or find_best(scores, k))
+    assert similar_items(model, items, 3).equals(whole)
+    assert heights == [4, 4, 4, 3]

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from model_data import CASES, fitted
 from scipy import sparse
 
+from recomart_lib.models import blocks
+from recomart_lib.models import top_k as module
 from recomart_lib.models.sparse_scores import CommonScores, SparseScores
-from recomart_lib.models.top_k import sparse_top_k, top_k
+from recomart_lib.models.top_k import recommend, sparse_top_k, top_k
 
 
 def slow_top_k(scores: np.ndarray, k: int, mask: np.ndarray) -> list[list[int]]:
@@ -63,3 +66,27 @@ def test_sparse_scores_have_the_lists_of_the_dense_table(seed, n, n_items, k):
             assert sparsely.dtype == densely.dtype
     row, item = np.nonzero(np.ones((n, n_items)))
     assert np.array_equal(scores.at(row, item), dense.ravel())
+
+
+@pytest.mark.parametrize(
+    "name", ["popularity", "segment_popularity", "own_history", "item_knn", "basket", "als", "content"]
+)
+def test_blocks_of_scores_are_bounded_by_bytes(name, monkeypatch):
+    """No dense table has more cells than one block; models with sparse scores make none."""
+    monkeypatch.setattr(blocks.rows, "__defaults__", (8, 15 * 8 * 7))  # 7 rows of 15 items
+    monkeypatch.setattr(module, "DENSE", 1)
+    model, users = fitted(name, CASES["a shop"]), np.arange(40)
+    cells, dense = [], type(model).score
+    monkeypatch.setattr(type(model), "score", lambda *args: cells.append(dense(*args).size) or dense(*args))
+    lists = recommend(model, users, 5)
+    assert lists.height == 200
+    assert (max(cells) == 7 * 15) if name in ("als", "content") else not cells
+    monkeypatch.undo()
+    assert lists.equals(recommend(model, users, 5))
+
+
+def test_nearly_dense_scores_are_treated_as_dense(monkeypatch):
+    model = fitted("item_knn", CASES["a shop"])
+    assert isinstance(module.model_scores(model, np.arange(40)), np.ndarray)
+    monkeypatch.setattr(module, "DENSE", 1)
+    assert isinstance(module.model_scores(model, np.arange(40)), SparseScores)
