@@ -36,7 +36,6 @@ SOURCES: dict[str, tuple[str, dict[str, Any]]] = {
     "recent_week": ("recent_popularity", {"window_days": 7}),
     "recent_month": ("recent_popularity", {"window_days": 30}),
 }
-MOST_ITEMS = {"ease": 10_000}  # in a larger catalogue this source is left out: its time grows with n_items^3
 N_NEW = 50  # new items per user from each source
 REFERENCE_RANK = 10  # x__relative divides a score by that of the new item at this rank
 BLOCK = 512  # users whose candidates are found at once; fewer in a large catalogue
@@ -69,18 +68,20 @@ class Candidates:
 
     @property
     def sources(self) -> dict[str, Model]:
-        """The fitted sources; those that are too slow for this catalogue are left out."""
+        """The fitted sources; those that would need more than `TrainData.budget` are left out."""
         with self._lock:
             if not self._fitted:
                 self._fitted.update(self._fit_sources())
         return self._fitted
 
     def _fit_sources(self) -> dict[str, Model]:
-        possible = {
-            name: source for name, source in SOURCES.items() if self.data.n_items <= MOST_ITEMS.get(name, np.inf)
-        }
-        for name in SOURCES.keys() - possible.keys():
-            log.warning("candidates: the source %s is left out for %s items", name, f"{self.data.n_items:,}")
+        possible = {}
+        for name, (model, hyperparameters) in SOURCES.items():
+            cost = models.create(model, **hyperparameters).cost(self.data)
+            if excess := self.data.budget.excess(cost):
+                log.warning("candidates: the source %s is left out: %s", name, excess)
+            else:
+                possible[name] = (model, hyperparameters)
         fitted = parallel.thread_map(lambda source: self.data.fitted(source[0], **source[1]), possible.values())
         return dict(zip(possible, fitted, strict=True))
 

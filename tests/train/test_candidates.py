@@ -9,6 +9,8 @@ from model_data import CASES, CUT, baskets, interactions, pair
 
 from recomart_lib import models
 from recomart_lib.models.base import TrainData
+from recomart_lib.models.cost import Cost
+from recomart_lib.models.ease import Ease
 from recomart_lib.models.top_k import top_k
 from recomart_lib.train import candidates
 from recomart_lib.train.candidates import SOURCES, Candidates
@@ -74,13 +76,13 @@ def test_blocks_do_not_matter_and_no_users_have_no_candidates(monkeypatch):
     assert (no_users.height, no_users.schema) == (0, whole.schema)
 
 
-def test_a_source_that_is_too_slow_is_null(monkeypatch, caplog):
-    monkeypatch.setattr(candidates, "MOST_ITEMS", {"ease": 5})
+def test_a_source_that_needs_more_than_the_budget_is_null(monkeypatch, caplog):
+    monkeypatch.setattr(Ease, "cost", lambda self, data: Cost(memory=3e9, seconds=0))
     data = CASES["a shop"]
     rows = candidates_of(data)(np.arange(4))
     assert rows["ease__score"].null_count() == rows.height > 0
     assert rows.schema == candidates_of(CASES["one pair"])(np.arange(1)).schema
-    assert "the source ease is left out for 15 items" in caplog.text
+    assert "the source ease is left out: a fit would need about 3.0 GB of memory" in caplog.text
 
 
 def test_orders_reach_the_basket_source():
@@ -149,6 +151,6 @@ def test_candidates_equal_those_of_dense_tables(n_new, dense, monkeypatch):
 def test_no_source_that_is_sparse_makes_a_dense_table(monkeypatch):
     monkeypatch.setattr("recomart_lib.models.sparse_scores.SparseScores.toarray", None)
     monkeypatch.setattr("recomart_lib.models.top_k.DENSE", 1)
-    monkeypatch.setattr(candidates, "MOST_ITEMS", {"ease": 0})
-    monkeypatch.setattr(candidates, "SOURCES", {name: SOURCES[name] for name in SOURCES if name != "als"})
+    sparse_sources = {name: source for name, source in SOURCES.items() if name not in ("als", "ease")}
+    monkeypatch.setattr(candidates, "SOURCES", sparse_sources)
     assert candidates_of(CASES["a shop"])(np.arange(40)).height > 0
