@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from recomart_lib import models
 from recomart_lib.core import parallel
 from recomart_lib.features import feature_store
 from recomart_lib.models import blocks
