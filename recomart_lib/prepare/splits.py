@@ -21,6 +21,8 @@ from recomart_lib.core.schemas import POSITIVE
 from recomart_lib.core.shops import Shop
 from recomart_lib.core.text import plural
 
+IDS = ("user_id", "item_id")
+
 
 @dataclass(frozen=True)
 class Window:
@@ -148,6 +150,23 @@ def relevant(holdout: pl.DataFrame, protocol: str) -> pl.DataFrame:
     return pairs.select("user_id", "item_id")
 
 
+def split_windows(
+    events: pl.DataFrame, windows: list[Window], relevant_events: list[str]
+) -> dict[str, dict[str, pl.DataFrame]]:
+    """Window name -> its tables, see `split`. Ids are numbers meanwhile, of which many are compared."""
+    numbered = events.with_columns(
+        pl.col(name).cast(pl.Enum(events.get_column(name).drop_nulls().unique().sort())) for name in IDS
+    )
+    return {
+        window.name: {name: _with_text(table) for name, table in split(numbered, window, relevant_events).items()}
+        for window in windows
+    }
+
+
+def _with_text(table: pl.DataFrame) -> pl.DataFrame:
+    return table.with_columns(pl.col(name).cast(pl.String) for name in IDS if name in table.columns)
+
+
 def split(events: pl.DataFrame, window: Window, relevant_events: list[str]) -> dict[str, pl.DataFrame]:
     """All tables of one window: users and items (encoders), interactions, holdout.
 
@@ -166,7 +185,8 @@ def split(events: pl.DataFrame, window: Window, relevant_events: list[str]) -> d
         )
     users = encoder(train.get_column("user_id"), "user_idx")
     items = encoder(train.get_column("item_id"), "item_idx")
-    encoded = train.join(users, on="user_id").join(items, on="item_id").sort("user_idx", "item_idx")
+    # sorted by id, so sorted by index
+    encoded = train.join(users, on="user_id", maintain_order="left").join(items, on="item_id", maintain_order="left")
     return {
         "users": users,
         "items": items,

@@ -9,6 +9,7 @@ import pytest
 from conftest import DECLARED, rows, utc
 from hypothesis import given
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import INTERACTIONS
@@ -174,6 +175,18 @@ def test_events_from_the_cut_on_do_not_change_the_training_data(kinds):
     known = splits.split(history(*KNOWN), TEST, ["purchase"])
     parts = splits.split(history(*KNOWN, *later), TEST, ["purchase"])
     assert all(parts[name].equals(known[name]) for name in ("users", "items", "interactions"))
+
+
+def test_windows_that_are_split_together_are_the_same_as_alone():
+    events = history(*KNOWN, ("u10", "B", "view", START), ("u9", "ä", "purchase", START, None, "o1")).reverse()
+    windows = [Window("validation", utc(2024, 1, 2), START), TEST, splits.after(END)]
+    together = splits.split_windows(events, windows, ["purchase"])
+    assert list(together) == ["validation", "test", "live"]
+    for window in windows:
+        alone = splits.split(events, window, ["purchase"])
+        assert together[window.name].keys() == alone.keys()
+        for name, table in alone.items():
+            assert_frame_equal(together[window.name][name], table)
 
 
 def test_a_cut_before_all_data_is_an_error():
