@@ -169,6 +169,13 @@ class Report:
         return self._summary(self.inputs.backtest, ["cut", "protocol", "model"], [METRIC, "recall@10", "precision@10"])
 
     @cached_property
+    def user_sample(self) -> tuple[int, int]:
+        """The numbers of users who are evaluated at the test cut in the backtest, and of all who can be evaluated."""
+        at_test = pl.col("cut") == datetime.fromisoformat(self.inputs.split_metadata["cut"])
+        rows = self.inputs.backtest.filter(at_test, pl.col("protocol") == "all")
+        return rows.get_column("user_id").n_unique(), self.inputs.relevant["all"].get_column("user_id").n_unique()
+
+    @cached_property
     def spread(self) -> pl.DataFrame:
         """How each model varies from cut to cut."""
         return diagnostics.over_cuts(self.by_cut)

@@ -89,6 +89,22 @@ def _disjoint(first: dict[str, Any], second: dict[str, Any]) -> bool:
     return first["low"] > second["high"] or second["low"] > first["high"]
 
 
+def user_sample(n_evaluated: int, n_users: int) -> str:
+    """Say that the results at several cuts and on both splits are of a sample of users, if they are; else nothing.
+
+    Parameters
+    ----------
+    n_evaluated, n_users
+        See `Report.user_sample`.
+    """
+    if n_evaluated == n_users:
+        return ""
+    return (
+        f"**These results are of a random sample of {n_evaluated:,} of {n_users:,} users**, the same for all models, and so are their intervals. "
+        "The leaderboards and the target card are of all users."
+    )
+
+
 def staleness(table: pl.DataFrame, model: str, metric: str = "ndcg@10") -> str:
     """Say whether lists that were fixed at the cut go stale. `table`: `diagnostics.summary` by week, days and model."""
     rows = table.filter(pl.col("model") == model, pl.col("metric") == metric, pl.col("days") == 7).sort("week")

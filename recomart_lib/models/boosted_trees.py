@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from recomart_lib.core import parallel
+
 KEYS = ("user_id", "item_id", "user_idx", "item_idx", "as_of", "label")
 MAX_BINS = 63  # of a column's values: as good as 255 here, and faster
-THREADS = os.cpu_count() or 1
 # the same bytes in every run, with any number of threads
 DETERMINISTIC = {"deterministic": True, "force_row_wise": True, "verbosity": -1}
 
@@ -34,11 +34,13 @@ def fit(
     """
     import lightgbm  # imports in half a second: only if used
 
-    parameters = {"max_bin": MAX_BINS, "num_threads": THREADS, **DETERMINISTIC}
+    n_threads = parallel.n_threads()
+    parameters = {"max_bin": MAX_BINS, "num_threads": n_threads, **DETERMINISTIC}
     label = rows.get_column("label").to_numpy()
     table = lightgbm.Dataset(_matrix(rows, columns), label, group=group, feature_name=columns, params=parameters)
     trees = lightgbm.train({**parameters, **settings}, table, num_boost_round=n_trees)
-    text = trees.model_to_string().replace(f"[num_threads: {THREADS}]", "[num_threads: 0]")  # does not affect the trees
+    # the number of threads does not affect the trees
+    text = trees.model_to_string().replace(f"[num_threads: {n_threads}]", "[num_threads: 0]")
     return np.frombuffer(text.encode(), dtype=np.uint8)
 
 
@@ -47,7 +49,7 @@ def score(trees: np.ndarray, rows: pl.DataFrame) -> np.ndarray:
     booster = _booster(trees)
     if not rows.height:
         return np.empty(0)
-    return booster.predict(_matrix(rows, booster.feature_name()), raw_score=True, num_threads=THREADS)
+    return booster.predict(_matrix(rows, booster.feature_name()), raw_score=True, num_threads=parallel.n_threads())
 
 
 def contributions(trees: np.ndarray, rows: pl.DataFrame) -> pl.DataFrame:
@@ -64,7 +66,7 @@ def contributions(trees: np.ndarray, rows: pl.DataFrame) -> pl.DataFrame:
     booster = _booster(trees)
     columns = booster.feature_name()
     values = _matrix(rows, columns)
-    contributions = booster.predict(values, pred_contrib=True, num_threads=THREADS)
+    contributions = booster.predict(values, pred_contrib=True, num_threads=parallel.n_threads())
     padded = np.pad(values.astype(np.float64), ((0, 0), (0, 1)), constant_values=np.nan)
     table = pl.DataFrame(
         {

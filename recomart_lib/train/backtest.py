@@ -18,6 +18,8 @@ from recomart_lib.core import parallel
 from recomart_lib.models.base import ArrayModel
 from recomart_lib.prepare import splits
 from recomart_lib.prepare.splits import Window
+from recomart_lib.train import user_sample
+from recomart_lib.train.model_lists import is_large
 from recomart_lib.train.selection import Evaluator
 from recomart_lib.train.train_data import Tables, from_window
 
@@ -76,19 +78,23 @@ def evaluate_cuts(
     events: pl.DataFrame,
     relevant_events: list[str],
     parameters: Mapping[str, dict[str, Any]],
+    seed: int,
 ) -> pl.DataFrame:
     """Fit and evaluate models at every cut, with the parameters chosen in the validation window.
 
     Parameters
     ----------
     evaluated
-        The evaluated test lists (`selection.evaluate_lists`): at the test cut nothing is fitted again.
+        The evaluated test lists (`selection.evaluate_lists`), of the sampled users (`user_sample`): at the test cut
+        nothing is fitted again.
     cuts
         See `windows`.
     evaluators
         Window name -> its evaluator, with features, where there already is one.
     parameters
         Model -> hyper-parameters.
+    seed
+        Of the sample of users of the other cuts.
 
     Returns
     -------
@@ -101,7 +107,7 @@ def evaluate_cuts(
         if window.name == "test":
             scores = evaluated.filter(pl.col("model").is_in(list(parameters)))
         else:
-            evaluator = evaluators.get(window.name) or _evaluator(events, window, relevant_events)
+            evaluator = evaluators.get(window.name) or _evaluator(events, window, relevant_events, seed)
             has_examples = evaluator.data.examples is not None
             possible = {
                 name: hyperparameters
@@ -113,14 +119,20 @@ def evaluate_cuts(
     return pl.concat(parts)
 
 
-def _evaluator(events: pl.DataFrame, window: Window, relevant_events: list[str]) -> Evaluator:
+def _evaluator(events: pl.DataFrame, window: Window, relevant_events: list[str], seed: int) -> Evaluator:
     tables = splits.split(events, window, relevant_events)
-    return Evaluator(from_window(tables, window.start), tables)
+    return Evaluator(from_window(tables, window.start), user_sample.sample_window(tables, window.start, seed))
 
 
 def _evaluate(evaluator: Evaluator, parameters: Mapping[str, dict[str, Any]]) -> pl.DataFrame:
     return pl.concat(
-        parallel.thread_map(lambda entry: evaluator(*entry), parameters.items(), "fitting and evaluating", "model")
+        parallel.thread_map(
+            lambda entry: evaluator(*entry),
+            parameters.items(),
+            "fitting and evaluating",
+            "model",
+            is_large=lambda entry: is_large(evaluator.data, *entry),
+        )
     )
 
 
@@ -168,7 +180,7 @@ def compare_splits(
     Parameters
     ----------
     evaluated
-        The evaluated test lists (`selection.evaluate_lists`).
+        The evaluated test lists (`selection.evaluate_lists`), of the sampled users (`user_sample`).
     window
         The test window.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 from scipy.sparse import csr_matrix
 
-from recomart_lib.core import parallel
+from recomart_lib import models
+from recomart_lib.core import files, parallel, paths
 from recomart_lib.core.schemas import PREDICTIONS, PROTOCOLS
 from recomart_lib.models.base import ArrayModel, Model, TrainData
 from recomart_lib.models.rating_base import RatingModel
@@ -16,15 +18,27 @@ from recomart_lib.models.top_k import recommend, recommend_each
 from recomart_lib.prepare import splits
 from recomart_lib.train.train_data import Tables
 
+COLD = "cold"  # the protocol of the default list
 COLD_MODELS = ("popularity", "recent_popularity")
+LARGE_FIT = 5e8  # bytes
+ROWS_PER_GROUP = 262_144  # of the stored lists
 
 
 def fit(data: TrainData, parameters: dict[str, dict[str, Any]]) -> dict[str, ArrayModel]:
     """Fit every model with its chosen parameters on all data before the cut."""
     fitted = parallel.thread_map(
-        lambda entry: data.fitted(entry[0], **entry[1]), parameters.items(), "fitting", "model"
+        lambda entry: data.fitted(entry[0], **entry[1]),
+        parameters.items(),
+        "fitting",
+        "model",
+        is_large=lambda entry: is_large(data, *entry),
     )
     return dict(zip(parameters, fitted, strict=True))
+
+
+def is_large(data: TrainData, name: str, hyperparameters: dict[str, Any]) -> bool:
+    """Whether a fit needs so much memory that two of them should not run at the same time."""
+    return models.create(name, **hyperparameters).cost(data).memory > LARGE_FIT
 
 
 def mask_of(data: TrainData, protocol: str) -> csr_matrix | None:
@@ -57,17 +71,52 @@ def decode(indexed: pl.DataFrame, window: Tables) -> pl.DataFrame:
 def all_lists(fitted: dict[str, ArrayModel], data: TrainData, window: Tables, k: int) -> pl.DataFrame:
     """The test lists of every model in both protocols, and the default list for cold users (protocol `cold`).
 
-    Stored as data/models/recommendations.parquet; the evaluation reads nothing else of the models.
+    Stored as data/models/recommendations.parquet (see `write`); the evaluation reads nothing else of the models.
+
+    Returns
+    -------
+    DataFrame
+        user_id, item_id, score, rank, model, protocol, sorted by model, protocol, user_id and rank. Ids and names are
+        Enums, which sort like the strings: all lists together take less than half of the memory.
     """
-    slow_first = sorted(fitted.values(), key=lambda model: not model.reads_features)
-    parts = parallel.thread_map(lambda model: lists(model, data, window, k), slow_first, "test lists", "model")
     cold = window["holdout"].filter(~pl.col("warm") & pl.col("in_catalogue")).select("user_id").unique()
-    for name in COLD_MODELS:
-        if name in fitted:
-            default_list = cold_list(fitted[name], window, k)
-            part = cold.join(default_list, how="cross").with_columns(model=pl.lit(name), protocol=pl.lit("cold"))
-            parts.append(part.select(parts[0].columns))
-    return pl.concat(parts).sort("model", "protocol", "user_id", "rank")
+    dtypes = {
+        "user_id": _enum(window["users"].get_column("user_id"), cold.get_column("user_id")),
+        "item_id": _enum(window["items"].get_column("item_id")),
+        "model": pl.Enum(sorted(fitted)),
+        "protocol": pl.Enum(sorted([*PROTOCOLS, COLD])),
+    }
+
+    def lists_of(model: ArrayModel) -> pl.DataFrame:
+        table = lists(model, data, window, k)
+        if model.name in COLD_MODELS:
+            default_lists = cold.join(cold_list(model, window, k), how="cross")
+            default_lists = default_lists.with_columns(model=pl.lit(model.name), protocol=pl.lit(COLD))
+            table = pl.concat([table, default_lists.select(table.columns)])
+        return table.cast(dtypes).sort("protocol", "user_id", "rank")
+
+    slow_first = sorted(fitted.values(), key=lambda model: not model.reads_features)
+    parts = parallel.thread_map(lists_of, slow_first, "test lists", "model")
+    by_name = {model.name: part for model, part in zip(slow_first, parts, strict=True)}
+    return pl.concat(by_name[name] for name in sorted(by_name))
+
+
+def _enum(*ids: pl.Series) -> pl.Enum:
+    return pl.Enum(pl.concat(ids).unique().sort())
+
+
+def count_repeats(recommendations: pl.DataFrame) -> int:
+    """How many recommendations of `all_lists` repeat a product of the same list."""
+    lists_by_group = recommendations.select("model", "protocol", "user_id", "item_id").group_by("model", "protocol")
+    pairs = pl.struct("user_id", "item_id")
+    return lists_by_group.agg(pl.len() - pairs.n_unique()).get_column("len").sum()
+
+
+def write(recommendations: pl.DataFrame, *parts: Path | str) -> None:
+    """Write the table of `all_lists` as Parquet, with strings for Enums; in pieces, as strings take much memory."""
+    strings = pl.selectors.enum().cast(pl.String)
+    with files.complete(paths.place(Path(*parts))) as unfinished:
+        recommendations.lazy().with_columns(strings).sink_parquet(unfinished, row_group_size=ROWS_PER_GROUP)
 
 
 def cold_list(model: Model, window: Tables, k: int) -> pl.DataFrame:

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import logging
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from recomart_lib.core import parallel
 from recomart_lib.core.schemas import PROTOCOLS
 from recomart_lib.metrics import by_model
 from recomart_lib.metrics import ranking as metrics_ranking
-from recomart_lib.models import top_k
+from recomart_lib.metrics.intervals import bootstrap_ci
+from recomart_lib.models import blocks, closeness, neighbour_regression, positive_definite, top_k
 from recomart_lib.models.base import TrainData
 from recomart_lib.prepare import splits
 from recomart_lib.train import optuna_search
-from recomart_lib.train.model_lists import lists
+from recomart_lib.train.model_lists import is_large, lists
 from recomart_lib.train.optuna_search import Search
 from recomart_lib.train.search_space import Space, search_spaces
 from recomart_lib.train.settings import Train
@@ -30,8 +32,11 @@ from recomart_lib.train.train_data import Tables
 log = logging.getLogger(__name__)
 
 LIST_LENGTH = 10  # as in the headline
+N_RESAMPLES = 1_000  # of users, for an interval
 SCORE = f"ndcg@{LIST_LENGTH}"  # by which parameters and models are chosen
 NEEDS_RATINGS = ("svdpp",)  # without ratings it would fit a guess for minutes; svd covers that case
+# code that models call, besides their own modules
+MODEL_PARTS = (top_k, blocks, closeness, neighbour_regression, positive_definite)
 LOG = {
     "model": pl.String,
     "trial": pl.Int32,
@@ -43,16 +48,19 @@ LOG = {
 IMPORTANCE = {"model": pl.String, "parameter": pl.String, "share": pl.Float64}
 
 
-def searches(train: Train, data: TrainData, window: Tables, seed: int) -> list[Search]:
-    """One search per model. Other data, another space, seed, protocol or model code is another search.
+def searches(
+    train: Train, data: TrainData, window: Tables, seed: int, left_out: Collection[str] = ()
+) -> list[Search]:
+    """One search per model. Other data, another space, seed, protocol, budget or model code is another search.
 
-    Models that need ratings are left out if there are none before the cut.
+    Models that need ratings are left out if there are none before the cut, and those that `left_out` names
+    (see `limits.left_out`).
     """
-    fingerprints = (_data_digest(data, window), _code(), SCORE)
+    fingerprints = (_data_digest(data, window), _code(), SCORE, str(data.budget))
     return [
         Search(name, space, seed, train.tune_protocol, fingerprints)
         for name, space in search_spaces(train, seed).items()
-        if _is_possible(name, data)
+        if name not in left_out and _is_possible(name, data)
     ]
 
 
@@ -95,8 +103,10 @@ def evaluate_lists(recommendations: pl.DataFrame, window: Tables) -> pl.DataFram
     DataFrame
         One row per protocol, model and evaluated user: protocol, model, and `ranking.per_user` at `LIST_LENGTH`.
     """
-    relevant = {protocol: splits.relevant(window["holdout"], protocol) for protocol in PROTOCOLS}
-    return by_model.per_user(recommendations, relevant, [LIST_LENGTH])
+    ids = {name: recommendations.schema[name] for name in ("user_id", "item_id")}  # Enums, in `model_lists.all_lists`
+    relevant = {protocol: splits.relevant(window["holdout"], protocol).cast(ids) for protocol in PROTOCOLS}
+    evaluated = by_model.per_user(recommendations, relevant, [LIST_LENGTH])
+    return evaluated.with_columns(pl.col("user_id").cast(pl.String))
 
 
 def tune(evaluator: Evaluator, searches: list[Search], n_trials: int, folder: Path) -> pl.DataFrame:
@@ -119,7 +129,13 @@ def tune(evaluator: Evaluator, searches: list[Search], n_trials: int, folder: Pa
         return list(optuna_search.trials(search, n_trials, folder / f"{search.model}.db", objective))
 
     longest_first = sorted(searches, key=lambda search: -search.budget(n_trials))
-    finished = parallel.thread_map(run, longest_first, "searches", "model")
+    finished = parallel.thread_map(
+        run,
+        longest_first,
+        "searches",
+        "model",
+        is_large=lambda search: is_large(evaluator.data, search.model, {**search.space.fixed, **search.space.first}),
+    )
     trials = {search.model: results for search, results in zip(longest_first, finished, strict=True)}
     rows = [
         (search.model, trial.number, json.dumps({**search.space.fixed, **trial.params}), protocol, score, trial.value)
@@ -153,7 +169,7 @@ def _code() -> str:
     classes = {
         parent for model in models.CLASSES for parent in model.__mro__ if parent.__module__.startswith("recomart")
     }
-    modules = {inspect.getmodule(parent) for parent in classes} | {top_k, metrics_ranking, splits}
+    modules = {inspect.getmodule(parent) for parent in classes} | {*MODEL_PARTS, metrics_ranking, splits}
     source = "".join(sorted(inspect.getsource(module) for module in modules))
     return hashlib.sha256(source.encode()).hexdigest()[:12]
 
@@ -163,6 +179,23 @@ def best_trials(log: pl.DataFrame) -> pl.DataFrame:
     ordered = log.with_columns(pl.col("value").fill_null(0.0)).sort("value", descending=True, maintain_order=True)
     trials = ordered.unique("model", keep="first", maintain_order=True).select("model", "trial")
     return log.join(trials, on=["model", "trial"], how="semi", maintain_order="left")
+
+
+def best_interval(evaluator: Evaluator, best: pl.DataFrame, seed: int) -> tuple[float, float] | None:
+    """The 95 % bootstrap interval over users of the best model's ndcg@10 in protocol *all*; None if there is none.
+
+    Parameters
+    ----------
+    best
+        See `best_trials`.
+    """
+    in_all = best.filter(pl.col("protocol") == "all").drop_nulls(SCORE).sort(SCORE, descending=True)
+    if not in_all.height:
+        return None
+    rows = evaluator(in_all.item(0, "model"), json.loads(in_all.item(0, "parameters")))
+    values = rows.filter(pl.col("protocol") == "all").get_column(SCORE).to_numpy()
+    low, high = bootstrap_ci(values, N_RESAMPLES, seed)
+    return float(low), float(high)
 
 
 def search_results(log: pl.DataFrame) -> pl.DataFrame:
@@ -226,12 +259,14 @@ def tuning_report(
     dict
         The keys of `choose` (chosen, validation, parameters), and
 
-        - feature_service, n_training_users, tune_protocol: settings of the run; seed
+        - feature_service, n_training_users, tune_protocol, max_memory_gb, max_fit_minutes: settings of the run; seed
         - search: see `search_summary`
     """
     return {
         **decisions,
         "feature_service": settings.feature_service,
+        "max_fit_minutes": settings.max_fit_minutes,
+        "max_memory_gb": settings.max_memory_gb,
         "n_training_users": settings.n_training_users,
         "seed": seed,
         "tune_protocol": settings.tune_protocol,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from recomart_lib.core.text import percent, plural, safe
+from recomart_lib.models.base import ArrayModel
 
 
 def feature_importance(table: pl.DataFrame, service: str) -> str:
@@ -28,6 +31,36 @@ def best_model(best: pl.DataFrame) -> str:
         return "No user can be evaluated in the validation window: every model keeps the parameters of its first trial."
     top = in_all.row(0, named=True)
     return f"**In the validation window, {safe(top['model'])} ranks best (ndcg@10 {top['ndcg@10']:.4f} in protocol *all*)**. The test window was not used."
+
+
+def user_sample(sizes: tuple[int, int], interval: tuple[float, float] | None) -> str:
+    """How many users were evaluated, where it was a sample; else nothing.
+
+    Parameters
+    ----------
+    sizes
+        See `user_sample.sizes`.
+    interval
+        Of the best model, see `selection.best_interval`.
+    """
+    n_evaluated, n_users = sizes
+    if n_evaluated == n_users:
+        return ""
+    known = f" The 95 % interval of the best model is {interval[0]:.4f} to {interval[1]:.4f}." if interval else ""
+    return (
+        f"**A random sample of {n_evaluated:,} of {n_users:,} users** decides, the same for all models and trials.{known} "
+        "The lists of the test window are for all users."
+    )
+
+
+def limits(left_out: Mapping[str, str], fitted: Mapping[str, ArrayModel]) -> list[str]:
+    """Which models were left out or simplified. `left_out`: see `limits.left_out`."""
+    sentences = [
+        f"**{safe(name)} is left out**: {reason}. Increase that limit, or rely on the models that carry a large catalogue (als, item_knn)."
+        for name, reason in left_out.items()
+    ]
+    sentences += [f"**{safe(name)}**: {note}." for name, model in fitted.items() for note in model.notes]
+    return sentences or ["No model is left out or simplified: every fit stays within train.max_memory_gb and train.max_fit_minutes."]
 
 
 def search_gain(table: pl.DataFrame) -> str:

@@ -14,7 +14,7 @@ def test_trees_are_the_same_bytes_with_any_number_of_threads(monkeypatch):
     rows = rows.with_columns(label=(pl.col("f0") + pl.col("f1") * rng.random(6_000) > 0.8).cast(pl.Int32))
     learned = []
     for n_threads in (1, 2, 3):
-        monkeypatch.setattr(boosted_trees, "THREADS", n_threads)
+        monkeypatch.setattr(boosted_trees.parallel, "n_threads", lambda n=n_threads: n)
         group = np.full(300, 20)
         learned.append(
             boosted_trees.fit(

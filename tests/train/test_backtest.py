@@ -103,7 +103,9 @@ def test_lists_are_evaluated_in_both_protocols_and_cold_ones_are_not():
 
 def test_models_are_fitted_on_the_data_before_each_cut():
     evaluated = selection.evaluate_lists(lists_of(TEST, "popularity", "ease"), window(TEST))
-    scores = backtest.evaluate_cuts(evaluated, [EARLY, TEST], {}, events(*HISTORY), ["purchase"], {"popularity": {}})
+    scores = backtest.evaluate_cuts(
+        evaluated, [EARLY, TEST], {}, events(*HISTORY), ["purchase"], {"popularity": {}}, seed=1
+    )
     assert scores.columns[:4] == ["cut", "protocol", "model", "user_id"]
     assert scores["model"].unique().to_list() == ["popularity"]
     early = scores.filter(pl.col("cut") == EARLY.start)
@@ -118,7 +120,7 @@ def test_models_are_fitted_on_the_data_before_each_cut():
 def test_models_that_read_features_are_left_out_without_training_examples():
     evaluated = selection.evaluate_lists(lists_of(TEST, "popularity", "repurchase"), window(TEST))
     both = {"popularity": {}, "repurchase": {}}
-    scores = backtest.evaluate_cuts(evaluated, [EARLY, TEST], {}, events(*HISTORY), ["purchase"], both)
+    scores = backtest.evaluate_cuts(evaluated, [EARLY, TEST], {}, events(*HISTORY), ["purchase"], both, seed=1)
     at = {cut: set(part["model"]) for (cut,), part in scores.group_by("cut")}
     assert at == {EARLY.start: {"popularity"}, TEST.start: {"popularity", "repurchase"}}
 
@@ -130,7 +132,7 @@ def test_existing_evaluators_are_used():
     evaluators, parameters = {EARLY.name: selection.Evaluator(data, tables)}, {"repurchase": {}}
     evaluated = selection.evaluate_lists(lists_of(TEST, "popularity"), window(TEST))
     scores = backtest.evaluate_cuts(
-        evaluated, [EARLY, TEST], evaluators, events(*HISTORY).clear(), ["purchase"], parameters
+        evaluated, [EARLY, TEST], evaluators, events(*HISTORY).clear(), ["purchase"], parameters, seed=1
     )
     assert set(scores["model"]) == {"repurchase"}
 
@@ -186,7 +188,7 @@ def test_without_evaluated_users_tables_are_empty_with_their_columns():
     assert evaluated.height == 0
     scores = backtest.compare_splits(evaluated, TEST, events(*HISTORY), ["purchase"], {"ease": {}}, seed=1)
     assert (scores.height, scores.columns[:3]) == (0, ["split", "model", "user_id"])
-    assert backtest.evaluate_cuts(evaluated, [TEST], {}, events(*HISTORY), ["purchase"], {}).columns[0] == "cut"
+    assert backtest.evaluate_cuts(evaluated, [TEST], {}, events(*HISTORY), ["purchase"], {}, seed=1).columns[0] == "cut"
 
 
 class Predicting(base.ArrayModel):
