@@ -1,13 +1,14 @@
 """The building blocks of feature definitions. A feature function sees only events before `as_of`.
 
 A *group* is a function that computes several features of one entity together. It receives only events of the types that
-it declares in `reads`, so the declaration always matches what was used.
+it declares in `reads`, so the declaration always matches what was used. What several groups need is computed once per
+moment: the sums of each pair (`pair_sums`), and what `Past.once` keeps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -15,6 +16,7 @@ import narwhals as nw
 import polars as pl
 
 from recomart_lib.core.schemas import EVENT_TYPES
+from recomart_lib.features.engine import cached
 from recomart_lib.features.settings import Features
 
 Entity = Literal["user", "item", "interaction"]
@@ -26,6 +28,16 @@ DECIMALS, MONEY, QUANTITY = 9, 4, 6  # see `whole`: amounts are large and have f
 ANY = EVENT_TYPES
 # Events that show interest; a return shows the opposite.
 POSITIVE = ("view", "cart", "purchase", "rating")
+# The columns of `pair_sums` -> the event types that they summarise.
+PAIR_SUMS: dict[str, tuple[str, ...]] = {
+    **{f"{kind}_count": (kind,) for kind in POSITIVE},
+    "score": POSITIVE,
+    "last": POSITIVE,
+    "last_purchase": ("purchase",),
+    "last_rating": ("rating",),
+    "stars": ("rating",),
+    "n_stars": ("rating",),
+}
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,35 @@ class Past:
     as_of: int  # microseconds since 1970
     kinds: frozenset[str]  # the event types that occur before `as_of`
     settings: Features
+    sums: nw.LazyFrame  # see `pair_sums`
+    reads: tuple[str, ...] = ANY  # the types of `events` and `sums`
+    kept: dict[tuple[object, ...], nw.LazyFrame] = field(default_factory=dict)  # see `once`
+    whole_shop: Past | None = None  # where this is a part of the users (see `compute`): the past of all of them
+
+    @property
+    def shop(self) -> Past:
+        """The past of all users, of the same event types: for what is not one user's own, like links of products."""
+        return self.whole_shop or self
+
+    def visible(self, reads: tuple[str, ...]) -> Past:
+        """The past with these event types only."""
+        sums = self.sums.select(
+            *KEYS["interaction"], *(name for name in PAIR_SUMS if set(PAIR_SUMS[name]) <= set(reads))
+        )
+        return replace(
+            self,
+            events=self.events.filter(nw.col("event_type").is_in(reads)),
+            sums=sums,
+            reads=reads,
+            whole_shop=self.whole_shop and self.whole_shop.visible(reads),
+        )
+
+    def once(self, name: str, *arguments: str, table: Callable[[], nw.LazyFrame]) -> nw.LazyFrame:
+        """A table that several groups use: computed by the first of those that read the same event types."""
+        key = (name, arguments, self.reads)
+        if key not in self.kept:
+            self.kept[key] = cached(table())
+        return self.kept[key]
 
     def days_since(self, column: str) -> nw.Expr:
         """Days, with their fraction, from a time (microseconds) to `as_of`."""
@@ -169,21 +210,59 @@ def is_kind(*kinds: str) -> nw.Expr:
     return nw.col("event_type").is_in(kinds).cast(nw.Int64)
 
 
+def pair_sums(events: nw.LazyFrame) -> nw.LazyFrame:
+    """One row per user and product with a view, cart, purchase or rating.
+
+    Columns (see `PAIR_SUMS`): the number of events of each type; `score`, their implicit score (see `whole`); `last`,
+    `last_purchase` and `last_rating` (times); `stars`, the sum of the ratings (see `whole`); `n_stars`, their number.
+    """
+    kind = nw.col("event_type")
+    stars = nw.when(kind == "rating").then(whole(nw.col("rating")))
+    lines = events.filter(kind.is_in(POSITIVE)).select(
+        *KEYS["interaction"],
+        **{f"{name}_count": is_kind(name) for name in POSITIVE},
+        score=whole(nw.col("weight")),
+        last=nw.col("time"),
+        last_purchase=nw.when(kind == "purchase").then(nw.col("time")),
+        last_rating=nw.when(kind == "rating").then(nw.col("time")),
+        stars=stars,
+        n_stars=(~stars.is_null()).cast(nw.Int64),
+    )
+    latest = [name for name in PAIR_SUMS if name.startswith("last")]
+    summed = [name for name in PAIR_SUMS if name not in latest]
+    return lines.group_by(KEYS["interaction"]).agg(nw.col(*summed).sum(), nw.col(*latest).max())
+
+
 def orders(past: Past, *by: str) -> nw.LazyFrame:
     """One row per `by` and order of the purchases: order, time (its first line). Without id, a purchase is one."""
-    lines = past.only("purchase").with_columns(order=nw.coalesce("order_id", "event_id"))
-    return lines.group_by(*by, "order").agg(time=nw.col("time").min())
+
+    def table() -> nw.LazyFrame:
+        if by == ("user_id",):  # fewer rows than events
+            return orders(past, *KEYS["interaction"]).group_by("user_id", "order").agg(nw.col("time").min())
+        lines = past.only("purchase").with_columns(order=nw.coalesce("order_id", "event_id"))
+        return lines.group_by(*by, "order").agg(nw.col("time").min())
+
+    return past.once("orders", *by, table=table)
 
 
 def scores(past: Past, *by: str) -> nw.LazyFrame:
     """`score`, the implicit score of the positive events (see `whole`), per `by` (also category, brand)."""
-    words = past.items.select("item_id", "category", "brand")
-    events = past.only(*POSITIVE).join(words, on="item_id", how="left").with_columns(score=whole(nw.col("weight")))
-    return events.group_by(*by).agg(nw.col("score").sum())
+
+    def table() -> nw.LazyFrame:
+        words = past.items.select("item_id", "category", "brand")
+        pairs = past.sums.select(*KEYS["interaction"], "score").join(words, on="item_id", how="left")
+        return pairs.group_by(*by).agg(nw.col("score").sum())
+
+    return past.once("scores", *by, table=table)
 
 
-def best(table: nw.LazyFrame, key: str, by: str, place: int = 1) -> nw.LazyFrame:
-    """Per key, the row of the largest `score` (place 1), the second (2), ...; ties go to the smaller `by`."""
+def ranked(table: nw.LazyFrame, key: str, by: str) -> nw.LazyFrame:
+    """The table with `place`: per key, 1 for the row of the largest `score`, ...; ties go to the smaller `by`."""
     ordered = table.with_columns(one=nw.lit(1), downwards=-nw.col("score"))
     ordered = ordered.with_columns(place=nw.col("one").cum_sum().over(key, order_by=["downwards", by]))
-    return ordered.filter(nw.col("place") == place).drop("one", "downwards", "place")
+    return ordered.drop("one", "downwards")
+
+
+def best(table: nw.LazyFrame, key: str, by: str) -> nw.LazyFrame:
+    """Per key, the row of the largest `score`; ties go to the smaller `by`."""
+    return ranked(table, key, by).filter(nw.col("place") == 1).drop("place")

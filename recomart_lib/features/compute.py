@@ -13,10 +13,12 @@ from tqdm.auto import tqdm
 
 from recomart_lib.core.schemas import TIMESTAMP
 from recomart_lib.features import engine
-from recomart_lib.features.base import KEYS, POSITIVE, Group, Past, microseconds
+from recomart_lib.features.base import KEYS, Group, Past, microseconds, pair_sums
 from recomart_lib.features.definitions import GROUPS
 from recomart_lib.features.engine import PreparedTables
 from recomart_lib.features.settings import Features
+
+PAIR = KEYS["interaction"]
 
 
 def compute(
@@ -39,32 +41,35 @@ def compute(
         Entity -> one row per user or item with an earlier event, and per pair: keys, `event_timestamp` = `as_of`, the
         groups' features; sorted by the keys.
     """
+    if pairs is not None:
+        prepared, pairs = engine.with_ids_of(prepared, pairs.select(PAIR).unique())
     past = past_of(prepared, as_of, settings, pairs)
     bases = {"user": past.events.select("user_id"), "item": past.events.select("item_id"), "interaction": past.pairs}
-    tables = {entity: engine.collect(base.unique()) for entity, base in bases.items()}
+    tables = {entity: engine.collect(base.unique()).sort(KEYS[entity]) for entity, base in bases.items()}
     for group in tqdm(groups, desc=f"features as of {as_of:%Y-%m-%d}", unit="group", disable=None):
         tables[group.entity] = with_group(tables[group.entity], group, past)
     stamp = pl.lit(as_of).cast(TIMESTAMP)
     return {
-        entity: table.with_columns(event_timestamp=stamp)
+        entity: engine.decoded(table)
+        .with_columns(event_timestamp=stamp)
         .select(*KEYS[entity], "event_timestamp", *(f.name for g in groups if g.entity == entity for f in g.features))
-        .sort(KEYS[entity])
         for entity, table in tables.items()
     }
 
 
+def events_before(prepared: PreparedTables, as_of: datetime) -> nw.LazyFrame:
+    """The events strictly before `as_of`: the only place where later events are cut off."""
+    return prepared.events.filter(nw.col("time") < microseconds(as_of))
+
+
 def past_of(prepared: PreparedTables, as_of: datetime, settings: Features, pairs: pl.DataFrame | None = None) -> Past:
-    """The data before `as_of`: the only place where later events and later statements are cut off."""
-    moment = microseconds(as_of)
-    events = prepared.events.filter(nw.col("time") < moment)
+    """The data before `as_of`; also the only place where later statements are cut off."""
+    events = events_before(prepared, as_of)
     kinds = engine.collect(events.select("event_type").unique()).get_column("event_type")
-    interacted = events.filter(nw.col("event_type").is_in(POSITIVE)).select("user_id", "item_id").unique()
-    if pairs is None:
-        pair_table = engine.cached(interacted)
-    else:
-        pair_table = engine.on_same_engine(prepared, pairs.select("user_id", "item_id").unique())
+    sums = engine.cached(pair_sums(events), *PAIR)
+    pair_table = sums.select(PAIR) if pairs is None else engine.on_same_engine(prepared, pairs)
     users, items = (prepared.as_of(table, as_of) for table in ("users", "items"))
-    return Past(events, users, items, pair_table, moment, frozenset(kinds), settings)
+    return Past(events, users, items, pair_table, microseconds(as_of), frozenset(kinds), settings, sums)
 
 
 def with_group(table: pl.DataFrame, group: Group, past: Past) -> pl.DataFrame:
@@ -72,14 +77,8 @@ def with_group(table: pl.DataFrame, group: Group, past: Past) -> pl.DataFrame:
     columns = {feature.name: feature.dtype for feature in group.features}
     if group.needs and not past.kinds.intersection(group.needs):
         return table.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in columns.items())
-    features = engine.collect(group.build(visible_to(group, past)))
+    features = engine.collect(group.build(past.visible(group.reads)))
     features = features.select(*KEYS[group.entity], *(pl.col(name).cast(dtype) for name, dtype in columns.items()))
-    joined = table.join(features, on=KEYS[group.entity], how="left", validate="1:1")
+    joined = engine.with_columns_of(table, features, KEYS[group.entity])
     filled = [pl.col(f.name).fill_null(f.empty) for f in group.features if f.empty is not None]
     return joined.with_columns(filled)
-
-
-def visible_to(group: Group, past: Past) -> Past:
-    """The past with only those events that the group declares in `reads`."""
-    events = past.events.filter(nw.col("event_type").is_in(group.reads))
-    return Past(events, past.users, past.items, past.pairs, past.as_of, past.kinds, past.settings)

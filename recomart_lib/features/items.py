@@ -15,7 +15,6 @@ from recomart_lib.features.base import (
     days,
     decimal,
     group,
-    is_kind,
     orders,
     share,
     whole,
@@ -148,8 +147,9 @@ def repeats(past: Past) -> nw.LazyFrame:
 )
 def conversion(past: Past) -> nw.LazyFrame:
     """How many viewers go on to the cart and to a purchase?"""
-    flags = {kind: is_kind(kind) for kind in ("view", "cart", "purchase")}
-    did = past.events.with_columns(**flags).group_by("user_id", "item_id").agg(*(nw.col(kind).max() for kind in flags))
+    did = past.sums.select(
+        "item_id", **{kind: (nw.col(f"{kind}_count") > 0).cast(nw.Int64) for kind in ("view", "cart", "purchase")}
+    )
     did = did.with_columns(
         view_cart=nw.col("view") * nw.col("cart"),
         view_purchase=nw.col("view") * nw.col("purchase"),
@@ -299,7 +299,7 @@ def stated_price(past: Past) -> nw.LazyFrame:
 def _buyers(past: Past) -> nw.LazyFrame:
     """One row per product and user who bought it (shops without purchases: rated it): item_id, user_id, last time."""
     kind = "purchase" if "purchase" in past.kinds else "rating"
-    return past.only(kind).group_by("item_id", "user_id").agg(nw.col("time").max())
+    return past.sums.filter(nw.col(f"{kind}_count") > 0).select("item_id", "user_id", time=f"last_{kind}")
 
 
 GROUPS = (

@@ -4,6 +4,9 @@ Two checks per feature: is the latest event that its function received before `a
 event from `as_of` on, and every later statement about users and products, is replaced? The second check replaces them
 in the prepared tables themselves, so it also finds a function that bypasses its input. Planted features that do so (the
 canaries: one reads all events, two read the newest statements) must be caught, or the audit does not work.
+
+The second check computes all features twice. In a large shop it does so on a sample of users: their events and the
+statements about them and their products, as a shop of its own (see `sampled`).
 """
 
 from __future__ import annotations
@@ -13,13 +16,14 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import narwhals as nw
+import numpy as np
 import polars as pl
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TIMESTAMP
 from recomart_lib.features import engine
 from recomart_lib.features.base import KEYS, WHOLE, WORD, Entity, Feature, Group, Past, group, microseconds, whole
-from recomart_lib.features.compute import compute, past_of
+from recomart_lib.features.compute import compute, events_before
 from recomart_lib.features.definitions import GROUPS
 from recomart_lib.features.engine import PreparedTables
 from recomart_lib.features.settings import Features
@@ -29,42 +33,45 @@ CANARY = "canary_pieces_ever"
 # Canaries that read the newest statement: entity -> the column of its table.
 STATED: dict[Entity, str] = {"user": "country", "item": "category"}
 CANARIES = (CANARY, *(f"canary_newest_{column}" for column in STATED.values()))
+# A sample has at most so many users and events: the cost of the audit does not grow with the shop.
+N_USERS, N_EVENTS, SEED = 2_000, 200_000, 19
+FUTURE_ORDER = 2_147_483_647  # no order of a shop: on Polars, orders are numbered from 0; on Spark it is a text
 
 
 def audit(
-    prepared: PreparedTables,
-    as_of: datetime,
-    settings: Features,
-    features: dict[str, pl.DataFrame],
-    groups: tuple[Group, ...] = GROUPS,
+    prepared: PreparedTables, as_of: datetime, settings: Features, groups: tuple[Group, ...] = GROUPS
 ) -> pl.DataFrame:
-    """Check every feature of `features`, which `compute` returned for these prepared tables.
+    """Check every feature of these groups.
 
     Returns
     -------
     DataFrame
-        One row per feature and one per canary: entity, feature, latest_event (that its function received; null: none),
-        n_changed (rows whose value changes when later events and statements are replaced), leaks.
+        One row per feature and one per canary: entity, feature, latest_event (that its function received, in the whole
+        shop; null: none), n_changed (rows whose value changes when later events and statements are replaced), leaks;
+        n_users, of_users (the users of the sample in which values were compared, and those of the shop).
     """
     planted = canaries(prepared)
-    canary_tables = compute(prepared, as_of, settings, groups=planted)
-    with replaced_future(prepared, as_of):
-        changed_tables = compute(prepared, as_of, settings, groups=(*groups, *planted))
-    latest = _latest_received(prepared, as_of, settings)
+    latest = _latest_received(prepared, as_of)
+    with sampled(prepared, as_of) as (n_users, of_users):
+        before = compute(prepared, as_of, settings, groups=(*groups, *planted))
+        with replaced_future(prepared, as_of):
+            after = compute(prepared, as_of, settings, groups=(*groups, *planted))
     rows = []
     for checked in (*groups, *planted):
         received = max((latest[kind] for kind in checked.reads if kind in latest), default=None)
-        before = (canary_tables if checked in planted else features)[checked.entity]
         names = [feature.name for feature in checked.features]
-        changed = _n_changed(before, changed_tables[checked.entity], KEYS[checked.entity], names)
+        changed = _n_changed(before[checked.entity], after[checked.entity], KEYS[checked.entity], names)
         for name, n_changed in changed.items():
-            rows.append((checked.entity, name, received, n_changed, n_changed > 0 or _not_before(received, as_of)))
+            leaks = n_changed > 0 or _not_before(received, as_of)
+            rows.append((checked.entity, name, received, n_changed, leaks, n_users, of_users))
     columns = {
         "entity": pl.String,
         "feature": pl.String,
         "latest_event": pl.Int64,
         "n_changed": pl.Int64,
         "leaks": pl.Boolean,
+        "n_users": pl.Int64,
+        "of_users": pl.Int64,
     }
     return pl.DataFrame(rows, schema=columns, orient="row").with_columns(pl.col("latest_event").cast(TIMESTAMP))
 
@@ -129,19 +136,68 @@ def canary(prepared: PreparedTables) -> Group:
 
 
 @contextlib.contextmanager
-def replaced_future(prepared: PreparedTables, as_of: datetime) -> Iterator[None]:
+def sampled(prepared: PreparedTables, as_of: datetime) -> Iterator[tuple[int, int]]:
+    """Inside the context, the prepared tables are those of a sample of users: a small shop of its own.
+
+    A feature that uses later data differs there, too: all events and statements that it can reach are replaced, and
+    both sides of the comparison have the same sample. Yields the number of users in it, and of users with events.
+    """
+    users = _users(prepared, as_of)
+    chosen = _sample(users)
+    if chosen.height == users.height:
+        yield users.height, users.height
+        return
+    in_sample = engine.on_same_engine(prepared, chosen.select("user_id"))
+    events = engine.cached(prepared.events.join(in_sample, on="user_id", how="semi"))
+    products = engine.collect(events.select("item_id").unique())
+    people = prepared.users.join(chosen, on="user_id", how="semi", maintain_order="left")
+    with _instead(
+        prepared, events, people, prepared.items.join(products, on="item_id", how="semi", maintain_order="left")
+    ):
+        yield chosen.height, users.height
+
+
+def _users(prepared: PreparedTables, as_of: datetime) -> pl.DataFrame:
+    """One row per user with events, sorted: user_id, n (events), both (there are data before `as_of` and after it)."""
+    is_past = (nw.col("time") < microseconds(as_of)).cast(nw.Int64)
+    per_user = prepared.events.with_columns(past=is_past).group_by("user_id").agg(n=nw.len(), past=nw.col("past").sum())
+    stated_later = prepared.users.filter(pl.col("valid_from") > as_of).get_column("user_id").unique()
+    later = (pl.col("past") < pl.col("n")) | pl.col("user_id").is_in(stated_later.implode())
+    users = engine.collect(per_user).sort("user_id")
+    return users.select("user_id", pl.col("n").cast(pl.Int64), both=(pl.col("past") > 0) & later)
+
+
+def _sample(users: pl.DataFrame) -> pl.DataFrame:
+    """At most N_USERS users with N_EVENTS events, but at least one user; half of them `both` if so many are."""
+    drawn = pl.Series("drawn", np.random.default_rng(SEED).permutation(users.height))
+    order = users.with_columns(drawn).with_columns(place=pl.col("drawn").rank("ordinal").over("both"))
+    order = order.sort("place", "both", descending=[False, True]).head(N_USERS)
+    return order.filter((pl.col("n").cum_sum() <= N_EVENTS) | (pl.int_range(pl.len()) == 0)).drop("drawn", "place")
+
+
+@contextlib.contextmanager
+def _instead(
+    prepared: PreparedTables, events: nw.LazyFrame, users: pl.DataFrame, items: pl.DataFrame
+) -> Iterator[None]:
+    """Inside the context, the prepared tables are these; feature functions that refer to `prepared` see them, too."""
+    before = prepared.events, prepared.users, prepared.items
+    prepared.events, prepared.users, prepared.items = events, users, items
+    try:
+        yield
+    finally:
+        prepared.events, prepared.users, prepared.items = before
+
+
+def replaced_future(prepared: PreparedTables, as_of: datetime) -> contextlib.AbstractContextManager[None]:
     """Inside the context, the events from `as_of` on and the statements after it are replaced.
 
     See `changed_future` and `changed_statements`.
     """
-    events, users, items = prepared.events, prepared.users, prepared.items
-    prepared.events = changed_future(prepared, as_of)
-    prepared.users = changed_statements(users, "user_id", as_of)
-    prepared.items = changed_statements(items, "item_id", as_of)
-    try:
-        yield
-    finally:
-        prepared.events, prepared.users, prepared.items = events, users, items
+    people, products = (
+        changed_statements(prepared.users, "user_id", as_of),
+        changed_statements(prepared.items, "item_id", as_of),
+    )
+    return _instead(prepared, changed_future(prepared, as_of), people, products)
 
 
 def changed_future(prepared: PreparedTables, as_of: datetime) -> nw.LazyFrame:
@@ -155,18 +211,19 @@ def changed_future(prepared: PreparedTables, as_of: datetime) -> nw.LazyFrame:
     user, item, last = first.row(0)
     if last is None:
         raise UserError(f"There is no event before {as_of:%Y-%m-%d %H:%M}: there is nothing to compute features from.")
+    dtypes = past.collect_schema()
     future = prepared.events.filter(nw.col("time") >= last).with_columns(
         time=nw.when(nw.col("time") < moment).then(nw.lit(moment)).otherwise(nw.col("time")),
-        user_id=nw.lit(user),
-        item_id=nw.lit(item),
-        event_type=nw.lit("purchase"),
+        user_id=nw.lit(user, dtypes["user_id"]),
+        item_id=nw.lit(item, dtypes["item_id"]),
+        event_type=nw.lit("purchase", dtypes["event_type"]),
         quantity=nw.col("quantity") + 7,
         price=nw.lit(12345.0),
         rating=nw.lit(1.0),
         weight=nw.col("weight") + 99.0,
-        order_id=nw.lit("a future order"),
+        order_id=nw.lit(FUTURE_ORDER).cast(dtypes["order_id"]),
     )
-    return nw.concat([past, future.select(past.collect_schema().names())])
+    return nw.concat([past, future.select(dtypes.names())])
 
 
 def changed_statements(history: pl.DataFrame, key: str, as_of: datetime) -> pl.DataFrame:
@@ -185,10 +242,10 @@ def changed_statements(history: pl.DataFrame, key: str, as_of: datetime) -> pl.D
     return pl.concat([held, false]).sort(key, "valid_from", maintain_order=True)
 
 
-def _latest_received(prepared: PreparedTables, as_of: datetime, settings: Features) -> dict[str, int]:
+def _latest_received(prepared: PreparedTables, as_of: datetime) -> dict[str, int]:
     """Event type -> the time (microseconds) of the latest such event that functions receive."""
-    past = past_of(prepared, as_of, settings)
-    return dict(engine.collect(past.events.group_by("event_type").agg(nw.col("time").max())).iter_rows())
+    latest = events_before(prepared, as_of).group_by("event_type").agg(nw.col("time").max())
+    return dict(engine.collect(latest).iter_rows())
 
 
 def _not_before(latest: int | None, as_of: datetime) -> bool:

@@ -17,6 +17,7 @@ from recomart_lib.features.base import (
     Feature,
     Group,
     Past,
+    cached,
     days,
     decimal,
     group,
@@ -61,10 +62,8 @@ NEVER_BOUGHT = "the user never bought it"
 )
 def strength(past: Past) -> nw.LazyFrame:
     """How strong is the interest, and how fresh?"""
-    weights = past.events.with_columns(score=whole(nw.col("weight")))
-    sums = weights.group_by(PAIR).agg(nw.col("score").sum(), last=nw.col("time").max())
     age = past.days_since("last")
-    return sums.select(
+    return past.sums.select(
         *PAIR,
         implicit_score=decimal(nw.col("score")),
         days_since_last_event=age,
@@ -85,7 +84,7 @@ def _count(kind: str) -> Group:
 
     @group("interaction", feature, reads=(kind,))
     def count(past: Past) -> nw.LazyFrame:
-        return past.events.group_by(PAIR).agg(**{feature.name: nw.len().cast(nw.Int64)})
+        return past.sums.select(*PAIR, feature.name)
 
     return count
 
@@ -97,9 +96,7 @@ def _count(kind: str) -> Group:
 )
 def rating(past: Past) -> nw.LazyFrame:
     """Did the user like it?"""
-    stars = past.events.with_columns(stars=whole(nw.col("rating"))).group_by(PAIR)
-    sums = stars.agg(nw.col("stars").sum(), n=nw.col("stars").count())
-    return sums.select(*PAIR, average_rating=share(decimal(nw.col("stars")), nw.col("n")))
+    return past.sums.select(*PAIR, average_rating=share(decimal(nw.col("stars")), nw.col("n_stars")))
 
 
 @group(
@@ -141,7 +138,7 @@ def cycle(past: Past) -> nw.LazyFrame:
     """Is it time to buy it again? Intervals: (last order - first order) / (orders - 1)."""
     pairs = _spans(orders(past, *PAIR), *PAIR)
     users = _spans(orders(past, "user_id"), "user_id").select("user_id", of_user="interval", user_orders="n")
-    items = repeats.build(past).select("item_id", of_item="repurchase_interval_days")
+    items = repeats.build(past.shop).select("item_id", of_item="repurchase_interval_days")
     joined = pairs.join(users, on="user_id", how="left").join(items, on="item_id", how="left")
     joined = joined.with_columns(since=past.days_since("last"))
     return joined.select(
@@ -186,9 +183,9 @@ def content(past: Past) -> nw.LazyFrame:
     known_parts = [table.filter(nw.col(word) != UNKNOWN).select("user_id", "part") for word, table in shares.items()]
     squares = nw.concat(known_parts).with_columns(square=whole(nw.col("part") * nw.col("part"), 15))
     norms = squares.group_by("user_id").agg(norm=nw.col("square").sum())
-    likers = scores(past, "user_id").select("user_id", total="score")
+    likers = scores(past, "user_id").join(norms, on="user_id", how="left")
     pairs = past.pairs.join(past.items.select("item_id", "category", "brand"), on="item_id", how="left")
-    pairs = pairs.join(likers, on="user_id", how="left").join(norms, on="user_id", how="left")
+    pairs = pairs.join(likers.rename({"score": "total"}), on="user_id", how="left")
     for word, table in shares.items():
         pairs = pairs.join(table.rename({"part": f"of_{word}"}), on=["user_id", word], how="left")
     pairs = pairs.with_columns(nw.col("of_category", "of_brand").fill_null(0.0))
@@ -201,9 +198,8 @@ def content(past: Past) -> nw.LazyFrame:
 
 def _shares(past: Past, word: str) -> nw.LazyFrame:
     """`part` of the user's implicit score per user and category or brand; null where the user's score is 0."""
-    table = scores(past, "user_id", word)
-    totals = table.group_by("user_id").agg(total=nw.col("score").sum())
-    parts = table.join(totals, on="user_id")
+    totals = scores(past, "user_id").rename({"score": "total"})
+    parts = scores(past, "user_id", word).join(totals, on="user_id")
     return parts.select("user_id", word, part=share(nw.col("score"), nw.col("total")))
 
 
@@ -221,19 +217,45 @@ def _shares(past: Past, word: str) -> nw.LazyFrame:
 )
 def copurchase(past: Past) -> nw.LazyFrame:
     """Do people who bought what the user bought buy it, too?"""
-    bought = past.events.group_by(PAIR).agg(last=nw.col("time").max()).with_columns(one=nw.lit(1), back=-nw.col("last"))
-    place = nw.col("one").cum_sum().over("user_id", order_by=["back", "item_id"])
-    recent = bought.with_columns(place=place).filter(nw.col("place") <= past.settings.n_last).select(PAIR)
+    recent = _recent(past)
     others = recent.rename({"item_id": "other"})
-    counts = recent.join(others, on="user_id").filter(nw.col("item_id") != nw.col("other"))
-    counts = counts.group_by("item_id", "other").agg(both=nw.len())
-    buyers = recent.group_by("item_id").agg(n=nw.len())
-    links = counts.join(buyers, on="item_id").join(buyers.rename({"item_id": "other", "n": "m"}), on="other")
-    product = (nw.col("n") * nw.col("m")).cast(nw.Float64).sqrt()
-    links = links.select("item_id", "other", link=nw.col("both").cast(nw.Float64) / product)
-    requested = past.pairs.join(others, on="user_id").filter(nw.col("item_id") != nw.col("other"))
-    linked = requested.join(links, on=["item_id", "other"], how="left").with_columns(nw.col("link").fill_null(0.0))
-    return linked.group_by(PAIR).agg(copurchase_similarity=nw.col("link").max())
+    # Kept, because Polars would otherwise join all links of each product first: too many rows for any memory.
+    requested = cached(past.pairs.join(others, on="user_id").filter(nw.col("item_id") != nw.col("other")))
+    linked = requested.join(_links(past.shop), on=["item_id", "other"]).select(*PAIR, "link")
+    # Products without common buyers have a link of 0: a pair has one if its user bought any other product.
+    per_user = recent.group_by("user_id").agg(n=nw.len(), only=nw.col("item_id").min())
+    has_other = past.pairs.join(per_user, on="user_id").filter(
+        (nw.col("n") > 1) | (nw.col("item_id") != nw.col("only"))
+    )
+    links = nw.concat([linked, has_other.select(*PAIR, link=nw.lit(0.0))])
+    return links.group_by(PAIR).agg(copurchase_similarity=nw.col("link").max())
+
+
+def _recent(past: Past) -> nw.LazyFrame:
+    """The `features.n_last` products that each user bought last: user_id, item_id."""
+
+    def table() -> nw.LazyFrame:
+        bought = past.sums.filter(nw.col("purchase_count") > 0)
+        bought = bought.select(*PAIR, back=-nw.col("last_purchase"), one=nw.lit(1))
+        place = nw.col("one").cum_sum().over("user_id", order_by=["back", "item_id"])
+        return bought.with_columns(place=place).filter(nw.col("place") <= past.settings.n_last).select(PAIR)
+
+    return past.once("recent", table=table)
+
+
+def _links(past: Past) -> nw.LazyFrame:
+    """`link`, the cosine of the buyers of two products that have common ones: item_id, other; each pair both ways."""
+
+    def table() -> nw.LazyFrame:
+        recent = _recent(past)
+        common = recent.join(recent.rename({"item_id": "other"}), on="user_id")
+        counts = common.filter(nw.col("item_id") != nw.col("other")).group_by("item_id", "other").agg(both=nw.len())
+        buyers = recent.group_by("item_id").agg(n=nw.len())
+        links = counts.join(buyers, on="item_id").join(buyers.rename({"item_id": "other", "n": "m"}), on="other")
+        product = (nw.col("n") * nw.col("m")).cast(nw.Float64).sqrt()
+        return links.select("item_id", "other", link=nw.col("both").cast(nw.Float64) / product)
+
+    return past.once("links", table=table)
 
 
 GROUPS = (strength, *(_count(kind) for kind in POSITIVE), rating, cycle, content, copurchase)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,11 +12,12 @@ import polars as pl
 from recomart_lib.core.numbers import varies
 from recomart_lib.features.base import KEYS
 from recomart_lib.features.definitions import names
+from recomart_lib.features.moments import Moments
 from recomart_lib.validate.drift import psi
 
 N_BINS = 10  # bins with equally many values at the earlier cut
 
-Tables = dict[str, pl.DataFrame]
+Tables = Mapping[str, pl.DataFrame]
 
 
 def profile(before: Tables, now: Tables) -> pl.DataFrame:
@@ -26,13 +28,14 @@ def profile(before: Tables, now: Tables) -> pl.DataFrame:
     """
     rows = []
     for entity, table in now.items():
+        earlier = before[entity]
         for name in names(entity):
             rows.append(
                 {
                     "entity": entity,
                     "feature": name,
                     **_described(table.get_column(name)),
-                    "psi": _psi(before[entity].get_column(name), table.get_column(name)),
+                    "psi": _psi(earlier.get_column(name), table.get_column(name)),
                 }
             )
     types = {"low": pl.Float64, "median": pl.Float64, "high": pl.Float64, "most_common": pl.String, "psi": pl.Float64}
@@ -51,10 +54,17 @@ def redundant(table: pl.DataFrame, entity: str, at_least: float = 0.95) -> pl.Da
     return correlated.sort(pl.col("correlation").abs(), descending=True) if pairs else correlated
 
 
-def sizes(cuts: dict[str, datetime], features: dict[str, Tables]) -> pl.DataFrame:
+def inputs(folder: Path, *names: str) -> pl.DataFrame:
+    """One row per Parquet file of a folder: table, rows, columns; the tables are not read."""
+    files = {name: pl.scan_parquet(folder / f"{name}.parquet", glob=False) for name in names}
+    rows = [(name, file.select(pl.len()).collect().item(), len(file.collect_schema())) for name, file in files.items()]
+    return pl.DataFrame(rows, schema=["table", "rows", "columns"], orient="row")
+
+
+def sizes(cuts: dict[str, datetime], features: Moments) -> pl.DataFrame:
     """One row per cut: its name, the moment, and the number of users, items and pairs with an earlier event."""
     rows = [
-        (name, f"{moment:%Y-%m-%d %H:%M}", *(features[name][entity].height for entity in KEYS))
+        (name, f"{moment:%Y-%m-%d %H:%M}", *(features[name].n_rows(entity) for entity in KEYS))
         for name, moment in cuts.items()
     ]
     return pl.DataFrame(rows, schema=["cut", "as_of", "users", "items", "pairs"], orient="row")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import polars as pl
@@ -9,12 +10,12 @@ import polars as pl
 from recomart_lib.core.schemas import KEYS
 from recomart_lib.prepare import versions
 
-Tables = dict[str, pl.DataFrame]
+Tables = Mapping[str, pl.DataFrame]
 ENTITIES = {"users": "user", "items": "item"}
 USED = {"table": pl.String, "cut": pl.String, "ids": pl.Int64, "older": pl.Int64, "before_first": pl.Int64}
 
 
-def used(histories: Tables, cuts: dict[str, datetime], features: dict[str, Tables]) -> pl.DataFrame:
+def used(histories: Tables, cuts: dict[str, datetime], features: Mapping[str, Tables]) -> pl.DataFrame:
     """Compare the statements as of each cut with the newest, which live features use.
 
     Parameters

@@ -43,12 +43,14 @@ def audited(name: str, as_of: datetime, table: pl.DataFrame) -> str:
     leaks = features.filter("leaks").height
     latest = features.get_column("latest_event").max()
     missed = canary.filter(~pl.col("leaks")).get_column("feature").to_list()
+    n_users, of_users = table.select("n_users", "of_users").row(0)
+    sample = f" on a sample of {n_users:,} of {of_users:,} users" if n_users < of_users else ""
     caught = f"**not caught: {', '.join(missed)}**" if missed else "the canaries were caught"
     latest_used = f"latest event used: {latest:%Y-%m-%d %H:%M:%S}" if latest else "no event was used"
     verdict = (
         f"**{plural(leaks, 'feature')} leak**" if leaks else f"**none of {plural(features.height, 'feature')} leaks**"
     )
-    return f"Cut *{name}* ({as_of:%Y-%m-%d %H:%M:%S} UTC): {verdict}; {latest_used}; {features.get_column('n_changed').sum():,} values changed with later events and statements; {caught} ({canary.get_column('n_changed').sum():,} changed)."
+    return f"Cut *{name}* ({as_of:%Y-%m-%d %H:%M:%S} UTC): {verdict}; {latest_used}; {features.get_column('n_changed').sum():,} values changed with later events and statements{sample}; {caught} ({canary.get_column('n_changed').sum():,} changed)."
 
 
 def redundant(entity: str, pairs: pl.DataFrame) -> str:

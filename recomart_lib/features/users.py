@@ -16,11 +16,13 @@ from recomart_lib.features.base import (
     Feature,
     Past,
     best,
+    cached,
     days,
     decimal,
     group,
     is_kind,
     orders,
+    ranked,
     scores,
     share,
     whole,
@@ -115,12 +117,12 @@ def rhythm(past: Past) -> nw.LazyFrame:
         recent=past.in_last(30).cast(nw.Int64), weekend=(nw.col("weekday") >= 6).cast(nw.Int64)
     )
     counts = flags.group_by("user_id").agg(
-        events_30d=nw.col("recent").sum(),
-        weekend=nw.col("weekend").sum(),
-        n=nw.len(),
-        item_breadth=nw.col("item_id").n_unique().cast(nw.Int64),
+        events_30d=nw.col("recent").sum(), weekend=nw.col("weekend").sum(), n=nw.len()
     )
-    return counts.select("user_id", "events_30d", "item_breadth", weekend_share=share(nw.col("weekend"), nw.col("n")))
+    breadth = past.sums.group_by("user_id").agg(item_breadth=nw.len().cast(nw.Int64))
+    return counts.join(breadth, on="user_id").select(
+        "user_id", "events_30d", "item_breadth", weekend_share=share(nw.col("weekend"), nw.col("n"))
+    )
 
 
 @group(
@@ -199,9 +201,10 @@ def categories(past: Past) -> nw.LazyFrame:
     """The user's preferred categories, and how strong the preference is."""
     table, totals = _known_scores(past, "category")
     breadth = table.group_by("user_id").agg(category_breadth=nw.len().cast(nw.Int64))
-    second = best(table, "user_id", "category", 2).rename({"category": "second_category", "score": "second"})
-    joined = best(table, "user_id", "category").join(totals, on="user_id").join(breadth, on="user_id")
-    joined = joined.join(second, on="user_id", how="left")
+    places = cached(ranked(table, "user_id", "category"))
+    first, second = (places.filter(nw.col("place") == place).drop("place") for place in (1, 2))
+    second = second.rename({"category": "second_category", "score": "second"})
+    joined = first.join(totals, on="user_id").join(breadth, on="user_id").join(second, on="user_id", how="left")
     return joined.select(
         "user_id",
         "second_category",
@@ -241,8 +244,8 @@ def brands(past: Past) -> nw.LazyFrame:
 
 def _known_scores(past: Past, word: str) -> tuple[nw.LazyFrame, nw.LazyFrame]:
     """The user's score by category or brand, where it is known; and `total`, the user's score with the unknown."""
-    table = scores(past, "user_id", word)
-    return table.filter(nw.col(word) != UNKNOWN), table.group_by("user_id").agg(total=nw.col("score").sum())
+    table = scores(past, "user_id", word).filter(nw.col(word) != UNKNOWN)
+    return table, scores(past, "user_id").rename({"score": "total"})
 
 
 @group(

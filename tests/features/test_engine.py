@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import rows, utc
-from feature_data import prepared_tables, write_prepared
+from feature_data import write_prepared
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TIMESTAMP
@@ -40,11 +40,12 @@ def test_prepared_tables_have_integer_times_and_local_hours():
 
 def test_live_features_use_statements_later_than_the_last_event():
     stated = [("a", "food", utc(2024, 1, 1)), ("a", "tools", utc(2024, 3, 1)), ("a", "garden", utc(2024, 4, 1))]
-    prepared = prepared_tables([("u1", "a", "view", utc(2024, 2, 10), {})])
-    events = prepared.events.to_native().with_columns(timestamp=pl.from_epoch("time", "us").cast(TIMESTAMP))
+    event = {"event_id": "e", "user_id": "u1", "item_id": "a", "event_type": "view", "timestamp": utc(2024, 2, 10)}
+    events = cleaning.clean_events(rows("events", event), settings.Prepare())
+    users = versions.always(cleaning.clean_users(rows("users", {"user_id": "u1"})))
     columns = {"item_id": pl.String, "category": pl.String, "valid_from": TIMESTAMP}
     items = pl.DataFrame(stated, schema=columns, orient="row")
-    prepared = engine.prepared_tables(events, prepared.users.lazy(), items.lazy())
+    prepared = engine.prepared_tables(events.lazy(), users.lazy(), items.lazy())
     live = splits.after(utc(2024, 2, 10)).start
     for moment, category in ((utc(2024, 2, 10), "food"), (live, "garden")):
         assert engine.collect(prepared.as_of("items", moment)).rows() == [("a", category)]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import narwhals as nw
 import polars as pl
 import pytest
 from conftest import utc
-from feature_data import AS_OF, BOUGHT, HISTORY, PARAMS, SHOP, prepared_tables
+from feature_data import AS_OF, BOUGHT, HISTORY, PARAMS, SHOP, prepared_tables, write_prepared
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TIMESTAMP
-from recomart_lib.features import compute, definitions, engine, leakage_audit
 from recomart_lib.features import compute as features_compute
-from recomart_lib.features.base import WHOLE, Feature, group
+from recomart_lib.features import definitions, engine, leakage_audit
+from recomart_lib.features.base import ANY, WHOLE, Feature, Group, Past, group, microseconds, pair_sums
 from recomart_lib.prepare import versions
 
 LATER = [("u1", "c", "purchase", AS_OF, {}), ("u9", "a", "view", utc(2024, 3, 1), {})]
@@ -20,8 +22,7 @@ LATER = [("u1", "c", "purchase", AS_OF, {}), ("u9", "a", "view", utc(2024, 3, 1)
 
 def audited(events, groups=definitions.GROUPS, as_of=AS_OF) -> pl.DataFrame:
     shop = prepared_tables(events, items=SHOP)
-    made = compute.compute(shop, as_of, PARAMS, groups=groups)
-    return leakage_audit.audit(shop, as_of, PARAMS, made, groups)
+    return leakage_audit.audit(shop, as_of, PARAMS, groups)
 
 
 @pytest.mark.parametrize("events", [HISTORY, BOUGHT, [*BOUGHT, *LATER], HISTORY[:1]], ids=["a", "b", "later", "one"])
@@ -51,13 +52,11 @@ def test_a_feature_that_changes_with_the_future_stops_the_pipeline():
 
 
 def test_a_cut_that_lets_its_own_moment_in_is_caught(monkeypatch):
-    def late(prepared, as_of, settings, pairs=None):
-        past = honest(prepared, as_of, settings, pairs)
-        return type(past)(prepared.events.filter(nw.col("time") <= past.as_of), *list(vars(past).values())[1:])
+    def late(prepared, as_of):
+        return prepared.events.filter(nw.col("time") <= microseconds(as_of))
 
-    honest = compute.past_of
-    monkeypatch.setattr(leakage_audit, "past_of", late)
-    monkeypatch.setattr(features_compute, "past_of", late)
+    monkeypatch.setattr(leakage_audit, "events_before", late)
+    monkeypatch.setattr(features_compute, "events_before", late)
     with pytest.raises(UserError, match="use later events") as error:
         leakage_audit.require_no_leak(audited([*BOUGHT, *LATER]))
     assert "user.order_count: its function received an event of 2024-02-01 00:00:00" in str(error.value)
@@ -71,8 +70,7 @@ def test_a_feature_that_bypasses_its_input_is_caught():
         return shop.events.group_by("user_id").agg(ever=nw.len().cast(nw.Int64))
 
     groups = (*definitions.GROUPS, leaking)
-    made = compute.compute(shop, AS_OF, PARAMS, groups=groups)
-    table = leakage_audit.audit(shop, AS_OF, PARAMS, made, groups)
+    table = leakage_audit.audit(shop, AS_OF, PARAMS, groups)
     assert table.filter("leaks")["feature"].to_list() == ["ever", *leakage_audit.CANARIES]
     with pytest.raises(UserError, match=r"1 feature\(s\) use later events or statements:\n  user.ever: "):
         leakage_audit.require_no_leak(table)
@@ -137,3 +135,56 @@ def test_the_other_future_leaves_the_past_alone():
     future = after.filter(pl.col("time") >= moment)
     assert set(future["event_type"]) == {"purchase"}
     assert future.height == 3  # two that follow, and a copy of the last event of the past
+
+
+def reading_all(leak: Group, shop: engine.PreparedTables) -> Group:
+    """The group with a function that receives all events and the newest statements of the shop."""
+
+    def build(past: Past) -> nw.LazyFrame:
+        tables = {
+            name: engine.on_same_engine(shop, versions.as_of(getattr(shop, name), key, None))
+            for name, key in (("users", "user_id"), ("items", "item_id"))
+        }
+        sums = pair_sums(shop.events)
+        everything = dataclasses.replace(past, events=shop.events, sums=sums, reads=ANY, kept={}, **tables)
+        return leak.build(everything.visible(leak.reads))
+
+    return dataclasses.replace(leak, build=build)
+
+
+@pytest.mark.parametrize("group", definitions.GROUPS, ids=lambda g: f"{g.entity}.{g.features[0].name}")
+def test_a_leak_in_any_group_is_caught_on_a_sample(tmp_path, monkeypatch, group):
+    monkeypatch.setattr(leakage_audit, "N_USERS", 40)
+    write_prepared(tmp_path)
+    shop = engine.scan(tmp_path, "UTC")
+    audited = leakage_audit.audit(shop, utc(2024, 1, 15), PARAMS, (reading_all(group, shop),))
+    assert audited["n_users"][0] == 40 < audited["of_users"][0]
+    leaks = audited.filter("leaks")["feature"].to_list()
+    changing = [feature.name for feature in group.features if feature.name != "age_days"]  # the first event stays
+    assert leaks == [*changing, *leakage_audit.CANARIES]
+    audited = leakage_audit.audit(shop, utc(2024, 1, 15), PARAMS, (group,))
+    leakage_audit.require_no_leak(audited)
+    assert engine.collect(shop.events).height == 4_000, "the whole shop is restored"
+
+
+def test_the_sample_is_bounded_and_half_of_it_has_later_data(monkeypatch):
+    monkeypatch.setattr(leakage_audit, "N_USERS", 4)
+    users = pl.DataFrame({"user_id": list("abcdefghij"), "n": [3] * 10, "both": [True] * 2 + [False] * 8})
+    drawn = leakage_audit._sample(users)
+    assert drawn.height == 4
+    assert drawn["both"].sum() == 2
+    assert drawn.equals(leakage_audit._sample(users))
+    monkeypatch.setattr(leakage_audit, "N_EVENTS", 7)
+    assert leakage_audit._sample(users).height == 2
+    monkeypatch.setattr(leakage_audit, "N_EVENTS", 1)
+    assert leakage_audit._sample(users).height == 1
+
+
+def test_later_data_are_events_and_statements():
+    stated = [("u1", utc(2024, 1, 1)), ("u2", utc(2024, 1, 1)), ("u2", utc(2024, 3, 1)), ("u3", utc(2024, 1, 1))]
+    history = pl.DataFrame(stated, schema={"user_id": pl.String, "valid_from": TIMESTAMP}, orient="row")
+    shop = prepared_tables([*BOUGHT, *LATER], items=SHOP)
+    shop.users = history.with_columns(pl.col("user_id").cast(shop.users.schema["user_id"], strict=False))
+    users = engine.decoded(leakage_audit._users(shop, AS_OF))
+    assert dict(users.select("user_id", "both").iter_rows()) == {"u1": True, "u2": True, "u3": False, "u9": False}
+    assert dict(users.select("user_id", "n").iter_rows())["u1"] == 6

@@ -87,7 +87,7 @@ def test_later_statements_change_no_feature(tmp_path, as_of):
     for entity, table in before.items():
         assert table.equals(after[entity])
     shop = prepared(tmp_path)
-    leakage_audit.require_no_leak(leakage_audit.audit(shop, as_of, Features(), before))
+    leakage_audit.require_no_leak(leakage_audit.audit(shop, as_of, Features()))
 
 
 def test_one_delivery_is_used_as_of_every_cut(tmp_path):

@@ -71,6 +71,8 @@ def audited(leaks: bool, canary_leaks: bool) -> str:
             "leaks": [leaks, canary_leaks],
             "latest_event": [utc(2024, 1, 1), None],
             "n_changed": [3 * leaks, 7],
+            "n_users": [40, 40],
+            "of_users": [40, 40],
         }
     )
     return features_takeaways.audited("test", utc(2024, 1, 2), table)

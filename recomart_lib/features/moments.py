@@ -1,0 +1,87 @@
+"""The feature tables of several moments, on disk: in memory are only those that are read."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from recomart_lib.core import paths
+from recomart_lib.core.scratch import scratch_folder
+from recomart_lib.features.base import KEYS
+from recomart_lib.features.compute import compute
+from recomart_lib.features.engine import PreparedTables
+from recomart_lib.features.settings import Features
+
+
+class StoredTables(Mapping[str, pl.DataFrame]):
+    """Entity -> its features at one moment (see `compute.compute`); each access reads the file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __getitem__(self, entity: str) -> pl.DataFrame:
+        return self._scan(entity).collect()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(KEYS)
+
+    def __len__(self) -> int:
+        return len(KEYS)
+
+    def n_rows(self, entity: str) -> int:
+        """The number of rows, without reading them."""
+        return self._scan(entity).select(pl.len()).collect().item()
+
+    def _scan(self, entity: str) -> pl.LazyFrame:
+        if entity not in KEYS:
+            raise KeyError(entity)
+        return pl.scan_ipc(self._folder / f"{entity}.arrow", glob=False)
+
+
+class Moments(Mapping[str, StoredTables]):
+    """Cut -> its feature tables. The files are in a temporary folder, which is deleted with this object.
+
+    Parameters
+    ----------
+    folder
+        Where the temporary folder is made; default: the project's data folder.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        stack = ExitStack()
+        self._folder = stack.enter_context(scratch_folder(folder or paths.place(paths.FEATURES).parent))
+        self._names: list[str] = []
+        weakref.finalize(self, stack.close)
+
+    def add(self, name: str, tables: dict[str, pl.DataFrame]) -> None:
+        """Write the tables of one cut."""
+        (self._folder / name).mkdir()
+        for entity, table in tables.items():
+            table.write_ipc(self._folder / name / f"{entity}.arrow", compression="lz4")
+        self._names.append(name)
+
+    def __getitem__(self, name: str) -> StoredTables:
+        if name not in self._names:
+            raise KeyError(name)
+        return StoredTables(self._folder / name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def compute_all(
+    prepared: PreparedTables, cuts: dict[str, datetime], settings: Features, folder: Path | None = None
+) -> Moments:
+    """The features as of each cut (see `compute.compute`); one cut is in memory at a time."""
+    moments = Moments(folder)
+    for name, as_of in cuts.items():
+        moments.add(name, compute(prepared, as_of, settings))
+    return moments
