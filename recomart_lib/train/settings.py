@@ -21,6 +21,8 @@ class Train(Section):
     n_training_users: int = Field(1_500, ge=1)
     n_trials: int = Field(6, ge=1)
     tune_protocol: Literal["all", "novel", "mean"] = "mean"
+    max_memory_gb: float = Field(2.0, gt=0)
+    max_fit_minutes: float = Field(10.0, gt=0)
     models: dict[str, dict[str, Any]] = Field({})
 
     @classmethod

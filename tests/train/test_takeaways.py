@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from recomart_lib.models.popularity import Popularity
 from recomart_lib.train import takeaways
 
 
@@ -53,3 +54,13 @@ def test_the_most_important_hyper_parameter_of_each_model_is_named():
     assert "y: c (100.0 %)" in sentence
     assert "x: a" not in sentence
     assert "it takes 10 trials" in takeaways.hyperparameter_importance(shares(), 10)
+
+
+def test_what_was_left_out_or_simplified_is_said():
+    simplified = Popularity()
+    simplified.notes = ["exact for the 10 products with the most users"]
+    sentences = takeaways.limits({"svdpp": "a fit would take about 20.0 minutes"}, {"x": simplified, "y": Popularity()})
+    assert [sentence.split(":")[0] for sentence in sentences] == ["**svdpp is left out**", "**x**"]
+    assert "about 20.0 minutes. Increase that limit" in sentences[0]
+    assert sentences[1].endswith("exact for the 10 products with the most users.")
+    assert takeaways.limits({}, {"y": Popularity()})[0].startswith("No model is left out or simplified")
