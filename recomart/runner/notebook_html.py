@@ -185,7 +185,7 @@ def _align(table: str) -> str:
     soup = BeautifulSoup(table, "html.parser")
     # columns are counted from the right, since an index does not always have a header cell
     rows = [row.find_all(["th", "td"])[::-1] for row in soup.find_all("tr")]
-    body = [row.find_all("td")[::-1] for row in soup.select("tbody tr")]
+    body = [row.find_all("td")[::-1] for part in soup.find_all("tbody") for row in part.find_all("tr")]
     text_columns = {
         column for row in body for column, cell in enumerate(row) if not NUMERIC.fullmatch(cell.get_text().strip())
     }
