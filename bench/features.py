@@ -20,6 +20,8 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -111,42 +113,60 @@ def run_pandas(folder: Path) -> dict[str, float]:
 
 
 def run_store(folder: Path) -> dict[str, float]:
-    """A store of this shop: what goes online in which time, point-in-time join, and single calls."""
-    from recomart_lib.core import paths
-    from recomart_lib.features import definitions, engine, feature_store, store_config
+    """A store of this shop, each step beside Feast's own: writes, point-in-time joins, and single calls."""
+    from recomart_lib.features import engine, feature_store, store_config
     from recomart_lib.features.compute import compute
     from recomart_lib.features.settings import Features
 
     shutil.copy(ROOT / store_config.FILE, folder)
-    prepared = engine.scan(folder, "UTC")
-    cuts = [AS_OF - timedelta(days=30), AS_OF]
-    features_by_cut = [compute(prepared, cut, Features()) for cut in cuts]
-    tables = {entity: pl.concat([features[entity] for features in features_by_cut]) for entity in features_by_cut[0]}
-    tables[feature_store.HISTORY] = feature_store.history_lists(tables["interaction"])
-    (folder / paths.FEATURES).mkdir(parents=True)
-    for name, table in tables.items():
-        table.write_parquet(folder / paths.FEATURES / f"{name}.parquet")
+    prepared, result = engine.scan(folder, "UTC"), {}
+    features_by_cut = [compute(prepared, cut, Features()) for cut in (AS_OF - timedelta(days=30), AS_OF)]
+    with _timed(result, "write_files_s"), feature_store.FeatureWriter(folder) as stored:
+        for features in features_by_cut:
+            stored.add(features)
     feature_store.apply("bench", {}, folder)
-    result, started = {}, time.perf_counter()
-    feature_store.materialise(root=folder)
-    result["materialise_s"] = time.perf_counter() - started
-    keys = tables["interaction"].select("user_id", "item_id", as_of="event_timestamp")
-    spine = keys.sample(1_000_000, with_replacement=True, seed=1)
-    started = time.perf_counter()
-    assert feature_store.training_frame(spine, root=folder).height == spine.height
-    result["join_1m_s"] = time.perf_counter() - started
-    reader = feature_store.ready(folder)
-    for how in (feature_store.join_files, feature_store.join_feast):
-        pair_columns = reader.by_entity(definitions.NEWEST)["interaction"]
-        started = time.perf_counter()
-        joined = how(reader.store, spine.unique(), "interaction", pair_columns)
-        result[f"join_pairs{how.__name__}_s"] = time.perf_counter() - started
-        result[f"joined_pairs{how.__name__}"] = float(joined.height)
+    with _timed(result, "materialise_feast_s"):
+        plain, feature_store.PLAIN_SQLITE = feature_store.PLAIN_SQLITE, set()
+        feature_store.materialise(root=folder)
+        feature_store.PLAIN_SQLITE = plain
+    with _timed(result, "materialise_s"):
+        feature_store.materialise(root=folder)
+    keys = pl.concat(
+        features["interaction"].select("user_id", "item_id", as_of="event_timestamp") for features in features_by_cut
+    )
+    result |= _joins(folder, keys.sample(1_000_000, with_replacement=True, seed=1))
     users = features_by_cut[-1]["user"]["user_id"].sample(N_CALLS, seed=2).to_list()
     items = features_by_cut[-1]["item"]["item_id"].sample(10, seed=3).to_list()
     result |= _latency("user", lambda user: feature_store.online_user(user, root=folder), users)
     result |= _latency("user_and_10_items", lambda user: feature_store.online(user, items, root=folder), users)
     return result | _latency("user_and_history", lambda user: feature_store.online(user, root=folder), users)
+
+
+def _joins(folder: Path, spine: pl.DataFrame) -> dict[str, float]:
+    """Point-in-time joins: all features to rows of two moments and of one; the pairs' alone, by Feast and by us."""
+    from recomart_lib.features import definitions, feast_store, feature_store, offline_files, services
+
+    result: dict[str, float] = {}
+    with _timed(result, "join_1m_s"):
+        assert feature_store.training_frame(spine, root=folder).height == spine.height
+    newest = spine.filter(pl.col("as_of") == AS_OF)
+    result["rows_of_one_moment"] = newest.height
+    with _timed(result, "join_one_moment_s"):
+        feature_store.training_frame(newest, root=folder)
+    pairs, store = services.columns(folder, definitions.NEWEST)["interaction"], feast_store.open_store(folder)
+    added = {column.title: (column.name, column.dtype) for column in pairs}
+    with _timed(result, "join_pairs_s"):
+        offline_files.with_features(spine, folder, "interaction", added)
+    with _timed(result, "join_pairs_feast_s"):
+        feast_store.with_features(spine, store, "interaction", added)
+    return result
+
+
+@contextmanager
+def _timed(result: dict[str, float], name: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    result[name] = time.perf_counter() - started
 
 
 def _latency(name: str, ask, users: list[str]) -> dict[str, float]:

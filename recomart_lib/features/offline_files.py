@@ -103,8 +103,9 @@ def history_lists(interaction: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_user(interaction: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """The pairs of a moment in slices of about `GROUP_ROWS`, each with all pairs of its users."""
-    pairs = interaction.sort("user_id", "item_id")
+    """The pairs of a moment, sorted by user, in slices of about `GROUP_ROWS`, each with all pairs of its users."""
+    is_sorted = interaction.get_column("user_id").is_sorted()  # as `compute.compute` returns them
+    pairs = interaction if is_sorted else interaction.sort("user_id", "item_id")
     ends = pairs.get_column("user_id").rle().struct.field("len").cum_sum().to_numpy()
     bounds = np.unique(ends[np.searchsorted(ends, np.arange(GROUP_ROWS, pairs.height, GROUP_ROWS))])
     start = 0
