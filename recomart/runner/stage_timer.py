@@ -51,8 +51,8 @@ class StageTimer:
     def parts(self) -> dict[str, float]:
         """Seconds spent so far in each part that has started.
 
-        `check`: before the kernel; `kernel`: its start and shutdown; `imports`: all cells before the first section;
-        `sections`; `report`: reading, cleaning and rendering the executed notebook.
+        `check`: before the notebook, while its kernel starts; `kernel`: until it is ready, and its end; `imports`: all
+        cells before the first section; `sections`; `report`: reading, cleaning and rendering the executed notebook.
         """
         spans = self._spans()
         totals = dict.fromkeys(PARTS, 0.0)

@@ -231,7 +231,7 @@ def test_a_stage_starts_its_kernel_before_it_imports_what_takes_long():
 
 
 def test_the_command_modules_import_at_the_top():
-    """Except completion.py and output.py, which import what a single Tab key or table needs; stage.py, for its table."""
+    """Except completion.py and output.py, which import what a single Tab key or table needs, and stage.py."""
     for path in (ROOT / "recomart/cli").glob("*.py"):
         functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
         inner = {
