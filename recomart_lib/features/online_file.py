@@ -8,18 +8,15 @@ encodes a column at once, and inserts the rows in the order of the primary key. 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain, islice, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
-
-if TYPE_CHECKING:
-    from feast.protos.feast.types.Value_pb2 import Value
 
 BLOCK_ROWS = 5_000  # ids that are encoded at a time
 SETTINGS = ("journal_mode = off", "synchronous = off", "cache_size = -65536")  # a scratch file, which the caller syncs
@@ -88,7 +85,7 @@ def _rows(part: pl.DataFrame, key: str) -> Iterator[tuple[Any, ...]]:
 
     The bytes are of the type bytearray: Python's driver would look for an adapter for each value of the type bytes.
     """
-    keys = [bytearray(_entity_key(key, value)) for value in part.get_column(key)]
+    keys = [bytearray(serialised) for serialised in _entity_keys(key, part.get_column(key))]
     seconds = _seconds(part.get_column("event_timestamp"))
     columns = []
     for name in sorted(set(part.columns) - {key, "event_timestamp"}):
@@ -97,17 +94,12 @@ def _rows(part: pl.DataFrame, key: str) -> Iterator[tuple[Any, ...]]:
     return chain.from_iterable(zip(*columns, strict=True))
 
 
-def _entity_key(key: str, value: str) -> bytes:
+def _entity_keys(key: str, ids: Iterable[str]) -> list[bytes]:
     from feast.infra.key_encoding_utils import serialize_entity_key
     from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-
-    return serialize_entity_key(EntityKey(join_keys=[key], entity_values=[_value(string_val=value)]))
-
-
-def _value(**field: Any) -> Value:
     from feast.protos.feast.types.Value_pb2 import Value
 
-    return Value(**field)
+    return [serialize_entity_key(EntityKey(join_keys=[key], entity_values=[Value(string_val=i)])) for i in ids]
 
 
 def _seconds(moments: pl.Series) -> list[int]:
@@ -125,20 +117,22 @@ def _encoded(column: pl.Series) -> tuple[list[bytes], Iterable[str | None]]:
     if column.dtype == pl.Float64:
         return _doubles(column.fill_nan(None))
     if column.dtype == pl.Int64:
-        return _scalars(column, lambda value: _value(int64_val=value))
+        return _scalars(column, "int64_val")
     if column.dtype == pl.String:
-        return _scalars(column, lambda value: _value(string_val=value))
+        return _scalars(column, "string_val")
     if column.dtype == pl.List(pl.Float64):
         return _double_lists(column), repeat(None)
     if column.dtype == pl.List(pl.String):
-        return [_string_list(values) for values in column.to_list()], repeat(None)
+        return _string_lists(column), repeat(None)
     raise TypeError(f"the feature {column.name} has the type {column.dtype}, which this store does not have")
 
 
-def _scalars(column: pl.Series, value: Callable[[Any], Value]) -> tuple[list[bytes], list[str | None]]:
+def _scalars(column: pl.Series, field: str) -> tuple[list[bytes], list[str | None]]:
     """Integers or strings, each distinct one encoded once; null is empty."""
+    from feast.protos.feast.types.Value_pb2 import Value
+
     encoded: dict[Any, tuple[bytes, str | None]] = {
-        scalar: (value(scalar).SerializeToString(), str(scalar)) for scalar in column.drop_nulls().unique()
+        scalar: (Value(**{field: scalar}).SerializeToString(), str(scalar)) for scalar in column.drop_nulls().unique()
     }
     encoded[None] = (b"", None)
     pairs = [encoded[scalar] for scalar in column]
@@ -166,15 +160,18 @@ def _double_lists(column: pl.Series) -> list[bytes]:
 @lru_cache(maxsize=4096)
 def _prefix(length: int | None) -> bytes:
     """What precedes the eight bytes of each double in Feast's message of a list, or (None) of a single double."""
-    if length is None:
-        return _value(double_val=0.0).SerializeToString()[:-8]
-    from feast.protos.feast.types.Value_pb2 import DoubleList
+    from feast.protos.feast.types.Value_pb2 import DoubleList, Value
 
-    message = _value(double_list_val=DoubleList(val=[0.0] * length)).SerializeToString()
+    if length is None:
+        return Value(double_val=0.0).SerializeToString()[:-8]
+    message = Value(double_list_val=DoubleList(val=[0.0] * length)).SerializeToString()
     return message[: len(message) - 8 * length]
 
 
-def _string_list(values: list[str] | None) -> bytes:
-    from feast.protos.feast.types.Value_pb2 import StringList
+def _string_lists(column: pl.Series) -> list[bytes]:
+    from feast.protos.feast.types.Value_pb2 import StringList, Value
 
-    return b"" if values is None else _value(string_list_val=StringList(val=values)).SerializeToString()
+    return [
+        b"" if texts is None else Value(string_list_val=StringList(val=texts)).SerializeToString()
+        for texts in column.to_list()
+    ]
