@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 BLOCK_BYTES = 64_000_000
+FAST_BYTES = 16_000_000  # larger arrays are mapped anew each time: to touch their pages takes as long as the arithmetic
+MIN_ROWS = 64  # fewer rows are slower: each block reads the whole model
 
 
 def rows(n_columns: int, bytes_per_cell: int = 8, limit: int = BLOCK_BYTES) -> int:
@@ -14,3 +16,14 @@ def rows(n_columns: int, bytes_per_cell: int = 8, limit: int = BLOCK_BYTES) -> i
     (8000, 40)
     """
     return max(1, limit // (max(n_columns, 1) * bytes_per_cell))
+
+
+def score_rows(n_items: int) -> int:
+    """The number of users whose dense scores are made at once, when many passes over small arrays follow.
+
+    Examples
+    --------
+    >>> score_rows(n_items=5_000), score_rows(n_items=50_000), score_rows(n_items=200_000)
+    (400, 64, 40)
+    """
+    return min(rows(n_items), max(rows(n_items, limit=FAST_BYTES), MIN_ROWS))

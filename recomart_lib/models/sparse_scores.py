@@ -12,8 +12,6 @@ from scipy import sparse
 from recomart_lib.models import blocks
 from recomart_lib.models.base import ArrayModel
 
-BYTES_PER_ENTRY = 12  # of a stored score: the value and its column
-
 
 @dataclass(frozen=True)
 class CommonScores:
@@ -100,8 +98,8 @@ class SparseModel(ArrayModel):
         """
 
     def block_rows(self, n_items: int) -> int:
-        """The users of a block of bounded memory; here, if everything is stored."""
-        return blocks.rows(n_items, BYTES_PER_ENTRY)
+        """The number of users in a block of bounded memory; here, even if everything is stored."""
+        return blocks.score_rows(n_items)
 
     def common_scores(self, per_item: np.ndarray, factor: float = 1.0, divisor: float = 1.0) -> CommonScores:
         """`factor * per_item / divisor`; its order is computed once for the same array."""

@@ -110,9 +110,9 @@ def sparse_top_k(scores: SparseScores, k: int, mask: sparse.csr_matrix | None = 
 def _best_stored(scores: SparseScores, k: int, masked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The k best stored items of each row that are not masked, as `top_k` returns them."""
     stored, (n, _) = scores.stored, scores.shape
-    row = row_numbers(stored)
-    is_masked = find(masked, _keys(row, stored.indices, scores.shape))[1]
-    values = np.where(is_masked, -np.inf, stored.data)
+    row, values = row_numbers(stored), stored.data.astype(np.float64)
+    position, is_stored = find(_keys(row, stored.indices, scores.shape), masked)
+    values[position[is_stored]] = -np.inf
     lengths = np.diff(stored.indptr)
     idx, best = np.full((n, k), -1, dtype=np.int64), np.full((n, k), -np.inf)
     block = blocks.rows(int(lengths.max(initial=0)))
@@ -134,10 +134,11 @@ def _best_common(scores: SparseScores, k: int, masked: np.ndarray) -> tuple[np.n
     before it, and a taken place is before it if at most j free places are before the taken one.
     """
     (n, n_items), order, place = scores.shape, scores.common.order, scores.common.place
-    stored = _keys(row_numbers(scores.stored), place[scores.stored.indices], scores.shape)
-    taken = distinct(stored, masked // n_items * n_items + place[masked % n_items])
-    row = taken // n_items
-    n_free_before = taken % n_items - (np.arange(len(taken)) - np.searchsorted(row, row))
+    stored, masked = (row_numbers(scores.stored), scores.stored.indices), np.divmod(masked, n_items)
+    row, item = (np.concatenate(parts) for parts in zip(stored, masked, strict=True))
+    is_near = place[item] < k + np.bincount(row, minlength=n)[row]  # the others come after the k-th free place
+    row, at = np.divmod(distinct(_keys(row[is_near], place[item[is_near]], scores.shape)), n_items)
+    n_free_before = at - (np.arange(len(row)) - np.searchsorted(row, np.arange(n))[row])
     is_early = n_free_before < k
     n_taken = np.bincount(row[is_early] * k + n_free_before[is_early], minlength=n * k).reshape(n, k)
     free = np.arange(k) + n_taken.cumsum(axis=1)
@@ -172,7 +173,7 @@ def model_scores(model: Model, users: np.ndarray) -> np.ndarray | SparseScores:
 def block_rows(model: Model, users: np.ndarray) -> int:
     """The number of users whose scores may be in memory at once: see `blocks`."""
     n_items = model_scores(model, users[:1]).shape[1]
-    return model.block_rows(n_items) if isinstance(model, SparseModel) else blocks.rows(n_items)
+    return model.block_rows(n_items) if isinstance(model, SparseModel) else blocks.score_rows(n_items)
 
 
 def best_of(

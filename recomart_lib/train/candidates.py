@@ -102,7 +102,7 @@ class Candidates:
             features. Sorted by user_idx and item_idx. Numbers are Float32. Null for a source that was left out.
         """
         user_idx = np.asarray(users, dtype=np.int64)
-        size = min(BLOCK, blocks.rows(self.data.n_items))
+        size = min(BLOCK, blocks.score_rows(self.data.n_items))
         return pl.concat(parallel.thread_map(self._block, np.split(user_idx, range(size, len(user_idx), size))))
 
     def _block(self, users: np.ndarray) -> pl.DataFrame:
