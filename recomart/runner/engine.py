@@ -19,6 +19,7 @@ from recomart.runner.stage_timer import StageTimer
 from recomart_lib.core import disk, paths
 
 NAME = "started kernel"
+DIED_AT_START = "Kernel died before replying to kernel_info"  # a RuntimeError of Jupyter
 
 
 class StartedKernel(Engine):
@@ -77,7 +78,7 @@ def execute(
 
 def sentence(problem: BaseException) -> str:
     """Why a notebook failed, as one sentence; any other error than that of a notebook is raised."""
-    if isinstance(problem, DeadKernelError | TimeoutError):
+    if isinstance(problem, DeadKernelError | TimeoutError) or str(problem) == DIED_AT_START:
         return f"the notebook's kernel died ({problem}); most often the machine ran out of memory"
     if isinstance(problem, papermill.PapermillExecutionError):
         return explained(problem.ename, problem.evalue)

@@ -9,6 +9,7 @@ import sys
 
 import nbformat
 import pytest
+from nbclient.exceptions import DeadKernelError
 
 from recomart.runner import engine, kernel
 from recomart_lib.core import paths
@@ -115,3 +116,15 @@ def test_an_error_of_a_kernel_is_explained_if_the_disk_is_the_reason(root):
     assert engine.explained("BusyError", "The project is in use.") == "The project is in use."
     assert engine.explained("KeyError", "'x'") == "KeyError: 'x'"
     assert "the disk is full" in engine.explained("ComputeError", "underlying IO error: No space left on device")
+
+
+@pytest.mark.parametrize("problem", [RuntimeError(engine.DIED_AT_START), DeadKernelError("Kernel died")])
+def test_a_kernel_that_died_is_one_sentence(problem):
+    assert engine.sentence(problem) == (
+        f"the notebook's kernel died ({problem}); most often the machine ran out of memory"
+    )
+
+
+def test_any_other_error_is_none_of_the_notebook():
+    with pytest.raises(RuntimeError, match="something else"):
+        engine.sentence(RuntimeError("something else"))
