@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import numpy as np
 import polars as pl
 
 from recomart_lib.core.numbers import varies
+from recomart_lib.core.text import plural
 from recomart_lib.features.base import KEYS
 from recomart_lib.features.definitions import names
 from recomart_lib.features.moments import Moments
 from recomart_lib.validate.drift import psi
 
+N_CORRELATED, SEED = 20_000, 19
 N_BINS = 10  # bins with equally many values at the earlier cut
 
 Tables = Mapping[str, pl.DataFrame]
@@ -42,16 +45,44 @@ def profile(before: Tables, now: Tables) -> pl.DataFrame:
     return pl.DataFrame(rows, schema_overrides=types)
 
 
-def redundant(table: pl.DataFrame, entity: str, at_least: float = 0.95) -> pl.DataFrame:
-    """One row per pair of numeric features with at least this absolute rank correlation: one, other, correlation."""
-    numeric = varying(table, names(entity))
-    if len(numeric) < 2:
-        return pl.DataFrame(schema={"one": pl.String, "other": pl.String, "correlation": pl.Float64})
-    matrix = table.select(numeric).to_pandas().corr("spearman").to_numpy()
+@dataclass(frozen=True)
+class Correlations:
+    """Rank correlations: `matrix` has one row and one column per name; null values count for no pair of columns."""
+
+    names: list[str]
+    matrix: np.ndarray
+    n_rows: int
+    of_rows: int
+
+    @property
+    def sample(self) -> str:
+        """On how many rows they were computed, in words."""
+        if self.n_rows < self.of_rows:
+            return f"sample: {self.n_rows:,} of {self.of_rows:,} rows"
+        return plural(self.of_rows, "row")
+
+
+def correlations(table: pl.DataFrame, features: Sequence[str]) -> Correlations:
+    """Rank correlations of those of the features that are numeric and vary.
+
+    They are computed on at most N_CORRELATED rows, drawn with a fixed seed.
+    """
+    sample = table
+    if table.height > N_CORRELATED:
+        drawn = np.random.default_rng(SEED).choice(table.height, N_CORRELATED, replace=False)
+        sample = table[np.sort(drawn)]
+    numeric = varying(sample, features)
+    matrix = sample.select(numeric).to_pandas().corr("spearman").to_numpy()
+    return Correlations(numeric, matrix, sample.height, table.height)
+
+
+def redundant(correlated: Correlations, at_least: float = 0.95) -> pl.DataFrame:
+    """One row per pair of features with at least this absolute rank correlation: one, other, correlation."""
+    numeric, matrix = correlated.names, correlated.matrix
     upper = np.triu(np.abs(np.nan_to_num(matrix)), 1)
     pairs = [(numeric[i], numeric[j], matrix[i, j]) for i, j in zip(*np.nonzero(upper >= at_least), strict=True)]
-    correlated = pl.DataFrame(pairs, schema=["one", "other", "correlation"], orient="row", infer_schema_length=None)
-    return correlated.sort(pl.col("correlation").abs(), descending=True) if pairs else correlated
+    columns = {"one": pl.String, "other": pl.String, "correlation": pl.Float64}
+    return pl.DataFrame(pairs, schema=columns, orient="row").sort(pl.col("correlation").abs(), descending=True)
 
 
 def inputs(folder: Path, *names: str) -> pl.DataFrame:

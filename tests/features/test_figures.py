@@ -8,6 +8,7 @@ import pytest
 from recomart_lib.features import figures, profile
 
 pytestmark = pytest.mark.usefixtures("close_figures")
+NAMES = ["view_count", "average_rating", "order_count"]
 ALMOST = 0.1 + 0.2  # not 0.3
 
 
@@ -21,3 +22,42 @@ def test_a_feature_whose_lower_values_differ_by_rounding_only_is_drawn():
     """Without its upper 1 %, nothing but rounding is left to divide into bars."""
     table = pl.DataFrame({"a": [0.3, ALMOST] * 100 + [9.0]})
     figures.distributions(table, ["a"], {"a": "stars"}, "Users").figure.canvas.draw()
+
+
+def test_bars_hold_all_values_and_the_upper_hundredth_in_the_last_one():
+    counts, edges = figures._bars(pl.Series([*range(100), 1_000, None]))
+    assert counts.sum() == 101
+    assert edges[-1] == 99
+
+
+def pairs(n_rows: int) -> pl.DataFrame:
+    """Pairs with a perfect correlation of two features, and none with the third."""
+    n = pl.int_range(n_rows, eager=True)
+    return pl.DataFrame({"view_count": n, "order_count": n * 2, "average_rating": n * 7919 % 11 / 2.0})
+
+
+def test_correlations_of_a_small_table_are_those_of_all_rows():
+    table = pairs(300).with_columns(order_count=pl.when(pl.col("view_count") < 250).then("order_count"))
+    correlated = profile.correlations(table, NAMES)
+    expected = table.select(correlated.names).to_pandas().corr("spearman").to_numpy()
+    assert correlated.names == NAMES
+    assert (correlated.matrix == expected).all()
+    assert correlated.sample == "300 rows"
+    assert profile.redundant(correlated).rows() == [("view_count", "order_count", pytest.approx(1))]
+
+
+def test_correlations_of_a_large_table_are_those_of_a_sample(monkeypatch):
+    monkeypatch.setattr(profile, "N_CORRELATED", 200)
+    correlated = profile.correlations(pairs(5_000), NAMES)
+    assert correlated.sample == "sample: 200 of 5,000 rows"
+    assert profile.redundant(correlated).rows() == [("view_count", "order_count", pytest.approx(1))]
+    assert (correlated.matrix == profile.correlations(pairs(5_000), NAMES).matrix).all(), "a fixed seed"
+    ax = figures.correlations(correlated, "Pairs")
+    assert "Pairs (sample: 200 of 5,000 rows)" in {ax.get_title(loc=loc) for loc in ("left", "center")}
+
+
+def test_correlations_of_fewer_than_two_features_are_not_drawn():
+    correlated = profile.correlations(pairs(1), NAMES)
+    assert correlated.names == []
+    assert profile.redundant(correlated).height == 0
+    assert "fewer than two features vary" in figures.correlations(correlated, "Pairs").texts[0].get_text()
