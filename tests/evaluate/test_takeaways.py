@@ -132,3 +132,8 @@ def test_weak_slices_are_named_and_escaped():
     assert "clearly below its own average (ndcg@10) in 8 groups**: country &lt;b&gt; (0.1000, n = 1,234)" in takeaway
     assert takeaway.endswith("; and 2 more.")
     assert "not clearly below its own average in any group" in takeaways.weak_slices([], "ease")
+
+
+def test_a_sample_of_users_is_said_only_where_there_is_one():
+    assert takeaways.user_sample(2_726, 2_726) == ""
+    assert "a random sample of 5,000 of 26,228 users" in takeaways.user_sample(5_000, 26_228)

@@ -282,3 +282,15 @@ def test_every_rating_model_estimates_the_test_window():
     assert model_lists.predictions(
         fitted, tables, rated(("u", "a", None, 40)), CUTOFF, CUTOFF + timedelta(days=30)
     ).is_empty()
+
+
+def test_the_interval_of_the_best_model_is_over_users_and_needs_no_further_fit(tmp_path):
+    shop = window()
+    searches = selection.searches(Train(models={"popularity": {}, "ease": {}}), data_of(shop), shop, seed=42)
+    evaluator = selection.Evaluator(data_of(shop), shop)
+    best = selection.best_trials(selection.tune(evaluator, searches, 1, tmp_path))
+    top = best.filter(pl.col("protocol") == "all").sort(selection.SCORE, descending=True).row(0, named=True)
+    evaluator.data = None  # nothing is fitted any more
+    low, high = selection.best_interval(evaluator, best, seed=1)
+    assert low < top[selection.SCORE] < high
+    assert selection.best_interval(evaluator, best.clear(), seed=1) is None
