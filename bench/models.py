@@ -3,7 +3,7 @@
     python bench/models.py                   # all parts
     python bench/models.py --part metrics    # ranking metrics of 100,000 users with 10 suggestions each
     python bench/models.py --part top        # top-10 from the SVD for 1,000 users and 5,000 items
-    python bench/models.py --part fit        # every model on online_retail (RECOMART_DATA) and on a million pairs
+    python bench/models.py --part fit        # every model on online_retail (RECOMART_DATA), a chain and a million pairs
 
 `metrics`: recomart, ranx and Microsoft's recommenders evaluate the same lists, of 20,000 synthetic products with a
 long tail; every user has 1 to 20 relevant ones. "convert" is from a table in memory (recomart: Polars, the others:
@@ -14,7 +14,7 @@ scikit-learn
 
 `top`: lists from the same ratings by the same SVD, ours in blocks from its factors, Surprise's own way by an
 anti-testset (every pair that is not rated) and one estimate each. Memory is what the lists add to the fitted process.
-`fit`: seconds, and what fitting adds to the memory of the process.
+`fit`: seconds, and what fitting adds to the memory of the process; `chain` has 2,373 users and 19,164 items.
 """
 
 from __future__ import annotations
@@ -240,7 +240,7 @@ def fit_model(folder: Path) -> dict[str, float]:
     """`folder` is data set and model, as retail/ease."""
     from recomart_lib import models
 
-    data = {"retail": retail, "million": million}[folder.parent.name]()
+    data = {"retail": retail, "chain": chain, "million": million}[folder.parent.name]()
     return added(lambda: len(models.create(folder.name).fit(data).arrays))
 
 
@@ -253,12 +253,21 @@ def retail() -> Any:
 def million() -> Any:
     """1,000,000 distinct pairs of 50,000 users and 5,000 items, the popular ones more often."""
     rng = np.random.default_rng(0)
-    n = 1_400_000
-    table = pl.DataFrame(
-        {"user_idx": rng.integers(0, 50_000, n), "item_idx": (5_000 * rng.beta(0.5, 2, n)).astype(int)}
-    )
-    pairs = table.unique(maintain_order=True).head(1_000_000).cast({"user_idx": pl.Int32, "item_idx": pl.Int32})
-    return train_data(pairs, 50_000, 5_000)
+    users, items = rng.integers(0, 50_000, 1_400_000), 5_000 * rng.beta(0.5, 2, 1_400_000)
+    return distinct_pairs(users, items, 1_000_000, 50_000, 5_000)
+
+
+def chain() -> Any:
+    """75,000 distinct pairs of a grocery chain's 2,373 users and 19,164 items: far more items than users."""
+    rng = np.random.default_rng(0)
+    users, items = 2_373 * rng.beta(0.8, 2, 225_000), 19_164 * rng.beta(0.6, 2.5, 225_000)
+    return distinct_pairs(users, items, 75_000, 2_373, 19_164)
+
+
+def distinct_pairs(users: np.ndarray, items: np.ndarray, n: int, n_users: int, n_items: int) -> Any:
+    """TrainData of the first n distinct pairs."""
+    table = pl.DataFrame({"user_idx": users.astype(np.int32), "item_idx": items.astype(np.int32)})
+    return train_data(table.unique(maintain_order=True).head(n), n_users, n_items)
 
 
 def data_folder() -> Path:
@@ -268,7 +277,7 @@ def data_folder() -> Path:
 def part_fit(repeats: int) -> None:
     from recomart_lib import models
 
-    sets = ["retail", "million"] if (data_folder() / "online_retail").is_dir() else ["million"]
+    sets = [*(["retail"] if (data_folder() / "online_retail").is_dir() else []), "chain", "million"]
     write(
         f"\nFit times: {', '.join(sets)}\n\n| model | " + " | ".join(f"{name}: s | added MiB" for name in sets) + " |"
     )

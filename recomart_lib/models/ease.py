@@ -62,7 +62,7 @@ class Ease(ItemToItem):
     signal: str = categorical("relevant", "seen")
     closeness: float = numeric(0.0, 0.0)
     within_seconds: float = numeric(120.0, 1e-3)
-    max_items: int = numeric(8_000, 1)
+    max_items: int = numeric(6_000, 1)
     precision: str = categorical("double", "single")
 
     def cost(self, data: TrainData) -> Cost:
