@@ -21,7 +21,7 @@ from recomart_lib.models.sparse_scores import SparseScores
 
 log = logging.getLogger(__name__)
 
-BLOCK = 1_024  # users whose candidates are in memory at once
+BLOCK = 512  # users whose candidates are in memory at once
 RANKED = ("user_idx", "item_idx", "level")
 
 

@@ -39,7 +39,7 @@ SOURCES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 N_NEW = 50  # new items per user from each source
 REFERENCE_RANK = 10  # x__relative divides a score by that of the new item at this rank
-BLOCK = 512  # users whose candidates are found at once; fewer in a large catalogue
+BLOCK = 256  # users whose candidates are found at once; fewer in a large catalogue
 DESCRIPTIONS = {
     "score": "score of {source}",
     "rank": f"rank among the {N_NEW} best new products of {{source}} for the user",
