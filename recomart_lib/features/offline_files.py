@@ -8,7 +8,7 @@ The rows of a moment are in row groups of their own, whose statistics tell a rea
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -52,14 +52,16 @@ class FeatureWriter:
             for view, keys in VIEW_KEYS.items()
         }
 
-    def add(self, tables: dict[str, pl.DataFrame]) -> None:
+    def add(self, tables: Mapping[str, pl.DataFrame]) -> None:
         """Append the tables of `compute.compute`, one per entity; from the earliest moment to the latest.
 
-        The view `user_history` is made of the pairs.
+        Each is asked for once, as it may be read from a file by that. The view `user_history` is made of the pairs.
         """
         for entity in KEYS:
-            self._append(entity, tables[entity].iter_slices(GROUP_ROWS) if tables[entity].height else [tables[entity]])
-        self._append(HISTORY, map(history_lists, _by_user(tables["interaction"])))
+            table = tables[entity]
+            self._append(entity, table.iter_slices(GROUP_ROWS) if table.height else [table])
+            if entity == "interaction":
+                self._append(HISTORY, map(history_lists, _by_user(table)))
 
     def _append(self, view: str, groups: Iterable[pl.DataFrame]) -> None:
         for group in groups:
