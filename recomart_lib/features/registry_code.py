@@ -44,7 +44,7 @@ def _rows(connection: sa.Connection, table: str, column: sa.ColumnClause, projec
 
 
 def _require_plain(url: str, content: bytes) -> None:
-    from feast.protos.feast.core.FeatureView_pb2 import FeatureView  # slow: see `feature_store`
+    from feast.protos.feast.core.FeatureView_pb2 import FeatureView  # slow: see `feast_store`
     from google.protobuf.message import DecodeError
 
     try:

@@ -14,7 +14,7 @@ def unchecked_types() -> Iterator[None]:
     four seconds of the import, in every stage. Feast has no setting for it, and we know of no upstream issue.
 
     `tests/features/test_workarounds.py` fails when Feast no longer imports typeguard: then delete this function, and
-    import Feast directly in `feature_store`.
+    import Feast directly in `feast_store`.
     """
     import typeguard
 

@@ -17,7 +17,7 @@ from store_data import FIRST, SECOND, SETTINGS, new_root, table, write
 from recomart_lib.core import paths
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TIMESTAMP
-from recomart_lib.features import feast_store, feature_store, offline_files, services
+from recomart_lib.features import feast_store, feature_store, offline_files, services, store_config
 from recomart_lib.features.base import KEYS
 from recomart_lib.features.definitions import NEWEST, names
 
@@ -106,6 +106,14 @@ def test_a_spine_at_one_moment_reads_the_rows_of_that_moment_only(root, monkeypa
     assert frame["interaction__implicit_score"].null_count() < frame.height
     assert len(read) == 1
     assert "== 2024-02-01" in read[0].partition("SELECTION")[2], "the condition is checked where the file is read"
+
+
+def test_feast_joins_where_the_offline_store_is_not_files(root, monkeypatch):
+    spine = tables_at(1)["interaction"].select(*KEYS["interaction"], as_of="event_timestamp").reverse()
+    from_files = feature_store.training_frame(spine, root=root)
+    monkeypatch.setattr(store_config, "has_offline_files", lambda _: False)
+    monkeypatch.delattr(offline_files, "with_features")
+    assert_frame_equal(feature_store.training_frame(spine, root=root), from_files, check_exact=True)
 
 
 def test_training_needs_no_feast(root, monkeypatch):
