@@ -5,6 +5,8 @@ What the users and items tables state is as of the same moment (see `prepare.ver
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import narwhals as nw
@@ -19,6 +21,8 @@ from recomart_lib.features.engine import PreparedTables
 from recomart_lib.features.settings import Features
 
 PAIR = KEYS["interaction"]
+# Features of pairs are computed for so many bytes of joined rows at a time (user, product, another product, a link).
+PART_BYTES, ROW_BYTES = 2**30, 32
 
 
 def compute(
@@ -46,8 +50,13 @@ def compute(
     past = past_of(prepared, as_of, settings, pairs)
     bases = {"user": past.events.select("user_id"), "item": past.events.select("item_id"), "interaction": past.pairs}
     tables = {entity: engine.collect(base.unique()).sort(KEYS[entity]) for entity, base in bases.items()}
+    parts = list(parts_of_users(tables.pop("interaction"), past))
     for group in tqdm(groups, desc=f"features as of {as_of:%Y-%m-%d}", unit="group", disable=None):
-        tables[group.entity] = with_group(tables[group.entity], group, past)
+        if group.entity == "interaction":
+            parts = [(with_group(pairs, group, part), part) for pairs, part in parts]
+        else:
+            tables[group.entity] = with_group(tables[group.entity], group, past)
+    tables["interaction"] = pl.concat([pairs for pairs, _ in parts])
     stamp = pl.lit(as_of).cast(TIMESTAMP)
     return {
         entity: engine.decoded(table)
@@ -70,6 +79,33 @@ def past_of(prepared: PreparedTables, as_of: datetime, settings: Features, pairs
     pair_table = sums.select(PAIR) if pairs is None else engine.on_same_engine(prepared, pairs)
     users, items = (prepared.as_of(table, as_of) for table in ("users", "items"))
     return Past(events, users, items, pair_table, microseconds(as_of), frozenset(kinds), settings, sums)
+
+
+def parts_of_users(pairs: pl.DataFrame, past: Past) -> Iterator[tuple[pl.DataFrame, Past]]:
+    """Sorted pairs and the past of their users, in parts of whole users; on Spark, which divides them itself, one part.
+
+    The memory that features of pairs need grows with the rows of a part: at most `n_last` rows per pair at a time. All
+    parts are about equally large, because Polars rounds some quotients otherwise where a table has a single row.
+    """
+    n_parts = -(-pairs.height * past.settings.n_last * ROW_BYTES // PART_BYTES)
+    if n_parts <= 1 or not engine.is_polars(past.events):
+        yield pairs, past
+        return
+    first_row = pl.col("row").min().over("user_id")
+    numbered = pairs.with_row_index("row").select(*pairs.columns, part=first_row * n_parts // pairs.height)
+    for part in numbered.partition_by("part", include_key=False):
+        is_in_part = (nw.col("user_id") >= part["user_id"][0]) & (nw.col("user_id") <= part["user_id"][-1])
+        yield (
+            part,
+            replace(
+                past,
+                events=past.events.filter(is_in_part),
+                sums=past.sums.filter(is_in_part),
+                pairs=nw.from_native(part.select(PAIR).lazy()),
+                kept={},
+                whole_shop=past,
+            ),
+        )
 
 
 def with_group(table: pl.DataFrame, group: Group, past: Past) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from feature_data import write_prepared
 
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TIMESTAMP
+from recomart_lib.features import compute as computing
 from recomart_lib.features import engine
 from recomart_lib.features.compute import compute
 from recomart_lib.features.settings import Features
@@ -78,6 +79,22 @@ def test_a_local_spark_listens_on_this_machine_only(monkeypatch):
     monkeypatch.setattr(os, "environ", dict(os.environ))
     engine._stay_on_this_machine()
     assert os.environ["SPARK_LOCAL_IP"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["known pairs", "requested pairs"])
+def test_pairs_in_small_parts_have_equal_features(tmp_path, monkeypatch, asked):
+    write_prepared(tmp_path)
+    prepared = engine.scan(tmp_path, "UTC")
+    users, items = ([*(f"u{n}" for n in range(60)), "ghost"], ["i0", "i1", "i59", "unknown"])
+    n_rows = 80 if asked else 100
+    pairs = pl.DataFrame({"user_id": users}).join(pl.DataFrame({"item_id": items}), how="cross") if asked else None
+    at_once = compute(prepared, utc(2024, 1, 20), Features(), pairs)
+    monkeypatch.setattr(computing, "PART_BYTES", n_rows * computing.ROW_BYTES * Features().n_last)
+    past = computing.past_of(prepared, utc(2024, 1, 20), Features())
+    assert len(list(computing.parts_of_users(at_once["interaction"], past))) >= 3
+    in_parts = compute(prepared, utc(2024, 1, 20), Features(), pairs)
+    for entity, table in at_once.items():
+        assert table.equals(in_parts[entity]), entity
 
 
 @pytest.mark.slow
