@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from recomart.project import logs, params, processes
@@ -83,8 +84,7 @@ def _run(name: str, timer: StageTimer, stopper: Stopper) -> None:
         with execution.starting(name) as executor:
             notebook, parameters = _checked(name, metadata, stopper, executor)
             log.info("%s: started", name)
-            # its imports take half a second, in which the kernel is at work
-            threading.Thread(target=import_module, args=("recomart.runner.report",), daemon=True).start()
+            _importing("report")  # takes half a second, in which the kernel is at work
             executed, error, stopped = executor.execute(notebook, parameters, timer)
         stopper.cancel_limit()
         metadata["section"] = timer.section if error else None
@@ -106,16 +106,23 @@ def _checked(
     """The notebook and its parameters; what a check finds, or a signal, ends the kernel, and is on the report."""
     notebook = None
     try:
-        from recomart.runner import checks, notebook_file
-
+        notebook_file = _importing("notebook_file").result()
         notebook = notebook_file.read(name)
         metadata |= {"title": notebook_file.title_of(notebook), "question": notebook_file.question_of(notebook)}
         stopper.after(_limit(name), f"limits.stage_s.{name}")
-        return notebook, checks.check(name, STAGES[name], notebook)
+        return notebook, _importing("checks").result().check(name, STAGES[name], notebook)
     except (UserError, Stopped) as error:
         executor.end()
         _write_report(name, notebook or _only_title(metadata["title"]), str(error), isinstance(error, Stopped))
         raise
+
+
+def _importing(module: str) -> Future[ModuleType]:
+    """Import a module of the runner in a thread of its own.
+
+    Signals interrupt the main thread only; an interrupted import of NumPy could not be repeated for the report.
+    """
+    return ThreadPoolExecutor(1).submit(import_module, f"recomart.runner.{module}")
 
 
 def _only_title(title: str) -> NotebookNode:
@@ -151,9 +158,7 @@ def _limit(name: str) -> float | None:
 
 
 def _write_report(name: str, executed: NotebookNode, error: str | None, stopped: bool = False) -> None:
-    from recomart.runner import report
-
-    report.write(name, executed, error, stopped)
+    _importing("report").result().write(name, executed, error, stopped)
 
 
 @contextmanager

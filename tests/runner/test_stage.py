@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import threading
 from pathlib import Path
 
 import nbformat
@@ -179,6 +180,23 @@ def test_a_signal_during_the_checks_is_on_the_report_and_on_the_index(project, m
     assert (facts["state"], facts["error"], facts["section"]) == ("stopped", f"stopped by the signal {name}", None)
     assert "This stage was stopped." in (project / "reports/04_prepare.html").read_text()
     assert "04 Prepare was stopped." in (project / "reports/index.html").read_text()
+
+
+def test_a_signal_while_modules_are_imported_leaves_none_half_imported(project, monkeypatch):
+    """Signals interrupt the main thread; NumPy, for one, cannot be imported a second time."""
+    imported, threads = stage.import_module, []
+
+    def import_module(name: str) -> object:
+        threads.append(threading.current_thread())
+        if len(threads) == 1:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+        return imported(name)
+
+    monkeypatch.setattr(stage, "import_module", import_module)
+    with pytest.raises(Stopped, match="stopped by the signal SIGTERM"):
+        stage.run("04_prepare")
+    assert threading.main_thread() not in threads
+    assert "This stage was stopped." in (project / "reports/04_prepare.html").read_text()
 
 
 def test_a_signal_while_the_report_is_written_is_reported_too(project, monkeypatch):
