@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -48,3 +49,14 @@ def test_no_rows_make_one_empty_bucket(tmp_path):
         buckets.scatter(ROWS.clear(), pl.col("n"))
     (only,) = buckets
     assert_frame_equal(only, ROWS.clear())
+
+
+def test_only_repetitive_columns_are_stored_as_a_dictionary(tmp_path):
+    rows = pl.DataFrame({"key": ["a", "b"] * 50, "number": [n / 7 for n in range(100)]})
+    for repetitive, expected in ((None, [True, True]), (["key"], [True, False])):
+        path = tmp_path / f"{repetitive}.parquet"
+        with Writer(path, repetitive) as writer:
+            writer.add(rows)
+        columns = pq.ParquetFile(path).metadata.row_group(0)
+        assert [columns.column(n).has_dictionary_page for n in range(2)] == expected
+        assert pl.read_parquet(path).equals(rows)
