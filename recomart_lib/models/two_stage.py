@@ -17,7 +17,7 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.models import boosted_trees
 from recomart_lib.models.base import CandidateGenerator, TrainData, categorical, numeric
 from recomart_lib.models.own_history import OwnHistoryDecayed
-from recomart_lib.models.sparse_scores import SparseScores
+from recomart_lib.models.sparse_scores import SparseScores, distinct
 
 log = logging.getLogger(__name__)
 
@@ -142,8 +142,7 @@ class TwoStage(OwnHistoryDecayed):
         if self._unranked is None:
             return
         with self._lock:
-            self._unranked[users] |= False  # IndexError if one is out of range
-            pending = np.flatnonzero(self._unranked & np.isin(np.arange(len(self._unranked)), users))
+            pending = distinct(users[self._unranked[users]])
             if len(pending):
                 self._rank_pending(pending, progress)
                 self._unranked[pending] = False
