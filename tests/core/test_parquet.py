@@ -54,7 +54,7 @@ def test_no_rows_make_one_empty_bucket(tmp_path):
 def test_only_repetitive_columns_are_stored_as_a_dictionary(tmp_path):
     rows = pl.DataFrame({"key": ["a", "b"] * 50, "number": [n / 7 for n in range(100)]})
     for repetitive, expected in ((None, [True, True]), (["key"], [True, False])):
-        path = tmp_path / f"{repetitive}.parquet"
+        path = tmp_path / "rows.parquet"
         with Writer(path, repetitive) as writer:
             writer.add(rows)
         columns = pq.ParquetFile(path).metadata.row_group(0)
