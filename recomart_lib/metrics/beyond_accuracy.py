@@ -11,7 +11,7 @@ from scipy import sparse
 
 NO_ITEM = -1
 GRAM_ENTRIES = 10_000_000  # of the matrix of cosines that are in memory at once: 120 MB, or one row if that is more
-LISTS = 50_000  # whose cosines are looked up at once
+LISTS = 10_000  # whose cosines are looked up at once: 250 MB, for lists of 20
 
 
 def coverage(items: np.ndarray, n_items: int) -> np.ndarray:
@@ -115,10 +115,15 @@ def _item_blocks(user_items: sparse.csr_matrix) -> list[tuple[int, int]]:
 
 def _add_cosines(result: np.ndarray, items: np.ndarray, gram: sparse.csr_matrix, first: int) -> None:
     """Add to `result` the cosines of the items from `first` on, which are the rows of `gram`."""
-    rows, places = np.nonzero((items >= first) & (items < first + gram.shape[0]))
-    for earlier in range(items.shape[1] - 1):
-        later = (places > earlier) & (items[rows, earlier] != NO_ITEM)
-        row, place = rows[later], places[later]
-        if len(row):  # SciPy returns an empty matrix, not an empty array
-            cosines = gram[items[row, place] - first, items[row, earlier]]
-            result[row, place] += np.asarray(cosines).ravel()
+    earlier, later = np.triu_indices(items.shape[1], 1)
+    row, column = items[:, later] - first, items[:, earlier]
+    lists, pairs = np.nonzero((row >= 0) & (row < gram.shape[0]) & (column != NO_ITEM))
+    if not len(lists):  # SciPy returns an empty matrix, not an empty array
+        return
+    row, column = row[lists, pairs], column[lists, pairs]
+    # in the order of memory: bisections in long rows, here and there, would take ten times as long
+    order = np.argsort(row.astype(np.int64) * gram.shape[1] + column)
+    cosines = np.empty(len(order))
+    cosines[order] = np.asarray(gram[row[order], column[order]]).ravel()
+    place = lists * items.shape[1] + later[pairs]
+    result += np.bincount(place, cosines, minlength=result.size).reshape(result.shape)
