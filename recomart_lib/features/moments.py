@@ -44,7 +44,9 @@ class StoredTables(Mapping[str, pl.DataFrame]):
 
 
 class Moments(Mapping[str, StoredTables]):
-    """Cut -> its feature tables. The files are in a temporary folder, which is deleted with this object.
+    """Cut -> its feature tables, in files of a temporary folder.
+
+    `close()` deletes it; so does the end of this object or of the process, but not that of a killed process.
 
     Parameters
     ----------
@@ -56,7 +58,7 @@ class Moments(Mapping[str, StoredTables]):
         stack = ExitStack()
         self._folder = stack.enter_context(scratch_folder(folder or paths.place(paths.FEATURES).parent))
         self._names: list[str] = []
-        weakref.finalize(self, stack.close)
+        self.close = weakref.finalize(self, stack.close)
 
     def add(self, name: str, tables: dict[str, pl.DataFrame]) -> None:
         """Write the tables of one cut."""

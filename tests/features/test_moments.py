@@ -1,0 +1,37 @@
+"""Feature tables of several moments are in files, and equal to those in memory."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import utc
+from feature_data import write_prepared
+
+from recomart_lib.features import engine, moments, profile
+from recomart_lib.features.compute import compute
+from recomart_lib.features.settings import Features
+
+CUTS = {"before_all": utc(2023, 12, 1), "validation": utc(2024, 1, 10), "live": utc(2024, 1, 29)}
+
+
+def test_the_tables_of_each_cut_are_read_from_temporary_files(tmp_path):
+    write_prepared(tmp_path)
+    prepared = engine.scan(tmp_path, "UTC")
+    features = moments.compute_all(prepared, CUTS, Features(), tmp_path)
+    assert list(features) == list(CUTS)
+    for name, as_of in CUTS.items():
+        for entity, table in compute(prepared, as_of, Features()).items():
+            assert features[name][entity].equals(table)
+            assert features[name].n_rows(entity) == table.height
+    assert profile.sizes(CUTS, features).filter(cut="before_all").select("users", "items", "pairs").row(0) == (0, 0, 0)
+    for lookup in (lambda: features["test"], lambda: features["live"]["nothing"]):
+        with pytest.raises(KeyError):
+            lookup()
+    assert list((tmp_path / ".scratch").iterdir())
+    features.close()
+    assert not list((tmp_path / ".scratch").iterdir())
+
+
+def test_the_inputs_are_counted_without_reading_them(tmp_path):
+    write_prepared(tmp_path)
+    counts = profile.inputs(tmp_path, "events", "items_history")
+    assert counts.rows() == [("events", 4_000, 12), ("items_history", 60, 9)]
