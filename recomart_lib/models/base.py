@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import zipfile
 import zlib
@@ -157,8 +158,7 @@ class TrainData:
         Fitted once: whoever asks for an equal one while it is in use gets the same, also from a copy of these data that
         has the same optional parts that the model reads. Nobody may change it.
         """
-        from recomart_lib import models  # imports this module
-
+        models = importlib.import_module("recomart_lib.models")  # at run time: the models import this module
         model = models.create(name, **hyperparameters)
         parts = [self.interactions, *(getattr(self, part) for part in model.reads)]
         self._shared.once(("parts", *map(id, parts)), lambda: parts)  # alive, so that no other object gets their ids
