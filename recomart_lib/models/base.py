@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import zipfile
 import zlib
@@ -152,17 +151,15 @@ class TrainData:
         """What depends on the pairs alone, such as a matrix: built once and kept, also for copies of these data."""
         return self._shared.once((id(self.interactions), key), build)
 
-    def fitted(self, name: str, **hyperparameters: Any) -> ArrayModel:
-        """The model of this name and these hyper-parameters, fitted on these data.
+    def fitted(self, model: ArrayModel) -> ArrayModel:
+        """A new model, fitted on these data, or one with the same name and hyper-parameters that already is.
 
         Fitted once: whoever asks for an equal one while it is in use gets the same, also from a copy of these data that
         has the same optional parts that the model reads. Nobody may change it.
         """
-        models = importlib.import_module("recomart_lib.models")  # at run time: the models import this module
-        model = models.create(name, **hyperparameters)
         parts = [self.interactions, *(getattr(self, part) for part in model.reads)]
         self._shared.once(("parts", *map(id, parts)), lambda: parts)  # alive, so that no other object gets their ids
-        key = (name, json.dumps(model.hyperparameters, sort_keys=True), *map(id, parts))
+        key = (model.name, json.dumps(model.hyperparameters, sort_keys=True), *map(id, parts))
         return self._shared.while_used(key, lambda: model.fit(self))
 
     def matrix(self, value: pl.Expr) -> sparse.csr_matrix:

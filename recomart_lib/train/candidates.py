@@ -83,7 +83,9 @@ class Candidates:
                 log.warning("candidates: the source %s is left out: %s", name, excess)
             else:
                 possible[name] = (model, hyperparameters)
-        fitted = parallel.thread_map(lambda source: self.data.fitted(source[0], **source[1]), possible.values())
+        fitted = parallel.thread_map(
+            lambda source: self.data.fitted(models.create(source[0], **source[1])), possible.values()
+        )
         return dict(zip(possible, fitted, strict=True))
 
     @cached_property

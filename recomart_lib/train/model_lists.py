@@ -27,7 +27,7 @@ ROWS_PER_GROUP = 262_144  # of the stored lists
 def fit(data: TrainData, parameters: dict[str, dict[str, Any]]) -> dict[str, ArrayModel]:
     """Fit every model with its chosen parameters on all data before the cut."""
     fitted = parallel.thread_map(
-        lambda entry: data.fitted(entry[0], **entry[1]),
+        lambda entry: data.fitted(models.create(entry[0], **entry[1])),
         parameters.items(),
         "fitting",
         "model",

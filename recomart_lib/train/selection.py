@@ -48,9 +48,7 @@ LOG = {
 IMPORTANCE = {"model": pl.String, "parameter": pl.String, "share": pl.Float64}
 
 
-def searches(
-    train: Train, data: TrainData, window: Tables, seed: int, left_out: Collection[str] = ()
-) -> list[Search]:
+def searches(train: Train, data: TrainData, window: Tables, seed: int, left_out: Collection[str] = ()) -> list[Search]:
     """One search per model. Other data, another space, seed, protocol, budget or model code is another search.
 
     Models that need ratings are left out if there are none before the cut, and those that `left_out` names
@@ -82,7 +80,7 @@ class Evaluator:
         """The model's lists in both protocols, evaluated: see `evaluate_lists`."""
         key = (name, json.dumps(hyperparameters, sort_keys=True))
         if key not in self._cache:
-            model = self.data.fitted(name, **hyperparameters)
+            model = self.data.fitted(models.create(name, **hyperparameters))
             recommendations = lists(model, self.data, self.window, LIST_LENGTH)
             self._cache[key] = pl.concat(self._evaluated(recommendations, protocol, name) for protocol in PROTOCOLS)
         return self._cache[key]

@@ -60,7 +60,9 @@ def limits(left_out: Mapping[str, str], fitted: Mapping[str, ArrayModel]) -> lis
         for name, reason in left_out.items()
     ]
     sentences += [f"**{safe(name)}**: {note}." for name, model in fitted.items() for note in model.notes]
-    return sentences or ["No model is left out or simplified: every fit stays within train.max_memory_gb and train.max_fit_minutes."]
+    return sentences or [
+        "No model is left out or simplified: every fit stays within train.max_memory_gb and train.max_fit_minutes."
+    ]
 
 
 def search_gain(table: pl.DataFrame) -> str:

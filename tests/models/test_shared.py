@@ -47,13 +47,14 @@ def test_a_second_thread_waits_for_a_value_and_other_keys_do_not_wait():
 
 def test_equal_models_are_fitted_once_while_somebody_uses_them(fits):
     data = CASES["a shop"]
-    first = data.fitted("popularity")
-    assert data.with_baskets(baskets()).fitted("popularity") is first
+    first = data.fitted(models.create("popularity"))
+    assert data.with_baskets(baskets()).fitted(models.create("popularity")) is first
     assert fits == ["popularity"]
-    assert data.fitted("recent_popularity", window_days=7) is not data.fitted("recent_popularity", window_days=8)
+    week, month = (data.fitted(models.create("recent_popularity", window_days=days)) for days in (7, 30))
+    assert week is not month
     del first
     gc.collect()
-    data.fitted("popularity")
+    data.fitted(models.create("popularity"))
     assert fits.count("popularity") == 2
 
 
@@ -61,16 +62,16 @@ def test_a_model_of_a_copy_with_other_attributes_is_another_one():
     data = CASES["a shop"]
     rows = [(f"item {n}", "tea", None, 1.0) for n in range(data.n_items)]
     with_items = data.with_attributes(items=catalogue(*rows))
-    plain, named = data.fitted("content"), with_items.fitted("content")
+    plain, named = data.fitted(models.create("content")), with_items.fitted(models.create("content"))
     assert plain is not named
-    assert named is with_items.with_baskets(None).fitted("content")
-    assert data.fitted("ease") is with_items.fitted("ease")
+    assert named is with_items.with_baskets(None).fitted(models.create("content"))
+    assert data.fitted(models.create("ease")) is with_items.fitted(models.create("ease"))
 
 
 def test_a_shared_model_scores_as_a_new_one():
     data = CASES["a shop"]
     expected = fitted("ease", data).arrays["weights"]
-    assert (data.fitted("ease").arrays["weights"] == expected).all()
+    assert (data.fitted(models.create("ease")).arrays["weights"] == expected).all()
 
 
 def test_a_failed_fit_is_tried_again():

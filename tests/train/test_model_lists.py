@@ -74,5 +74,5 @@ def test_large_fits_are_those_with_a_large_estimated_memory(monkeypatch):
 
 def test_equal_models_are_fitted_once_for_sources_and_final_fit():
     parameters = {"popularity": {}, "item_knn": {"n_neighbours": 7}}
-    source = DATA.fitted("item_knn", n_neighbours=7)
+    source = DATA.fitted(models.create("item_knn", n_neighbours=7))
     assert model_lists.fit(DATA, parameters)["item_knn"] is source
