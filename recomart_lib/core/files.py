@@ -29,11 +29,12 @@ ABANDONED_S = 24 * 3600  # unfinished files that are older were left by a killed
 
 
 @contextmanager
-def complete(path: Path) -> Iterator[Path]:
+def complete(path: Path, durable: bool = True) -> Iterator[Path]:
     """A path beside `path` to write to; the file takes the place of `path` at the end, unless there was an error.
 
     So an aborted run or a full disk leaves the old file, and no part of the new one. The name to write to is used by
     no other process; of two writers, the last one wins. A file that exists keeps its mode (see `privacy` for new ones).
+    A file that is not `durable` may be lost with the power: for scratch folders, out of which `move` makes it durable.
     """
     notebook_lock.before_writing(path)
     for sentence in privacy.protect():
@@ -43,10 +44,12 @@ def complete(path: Path) -> Iterator[Path]:
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         yield unfinished
-        _sync(unfinished)
+        if durable:
+            _sync(unfinished)
         _keep_mode(path, unfinished)
         unfinished.replace(path)
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
     except Exception as error:
         if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(path)  # a write into an open file does not know its name

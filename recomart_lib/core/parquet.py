@@ -33,10 +33,12 @@ class Writer:
     repetitive
         The columns of few distinct values, which are stored as a dictionary (None: all). For many distinct numbers, a
         dictionary takes time and space.
+    durable
+        False for a file in a scratch folder, which `files.move` makes durable (see `files.complete`).
     """
 
-    def __init__(self, path: Path, repetitive: Sequence[str] | None = None) -> None:
-        self.path, self.n_rows = path, 0
+    def __init__(self, path: Path, repetitive: Sequence[str] | None = None, durable: bool = True) -> None:
+        self.path, self.n_rows, self._durable = path, 0, durable
         self._dictionaries = True if repetitive is None else list(repetitive)
         self._stack = ExitStack()
         self._writer: pq.ParquetWriter | None = None
@@ -47,7 +49,7 @@ class Writer:
 
         table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
         if self._writer is None:
-            unfinished = self._stack.enter_context(files.complete(self.path))
+            unfinished = self._stack.enter_context(files.complete(self.path, self._durable))
             writer = pq.ParquetWriter(unfinished, table.schema, compression="zstd", use_dictionary=self._dictionaries)
             self._writer = self._stack.enter_context(writer)
         if rows.height or not self.n_rows:

@@ -6,10 +6,12 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import date
 from functools import partial
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import NamedTuple
 
 import polars as pl
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 STREAM = "stream/"  # prefix of the file names of streamed events in the lake
 YEARS_SHOWN = 50
+WAITING = 4  # files per core on their way to the disk: it makes several durable in the time of one
 DEFAULTS = Ingest()  # the strictest: no link that leads out of the source folder, no foreign variable
 COUNTS = ("rows_delivered", "rows_ingested", "rows_rejected", "times_ambiguous")
 NOT_READING = {"exclude", "groups", "equal_lines", "complete"}  # keys of a table that only later stages use
@@ -107,6 +110,8 @@ def ingest(
     """
     results: list[Manifest] = []
     delivered_names: set[str] = set()
+    n_cores = os.cpu_count() or 1
+    cores = BoundedSemaphore(n_cores)
     for table in shop.delivered:
         delivered = source_files.files(shop, table, source, settings.follow_links)
         jobs = [_Job(file, _name(file, source), partial(reader.chunks, limits=settings), True) for file in delivered]
@@ -114,13 +119,14 @@ def ingest(
         jobs += _own_jobs(shop, table, replay_folder, streamed or {})
         ingest_job = partial(
             _ingest_file,
+            cores=cores,
             versions=manifests.newest(raw, shop.name, table),
             shop=shop,
             table=table,
             raw=raw,
             max_rejected=settings.max_rejected,
         )
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
+        with ThreadPoolExecutor(WAITING * n_cores) as threads:
             progress = tqdm(
                 threads.map(ingest_job, jobs), desc=f"ingesting {table}", total=len(jobs), unit="file", disable=None
             )
@@ -230,23 +236,33 @@ def _name(file: Path, source: Path) -> str:
 
 
 def _ingest_file(
-    job: _Job, versions: dict[str, Manifest], shop: Shop, table: str, raw: Path, max_rejected: float
+    job: _Job,
+    cores: BoundedSemaphore,
+    versions: dict[str, Manifest],
+    shop: Shop,
+    table: str,
+    raw: Path,
+    max_rejected: float,
 ) -> Manifest:
     """The manifest of an ingested file, with its `state`; a file whose newest version is the same is not read.
 
-    If that version is damaged in the lake, the file is ingested again in its place.
+    If that version is damaged in the lake, the file is ingested again in its place. As many files as there are `cores`
+    are read at a time, which bounds memory; those that wait for the disk do not count.
     """
-    sha256 = lake.content_hash(job.file, job.name, _declaration(shop, table))
-    previous = versions.get(job.name)
-    state = "new version" if previous else "new"
-    if previous and previous["sha256"] == sha256:
-        if not (problem := lake_verification.problem(raw, previous)):
-            return {"times_ambiguous": 0, "rows_equal": None, **previous, "state": "unchanged"}
-        log.warning("%s is ingested again: in the lake, %s", job.name, problem)
-        state = "restored"
-    chunks = job.read(job.file, shop, table, job.name)
-    with lake.staging(raw, chunks, shop.time_zone, _equal_by(job, shop, table)) as staged:
-        _check_rejected_share(job.name, staged, max_rejected)
+    with ExitStack() as stack:
+        with cores:
+            sha256 = lake.content_hash(job.file, job.name, _declaration(shop, table))
+            previous = versions.get(job.name)
+            state = "new version" if previous else "new"
+            if previous and previous["sha256"] == sha256:
+                if not (problem := lake_verification.problem(raw, previous)):
+                    return {"times_ambiguous": 0, "rows_equal": None, **previous, "state": "unchanged"}
+                log.warning("%s is ingested again: in the lake, %s", job.name, problem)
+                state = "restored"
+            chunks = job.read(job.file, shop, table, job.name)
+            staging = lake.staging(raw, chunks, shop.time_zone, _equal_by(job, shop, table))
+            staged = stack.enter_context(staging)
+            _check_rejected_share(job.name, staged, max_rejected)
         manifest = lake.commit(staged, raw, shop.name, table, job.file, job.name, sha256, previous)
     log.debug("%s: %s rows ingested, %s rejected", job.name, manifest["rows_landed"], manifest["rows_rejected"])
     return {**manifest, "state": state}

@@ -124,12 +124,17 @@ def staging(
     """
     with scratch_folder(raw.parent) as folder:
         staged = StagedFile(folder, time_zone, equal_by=equal_by or [])
-        with Writer(staged.folder / "rows") as rows, Writer(staged.folder / "rejects") as rejects:
+        with _writer(staged.folder / "rows") as rows, _writer(staged.folder / "rejects") as rejects:
             for chunk in chunks:
                 staged.count(chunk)
                 rows.add(chunk.rows)
-                rejects.add(chunk.rejects)
+                if chunk.rejects.height:
+                    rejects.add(chunk.rejects)
         yield staged
+
+
+def _writer(path: Path) -> Writer:
+    return Writer(path, durable=False)  # `commit` syncs what it moves
 
 
 def commit(

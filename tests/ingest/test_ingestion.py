@@ -21,7 +21,7 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import ITEMS
 from recomart_lib.ingest import ingestion, lake, manifests, takeaways
 from recomart_lib.ingest.settings import Ingest
-from recomart_lib.ingest.sources import rest_session
+from recomart_lib.ingest.sources import reader, rest_session
 
 HEAD = EVENTS.splitlines()[0] + "\n"
 
@@ -62,6 +62,24 @@ def test_all_files_are_ingested_and_counted(tiny, tmp_path):
     ]
     summary = ingestion.summary(files).row(2, named=True)
     assert (summary["files"], summary["ingested"], summary["first_day"]) == (1, 5, date(2024, 2, 1))
+
+
+def test_as_many_files_are_read_at_a_time_as_there_are_cores(tiny, tmp_path, monkeypatch):
+    for n in range(8):
+        (tiny.source / f"events-{n}.csv").write_text(HEAD)
+    chunks, active, most = reader.chunks, [], []
+
+    def counted(*args, **keys):
+        active.append(1)
+        most.append(len(active))
+        yield from chunks(*args, **keys)
+        active.pop()
+
+    monkeypatch.setattr(reader, "chunks", counted)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    assert ingestion.ingest(tiny.shop, tiny.source, tmp_path / "raw", Ingest()).height == 11
+    assert len(most) == 11
+    assert max(most) == 1
 
 
 def test_a_second_run_changes_nothing(ingest, tmp_path):

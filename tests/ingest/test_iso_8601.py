@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
+from recomart_lib.core.schemas import TIMESTAMP
 from recomart_lib.ingest.sources import iso_8601
 
 
@@ -94,3 +95,13 @@ def test_many_forms_in_one_column():
         (None, None),
         (None, time(1, 6)),
     ]
+
+
+def test_a_cell_is_read_alike_alone_and_among_others():
+    forms = ["2025-01-01T05:58:00Z", "2025-01-01 05:58:00", "2025-01-01", None, "2025W013T05:58Z", "x", "2025-1-1T5:58"]
+    cells = pl.Series([*forms, *reversed(forms), *forms[::2]])
+    alone = [iso_8601.times(pl.Series([cell], dtype=pl.String)).row(0) for cell in cells]
+    assert iso_8601.times(cells).rows() == alone
+    nothing = iso_8601.times(pl.Series([None, None], dtype=pl.String))
+    assert nothing.rows() == [(None, None)] * 2
+    assert nothing.schema == iso_8601.times(cells).schema == {"absolute": TIMESTAMP, "local": pl.Datetime("us")}

@@ -284,3 +284,26 @@ def test_the_lake_may_lie_on_another_disk(tmp_path, monkeypatch):
     stem = (raw / manifest["path"]).with_suffix("")
     assert {file for file in raw.rglob("*") if file.is_file()} == {stem.with_suffix(suffix) for suffix in suffixes}
     assert not list((tmp_path / ".scratch").iterdir())
+
+
+def test_what_is_ingested_is_on_the_disk_before_its_manifest_and_synced_once(ingest_file, raw, monkeypatch):
+    steps, replace = [], Path.replace
+
+    def sync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        steps.append(f"sync {'folder' if path.is_dir() else path.name}")
+
+    def rename(source: Path, target: Path) -> Path:
+        steps.extend([f"name {source.name}"] if target.is_relative_to(raw) else [])
+        return replace(source, target)
+
+    monkeypatch.setattr("os.fsync", sync)
+    monkeypatch.setattr(Path, "replace", rename)
+    ingest_file("f", "x", event(1), n_rejects=1)
+    parts = ("rejects", "rows", "manifest")
+    assert steps == [step for part in parts for step in (f"sync {part}", f"name {part}", "sync folder")]
+
+
+def test_a_file_without_unreadable_lines_has_one_parquet_file(ingest_file, raw):
+    ingest_file("f", "x", event(1))
+    assert len([*raw.rglob("*.parquet")]) == 1

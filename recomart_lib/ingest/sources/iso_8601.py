@@ -42,18 +42,24 @@ def times(text: pl.Series) -> pl.DataFrame:
         One row per cell: absolute (the moment, UTC, of a time with an offset) and local (any other time); both are
         null if the cell is no such time.
     """
-    text = text.alias("text")
-    frame = text.to_frame().with_columns(absolute=pl.lit(None, TIMESTAMP), local=pl.lit(None, pl.Datetime("us")))
-    unread = text.str.replace(" ", "T", literal=True)
+    found = {
+        "absolute": pl.repeat(None, text.len(), dtype=TIMESTAMP, eager=True),
+        "local": pl.repeat(None, text.len(), dtype=pl.Datetime("us"), eager=True),
+    }
+    places = text.is_not_null().arg_true()
+    unread = text.gather(places)
     for column, time_format in FAST:
-        read = unread.str.to_datetime(time_format, time_unit="us", time_zone=ZONES[column], strict=False)
-        frame = frame.with_columns(pl.coalesce(column, read).alias(column))
-        # each format only for cells that earlier ones could not read: most files use one, and reading is slow
-        unread = unread.set(read.is_not_null(), None)
-        if unread.null_count() == text.len():
-            return frame.select("absolute", "local")
-    rest = _any_form(text.set(unread.is_null(), None))
-    return frame.select(pl.coalesce(column, rest.get_column(column)).alias(column) for column in ZONES)
+        if not places.len():
+            return pl.DataFrame(found)
+        with_t = unread.str.replace(" ", "T", literal=True)
+        read = with_t.str.to_datetime(time_format, time_unit="us", time_zone=ZONES[column], strict=False)
+        is_read = read.is_not_null()
+        if is_read.any():
+            found[column] = found[column].scatter(places.filter(is_read), read.filter(is_read))
+            # each format only for cells that earlier ones could not read: most files use one, and reading is slow
+            places, unread = places.filter(~is_read), unread.filter(~is_read)
+    rest = _any_form(unread)
+    return pl.DataFrame({column: times.scatter(places, rest.get_column(column)) for column, times in found.items()})
 
 
 def _any_form(text: pl.Series) -> pl.DataFrame:
