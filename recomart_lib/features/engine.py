@@ -216,6 +216,8 @@ def with_columns_of(table: pl.DataFrame, features: pl.DataFrame, keys: list[str]
     ValueError
         If two rows of `features` have the same keys.
     """
+    if table.select(keys).equals(features.select(keys)):  # nothing to join, as for most features of pairs
+        return table.hstack(features.drop(keys))
     if any(table.schema[key] != pl.Enum for key in keys):
         return table.join(features, on=keys, how="left", maintain_order="left", validate="1:1")
     number = pl.sum_horizontal(

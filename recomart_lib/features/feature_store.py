@@ -37,6 +37,7 @@ from recomart_lib.features import (
 )
 from recomart_lib.features.base import KEYS, OWNER
 from recomart_lib.features.definitions import NEWEST
+from recomart_lib.features.feast_store import import_early
 from recomart_lib.features.offline_files import PROVENANCE, VIEW_KEYS, FeatureWriter
 from recomart_lib.features.online_features import online, online_user
 
@@ -44,6 +45,7 @@ __all__ = [
     "PROVENANCE",
     "FeatureWriter",
     "apply",
+    "import_early",
     "materialise",
     "online",
     "online_user",

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
+import narwhals as nw
 import polars as pl
 
 from recomart_lib.core import paths
+from recomart_lib.core.parallel import thread_map
 from recomart_lib.core.scratch import scratch_folder
+from recomart_lib.features import engine
 from recomart_lib.features.base import KEYS
 from recomart_lib.features.compute import compute
 from recomart_lib.features.engine import PreparedTables
 from recomart_lib.features.settings import Features
+
+TOGETHER = 1_000_000  # events of a shop whose moments are computed on all cores, each on one
 
 
 class StoredTables(Mapping[str, pl.DataFrame]):
@@ -50,14 +55,16 @@ class Moments(Mapping[str, StoredTables]):
 
     Parameters
     ----------
+    names
+        The cuts, in their order; all are to be added.
     folder
         Where the temporary folder is made; default: the project's data folder.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, names: Iterable[str], folder: Path | None = None) -> None:
         stack = ExitStack()
         self._folder = stack.enter_context(scratch_folder(folder or paths.place(paths.FEATURES).parent))
-        self._names: list[str] = []
+        self._names = list(names)
         self.close = weakref.finalize(self, stack.close)
 
     def add(self, name: str, tables: dict[str, pl.DataFrame]) -> None:
@@ -65,7 +72,6 @@ class Moments(Mapping[str, StoredTables]):
         (self._folder / name).mkdir()
         for entity, table in tables.items():
             table.write_ipc(self._folder / name / f"{entity}.arrow", compression="lz4")
-        self._names.append(name)
 
     def __getitem__(self, name: str) -> StoredTables:
         if name not in self._names:
@@ -82,8 +88,21 @@ class Moments(Mapping[str, StoredTables]):
 def compute_all(
     prepared: PreparedTables, cuts: dict[str, datetime], settings: Features, folder: Path | None = None
 ) -> Moments:
-    """The features as of each cut (see `compute.compute`); one cut is in memory at a time."""
-    moments = Moments(folder)
-    for name, as_of in cuts.items():
+    """The features as of each cut (see `compute.compute`).
+
+    Of a shop with more than TOGETHER events, one cut is in memory at a time; of a smaller one, one per core: small
+    queries do not keep several cores busy.
+    """
+    moments = Moments(cuts, folder)
+    one_by_one = not engine.is_polars(prepared.events) or _n_rows(prepared.events) > TOGETHER
+
+    def add(cut: tuple[str, datetime]) -> None:
+        name, as_of = cut
         moments.add(name, compute(prepared, as_of, settings))
+
+    thread_map(add, cuts.items(), is_large=lambda _: one_by_one)
     return moments
+
+
+def _n_rows(table: nw.LazyFrame) -> int:
+    return engine.collect(table.select(n=nw.len())).item()

@@ -20,6 +20,7 @@ import polars as pl
 
 from recomart_lib.core import paths
 from recomart_lib.core.errors import UserError
+from recomart_lib.core.parallel import thread_map
 from recomart_lib.core.parquet import Writer
 from recomart_lib.features.base import KEYS
 from recomart_lib.features.definitions import names
@@ -57,15 +58,15 @@ class FeatureWriter:
 
         Each is asked for once, as it may be read from a file by that. The view `user_history` is made of the pairs.
         """
-        for entity in KEYS:
-            table = tables[entity]
-            self._append(entity, table.iter_slices(GROUP_ROWS) if table.height else [table])
-            if entity == "interaction":
-                self._append(HISTORY, map(history_lists, _by_user(table)))
+        moment = {entity: tables[entity] for entity in KEYS}
+        groups = {view: table.iter_slices(GROUP_ROWS) if table.height else [table] for view, table in moment.items()}
+        groups[HISTORY] = map(history_lists, _by_user(moment["interaction"]))
+        thread_map(self._append, groups.items())  # each view has a file of its own
 
-    def _append(self, view: str, groups: Iterable[pl.DataFrame]) -> None:
-        for group in groups:
-            self._writers[view].add(group)
+    def _append(self, groups: tuple[str, Iterable[pl.DataFrame]]) -> None:
+        view, tables = groups
+        for table in tables:
+            self._writers[view].add(table)
 
     def __enter__(self) -> FeatureWriter:
         return self

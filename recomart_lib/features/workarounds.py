@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
+
+_importing = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -18,8 +21,9 @@ def unchecked_types() -> Iterator[None]:
     """
     import typeguard
 
-    original, typeguard.typechecked = typeguard.typechecked, lambda target=None, **_: target or (lambda same: same)
-    try:
-        yield
-    finally:
-        typeguard.typechecked = original
+    with _importing:  # `feast_store.import_early` may be doing so
+        original, typeguard.typechecked = typeguard.typechecked, lambda target=None, **_: target or (lambda same: same)
+        try:
+            yield
+        finally:
+            typeguard.typechecked = original
