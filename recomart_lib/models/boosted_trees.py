@@ -1,4 +1,4 @@
-"""Gradient-boosted trees on tables of numbers. Only this module uses LightGBM."""
+"""Gradient-boosted trees on tables of numbers. Only this module imports LightGBM."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import numpy as np
 import polars as pl
 
 from recomart_lib.core import parallel
+from recomart_lib.models import leaf_masks
 
 KEYS = ("user_id", "item_id", "user_idx", "item_idx", "as_of", "label")
 MAX_BINS = 63  # of a column's values: as good as 255 here, and faster
-# the same bytes in every run, with any number of threads
-DETERMINISTIC = {"deterministic": True, "force_row_wise": True, "verbosity": -1}
+# the same bytes in every run, with any number of threads; by column: a tree reads a share of the columns only
+DETERMINISTIC = {"deterministic": True, "force_col_wise": True, "verbosity": -1}
 
 
 def numeric_columns(rows: pl.DataFrame) -> list[str]:
@@ -45,10 +46,16 @@ def fit(
 
 
 def score(trees: np.ndarray, rows: pl.DataFrame) -> np.ndarray:
-    """The trees' raw scores (n_rows,): log odds, or the ranker's own scale. `rows` need the columns of `fit`."""
-    booster = _booster(trees)
+    """The trees' raw scores (n_rows,): log odds, or the ranker's own scale.
+
+    `rows` need the columns of `fit`. Where they have user_idx (item_idx), columns named user__ (item__) depend on it
+    alone.
+    """
     if not rows.height:
         return np.empty(0)
+    if masks := leaf_masks.of_text(trees.tobytes()):
+        return masks.score(rows)
+    booster = _booster(trees)
     return booster.predict(_matrix(rows, booster.feature_name()), raw_score=True, num_threads=parallel.n_threads())
 
 

@@ -11,8 +11,8 @@ from typing import ClassVar, Self
 import numpy as np
 import polars as pl
 from scipy import sparse
-from tqdm.auto import tqdm
 
+from recomart_lib.core import parallel
 from recomart_lib.core.errors import UserError
 from recomart_lib.models import boosted_trees
 from recomart_lib.models.base import CandidateGenerator, TrainData, categorical, numeric
@@ -21,7 +21,7 @@ from recomart_lib.models.sparse_scores import SparseScores, distinct
 
 log = logging.getLogger(__name__)
 
-BLOCK = 512  # users whose candidates are in memory at once
+BLOCK = 256  # users whose candidates are in memory at once, per core
 RANKED = ("user_idx", "item_idx", "level")
 
 
@@ -149,15 +149,19 @@ class TwoStage(OwnHistoryDecayed):
 
     def _rank_pending(self, users: np.ndarray, progress: bool) -> None:
         blocks = np.split(users, range(BLOCK, len(users), BLOCK))
-        ranked = []
-        for block in tqdm(blocks, desc=f"ranking of {self.name}", unit="block", disable=None if progress else True):
-            rows = self._candidates(block)
-            ranked.append(self._rank_candidates(rows))
-            if self._n_kept:
-                self._kept.append(self._listed(rows, ranked[-1]))
+        parts = parallel.thread_map(self._rank_block, blocks, f"ranking of {self.name}" if progress else None, "block")
+        ranked = [levels for levels, _ in parts]
+        if self._n_kept:
+            self._kept += [kept for _, kept in parts]
         row, item, level = (pl.concat(ranked).get_column(name).to_numpy() for name in RANKED)
         levels = sparse.csr_matrix((level, (row, item)), self.arrays["levels"].shape)
         self.arrays["levels"] = self.arrays["levels"] + levels
+
+    def _rank_block(self, users: np.ndarray) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The levels of the candidates of these users, and the candidates that `keep_columns` asks for."""
+        rows = self._candidates(users)
+        ranked = self._rank_candidates(rows)
+        return ranked, self._listed(rows, ranked) if self._n_kept else rows.clear()
 
     def _rank_candidates(self, rows: pl.DataFrame) -> pl.DataFrame:
         """One row per candidate: user_idx, item_idx, level."""
