@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
@@ -22,6 +22,7 @@ def thread_map(
     desc: str | None = None,
     unit: str = "it",
     is_large: Callable[[Job], bool] | None = None,
+    duration: Callable[[Job], float] | None = None,
 ) -> list[Result]:
     """The results of `work` for all jobs, in order; raises the first exception. With `desc`, a progress bar is shown.
 
@@ -32,10 +33,16 @@ def thread_map(
     ----------
     is_large
         Jobs that need much memory: they run one after the other, and first, beside the others. None: no job does.
+    duration
+        How long a job takes, in any unit: the longest start first, so that no core waits for the last one. None: jobs
+        start in their order.
     """
     job_list = list(jobs)
-    large = [n for n, job in enumerate(job_list) if is_large is not None and is_large(job)]
-    chains = [[n] for n in range(len(job_list)) if n not in large]
+    order = list(range(len(job_list)))
+    if duration is not None:
+        order.sort(key=lambda n: -duration(job_list[n]))
+    large = [n for n in order if is_large is not None and is_large(job_list[n])]
+    chains = [[n] for n in order if n not in large]
     results: dict[int, Result] = {}
     with (
         tqdm(desc=desc, total=len(job_list), unit=unit, disable=None if desc else True) as progress,
@@ -50,6 +57,11 @@ def thread_map(
 
         list(threads.map(run, [large, *chains] if large else chains))  # raises
     return [results[n] for n in range(len(job_list))]
+
+
+def together(*jobs: Callable[[], Any]) -> list[Any]:
+    """The results of functions without arguments, which do not depend on each other; see `thread_map`."""
+    return thread_map(lambda job: job(), jobs)
 
 
 def n_threads() -> int:

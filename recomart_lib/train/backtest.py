@@ -19,7 +19,7 @@ from recomart_lib.models.base import ArrayModel
 from recomart_lib.prepare import splits
 from recomart_lib.prepare.splits import Window
 from recomart_lib.train import user_sample
-from recomart_lib.train.model_lists import is_large
+from recomart_lib.train.model_lists import duration, is_large
 from recomart_lib.train.selection import Evaluator
 from recomart_lib.train.train_data import Tables, from_window
 
@@ -132,6 +132,7 @@ def _evaluate(evaluator: Evaluator, parameters: Mapping[str, dict[str, Any]]) ->
             "fitting and evaluating",
             "model",
             is_large=lambda entry: is_large(evaluator.data, *entry),
+            duration=lambda entry: duration(evaluator.data, *entry),
         )
     )
 

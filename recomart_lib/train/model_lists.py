@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,15 @@ def fit(data: TrainData, parameters: dict[str, dict[str, Any]]) -> dict[str, Arr
         "fitting",
         "model",
         is_large=lambda entry: is_large(data, *entry),
+        duration=lambda entry: duration(data, *entry),
     )
     return dict(zip(parameters, fitted, strict=True))
+
+
+def duration(data: TrainData, name: str, hyperparameters: dict[str, Any]) -> float:
+    """How long a fit takes, to start the longest first: seconds, infinite for models that learn from many examples."""
+    model = models.create(name, **hyperparameters)
+    return math.inf if model.reads_features else model.cost(data).seconds
 
 
 def is_large(data: TrainData, name: str, hyperparameters: dict[str, Any]) -> bool:
@@ -95,10 +103,10 @@ def all_lists(fitted: dict[str, ArrayModel], data: TrainData, window: Tables, k:
             table = pl.concat([table, default_lists.select(table.columns)])
         return table.cast(dtypes).sort("protocol", "user_id", "rank")
 
-    slow_first = sorted(fitted.values(), key=lambda model: not model.reads_features)
-    parts = parallel.thread_map(lists_of, slow_first, "test lists", "model")
-    by_name = {model.name: part for model, part in zip(slow_first, parts, strict=True)}
-    return pl.concat(by_name[name] for name in sorted(by_name))
+    by_name = [fitted[name] for name in sorted(fitted)]
+    return pl.concat(
+        parallel.thread_map(lists_of, by_name, "test lists", "model", duration=lambda model: model.reads_features)
+    )
 
 
 def _enum(*ids: pl.Series) -> pl.Enum:

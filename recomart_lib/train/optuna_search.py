@@ -1,22 +1,22 @@
-"""Hyper-parameter search: one Optuna study per model, stored in a file. Only this module uses Optuna.
+"""Hyper-parameter search with Optuna, whose finished trials are stored in a file. Only this module uses Optuna.
 
-A study resumes where a killed run stopped, with the same result as an uninterrupted run: the file contains finished
+A search resumes where a killed run stopped, with the same result as an uninterrupted run: the file contains finished
 trials only, and the next parameters depend only on them and on the seed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
-import sqlite3
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
 from recomart_lib.train.search_space import Range, Space
 
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 MAX_GRID = 12  # spaces of up to this many combinations are searched completely; a sampler would repeat some
 N_RANDOM = 4  # random trials before the sampler uses the results (Optuna's 10 are too many for a small budget)
 MIN_TRIALS = 10  # required to estimate the importance of hyper-parameters
-NO_TIME = datetime(2000, 1, 1)  # Optuna stores times, by which equal runs would differ
 Objective = Callable[[dict[str, Any]], dict[str, float | None]]
 
 
@@ -72,38 +71,31 @@ def trials(search: Search, n_trials: int, file: Path, objective: Objective) -> I
     Parameters
     ----------
     file
-        An SQLite file; created if missing. A killed run leaves neither a lock nor a partial trial in it.
+        A JSON file with the finished trials of all studies of a model; created if missing, and replaced after every
+        trial: a killed run leaves no partial trial in it.
     objective
         Free hyper-parameters -> scores by name.
 
     Raises
     ------
     UserError
-        If this version of Optuna cannot read the file.
+        If the file cannot be read.
 
     Source: Bergstra et al., Algorithms for hyper-parameter optimization, NeurIPS 2011; Optuna's TPESampler.
     """
-    import optuna  # half a second to import: only where it is used
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study, distributions = _open(file, search.name), _distributions(search.space)
-    finished = [_trial(stored, search.goal) for stored in study.get_trials(deepcopy=False)]
+    studies = _read(file)
+    stored = studies.setdefault(search.name, [])
+    finished = [_trial(number, entry, search.goal) for number, entry in enumerate(stored)]
     n_total = search.budget(n_trials)
     log.info("%s: %d of %d trials are in %s", search.name, min(len(finished), n_total), n_total, file.name)
     yield from finished[:n_total]
     while len(finished) < n_total:
-        params = _next_params(study, search, distributions)
+        params = _next_params(finished, search)
         repeated = [trial.scores for trial in finished if trial.params == params]
         scores = repeated[0] if repeated else objective(params)
-        trial = optuna.trial.create_trial(
-            params=params,
-            distributions=distributions,
-            value=_value(scores, search.goal) or 0.0,
-            user_attrs={"scores": scores},
-        )
-        trial.datetime_start = trial.datetime_complete = NO_TIME
-        study.add_trial(trial)
-        finished.append(_trial(study.get_trials(deepcopy=False)[-1], search.goal))
+        stored.append({"params": _as_declared(params, search.space), "scores": scores})
+        files.write_text(file, json.dumps(studies, indent=1) + "\n")
+        finished.append(_trial(len(finished), stored[-1], search.goal))
         yield finished[-1]
 
 
@@ -118,49 +110,60 @@ def importance(space: Space, finished: list[Trial]) -> dict[str, float] | None:
 
     if len(space.free) < 2 or len(finished) < MIN_TRIALS or len({trial.value for trial in finished}) < 2:
         return None
-    study, distributions = optuna.create_study(direction="maximize"), _distributions(space)
-    for trial in finished:
-        value = trial.value or 0.0
-        study.add_trial(optuna.trial.create_trial(params=trial.params, distributions=distributions, value=value))
+    study = _study(finished, _distributions(space))
     evaluator = optuna.importance.PedAnovaImportanceEvaluator()
     return optuna.importance.get_param_importances(study, evaluator=evaluator)
 
 
-def _next_params(study: Any, search: Search, distributions: dict[str, Any]) -> dict[str, Any]:
-    """The hyper-parameters to try after the finished trials.
-
-    From a copy in memory: `ask` adds a running trial, which a killed run would leave in the file.
-    """
-    import optuna
-
-    finished = study.get_trials(deepcopy=False)
+def _next_params(finished: list[Trial], search: Search) -> dict[str, Any]:
+    """The hyper-parameters to try after the finished trials."""
     if not finished:
         return search.space.first
     if search.space.size <= MAX_GRID:
         return search.space.combinations()[len(finished)]
+    import optuna  # half a second to import: only where it is used
+
+    distributions = _distributions(search.space)
     seed = zlib.crc32(f"{search.seed}:{search.model}:{len(finished)}".encode())
     sampler = optuna.samplers.TPESampler(n_startup_trials=N_RANDOM, seed=seed)
-    copy = optuna.create_study(direction="maximize", sampler=sampler)
-    copy.add_trials(finished)
-    return copy.ask(distributions).params
+    return _study(finished, distributions, sampler).ask(distributions).params
 
 
-def _open(file: Path, name: str) -> Any:
-    """The study of this name, created if missing. SQLite, as Optuna's journal file stays locked after a killed run."""
+def _study(finished: list[Trial], distributions: dict[str, Any], sampler: Any = None) -> Any:
+    """A study in memory with these trials."""
     import optuna
 
-    file.parent.mkdir(parents=True, exist_ok=True)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    for trial in finished:
+        value = trial.value or 0.0
+        study.add_trial(optuna.trial.create_trial(params=trial.params, distributions=distributions, value=value))
+    return study
+
+
+def _as_declared(params: dict[str, Any], space: Space) -> dict[str, Any]:
+    """Equal values of the types in the space: of the choices [15, 40], a default of 40.0 is 40."""
+    kinds = _distributions(space) if params else {}
+    return {name: kinds[name].to_external_repr(kinds[name].to_internal_repr(value)) for name, value in params.items()}
+
+
+def _read(file: Path) -> dict[str, list[dict[str, Any]]]:
+    """The name of each study -> `params` and `scores` of its finished trials, in order. Empty if there is no file.
+
+    Plain JSON: Optuna's database takes longer to create than most models to fit, and its journal stays locked after a
+    killed run.
+    """
+    if not file.exists():
+        return {}
     try:
-        with sqlite3.connect(file) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master")
-        connection.close()
-        storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
-    except (sqlite3.DatabaseError, RuntimeError) as problem:
+        studies = json.loads(file.read_bytes())
+        for entry in itertools.chain.from_iterable(studies.values()):
+            dict(entry["params"]), dict(entry["scores"])
+    except (ValueError, TypeError, KeyError, AttributeError) as problem:
         raise UserError(
-            f"{file} contains no studies that this version of Optuna can read ({problem}). "
-            "Remove the file: the search then starts again."
+            f"{file} contains no trials that can be read ({problem}). Remove the file: the search then starts again."
         ) from problem
-    return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+    return studies
 
 
 def _distributions(space: Space) -> dict[str, Any]:
@@ -178,9 +181,8 @@ def _distributions(space: Space) -> dict[str, Any]:
     return distributions
 
 
-def _trial(stored: Any, goal: str) -> Trial:
-    scores = stored.user_attrs["scores"]
-    return Trial(stored.number, stored.params, _value(scores, goal), scores)
+def _trial(number: int, entry: dict[str, Any], goal: str) -> Trial:
+    return Trial(number, entry["params"], _value(entry["scores"], goal), entry["scores"])
 
 
 def _value(scores: dict[str, float | None], goal: str) -> float | None:

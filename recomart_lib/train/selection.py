@@ -23,7 +23,7 @@ from recomart_lib.models import blocks, closeness, neighbour_regression, positiv
 from recomart_lib.models.base import TrainData
 from recomart_lib.prepare import splits
 from recomart_lib.train import optuna_search
-from recomart_lib.train.model_lists import is_large, lists
+from recomart_lib.train.model_lists import duration, is_large, lists
 from recomart_lib.train.optuna_search import Search
 from recomart_lib.train.search_space import Space, search_spaces
 from recomart_lib.train.settings import Train
@@ -124,21 +124,23 @@ def tune(evaluator: Evaluator, searches: list[Search], n_trials: int, folder: Pa
 
     def run(search: Search) -> list[optuna_search.Trial]:
         objective = partial(_scores, evaluator, search)
-        return list(optuna_search.trials(search, n_trials, folder / f"{search.model}.db", objective))
+        return list(optuna_search.trials(search, n_trials, folder / f"{search.model}.json", objective))
 
-    longest_first = sorted(searches, key=lambda search: -search.budget(n_trials))
+    def defaults(search: Search) -> tuple[str, dict[str, Any]]:
+        return search.model, {**search.space.fixed, **search.space.first}
+
     finished = parallel.thread_map(
         run,
-        longest_first,
+        searches,
         "searches",
         "model",
-        is_large=lambda search: is_large(evaluator.data, search.model, {**search.space.fixed, **search.space.first}),
+        is_large=lambda search: is_large(evaluator.data, *defaults(search)),
+        duration=lambda search: search.budget(n_trials) * duration(evaluator.data, *defaults(search)),
     )
-    trials = {search.model: results for search, results in zip(longest_first, finished, strict=True)}
     rows = [
         (search.model, trial.number, json.dumps({**search.space.fixed, **trial.params}), protocol, score, trial.value)
-        for search in searches
-        for trial in trials[search.model]
+        for search, trials in zip(searches, finished, strict=True)
+        for trial in trials
         for protocol, score in trial.scores.items()
     ]
     return pl.DataFrame(rows, schema=LOG, orient="row")

@@ -81,12 +81,17 @@ def label_candidates(data: TrainData, window: Tables, users: np.ndarray, seed: i
     """
     relevant = splits.relevant(window["holdout"], "all")
     rng = np.random.default_rng([seed, 1, int(data.cut.timestamp())])
-    rows = data.candidates(users).join(window["users"], on="user_idx").join(window["items"], on="item_idx")
-    rows = rows.join(relevant.with_columns(label=pl.lit(1, pl.Int32)), on=["user_id", "item_id"], how="left")
-    rows = rows.with_columns(pl.col("label").fill_null(0), as_of=pl.lit(data.cut).cast(TIMESTAMP))
-    rows = rows.sort("user_id", "item_id")
-    sample = rows.filter((pl.col("label") == 1) | pl.Series(rng.random(rows.height) < NEGATIVE_SHARE))
-    return sample.select(*KEYS, pl.exclude(*KEYS, "user_idx", "item_idx"))
+    rows = data.candidates(users)
+    keys = rows.select("user_idx", "item_idx").with_row_index("row")  # the many columns, of the sample only
+    keys = keys.join(window["users"], on="user_idx").join(window["items"], on="item_idx")
+    keys = keys.join(relevant.with_columns(label=pl.lit(1, pl.Int32)), on=["user_id", "item_id"], how="left")
+    keys = keys.with_columns(pl.col("label").fill_null(0), as_of=pl.lit(data.cut).cast(TIMESTAMP))
+    keys = keys.sort("user_id", "item_id")
+    sample = keys.filter((pl.col("label") == 1) | pl.Series(rng.random(keys.height) < NEGATIVE_SHARE))
+    columns = rows[sample.get_column("row")].drop("user_idx", "item_idx")
+    return pl.concat([sample.drop("row", "user_idx", "item_idx"), columns], how="horizontal").select(
+        *KEYS, pl.exclude(*KEYS)
+    )
 
 
 def describe(train_data: dict[str, TrainData]) -> pl.DataFrame:

@@ -44,3 +44,26 @@ def test_large_jobs_never_run_at_the_same_time():
     jobs = ["large 1", "small", "large 2", "large 3"]
     assert parallel.thread_map(work, jobs, is_large=lambda job: job != "small") == jobs
     assert most == [1, 1, 1]
+
+
+def test_the_longest_jobs_start_first_and_results_keep_their_order(monkeypatch):
+    """Large ones among them, too: in one thread, the order of the starts can be seen."""
+    monkeypatch.setattr(parallel.os, "cpu_count", lambda: 1)
+    started = []
+
+    def work(job: int) -> int:
+        started.append(job)
+        return -job
+
+    assert parallel.thread_map(work, [2, 1, 3, 1], duration=lambda job: job) == [-2, -1, -3, -1]
+    assert started == [3, 2, 1, 1]
+    started.clear()
+    parallel.thread_map(work, [2, 1, 3, 5], duration=lambda job: job, is_large=lambda job: job < 3)
+    assert started == [2, 1, 5, 3]
+
+
+def test_independent_functions_run_together():
+    """Each waits for the other: one after the other, they would never end."""
+    barrier = threading.Barrier(2, timeout=10)
+    assert parallel.together(lambda: (barrier.wait(), "a")[1], lambda: (barrier.wait(), "b")[1]) == ["a", "b"]
+    assert parallel.together() == []

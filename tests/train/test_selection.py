@@ -125,7 +125,7 @@ def test_an_interrupted_search_resumes_with_the_same_result(tmp_path):
     shop = window()
     for search in searches[:3]:  # killed in the third model
         objective = partial(selection._scores, selection.Evaluator(data_of(shop), shop), search)
-        list(islice(optuna_search.trials(search, 6, tmp_path / "parts" / f"{search.model}.db", objective), 2))
+        list(islice(optuna_search.trials(search, 6, tmp_path / "parts" / f"{search.model}.json", objective), 2))
     resumed, _ = tune(tmp_path / "parts")
     assert resumed.equals(whole)
     assert selection.choose(resumed) == selection.choose(whole)
