@@ -282,9 +282,12 @@ def ks_distance(now: np.ndarray, before: np.ndarray) -> float:
     0.5
     """
     now, before = np.sort(now), np.sort(before, kind="stable")  # a stable sort merges sorted parts
-    points = np.concatenate([now, before])
-    shares = (np.searchsorted(sample, points, side="right") / len(sample) for sample in (now, before))
-    return float(np.abs(np.subtract(*shares)).max())
+    # between two values of one sample, the other's share only grows: the largest difference is at a value, or just below
+    differences = [
+        np.searchsorted(now, now, side) / len(now) - np.searchsorted(before, now, side) / len(before)
+        for side in ("left", "right")
+    ]
+    return float(np.abs(differences).max())
 
 
 def psi(now: np.ndarray, before: np.ndarray) -> float:
