@@ -282,7 +282,7 @@ def ks_distance(now: np.ndarray, before: np.ndarray) -> float:
     0.5
     """
     now, before = np.sort(now), np.sort(before, kind="stable")  # a stable sort merges sorted parts
-    # between two values of one sample, the other's share only grows: the largest difference is at a value, or just below
+    # between two current values, only the earlier share grows: the largest difference is at one of them, or just below
     differences = [
         np.searchsorted(now, now, side) / len(now) - np.searchsorted(before, now, side) / len(before)
         for side in ("left", "right")
