@@ -1,4 +1,7 @@
-"""`recomart shop`: the shops in shops/*.yaml, their data, and the active shop."""
+"""`recomart shop`: the shops in shops/*.yaml, their data, and the active shop.
+
+What reads or downloads files is imported by the commands that do so: `dvc repro` waits for `recomart shop resolve`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,9 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 import typer
 
-from recomart import datasets
-from recomart.cli import completion, shop_details
+from recomart.cli import completion
 from recomart.cli.options import Rows, Source, examples
 from recomart.cli.output import echo, show_fields, show_table, warn
 from recomart.cli.writing import writing
@@ -19,9 +20,7 @@ from recomart_lib.core import files, paths, shops, source_files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop
 from recomart_lib.core.text import plural
-from recomart_lib.ingest import ingestion
 from recomart_lib.ingest.settings import Ingest
-from recomart_lib.ingest.sources import reader
 from recomart_lib.validate import quality_rules
 
 MAX_NAMES = 20  # delivered columns that `check` lists as not mapped
@@ -38,6 +37,10 @@ def _name(description: str, default: str | None = None) -> typer.models.Argument
 @app.command("show", epilog=examples("recomart shop show", "recomart shop show online_retail"))
 def shop_show(name: Annotated[str | None, _name("A shop in shops/.", "list all shops")] = None) -> None:
     """List the shops, or show one with its keys, their defaults, and its quality rules."""
+    import polars as pl
+
+    from recomart.cli import shop_details
+
     parameters = params.load()
     base = parameters.base
     if name is None:
@@ -126,6 +129,8 @@ def shop_check(
     rows: Rows = 5,
 ) -> None:
     """Validate a shop file, and show the first rows of its tables as the pipeline reads them."""
+    from recomart_lib.ingest import ingestion
+
     path = Path(shop) if shop.endswith((".yaml", ".yml")) else paths.place(paths.SHOPS, f"{shop}.yaml")
     declared = shops.read(path) if Path(shop) == path else shops.load(shop)
     folder = source or _folder(declared.name)
@@ -147,6 +152,8 @@ def shop_check(
 
 
 def _first_rows(shop: Shop, table: str, files: list[Path], rows: int, limits: Ingest) -> None:
+    from recomart_lib.ingest.sources import reader
+
     delivered = next(reader.chunks(files[0], shop, table, limits=limits))
     echo(
         f"\n{table}: {plural(len(files), 'file')}; {files[0].name} (the first part of a large file): "
@@ -197,6 +204,8 @@ def shop_fetch(shop: Annotated[str, _name("A shop in shops/ with public data.")]
 
     An interrupted download resumes where it stopped.
     """
+    from recomart import datasets
+
     declared, folder = shops.load(shop), source or paths.SOURCE / shop
     if declared.fetch:
         echo(f"{declared.title}: description and terms of use: {declared.fetch.page}")

@@ -9,7 +9,6 @@ import typer
 from recomart.cli import completion
 from recomart.cli.options import examples
 from recomart.cli.output import show_table
-from recomart.project import sidecars
 from recomart.runner import stage as runner
 from recomart_lib.core import paths
 
@@ -41,6 +40,8 @@ def stage(
 def _list_stages() -> None:
     """Print each stage with its question, its state, and the start and duration of its last run."""
     import polars as pl  # a stage that runs starts its kernel first
+
+    from recomart.project import sidecars
 
     rows = [
         (row["stage"], row["question"], row["state"], row.get("started"), row.get("seconds"))

@@ -33,6 +33,8 @@ MAX_BYTES, N_BACKUPS = 5_000_000, 5
 COLOURS = {logging.DEBUG: 90, logging.WARNING: 33, logging.ERROR: 31, logging.CRITICAL: 31}  # ANSI codes
 AUTH_VARIABLES = re.compile(r"^\s*auth_variables:.*(?:\n\s*-\s.*)*", re.MULTILINE)  # the key with its list
 COMMENT = re.compile(r"#.*")
+LOGGING = re.compile(r"^logging:.*(?:\n(?:[ \t#].*)?(?=\n|\Z))*", re.MULTILINE)  # the section: until the next key
+LEVEL = re.compile(r"\blevel[\"']?:\s*[\"']?(debug|info|warning|error)\b")
 CONFIGURATION = ("params.yaml", "feature_store.yaml")
 
 
@@ -91,13 +93,10 @@ def kernel_line(stage: str) -> str:
 
 
 def configured_level() -> str:
-    """The level in params.yaml, or the default if the file is invalid."""
-    from recomart.project import params  # kernels get the level as an argument, and skip this import
-
-    try:
-        return params.load().logging.level
-    except UserError:
-        return params.Logging().level
+    """The level in params.yaml, or info. The file is not parsed: that would take longer than the start of a kernel."""
+    section = LOGGING.search(_text("params.yaml"))
+    level = LEVEL.search(COMMENT.sub("", section[0])) if section else None
+    return level[1] if level else "info"
 
 
 def configured_variables() -> set[str]:
@@ -105,13 +104,17 @@ def configured_variables() -> set[str]:
 
     The files are not parsed: they may be invalid, which the command itself reports.
     """
-    try:
-        files = [paths.place(name) for name in CONFIGURATION]
-        texts = [file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()]
-    except (UserError, OSError):
-        return set()
+    texts = [_text(name) for name in CONFIGURATION]
     lists = [COMMENT.sub("", match[0]) for text in texts for match in AUTH_VARIABLES.finditer(text)]
     return set().union(*map(redaction.variables, texts)) | set(re.findall(r"\w+", " ".join(lists)))
+
+
+def _text(name: str) -> str:
+    """A file of the project; empty if it cannot be read."""
+    try:
+        return paths.place(name).read_text(encoding="utf-8", errors="replace")
+    except (UserError, OSError):
+        return ""
 
 
 def show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

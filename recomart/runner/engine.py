@@ -26,6 +26,7 @@ class StartedKernel(Engine):
     """Papermill's own engine, but for the kernel, which is given; it is killed at the end.
 
     All cells have ended then. Waiting until Python has tidied up takes longer than many a cell, and does nothing more.
+    The notebook is written at its start and at its end, failed or not; Papermill also does before and after each cell.
     """
 
     @classmethod
@@ -41,6 +42,7 @@ class StartedKernel(Engine):
         **_: Any,
     ) -> nbformat.NotebookNode:
         """Called by Papermill, with the arguments of `execute_notebook`."""
+        output, nb_man.output_path = nb_man.output_path, None
         client = PapermillNotebookClient(
             nb_man,
             km=manager,
@@ -50,7 +52,10 @@ class StartedKernel(Engine):
             on_cell_start=on_cell_start,
             config=Config({"NotebookClient": {"shutdown_kernel": "immediate"}}),
         )
-        return client.execute(cleanup_kc=True)
+        try:
+            return client.execute(cleanup_kc=True)
+        finally:
+            nb_man.output_path = output
 
 
 papermill_engines.register(NAME, StartedKernel)
@@ -59,7 +64,7 @@ papermill_engines.register(NAME, StartedKernel)
 def execute(
     name: str, output: Path, parameters: dict[str, Any], timer: StageTimer, manager: AsyncKernelManager
 ) -> None:
-    """Execute a stage's notebook, and write it to `output` after each cell."""
+    """Execute a stage's notebook, and write it to `output`, also if it fails."""
     source = paths.place(paths.NOTEBOOKS, f"{name}.ipynb")
     n_cells = len(nbformat.read(source, as_version=4).cells) + 1  # Papermill adds one
     papermill.execute_notebook(

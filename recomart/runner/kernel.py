@@ -17,14 +17,21 @@ from jupyter_core.utils import run_sync
 from traitlets.config import Config
 
 from recomart.project import logs, processes
+from recomart.runner.kernel_client import PromptClient
 from recomart_lib.core import paths
 from recomart_lib.core.errors import UserError
 
 # kernels communicate through sockets that only their user may access; a TCP port is open to all users of the machine
 TRANSPORT = "tcp" if os.name == "nt" else "ipc"
 MAX_BASE = 60  # characters of the folder of sockets: the whole path of a socket has at most 103
-# The imports of every notebook, while the stage is still checked; `__import__` leaves no name in the notebook.
-IMPORT_LINE = "__import__('recomart_lib.core', fromlist=['plots', 'tables']).__name__;"
+# The imports of every notebook, while the stage is still checked; `__import__` leaves no name in the notebook. Python
+# does not look for garbage in what they make, neither then nor later.
+IMPORT_LINES = (
+    "__import__('gc').disable()",
+    "__import__('recomart_lib.core', fromlist=['plots', 'tables']).__name__;",
+    "__import__('gc').freeze()",
+    "__import__('gc').enable()",
+)
 # String hashes, and with them the order of sets, are random otherwise. With an arena per thread, glibc keeps a quarter
 # more memory than is in use.
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "MALLOC_ARENA_MAX": "1"}
@@ -38,11 +45,13 @@ def start(stage: str) -> AsyncKernelManager:
     UserError
         If the folder for its sockets cannot be used.
     """
-    lines = (processes.KERNEL_LINE, logs.kernel_line(stage), IMPORT_LINE)
+    lines = (processes.KERNEL_LINE, logs.kernel_line(stage), *IMPORT_LINES)
     arguments = [f"--IPKernelApp.exec_lines={line}" for line in lines]
     # by default it also looks where IPython kept kernels ten years ago, and imports IPython for it: 0.2 s
     specs = KernelSpecManager(kernel_dirs=jupyter_path("kernels"))
-    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs, config=_config())
+    manager = AsyncKernelManager(
+        kernel_name="python3", kernel_spec_manager=specs, client_factory=PromptClient, config=_config()
+    )
     run_sync(manager.start_kernel)(
         extra_arguments=["--HistoryManager.hist_file=:memory:", *arguments],
         cwd=str(paths.root()),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import html
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -73,17 +74,24 @@ def render(notebook: NotebookNode, title: str, error: str | None = None, outcome
         "script": FOLD_SCRIPT,
         "pygments": HtmlFormatter(style="friendly").get_style_defs(".highlight"),
     }
-    exporter = HTMLExporter(
+    page, _ = exporter().from_notebook_node(described, resources={"report": report})
+    return page
+
+
+@lru_cache
+def exporter() -> HTMLExporter:
+    """Fills in the page's templates, which take a tenth of a second to compile: a stage calls this before it waits."""
+    made = HTMLExporter(
         template_name="report",
         extra_template_basedirs=[str(TEMPLATES)],
         extra_template_paths=[str(TEMPLATES), str(rendering.TEMPLATES)],
     )
-    exporter.register_filter("markdown2html", _markdown)
-    exporter.register_filter("align", _align)
+    made.register_filter("markdown2html", _markdown)
+    made.register_filter("align", _align)
     # the exporter passes its config on to the filter that chooses the format of an output
-    exporter.config.NbConvertBase.display_data_priority = DISPLAY_PRIORITY
-    page, _ = exporter.from_notebook_node(described, resources={"report": report})
-    return page
+    made.config.NbConvertBase.display_data_priority = DISPLAY_PRIORITY
+    _ = made.template  # compiled when it is read
+    return made
 
 
 def clean(notebook: NotebookNode) -> NotebookNode:

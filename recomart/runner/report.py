@@ -9,6 +9,11 @@ from recomart.runner.notebook_file import title_of
 from recomart_lib.core import files, paths
 
 
+def prepare() -> None:
+    """Import and compile what `write` needs, while there is time."""
+    notebook_html.exporter()
+
+
 def write(name: str, executed: nbformat.NotebookNode, error: str | None, stopped: bool = False) -> None:
     """Write a stage's report to reports/. With an error, the stage failed, or it was stopped."""
     cleaned = notebook_html.clean(executed)

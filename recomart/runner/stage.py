@@ -16,13 +16,12 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from recomart.project import logs, params, processes
+from recomart.project import logs, processes
 from recomart.runner import execution, kernel, leftovers, signals
 from recomart.runner.execution import Executor
 from recomart.runner.signals import Stopped, Stopper
 from recomart.runner.stage_timer import StageTimer
 from recomart_lib.core import clock, disk, files, paths, project_lock
-from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.redaction import redact
 
@@ -84,7 +83,7 @@ def _run(name: str, timer: StageTimer, stopper: Stopper) -> None:
         with execution.starting(name) as executor:
             notebook, parameters = _checked(name, metadata, stopper, executor)
             log.info("%s: started", name)
-            _importing("report")  # takes half a second, in which the kernel is at work
+            ThreadPoolExecutor(1).submit(_prepare_report)  # while the kernel is at work
             executed, error, stopped = executor.execute(notebook, parameters, timer)
         stopper.cancel_limit()
         metadata["section"] = timer.section if error else None
@@ -125,6 +124,11 @@ def _importing(module: str) -> Future[ModuleType]:
     return ThreadPoolExecutor(1).submit(import_module, f"recomart.runner.{module}")
 
 
+def _prepare_report() -> None:
+    """Import and compile what the report needs, which takes half a second. Writing it raises what this cannot do."""
+    import_module("recomart.runner.report").prepare()
+
+
 def _only_title(title: str) -> NotebookNode:
     import nbformat
 
@@ -144,11 +148,16 @@ def resolve(word: str) -> str:
     for name, section in STAGES.items():
         if word in (name, *name.split("_", 1), section):
             return name
+    from recomart_lib.core.config import suggestion
+
     raise UserError(f"There is no stage '{word}'. {suggestion(word, list(STAGES))}")
 
 
 def _limit(name: str) -> float | None:
     """The stage's longest run time in seconds, from params.yaml; None: no limit."""
+    from recomart.project import params
+    from recomart_lib.core.config import suggestion
+
     limits = params.load().limits.stage_s
     if unknown := [stage for stage in limits if stage not in STAGES]:
         raise UserError(
@@ -190,6 +199,7 @@ def _sidecar(name: str, timer: StageTimer) -> Iterator[dict[str, Any]]:
 
 def _result(name: str) -> dict[str, Any]:
     """What only a stage that succeeded has in its metadata."""
+    from recomart.project import params
     from recomart.runner import rows_written
     from recomart_lib.core import shops
 

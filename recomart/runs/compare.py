@@ -16,8 +16,6 @@ from recomart.project.dvc_graph import PARAMS
 from recomart.runs.archive import Run
 from recomart_lib.core import paths
 from recomart_lib.core.text import number, plural
-from recomart_lib.evaluate import evaluation
-from recomart_lib.metrics import intervals
 
 # One row: one input that differs between the runs. `before` and `now`: a value (JSON), a short hash, a version, or null
 # if it did not exist; `stages` read it. For what stages produce for other stages, see `stages`.
@@ -116,6 +114,8 @@ def chosen(before: Run, now: Run) -> pl.DataFrame:
 
     This compares the lists that users receive, even if another model was chosen. p_holm is corrected for all rows.
     """
+    from recomart_lib.evaluate import evaluation  # imports SciPy, which a first run does not need
+
     heads = [run.metrics.get("headline", {}) for run in (before, now)]
     named = [(protocol, *(head.get(protocol, {}).get("model") for head in heads)) for protocol in ("all", "novel")]
     cases = [
@@ -142,6 +142,8 @@ def models(before: Run, now: Run, metric: str = "ndcg@10") -> pl.DataFrame:
 
 def moved(before: Run, now: Run, cases: Sequence[Case]) -> pl.DataFrame:
     """Paired tests (`intervals.paired_test`) over the users of both runs, corrected for multiple tests (Holm)."""
+    from recomart_lib.metrics import intervals
+
     rows = [_paired(before.scores, now.scores, case) for case in cases]
     table = pl.DataFrame(rows, schema={name: kind for name, kind in MOVED.items() if name != "p_holm"}, orient="row")
     return table.with_columns(p_holm=pl.Series(intervals.holm(table["p_value"].to_list()), dtype=pl.Float64))
@@ -346,6 +348,8 @@ def _evaluated(run: Run) -> list[tuple[str, str]]:
 
 
 def _paired(old: pl.DataFrame, new: pl.DataFrame, case: Case) -> tuple:
+    from recomart_lib.metrics import intervals
+
     protocol, metric, model_before, model_now = case
     was, is_ = _values(old, protocol, model_before, metric), _values(new, protocol, model_now, metric)
     both = was.join(is_, on="user_id", suffix="_now").sort("user_id")

@@ -225,16 +225,24 @@ def test_help_needs_no_heavy_package():
 
 def test_a_stage_starts_its_kernel_before_it_imports_what_takes_long():
     heavy = ["polars", "pandas", "numpy", "pyarrow", "scipy", "nbformat", "papermill", "nbconvert", "IPython"]
+    heavy += ["pydantic", "yaml"]
     code = f"import sys, recomart.cli.stage; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "[]\n"
 
 
+def test_resolving_the_shop_imports_nothing_that_reads_its_files():
+    heavy = ["numpy", "httpx", "pyarrow", "recomart.datasets", "recomart_lib.ingest.ingestion"]
+    code = f"import sys, recomart.cli.shop; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "[]\n"
+
+
 def test_the_command_modules_import_at_the_top():
-    """Except completion.py and output.py, which import what a single Tab key or table needs, and stage.py."""
+    """Except completion.py and output.py, which import what a single Tab key or table needs, stage.py and shop.py."""
     for path in (ROOT / "recomart/cli").glob("*.py"):
         functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
         inner = {
             node.lineno for f in functions for node in ast.walk(f) if isinstance(node, ast.Import | ast.ImportFrom)
         }
-        assert not inner or path.stem in ("completion", "output", "stage"), (path, inner)
+        assert not inner or path.stem in ("completion", "output", "stage", "shop"), (path, inner)

@@ -85,6 +85,30 @@ def test_the_level_is_that_of_params_yaml(project, level, n):
     assert len(lines(project)) == n
 
 
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ("base: {}\nlogging:\n  # level: error\n\n  level: debug  # or info\nlimits: {}\n", "debug"),
+        ('logging: {level: "warning"}', "warning"),
+        ("logging:\r\n  'level': 'error'\r\n", "error"),
+        ("logging: {}\nother:\n  level: debug\n", "info"),
+        ("logging:\n# no level\n", "info"),
+        ("logging: {level: loud}", "info"),
+        ("logging: {level: debugging}", "info"),
+        ("# logging: {level: debug}\n", "info"),
+        ("", "info"),
+    ],
+)
+def test_the_level_is_found_without_parsing_the_file(project, text, level):
+    (project / "params.yaml").write_text(text)
+    assert logs.configured_level() == level
+
+
+def test_without_params_yaml_the_level_is_info(project):
+    (project / "params.yaml").unlink()
+    assert logs.configured_level() == "info"
+
+
 @pytest.mark.parametrize("text", ["logging: {level: loud}", "logging: [", "trian: {}"])
 def test_an_invalid_params_yaml_is_reported_and_logged(project, call, text):
     (project / "params.yaml").write_text(text)

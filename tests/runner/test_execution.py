@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import nbformat
 import pytest
@@ -123,6 +124,33 @@ def test_a_kernel_that_died_is_one_sentence(problem):
     assert engine.sentence(problem) == (
         f"the notebook's kernel died ({problem}); most often the machine ran out of memory"
     )
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_notebook_is_written_at_its_start_and_its_end_and_not_around_each_cell(root, monkeypatch, fails):
+    class Client:
+        def __init__(self, nb_man, **_):
+            self.manager = nb_man
+
+        def execute(self, **_):
+            assert written == [0]
+            for number in range(20):
+                cell = nbformat.v4.new_code_cell("", metadata={"papermill": {}})
+                self.manager.nb.cells.append(cell)
+                self.manager.cell_start(cell, number)
+                self.manager.autosave_cell()
+                self.manager.cell_complete(cell, number)
+            if fails:
+                raise DeadKernelError("Kernel died")
+
+    written = []
+    monkeypatch.setattr(engine, "PapermillNotebookClient", Client)
+    monkeypatch.setattr("papermill.engines.write_ipynb", lambda notebook, _: written.append(len(notebook.cells)))
+    notebook = nbformat.v4.new_notebook(metadata={"papermill": {}})
+    arguments = {"manager": None, "stderr_file": None, "start_timeout": 1, "on_cell_start": None}
+    with pytest.raises(DeadKernelError) if fails else nullcontext():
+        engine.StartedKernel.execute_notebook(notebook, "python3", "x.ipynb", progress_bar=False, **arguments)
+    assert written == [0, 20]
 
 
 def test_any_other_error_is_none_of_the_notebook():
