@@ -49,7 +49,7 @@ DESCRIPTIONS = {
 
 @dataclass(frozen=True)
 class Candidates:
-    """The candidates of any users at the cut of `data`; the sources are fitted at the first call.
+    """The candidates of any users at the cut of `data`; the sources are fitted at the first call (see `release`).
 
     Parameters
     ----------
@@ -74,6 +74,11 @@ class Candidates:
             if not self._fitted:
                 self._fitted.update(self._fit_sources())
         return self._fitted
+
+    def release(self) -> None:
+        """Free the memory of the fitted sources. They are fitted again if candidates are needed once more."""
+        with self._lock:
+            self._fitted.clear()
 
     def _fit_sources(self) -> dict[str, Model]:
         possible = {}

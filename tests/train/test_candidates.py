@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import polars as pl
 import pytest
@@ -74,6 +76,14 @@ def test_blocks_do_not_matter_and_no_users_have_no_candidates(monkeypatch):
     assert candidates_of(data)(np.arange(data.n_users)).equals(whole)
     no_users = candidates_of(data)(np.empty(0, dtype=np.int64))
     assert (no_users.height, no_users.schema) == (0, whole.schema)
+
+
+def test_released_sources_are_freed_and_fitted_again_only_if_needed():
+    made = candidates_of(CASES["a shop"])
+    before, fitted = made(np.arange(3)), weakref.ref(made.sources["ease"])
+    made.release()
+    assert fitted() is None
+    assert made(np.arange(3)).equals(before)
 
 
 def test_a_source_that_needs_more_than_the_budget_is_null(monkeypatch, caplog):
