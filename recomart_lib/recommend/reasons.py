@@ -13,6 +13,7 @@ from scipy import sparse
 from recomart_lib.core.schemas import RECOMMENDATIONS, TIMESTAMP
 from recomart_lib.models import blocks
 from recomart_lib.models.base import TrainData
+from recomart_lib.models.sparse_scores import row_numbers
 from recomart_lib.train.train_data import Tables
 
 BLOCK = 16_384  # recommendations whose evidence is found at once
@@ -112,24 +113,30 @@ def _evidence(lists: pl.DataFrame, data: TrainData, window: Tables) -> pl.DataFr
         for start in range(listed[first], stop, BLOCK):
             rows = slice(start, min(start + BLOCK, stop))
             history = data.relevant[user[rows]]
-            because[rows], n_together[rows] = _strongest(history, together[np.searchsorted(items, item[rows])])
+            because[rows], n_together[rows] = _strongest(history, together, np.searchsorted(items, item[rows]))
     return index.select("user_id", "item_id").with_columns(
         because_idx=pl.Series(because), n_together=pl.Series(n_together)
     )
 
 
-def _together(relevant: sparse.csr_matrix, items: np.ndarray) -> sparse.csr_matrix:
+def _together(relevant: sparse.csr_matrix, items: np.ndarray) -> np.ndarray:
     """(len(items), n_items): the users who have both; 0 for the item itself."""
-    together = (relevant[:, items].T @ relevant).tocoo()
-    together.data[items[together.row] == together.col] = 0
-    return together.tocsr()
+    together = (relevant[:, items].T @ relevant).toarray()
+    together[np.arange(len(items)), items] = 0
+    return together
 
 
-def _strongest(history: sparse.csr_matrix, together: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
-    """Return, per row, the column where history x co-purchases is largest, and its value (0: none)."""
-    strength = history.multiply(together).tocsr()
-    best = np.asarray(strength.argmax(axis=1)).ravel()
-    return best, np.asarray(strength.max(axis=1).todense()).ravel()
+def _strongest(history: sparse.csr_matrix, together: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return, per row, the item of its history where row `place` of `together` is largest, and its value (0: none)."""
+    history.sort_indices()
+    row = row_numbers(history)
+    values = together[place[row], history.indices]
+    largest = np.zeros(len(place))
+    np.maximum.at(largest, row, values)
+    best = np.flatnonzero(values == largest[row])[::-1]  # the last one written stays: the smallest index
+    because = np.zeros(len(place), dtype=np.int32)
+    because[row[best]] = history.indices[best]
+    return because, largest
 
 
 def _buyers(data: TrainData, window: Tables) -> pl.DataFrame:
