@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 STREAM = "stream/"  # prefix of the file names of streamed events in the lake
 YEARS_SHOWN = 50
-WAITING = 4  # files per core on their way to the disk: it makes several durable in the time of one
+WAITING = 2  # files per core on their way to the disk: it makes several durable in the time of one
 DEFAULTS = Ingest()  # the strictest: no link that leads out of the source folder, no foreign variable
 COUNTS = ("rows_delivered", "rows_ingested", "rows_rejected", "times_ambiguous")
 NOT_READING = {"exclude", "groups", "equal_lines", "complete"}  # keys of a table that only later stages use

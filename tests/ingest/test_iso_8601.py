@@ -99,8 +99,9 @@ def test_many_forms_in_one_column():
 
 def test_a_cell_is_read_alike_alone_and_among_others():
     forms = ["2025-01-01T05:58:00Z", "2025-01-01 05:58:00", "2025-01-01", None, "2025W013T05:58Z", "x", "2025-1-1T5:58"]
-    cells = pl.Series([*forms, *reversed(forms), *forms[::2]])
-    alone = [iso_8601.times(pl.Series([cell], dtype=pl.String)).row(0) for cell in cells]
+    cells = pl.Series([*forms, *reversed(forms), *forms[::2]] * 30)  # more than `FEW`, and fewer in the end
+    read_alone = {cell: iso_8601.times(pl.Series([cell], dtype=pl.String)).row(0) for cell in forms}
+    alone = [read_alone[cell] for cell in cells]
     assert iso_8601.times(cells).rows() == alone
     nothing = iso_8601.times(pl.Series([None, None], dtype=pl.String))
     assert nothing.rows() == [(None, None)] * 2

@@ -6,6 +6,8 @@ offset ([Europe/Berlin]), as Java writes it. Digits below a microsecond are cut 
 
 from __future__ import annotations
 
+from functools import cache
+
 import polars as pl
 
 from recomart_lib.core.schemas import TIMESTAMP
@@ -20,6 +22,7 @@ FAST = (
     ("local", "%Y-%m-%d"),
 )
 ZONES = {"absolute": "UTC", "local": None}
+FEW = 100  # cells of other forms in a file: all forms are tried at once
 
 DATE = r"(\d{4}-\d\d-\d\d|\d{8}|\d{4}-\d{3}|\d{4}-?[Ww]\d\d-?\d)"
 TIME = r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?"
@@ -49,30 +52,52 @@ def times(text: pl.Series) -> pl.DataFrame:
     places = text.is_not_null().arg_true()
     unread = text.gather(places)
     for column, time_format in FAST:
-        if not places.len():
-            return pl.DataFrame(found)
-        with_t = unread.str.replace(" ", "T", literal=True)
-        read = with_t.str.to_datetime(time_format, time_unit="us", time_zone=ZONES[column], strict=False)
+        if places.len() <= FEW:
+            break
+        read = unread.to_frame("text").select(_read(column, time_format)).to_series()
         is_read = read.is_not_null()
         if is_read.any():
             found[column] = found[column].scatter(places.filter(is_read), read.filter(is_read))
             # each format only for cells that earlier ones could not read: most files use one, and reading is slow
             places, unread = places.filter(~is_read), unread.filter(~is_read)
-    rest = _any_form(unread)
+    if not places.len():
+        return pl.DataFrame(found)
+    rest = _all_forms(unread)
     return pl.DataFrame({column: times.scatter(places, rest.get_column(column)) for column, times in found.items()})
 
 
-def _any_form(text: pl.Series) -> pl.DataFrame:
-    """Like `times`, for every form, but slower."""
-    part = text.to_frame("text").select(pl.col("text").str.extract_groups(PATTERN).struct.rename_fields(PARTS))
-    part = part.unnest("text").with_columns(clock=_clock())
+def _read(column: str, time_format: str) -> pl.Expr:
+    text = pl.col("text").str.replace(" ", "T", literal=True)
+    return text.str.to_datetime(time_format, time_unit="us", time_zone=ZONES[column], strict=False)
+
+
+def _all_forms(text: pl.Series) -> pl.DataFrame:
+    """Like `times`, with every form tried for each cell."""
+    frame = text.to_frame("text").select(*_fast_forms(), pl.col("text").str.extract_groups(PATTERN).alias("parts"))
+    any_form = frame.select(pl.col("parts").struct.rename_fields(PARTS)).unnest("parts").select(*_any_form())
+    is_read = pl.any_horizontal(pl.col(name for name in frame.columns if name != "parts").is_not_null())
+    return frame.hstack(any_form).select(
+        pl.coalesce(pl.col(rf"^{column}\d$"), pl.when(~is_read).then(column)).alias(column) for column in ZONES
+    )
+
+
+@cache
+def _fast_forms() -> list[pl.Expr]:
+    """The expressions of `FAST`, made once: a shop delivers hundreds of small files. No two columns read one cell."""
+    return [_read(column, time_format).alias(f"{column}{n}") for n, (column, time_format) in enumerate(FAST)]
+
+
+@cache
+def _any_form() -> list[pl.Expr]:
+    """The times of any form, from `PARTS`."""
     hours, minutes, seconds = (_number(name) for name in ("off_hour", "off_minute", "off_second"))
     offset = 3_600 * hours + 60 * minutes + seconds
     offset = pl.when(pl.col("sign") == "+").then(offset).otherwise(-offset)
     is_local = pl.col("utc").is_null() & pl.col("sign").is_null()
     has_offset = ~is_local & (hours < 24) & (minutes < 60) & (seconds < 60)
-    moment = (pl.col("clock") - pl.duration(seconds=offset)).dt.replace_time_zone("UTC")
-    return part.select(absolute=pl.when(has_offset).then(moment), local=pl.when(is_local).then("clock"))
+    clock = _clock()
+    moment = (clock - pl.duration(seconds=offset)).dt.replace_time_zone("UTC")
+    return [pl.when(has_offset).then(moment).alias("absolute"), pl.when(is_local).then(clock).alias("local")]
 
 
 def _clock() -> pl.Expr:
