@@ -17,6 +17,7 @@ import polars as pl
 
 from recomart_lib.core.schemas import EVENT_TYPES
 from recomart_lib.features.engine import cached
+from recomart_lib.features.engine import join_on_ids as join_on_ids  # for the functions of features
 from recomart_lib.features.settings import Features
 
 Entity = Literal["user", "item", "interaction"]

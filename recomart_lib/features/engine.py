@@ -35,6 +35,7 @@ Engine = Literal["polars", "spark"]
 # variables that say where a Spark is configured; without any, it is a local one
 CONFIGURED_BY = {"SPARK_HOME", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS", "PYSPARK_GATEWAY_PORT"}
 FILES = ("events", "users_history", "items_history")
+NUMBER = "key_number"  # see `_number`
 WORDS = ("category", "brand")  # the columns of items that users' scores are grouped by
 
 
@@ -206,6 +207,23 @@ def with_ids_of(prepared: PreparedTables, pairs: pl.DataFrame) -> tuple[Prepared
     return wider, pairs.with_columns(user, item)
 
 
+def join_on_ids(one: nw.LazyFrame, other: nw.LazyFrame, keys: list[str]) -> nw.LazyFrame:
+    """An inner join by two ids. On Polars, they become one number, which is looked up in half the time."""
+    tables: Any = one.to_native(), other.to_native()
+    if not is_polars(one):
+        return one.join(other, on=keys)
+    numbered = tables[1].select(_number(keys), pl.exclude(keys))
+    return nw.from_native(tables[0].with_columns(_number(keys)).join(numbered, on=NUMBER).drop(NUMBER))
+
+
+def _number(keys: list[str]) -> pl.Expr:
+    """One or two `Enum` ids as one integer, in the order of the ids."""
+    places = enumerate(reversed(keys))
+    return pl.sum_horizontal(pl.col(key).to_physical().cast(pl.Int64) * 2 ** (32 * n) for n, key in places).alias(
+        NUMBER
+    )
+
+
 def with_columns_of(table: pl.DataFrame, features: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     """A left join of a table that is sorted by the keys; it keeps the order.
 
@@ -220,16 +238,13 @@ def with_columns_of(table: pl.DataFrame, features: pl.DataFrame, keys: list[str]
         return table.hstack(features.drop(keys))
     if any(table.schema[key] != pl.Enum for key in keys):
         return table.join(features, on=keys, how="left", maintain_order="left", validate="1:1")
-    number = pl.sum_horizontal(
-        pl.col(key).to_physical().cast(pl.Int64) * 2 ** (32 * place) for place, key in enumerate(reversed(keys))
-    ).alias("key_number")
-    numbered, added = table.with_columns(number), features.select(number, pl.exclude(keys))
-    if not added.get_column("key_number").is_sorted():
-        added = added.sort("key_number")
-    if added.get_column("key_number").diff().eq(0).any():
+    numbered, added = table.with_columns(_number(keys)), features.select(_number(keys), pl.exclude(keys))
+    if not added.get_column(NUMBER).is_sorted():
+        added = added.sort(NUMBER)
+    if added.get_column(NUMBER).diff().eq(0).any():
         raise ValueError(f"A feature function returned several rows for the same {' and '.join(keys)}.")
-    numbered, added = (frame.with_columns(pl.col("key_number").set_sorted()) for frame in (numbered, added))
-    return numbered.join(added, on="key_number", how="left", maintain_order="left").drop("key_number")
+    numbered, added = (frame.with_columns(pl.col(NUMBER).set_sorted()) for frame in (numbered, added))
+    return numbered.join(added, on=NUMBER, how="left", maintain_order="left").drop(NUMBER)
 
 
 def check(engine: Engine) -> None:

@@ -21,6 +21,7 @@ from recomart_lib.features.base import (
     days,
     decimal,
     group,
+    join_on_ids,
     orders,
     scores,
     share,
@@ -221,7 +222,7 @@ def copurchase(past: Past) -> nw.LazyFrame:
     others = recent.rename({"item_id": "other"})
     # Kept, because Polars would otherwise join all links of each product first: too many rows for any memory.
     requested = cached(past.pairs.join(others, on="user_id").filter(nw.col("item_id") != nw.col("other")))
-    linked = requested.join(_links(past.shop), on=["item_id", "other"]).select(*PAIR, "link")
+    linked = join_on_ids(requested, _links(past.shop), ["item_id", "other"]).select(*PAIR, "link")
     # Products without common buyers have a link of 0: a pair has one if its user bought any other product.
     per_user = recent.group_by("user_id").agg(n=nw.len(), only=nw.col("item_id").min())
     has_other = past.pairs.join(per_user, on="user_id").filter(

@@ -24,7 +24,7 @@ Tables = Mapping[str, pl.DataFrame]
 
 
 def profile(before: Tables, now: Tables) -> pl.DataFrame:
-    """One row per feature: entity, feature, nulls (share), distinct, low (5 %), median, high (95 %), most_common, psi.
+    """One row per feature: entity, feature, nulls (share), low (5 %), median, high (95 %), most_common, psi.
 
     `psi` is the population stability index between the two tables: 0 = the same distribution; nulls are a bin of their
     own. Null where one of the tables is empty.
@@ -105,7 +105,6 @@ def _described(values: pl.Series) -> dict[str, object]:
     present = values.drop_nulls()
     statistics: dict[str, object] = {
         "nulls": values.null_count() / max(len(values), 1),
-        "distinct": present.n_unique(),
         "low": None,
         "median": None,
         "high": None,
@@ -117,7 +116,8 @@ def _described(values: pl.Series) -> dict[str, object]:
         return statistics | {
             "most_common": present.value_counts().sort("count", values.name, descending=[True, False])[0, 0]
         }
-    return statistics | {"low": present.quantile(0.05), "median": present.median(), "high": present.quantile(0.95)}
+    ordered = present.sort()  # once for the three
+    return statistics | {"low": ordered.quantile(0.05), "median": ordered.median(), "high": ordered.quantile(0.95)}
 
 
 def _psi(before: pl.Series, now: pl.Series) -> float | None:
@@ -125,7 +125,7 @@ def _psi(before: pl.Series, now: pl.Series) -> float | None:
     if not len(before) or not len(now):
         return None
     if before.dtype == pl.String:
-        words = pl.concat([before, now]).unique().to_list()
+        words = pl.concat([before, now]).unique().sort().to_list()  # sorted: sums of floats depend on the order
         counts = [dict(series.value_counts().iter_rows()) for series in (now, before)]
         return psi(*(np.array([count.get(word, 0) for word in words]) for count in counts))
     before, now = (series.cast(pl.Float64).round_sig_figs(2) for series in (before, now))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import narwhals as nw
 import numpy as np
 import polars as pl
 import pytest
@@ -118,3 +119,29 @@ def test_spark_computes_what_polars_computes(tmp_path, asked):
                 assert np.allclose(ours.drop_nulls(), theirs.drop_nulls(), rtol=0, atol=1e-9), f"{entity}.{name}"
             else:
                 assert ours.equals(theirs), f"{entity}.{name}"
+
+
+def coded_pairs(*pairs: tuple[str, str, int]) -> pl.DataFrame:
+    ids = pl.Enum(["a", "b", "c"])
+    return pl.DataFrame(pairs, schema={"user_id": ids, "item_id": ids, "n": pl.Int64}, orient="row")
+
+
+def test_a_join_by_numbers_equals_one_by_ids():
+    keys, one = ["user_id", "item_id"], coded_pairs(("a", "b", 1), ("b", "a", 2), ("c", "c", 3), ("c", "c", 4))
+    other = coded_pairs(("c", "c", 5), ("b", "a", 6), ("a", "a", 7)).rename({"n": "m"})
+    found = engine.collect(engine.join_on_ids(*(nw.from_native(t.lazy()) for t in (one, other)), keys))
+    assert found.sort("n").equals(one.join(other, on=keys).sort("n"))
+
+
+def test_features_of_the_same_rows_are_added_without_a_join(monkeypatch):
+    keys, table = ["user_id", "item_id"], coded_pairs(("a", "b", 1), ("b", "a", 2))
+    features = table.select(*keys, more=pl.col("n") * 2)
+    joined = engine.with_columns_of(table, features.reverse(), keys)
+    monkeypatch.setattr(pl.DataFrame, "join", None)
+    assert engine.with_columns_of(table, features, keys).equals(joined)
+
+
+def test_a_function_that_returns_a_key_twice_is_an_error():
+    table = coded_pairs(("a", "b", 1), ("b", "a", 2))
+    with pytest.raises(ValueError, match="several rows for the same user_id and item_id"):
+        engine.with_columns_of(table, pl.concat([table, table]).rename({"n": "more"}), ["user_id", "item_id"])

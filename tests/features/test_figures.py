@@ -24,6 +24,18 @@ def test_a_feature_whose_lower_values_differ_by_rounding_only_is_drawn():
     figures.distributions(table, ["a"], {"a": "stars"}, "Users").figure.canvas.draw()
 
 
+def test_distributions_share_one_pair_of_axes():
+    """Dozens of axes would take most of the time of the stage's figures."""
+    table = pl.DataFrame({name: [0, 1, 1, 4] for name in "abcdef"} | {"same": [1] * 4})
+    ax = figures.distributions(table, table.columns, dict.fromkeys(table.columns, "events"), "Users")
+    assert len(ax.figure.axes) == 1
+    assert len(ax.patches) == 6
+    texts = [text.get_text() for text in ax.texts]
+    assert [text for text in texts if text in table.columns] == list("abcdef")
+    assert texts.count("events") == texts.count("up to 2 rows") == 6
+    assert {"0", "1", "2", "3"} <= set(texts)
+
+
 def test_bars_hold_all_values_and_the_upper_hundredth_in_the_last_one():
     counts, edges = figures._bars(pl.Series([*range(100), 1_000, None]))
     assert counts.sum() == 101

@@ -78,6 +78,16 @@ def test_a_feature_that_bypasses_its_input_is_caught():
     assert shop.items.height == len(SHOP), "the statements are restored"
 
 
+def test_cuts_are_audited_as_one_by_one():
+    shop = prepared_tables([*BOUGHT, *LATER], items=SHOP)
+    cuts = {"test": AS_OF, "live": utc(2024, 4, 1)}
+    audits = leakage_audit.audit_all(shop, cuts, PARAMS)
+    assert list(audits) == list(cuts)
+    for name, as_of in cuts.items():
+        assert audits[name].equals(leakage_audit.audit(shop, as_of, PARAMS))
+    assert engine.collect(shop.events).height == len([*BOUGHT, *LATER])
+
+
 def test_an_audit_that_cannot_see_says_so(monkeypatch):
     monkeypatch.setattr(leakage_audit, "changed_future", lambda prepared, as_of: prepared.events)
     with pytest.raises(UserError, match="The leakage audit does not work"):

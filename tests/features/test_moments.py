@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from conftest import utc
 from feature_data import write_prepared
@@ -35,3 +37,29 @@ def test_the_inputs_are_counted_without_reading_them(tmp_path):
     write_prepared(tmp_path)
     counts = profile.inputs(tmp_path, "events", "items_history")
     assert counts.rows() == [("events", 4_000, 12), ("items_history", 60, 9)]
+
+
+@pytest.mark.parametrize(("together", "at_once"), [(3_999, 1), (4_000, 2)])
+def test_the_moments_of_a_large_shop_are_computed_one_by_one(tmp_path, monkeypatch, together, at_once):
+    monkeypatch.setattr(moments, "TOGETHER", together)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    write_prepared(tmp_path)
+    prepared, lock = engine.scan(tmp_path, "UTC"), threading.Lock()
+    running, most, both = [], [], threading.Barrier(at_once)
+
+    def counted(*arguments):
+        with lock:
+            running.append(1)
+            most.append(len(running))
+        both.wait(timeout=10)
+        tables = compute(*arguments)
+        with lock:
+            running.pop()
+        return tables
+
+    monkeypatch.setattr(moments, "compute", counted)
+    cuts = {"validation": CUTS["validation"], "live": CUTS["live"]}
+    features = moments.compute_all(prepared, cuts, Features(), tmp_path)
+    assert list(features) == ["validation", "live"]
+    assert max(most) == at_once
+    features.close()

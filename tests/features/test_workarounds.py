@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 from pathlib import Path
 
 import typeguard
@@ -24,4 +25,20 @@ def test_types_are_unchecked_inside_the_context_only():
             return len(text)
 
         assert length([1, 2]) == 2
+    assert typeguard.typechecked is original
+
+
+def test_two_threads_that_import_leave_typeguard_as_it_was():
+    original, started = typeguard.typechecked, threading.Event()
+
+    def second():
+        started.set()
+        with workarounds.unchecked_types():
+            pass
+
+    with workarounds.unchecked_types():
+        thread = threading.Thread(target=second)
+        thread.start()
+        started.wait()
+    thread.join()
     assert typeguard.typechecked is original
