@@ -60,7 +60,7 @@ def test_parts_and_sections_add_up_to_the_total(clock):
 
 
 def test_a_section_is_logged_when_it_starts(clock, caplog):
-    with caplog.at_level("INFO", logger="recomart_lib"):
+    with caplog.at_level("INFO", logger="recomart"):
         run(clock)
     assert caplog.messages == ["06_train: Inputs (cell 3 of 8)", "06_train: Which parameters? (cell 5 of 8)"]
 

@@ -79,17 +79,17 @@ def test_a_changed_parameter_runs_only_what_follows(project):
 
 def test_an_experiment_with_fewer_trials_repeats_none(project):
     """`dvc exp run -S` and `dvc exp show`; the trials of the run before are kept, so the file stays as it is."""
-    before = (project / "data/tuning/ease.db").read_bytes()
+    before = (project / "data/tuning/ease.json").read_bytes()
     run(project, "git", "config", "user.name", "Tester")
     run(project, "git", "config", "user.email", "tester@example.com")
     run(project, "dvc", "exp", "run", "-S", "train.n_trials=2")
     search = json.loads((project / "reports/metrics/tuning.json").read_text())["search"]
     assert (search["ease"]["n_trials"], search["popularity"]["n_trials"]) == (2, 1)
-    assert (project / "data/tuning/ease.db").read_bytes() == before
+    assert (project / "data/tuning/ease.json").read_bytes() == before
     assert "train.n_trials" in run(project, "dvc", "exp", "show", "--csv").stdout
     change(project, train={"n_trials": 3})
     run(project, "dvc", "repro")
-    assert (project / "data/tuning/ease.db").read_bytes() == before
+    assert (project / "data/tuning/ease.json").read_bytes() == before
 
 
 @pytest.mark.slow
