@@ -67,7 +67,7 @@ def test_a_missing_path_is_reported(text):
         "data/features/user.parquet and reports/NN_name.html.",
         "`shops/<name>.yaml`",
         "https://example.com/docs/nowhere.md",
-        "data/tuning/<model>.db",
+        "data/tuning/<model>.json",
     ],
 )
 def test_an_output_or_a_pattern_is_not_reported(text):
