@@ -58,9 +58,8 @@ def clone(project: Path, shop: list[str], revision: str = "HEAD") -> dict[str, s
 
 def own_command(project: Path) -> Path:
     """A folder beside the clone with its `recomart` command, which another commit may define elsewhere."""
-    module, function = tomllib.loads((project / "pyproject.toml").read_text())["project"]["scripts"]["recomart"].split(
-        ":"
-    )
+    scripts = tomllib.loads((project / "pyproject.toml").read_text())["project"]["scripts"]
+    module, function = scripts["recomart"].split(":")
     folder = project.parent / "bin"
     folder.mkdir(exist_ok=True)
     script = f"#!{sys.executable}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
@@ -176,6 +175,11 @@ def run(shop: list[str], revision: str = "HEAD", keep: Path | None = None) -> di
     }
 
 
+def largest_peak(rows: list[dict]) -> float:
+    """The largest peak of some stages, in MiB."""
+    return max(row.get("peak_mib", 0) for row in rows)
+
+
 def total(rows: list[dict], part: str) -> float:
     return sum(row.get(part, 0.0) for row in rows)
 
@@ -189,9 +193,9 @@ def table(now: dict, before: dict | None = None) -> str:
     old = {row["stage"]: row for row in before["stages"]} if before else {}
     everything = {"stage": "**all**", "work": total(now["stages"], "work"), "dvc": total(now["stages"], "dvc")}
     everything |= {"start_up": total(now["stages"], "start_up"), "sections": []}
-    everything["peak_mib"] = max(row.get("peak_mib", 0) for row in now["stages"])
+    everything["peak_mib"] = largest_peak(now["stages"])
     if before:
-        old["**all**"] = {"dvc": before["seconds"], "peak_mib": max(row.get("peak_mib", 0) for row in old.values())}
+        old["**all**"] = {"dvc": before["seconds"], "peak_mib": largest_peak(before["stages"])}
     then = " before | all s |" if before else " all s |"
     peak = " MiB before | peak MiB |" if before else " peak MiB |"
     lines = [f"| stage | work s | start-up s | DVC s |{then}{peak} slowest section |"]
@@ -211,8 +215,8 @@ def line(row: dict, old: dict[str, dict]) -> str:
 
 def ratios(now: dict, before: dict) -> str:
     """The ratio of the whole run's time and largest process to those of an earlier run."""
-    peaks = [max(row.get("peak_mib", 0) for row in run["stages"]) for run in (now, before)]
-    time_ratio, peak_ratio = now["seconds"] / before["seconds"], peaks[0] / peaks[1]
+    time_ratio = now["seconds"] / before["seconds"]
+    peak_ratio = largest_peak(now["stages"]) / largest_peak(before["stages"])
     return f"{now['machine']['code']} / {before['machine']['code']}: time {time_ratio:.2f}, peak {peak_ratio:.2f}"
 
 

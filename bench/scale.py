@@ -72,7 +72,9 @@ def table(runs: dict[str, dict]) -> str:
     lines = ["| " + " | ".join(header) + " |", "|---|" + "---:|" * len(runs)]
     for stage in names:
         lines.append("| " + " | ".join([stage, *(cell(run, stage) for run in runs.values())]) + " |")
-    totals = [f"**{run['seconds']:,.0f} s, {peak(run['stages']) / 1024:.1f} GiB**" for run in runs.values()]
+    totals = [
+        f"**{run['seconds']:,.0f} s, {pipeline.largest_peak(run['stages']) / 1024:.1f} GiB**" for run in runs.values()
+    ]
     return "\n".join([*lines, "| " + " | ".join(["**all**", *totals]) + " |"])
 
 
@@ -80,12 +82,7 @@ def cell(run: dict, stage: str) -> str:
     rows = [row for row in run["stages"] if row["stage"] == stage]
     if not rows:
         return ""
-    return f"{sum(map(pipeline.wall, rows)):,.1f} s, {peak(rows) / 1024:.1f} GiB"
-
-
-def peak(rows: list[dict]) -> float:
-    """The largest peak of some stages, in MiB."""
-    return max(row.get("peak_mib", 0) for row in rows)
+    return f"{sum(map(pipeline.wall, rows)):,.1f} s, {pipeline.largest_peak(rows) / 1024:.1f} GiB"
 
 
 def draw(runs: dict[str, dict], path: Path) -> None:
