@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import logging
 from collections.abc import Collection
@@ -19,10 +18,9 @@ from recomart_lib.core.schemas import PROTOCOLS
 from recomart_lib.metrics import by_model
 from recomart_lib.metrics import ranking as metrics_ranking
 from recomart_lib.metrics.intervals import bootstrap_ci
-from recomart_lib.models import blocks, closeness, neighbour_regression, positive_definite, top_k
 from recomart_lib.models.base import TrainData
 from recomart_lib.prepare import splits
-from recomart_lib.train import optuna_search
+from recomart_lib.train import candidates, optuna_search
 from recomart_lib.train.model_lists import duration, is_large, lists
 from recomart_lib.train.optuna_search import Search
 from recomart_lib.train.search_space import Space, search_spaces
@@ -35,8 +33,6 @@ LIST_LENGTH = 10  # as in the headline
 N_RESAMPLES = 1_000  # of users, for an interval
 SCORE = f"ndcg@{LIST_LENGTH}"  # by which parameters and models are chosen
 NEEDS_RATINGS = ("svdpp",)  # without ratings it would fit a guess for minutes; svd covers that case
-# code that models call, besides their own modules
-MODEL_PARTS = (top_k, blocks, closeness, neighbour_regression, positive_definite)
 LOG = {
     "model": pl.String,
     "trial": pl.Int32,
@@ -166,11 +162,9 @@ def _code() -> str:
 
     Of all models together: some are built from others.
     """
-    classes = {
-        parent for model in models.CLASSES for parent in model.__mro__ if parent.__module__.startswith("recomart")
-    }
-    modules = {inspect.getmodule(parent) for parent in classes} | {*MODEL_PARTS, metrics_ranking, splits}
-    source = "".join(sorted(inspect.getsource(module) for module in modules))
+    files = sorted(Path(models.__file__).parent.glob("*.py"))
+    files += [Path(module.__file__) for module in (candidates, metrics_ranking, splits)]
+    source = "".join(file.read_text(encoding="utf-8") for file in files)
     return hashlib.sha256(source.encode()).hexdigest()[:12]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -15,6 +16,7 @@ import yaml
 from conftest import rows, utc
 from projects import ROOT
 
+from recomart_lib import models
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import INTERACTIONS
 from recomart_lib.models import MODELS
@@ -147,7 +149,8 @@ def test_the_goal_decides_which_trial_is_the_best(tmp_path):
         assert scores.select((pl.col("value") - wanted).abs().max()).item() < 1e-12
 
 
-def test_other_data_and_other_code_are_other_searches(monkeypatch):
+@pytest.mark.parametrize("corrected", ["ease", "leaf_masks", "boosted_trees", "blocks"])
+def test_other_data_and_other_code_are_other_searches(corrected, tmp_path, monkeypatch):
     shop = window()
     names = [search.name for search in selection.searches(Train(models=DELIVERED), data_of(shop), shop, 42)]
     fewer = {**shop, "holdout": shop["holdout"].head(59)}
@@ -155,7 +158,11 @@ def test_other_data_and_other_code_are_other_searches(monkeypatch):
         search.name for search in selection.searches(Train(models=DELIVERED), data_of(fewer), fewer, 42)
     }
     assert names == [search.name for search in selection.searches(Train(models=DELIVERED), data_of(shop), window(), 42)]
-    monkeypatch.setattr(selection.inspect, "getsource", lambda module: f"{module.__name__}, corrected")
+    copy = Path(shutil.copytree(Path(models.__file__).parent, tmp_path / "models"))
+    monkeypatch.setattr(models, "__file__", str(copy / "__init__.py"))
+    assert names == [search.name for search in selection.searches(Train(models=DELIVERED), data_of(shop), shop, 42)]
+    with (copy / f"{corrected}.py").open("a") as module:
+        module.write("# corrected\n")
     assert not set(names) & {
         search.name for search in selection.searches(Train(models=DELIVERED), data_of(shop), shop, 42)
     }
