@@ -106,6 +106,14 @@ def dtype_of(column: str) -> pl.DataType:
     return next(columns[name] for key, columns in TABLES.items() if table in ("", key) and name in columns)
 
 
+def enum_of(*texts: pl.Series) -> pl.Enum:
+    """The type of these texts as integers, which read, compare and sort like them in a fraction of time and memory.
+
+    `pl.selectors.enum().cast(pl.String)` turns them into text again.
+    """
+    return pl.Enum(pl.concat(texts).drop_nulls().unique().sort())
+
+
 def as_declared(rows: Frame) -> Frame:
     """The rows with the types above: files that an earlier version wrote hold quantities as whole numbers."""
     stored = rows.collect_schema()

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from recomart_lib.core import files, paths, tables
-from recomart_lib.core.schemas import PROTOCOLS
+from recomart_lib.core.schemas import PROTOCOLS, enum_of
 from recomart_lib.evaluate import calibration, comparison, diagnostics, evaluation
 from recomart_lib.evaluate.settings import Evaluate
 from recomart_lib.evaluate.target_card import target_card
@@ -94,9 +94,9 @@ class Inputs:
 
 
 def _enum(column: str, *parts: pl.LazyFrame) -> pl.Enum:
-    """The distinct values of a column, sorted, as a type: a number of one to four bytes takes the place of a string."""
-    values = pl.concat([part.select(pl.col(column).unique()).collect(engine="streaming") for part in parts])
-    return pl.Enum(values.get_column(column).drop_nulls().unique().sort())
+    return enum_of(
+        *(part.select(pl.col(column).unique()).collect(engine="streaming").get_column(column) for part in parts)
+    )
 
 
 def _with_dtypes(table: pl.LazyFrame, dtypes: dict[str, pl.Enum]) -> pl.DataFrame:

@@ -23,7 +23,7 @@ import narwhals as nw
 import polars as pl
 
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.schemas import EVENT_TYPES, UNKNOWN
+from recomart_lib.core.schemas import EVENT_TYPES, UNKNOWN, enum_of
 from recomart_lib.prepare import splits, versions
 
 if TYPE_CHECKING:
@@ -123,19 +123,18 @@ def _last(events: pl.LazyFrame) -> datetime | None:
 def _ids(events: pl.LazyFrame, history: pl.DataFrame, key: str) -> pl.Enum:
     """The type of an id: all that occur, sorted."""
     occurring = events.select(pl.col(key).unique()).collect().get_column(key)
-    return pl.Enum(pl.concat([occurring, history.get_column(key)]).unique().sort())
+    return enum_of(occurring, history.get_column(key))
 
 
 def coded(table: pl.DataFrame, column: str, *more: str) -> pl.Series:
     """A column of texts as `Enum` of its texts and `more`, sorted."""
     values = table.get_column(column)
-    categories = pl.concat([values, pl.Series(column, more, pl.String)]).drop_nulls().unique().sort()
-    return values.cast(pl.Enum(categories))
+    return values.cast(enum_of(values, pl.Series(more, dtype=pl.String)))
 
 
 def decoded(table: pl.DataFrame) -> pl.DataFrame:
     """The table with texts for what is `Enum`."""
-    return table.with_columns(pl.col(name).cast(pl.String) for name, dtype in table.schema.items() if dtype == pl.Enum)
+    return table.with_columns(pl.selectors.enum().cast(pl.String))
 
 
 def _until_live(history: pl.LazyFrame, key: str, last: datetime | None) -> pl.DataFrame:
@@ -200,8 +199,8 @@ def with_ids_of(prepared: PreparedTables, pairs: pl.DataFrame) -> tuple[Prepared
     if not is_polars(prepared.events):
         return prepared, pairs
     schema = prepared.events.to_native().collect_schema()
-    ids = {key: pl.concat([schema[key].categories, pairs.get_column(key)]).unique().sort() for key in pairs.columns}
-    user, item = (pl.col(key).cast(pl.Enum(ids[key])) for key in ("user_id", "item_id"))
+    ids = {key: enum_of(schema[key].categories, pairs.get_column(key)) for key in pairs.columns}
+    user, item = (pl.col(key).cast(ids[key]) for key in ("user_id", "item_id"))
     events = nw.from_native(prepared.events.to_native().with_columns(user, item))
     wider = PreparedTables(events, prepared.users.with_columns(user), prepared.items.with_columns(item))
     return wider, pairs.with_columns(user, item)

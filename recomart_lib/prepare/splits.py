@@ -17,7 +17,7 @@ import narwhals as nw
 import polars as pl
 
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.schemas import POSITIVE
+from recomart_lib.core.schemas import POSITIVE, enum_of
 from recomart_lib.core.shops import Shop
 from recomart_lib.core.text import plural
 
@@ -154,17 +154,14 @@ def split_windows(
     events: pl.DataFrame, windows: list[Window], relevant_events: list[str]
 ) -> dict[str, dict[str, pl.DataFrame]]:
     """Window name -> its tables, see `split`. Ids are numbers meanwhile, of which many are compared."""
-    numbered = events.with_columns(
-        pl.col(name).cast(pl.Enum(events.get_column(name).drop_nulls().unique().sort())) for name in IDS
-    )
+    numbered = events.with_columns(pl.col(name).cast(enum_of(events.get_column(name))) for name in IDS)
+    as_text = pl.selectors.enum().cast(pl.String)
     return {
-        window.name: {name: _with_text(table) for name, table in split(numbered, window, relevant_events).items()}
+        window.name: {
+            name: table.with_columns(as_text) for name, table in split(numbered, window, relevant_events).items()
+        }
         for window in windows
     }
-
-
-def _with_text(table: pl.DataFrame) -> pl.DataFrame:
-    return table.with_columns(pl.col(name).cast(pl.String) for name in IDS if name in table.columns)
 
 
 def split(events: pl.DataFrame, window: Window, relevant_events: list[str]) -> dict[str, pl.DataFrame]:
