@@ -55,5 +55,5 @@ def build(
         return training_examples.build_training_examples(names, events, split_metadata, service, n_users, seed)
 
     model = models.MODELS[chosen]
-    data, newest = parallel.thread_map(lambda job: job(), [at_live, at_test])
+    data, newest = parallel.together(at_live, at_test)
     return data.with_examples(training_examples.concat(past, newest))

@@ -14,12 +14,11 @@ import polars as pl
 from tqdm.auto import tqdm
 
 from recomart_lib import models
-from recomart_lib.core import parallel
 from recomart_lib.models.base import ArrayModel
 from recomart_lib.prepare import splits
 from recomart_lib.prepare.splits import Window
 from recomart_lib.train import user_sample
-from recomart_lib.train.model_lists import duration, is_large
+from recomart_lib.train.model_lists import for_each
 from recomart_lib.train.selection import Evaluator
 from recomart_lib.train.train_data import Tables, from_window
 
@@ -125,16 +124,7 @@ def _evaluator(events: pl.DataFrame, window: Window, relevant_events: list[str],
 
 
 def _evaluate(evaluator: Evaluator, parameters: Mapping[str, dict[str, Any]]) -> pl.DataFrame:
-    return pl.concat(
-        parallel.thread_map(
-            lambda entry: evaluator(*entry),
-            parameters.items(),
-            "fitting and evaluating",
-            "model",
-            is_large=lambda entry: is_large(evaluator.data, *entry),
-            duration=lambda entry: duration(evaluator.data, *entry),
-        )
-    )
+    return pl.concat(for_each(parameters, evaluator.data, evaluator, "fitting and evaluating").values())
 
 
 def random_split(

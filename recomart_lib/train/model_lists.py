@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 from scipy.sparse import csr_matrix
 
 from recomart_lib import models
 from recomart_lib.core import files, parallel, paths
-from recomart_lib.core.schemas import PREDICTIONS, PROTOCOLS
+from recomart_lib.core.schemas import PREDICTIONS, PROTOCOLS, enum_of
 from recomart_lib.models.base import ArrayModel, Model, TrainData
 from recomart_lib.models.rating_base import RatingModel
 from recomart_lib.models.top_k import recommend, recommend_each
 from recomart_lib.prepare import splits
 from recomart_lib.train.train_data import Tables
 
+Result = TypeVar("Result")
 COLD = "cold"  # the protocol of the default list
 COLD_MODELS = ("popularity", "recent_popularity")
 LARGE_FIT = 5e8  # bytes
@@ -27,15 +29,25 @@ ROWS_PER_GROUP = 262_144  # of the stored lists
 
 def fit(data: TrainData, parameters: dict[str, dict[str, Any]]) -> dict[str, ArrayModel]:
     """Fit every model with its chosen parameters on all data before the cut."""
-    fitted = parallel.thread_map(
-        lambda entry: data.fitted(models.create(entry[0], **entry[1])),
+    return for_each(parameters, data, lambda name, chosen: data.fitted(models.create(name, **chosen)), "fitting")
+
+
+def for_each(
+    parameters: Mapping[str, dict[str, Any]],
+    data: TrainData,
+    work: Callable[[str, dict[str, Any]], Result],
+    desc: str,
+) -> dict[str, Result]:
+    """Model -> the result of `work`, which fits it on these data; in parallel, as memory allows."""
+    results = parallel.thread_map(
+        lambda entry: work(*entry),
         parameters.items(),
-        "fitting",
+        desc,
         "model",
         is_large=lambda entry: is_large(data, *entry),
         duration=lambda entry: duration(data, *entry),
     )
-    return dict(zip(parameters, fitted, strict=True))
+    return dict(zip(parameters, results, strict=True))
 
 
 def duration(data: TrainData, name: str, hyperparameters: dict[str, Any]) -> float:
@@ -89,8 +101,8 @@ def all_lists(fitted: dict[str, ArrayModel], data: TrainData, window: Tables, k:
     """
     cold = window["holdout"].filter(~pl.col("warm") & pl.col("in_catalogue")).select("user_id").unique()
     dtypes = {
-        "user_id": _enum(window["users"].get_column("user_id"), cold.get_column("user_id")),
-        "item_id": _enum(window["items"].get_column("item_id")),
+        "user_id": enum_of(window["users"].get_column("user_id"), cold.get_column("user_id")),
+        "item_id": enum_of(window["items"].get_column("item_id")),
         "model": pl.Enum(sorted(fitted)),
         "protocol": pl.Enum(sorted([*PROTOCOLS, COLD])),
     }
@@ -107,10 +119,6 @@ def all_lists(fitted: dict[str, ArrayModel], data: TrainData, window: Tables, k:
     return pl.concat(
         parallel.thread_map(lists_of, by_name, "test lists", "model", duration=lambda model: model.reads_features)
     )
-
-
-def _enum(*ids: pl.Series) -> pl.Enum:
-    return pl.Enum(pl.concat(ids).unique().sort())
 
 
 def count_repeats(recommendations: pl.DataFrame) -> int:
