@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 BLOCK_BYTES = 64_000_000
-FAST_BYTES = 16_000_000  # larger arrays are mapped anew each time: to touch their pages takes as long as the arithmetic
+# larger arrays are mapped again each time, and to touch their pages takes as long as the arithmetic
+FAST_BYTES = 16_000_000
 MIN_ROWS = 64  # fewer rows are slower: each block reads the whole model
 
 

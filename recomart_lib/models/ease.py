@@ -13,6 +13,7 @@ from recomart_lib.models import blocks, closeness, neighbour_regression, positiv
 from recomart_lib.models.base import TrainData, categorical, fill_with_popularity, numeric
 from recomart_lib.models.cost import DENSE_SPEED, Budget, Cost, require_available, squared_lengths
 from recomart_lib.models.item_to_item import ItemToItem
+from recomart_lib.models.sparse_scores import row_numbers
 
 ROUNDING = 1e-12  # a smaller score of an item in the history is 0: what is left where two equal terms cancel
 FEW_INACTIVE = 1.25  # up to this ratio of all items to those with an entry, all are simply solved together
@@ -122,8 +123,7 @@ class Ease(ItemToItem):
             return a["weights"][because, item]
         if not len(because):  # SciPy would return an empty matrix
             return np.empty(0)
-        place = np.full(a["history"].shape[1], -1)
-        place[a["items"]] = np.arange(len(a["items"]))
+        place = _places(a["items"], a["history"].shape[1])
         row, column = place[because], place[item]
         values = np.where(column < 0, np.asarray(a["others"][row, item]).ravel(), a["weights"][row, column])
         return np.where(row < 0, 0.0, values)
@@ -190,9 +190,7 @@ class Ease(ItemToItem):
     def _scores_of_users(self, users: np.ndarray) -> np.ndarray:
         """As `score_histories` of the histories in the training data, without a product with the histories of all."""
         a = self.arrays
-        place = np.full(a["history"].shape[0], -1)
-        place[a["users"]] = np.arange(len(a["users"]))
-        row = place[users]
+        row = _places(a["users"], a["history"].shape[0])[users]
         smoothed = -a["reg"] * a["inverse"][row]  # x(u) X' (X X' + reg I)^-1 = e(u) - reg (X X' + reg I)^-1 [u]
         smoothed[np.arange(len(row)), row] += 1
         smoothed[row < 0] = 0  # a user without history
@@ -210,6 +208,13 @@ class Ease(ItemToItem):
         return np.where(because == item, 0.0, values / (1 - a["leverage"][item]))
 
 
+def _places(chosen: np.ndarray, n: int) -> np.ndarray:
+    """The place of each of n indices in `chosen`, -1 where it is not there."""
+    places = np.full(n, -1)
+    places[chosen] = np.arange(len(chosen))
+    return places
+
+
 def _fit_users(history: sparse.csr_matrix, reg: float) -> dict:
     """`users` with history; `inverse` = (X X' + reg I)^-1 of these; `leverage`, the diagonal of M; see `Ease`."""
     users = np.flatnonzero(np.diff(history.indptr))
@@ -220,7 +225,7 @@ def _fit_users(history: sparse.csr_matrix, reg: float) -> dict:
     step = blocks.rows(len(users))
     for start in range(0, len(leverage), step):
         block = by_item[start : start + step]
-        row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
+        row = row_numbers(block)
         leverage[start : start + step] = np.bincount(
             row, (block @ inverse)[row, block.indices], minlength=block.shape[0]
         )

@@ -17,7 +17,7 @@ from recomart_lib.models.base import (
     check_index,
     fill_with_popularity,
 )
-from recomart_lib.models.sparse_scores import SparseModel, SparseScores
+from recomart_lib.models.sparse_scores import SparseModel, SparseScores, row_numbers
 
 BLOCK = 4_096
 
@@ -53,7 +53,7 @@ class ItemToItem(ArrayModel):
 
     def _explain(self, users: np.ndarray, items: np.ndarray) -> pl.DataFrame:
         history = self.arrays["history"][users]
-        pair = np.repeat(np.arange(len(users)), np.diff(history.indptr))
+        pair = row_numbers(history)
         contribution = history.data * self.weight(history.indices, items[pair])
         nonzero = contribution != 0
         pair, because, contribution = pair[nonzero], history.indices[nonzero], contribution[nonzero]
