@@ -45,6 +45,19 @@ def pair(user: int, item: int, **values: float) -> dict:
     return {"user_idx": user, "item_idx": item, **values}
 
 
+def bought_together() -> TrainData:
+    """User 0 bought the items 0 and 1 a minute apart, user 1 at the same time; item 2 was only looked at."""
+    at = {"last_relevant_timestamp": CUT - timedelta(days=1)}
+    rows = [
+        pair(0, 0, **at),
+        pair(0, 1, last_relevant_timestamp=CUT - timedelta(days=1, seconds=60)),
+        pair(1, 0, **at),
+        pair(1, 1, **at),
+        pair(1, 2, n_orders=0),
+    ]
+    return TrainData.of(interactions(rows), 2, 3, CUT)
+
+
 def shop(n_users: int = 40, n_items: int = 15, seed: int = 0) -> TrainData:
     """Random pairs and attributes; the last user has one view and no purchase; the first item has no attributes."""
     rng = np.random.default_rng(seed)

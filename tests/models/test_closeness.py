@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import numpy as np
 import polars as pl
 import pytest
-from model_data import CUT, interactions, pair, shop
+from model_data import bought_together, shop
 
 from recomart_lib.models import blocks, closeness
-from recomart_lib.models.base import TrainData
 
 
 def by_loop(data, within_seconds):
@@ -25,16 +22,8 @@ def by_loop(data, within_seconds):
 
 
 def test_closeness_counts_what_was_bought_at_nearly_the_same_time():
-    at = {"last_relevant_timestamp": CUT - timedelta(days=1)}
-    rows = [
-        pair(0, 0, **at),
-        pair(0, 1, last_relevant_timestamp=CUT - timedelta(days=1, seconds=60)),
-        pair(1, 0, **at),
-        pair(1, 1, **at),
-        pair(1, 2, n_orders=0),
-    ]
     matrix = np.ones((3, 3), order="F")
-    closeness.add(matrix, TrainData.of(interactions(rows), 2, 3, CUT), np.arange(3), within_seconds=120, weight=2)
+    closeness.add(matrix, bought_together(), np.arange(3), within_seconds=120, weight=2)
     expected = np.array([[2, 1 + np.exp(-0.5), 0], [1 + np.exp(-0.5), 2, 0], [0, 0, 0]])
     assert matrix == pytest.approx(1 + 2 * expected)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import numpy as np
 import pytest
-from model_data import CASES, CUT, interactions, pair, shop
+from model_data import CASES, CUT, bought_together, interactions, pair, shop
 from scipy import sparse
 
 from recomart_lib import models
@@ -176,15 +175,7 @@ def test_single_precision_gives_the_same_scores_to_four_digits():
 
 
 def test_items_bought_at_nearly_the_same_time_are_more_closely_related():
-    at = {"last_relevant_timestamp": CUT - timedelta(days=1)}
-    rows = [
-        pair(0, 0, **at),
-        pair(0, 1, last_relevant_timestamp=CUT - timedelta(days=1, seconds=60)),
-        pair(1, 0, **at),
-        pair(1, 1, **at),
-        pair(1, 2, n_orders=0),
-    ]
-    data = TrainData.of(interactions(rows), 2, 3, CUT)
+    data = bought_together()
     near, plain = (models.create("ease", reg=1, closeness=c).fit(data).weight for c in (4, 0))
     assert near(np.array([0]), np.array([1])) > plain(np.array([0]), np.array([1]))
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
+import split_data
 from conftest import rows, utc
 
 from recomart_lib.features import feature_store
@@ -15,16 +16,7 @@ from recomart_lib.recommend import live_data
 from recomart_lib.train import train_data, training_examples
 from recomart_lib.train.candidates import Candidates
 
-SPLIT_METADATA = {
-    "validation_start": "2024-02-01T00:00:00+00:00",
-    "cut": "2024-03-02T00:00:00+00:00",
-    "end": "2024-04-01T00:00:00+00:00",
-    "live": "2024-04-20T00:00:00+00:00",
-    "first": "2023-12-01T00:00:00+00:00",
-    "horizon_days": 30,
-    "n_training_cuts": 1,
-    "relevant_events": ["purchase"],
-}
+SPLIT_METADATA = {**split_data.SPLIT_METADATA, "n_training_cuts": 1}
 TUNING = {"feature_service": "recommender_v2", "n_training_users": 9, "seed": 1}
 CUTS = splits.cuts(SPLIT_METADATA)
 HISTORY = [

@@ -8,22 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import rows, utc
+from split_data import SPLIT_METADATA
 
 from recomart_lib.features import feature_store
 from recomart_lib.prepare import cleaning, splits, versions
 from recomart_lib.prepare.settings import Prepare
 from recomart_lib.train import train_data, training_examples
 
-SPLIT_METADATA = {
-    "validation_start": "2024-02-01T00:00:00+00:00",
-    "cut": "2024-03-02T00:00:00+00:00",
-    "end": "2024-04-01T00:00:00+00:00",
-    "live": "2024-04-20T00:00:00+00:00",
-    "first": "2023-12-01T00:00:00+00:00",
-    "horizon_days": 30,
-    "n_training_cuts": 6,
-    "relevant_events": ["purchase"],
-}
 CUTS = splits.cuts(SPLIT_METADATA)
 HISTORY = [
     ("u", "a", "purchase", utc(2023, 12, 1)),
