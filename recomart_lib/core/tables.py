@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,12 @@ def show(table: pl.DataFrame, rows: int = 20) -> HTML:
     return HTML(html_table.render(table.head(rows)) + more)
 
 
-def counts(named: dict[str, pl.DataFrame]) -> HTML:
-    """One row per table: its number of rows and columns."""
-    rows = [(name, table.height, table.width) for name, table in named.items()]
+def counts(named: Mapping[str, pl.DataFrame | pl.LazyFrame]) -> HTML:
+    """One row per table: its number of rows and columns. Tables of `scan` are not read."""
+    rows = [
+        (name, table.lazy().select(pl.len()).collect().item(), len(table.collect_schema()))
+        for name, table in named.items()
+    ]
     return show(pl.DataFrame(rows, schema=["table", "rows", "columns"], orient="row"), len(rows))
 
 

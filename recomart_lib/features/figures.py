@@ -16,11 +16,8 @@ from recomart_lib.features.profile import Correlations, varying
 
 N_COLUMNS = 4
 INCHES = 11, 1.75  # width of a figure of distributions, height of one of its rows
-BASE, HEIGHT, WIDTH = (
-    0.75,
-    0.55,
-    0.88,
-)  # of a histogram: where it stands, how high and wide it is (in units of one cell)
+# of a histogram: where it stands, how high and wide it is, in units of one cell
+BASE, HEIGHT, WIDTH = 0.75, 0.55, 0.88
 NUMBERS = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
 FEW = 8  # features between which there is room for the numbers of their correlations
 

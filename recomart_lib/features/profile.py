@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -83,13 +82,6 @@ def redundant(correlated: Correlations, at_least: float = 0.95) -> pl.DataFrame:
     pairs = [(numeric[i], numeric[j], matrix[i, j]) for i, j in zip(*np.nonzero(upper >= at_least), strict=True)]
     columns = {"one": pl.String, "other": pl.String, "correlation": pl.Float64}
     return pl.DataFrame(pairs, schema=columns, orient="row").sort(pl.col("correlation").abs(), descending=True)
-
-
-def inputs(folder: Path, *names: str) -> pl.DataFrame:
-    """One row per Parquet file of a folder: table, rows, columns; the tables are not read."""
-    files = {name: pl.scan_parquet(folder / f"{name}.parquet", glob=False) for name in names}
-    rows = [(name, file.select(pl.len()).collect().item(), len(file.collect_schema())) for name, file in files.items()]
-    return pl.DataFrame(rows, schema=["table", "rows", "columns"], orient="row")
 
 
 def sizes(cuts: dict[str, datetime], features: Moments) -> pl.DataFrame:

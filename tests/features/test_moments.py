@@ -33,12 +33,6 @@ def test_the_tables_of_each_cut_are_read_from_temporary_files(tmp_path):
     assert not list((tmp_path / ".scratch").iterdir())
 
 
-def test_the_inputs_are_counted_without_reading_them(tmp_path):
-    write_prepared(tmp_path)
-    counts = profile.inputs(tmp_path, "events", "items_history")
-    assert counts.rows() == [("events", 4_000, 12), ("items_history", 60, 9)]
-
-
 @pytest.mark.parametrize(("together", "at_once"), [(3_999, 1), (4_000, 2)])
 def test_the_moments_of_a_large_shop_are_computed_one_by_one(tmp_path, monkeypatch, together, at_once):
     monkeypatch.setattr(moments, "TOGETHER", together)
