@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import ClusterMetadata
 
 from recomart.project import client_properties
 from recomart.project.params import Stream
@@ -27,6 +28,7 @@ Client = TypeVar("Client")
 NAMED = re.compile(r'property:? "([^"]+)"')
 REPEAT_S = 60  # between two log lines of one kind
 MAX_KIND = 300  # characters by which kinds of log lines differ
+RETRY_S = 0.1  # between two tries to reach the cluster
 MIN_PART = 8  # characters of a secret that librdkafka cut off are recognised from this length on
 
 
@@ -67,6 +69,26 @@ def create(kind: Callable[..., Client], settings: Stream, *more: Mapping[str, An
     except (KafkaException, TypeError, ValueError, AttributeError) as problem:
         sentence = _refusal(settings, problem)
     raise UserError(sentence)  # here, not above: the original error, with its values, is no part of this one
+
+
+def metadata(client: Client, topic: str = "", timeout_s: float = 30) -> ClusterMetadata:
+    """What the cluster says about a topic, or about all topics.
+
+    librdkafka gives up when the first connection breaks; this asks again until `timeout_s` seconds have passed.
+
+    Raises
+    ------
+    KafkaException
+        If no broker answers in that time, or refuses to.
+    """
+    end = time.monotonic() + timeout_s
+    while True:
+        try:
+            return client.list_topics(*([topic] if topic else []), timeout=end - time.monotonic())
+        except KafkaException as problem:
+            if problem.args[0].code() != KafkaError._TRANSPORT or time.monotonic() > end - 2 * RETRY_S:
+                raise
+        time.sleep(RETRY_S)
 
 
 def reason(settings: Stream, problem: KafkaException | KafkaError) -> str:

@@ -19,7 +19,7 @@ import polars as pl
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from recomart.project.params import Stream
-from recomart.streaming.client import create, reason, redacted
+from recomart.streaming.client import create, metadata, reason, redacted
 from recomart.streaming.dead_letters import TRANSACTION_S, DeadLetterSender, Unsent
 from recomart.streaming.messages import read
 from recomart.streaming.owned_partition import OwnedPartition
@@ -153,7 +153,7 @@ class Session:
 
         KafkaException, `TopicRecreatedError` or `commit_log.CommitConflictError` if it cannot continue.
         """
-        self._consumer.list_topics(timeout=TRANSACTION_S)  # KafkaException if no broker answers
+        metadata(self._consumer, timeout_s=TRANSACTION_S)  # KafkaException if no broker answers
         self._consumer.subscribe(
             [self._settings.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )

@@ -16,7 +16,7 @@ import polars as pl
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from recomart.project.params import Stream
-from recomart.streaming.client import create, put, reason
+from recomart.streaming.client import create, metadata, put, reason
 from recomart_lib.core.errors import UserError
 
 TRANSACTION_S = 20  # the broker aborts a transaction that takes longer; it checks every ten seconds
@@ -168,7 +168,7 @@ def send(settings: Stream, dead_letters: pl.DataFrame) -> None:
     refused: list[KafkaError] = []
     producer = _producer(settings, {"enable.idempotence": True, "log_level": 0})
     try:
-        producer.list_topics(timeout=TRANSACTION_S)  # KafkaException if no broker answers
+        metadata(producer, timeout_s=TRANSACTION_S)  # KafkaException if no broker answers
         for dead_letter in dead_letters.iter_rows(named=True):
             _put(producer, settings.dead_letter_topic, _truncated(dead_letter, settings.dead_letter_max_bytes), refused)
         if producer.flush(HANGS_S):

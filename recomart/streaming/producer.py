@@ -13,13 +13,13 @@ from confluent_kafka import KafkaException, Message, Producer
 
 from recomart.project.params import Stream
 from recomart.streaming import messages
-from recomart.streaming.client import create, put, reason, redacted
+from recomart.streaming.client import create, metadata, put, reason, redacted
 from recomart_lib.core import clock
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TIMESTAMP
 
 SETTINGS = {"linger.ms": 5, "compression.type": "lz4", "queue.buffering.max.messages": 500_000}
-TIMEOUT_S = 20  # until the broker answers
+TIMEOUT_S = 30  # until the broker answers
 BATCH_SIZE = 10_000  # events serialized together
 
 
@@ -61,7 +61,7 @@ def produce(
     own = {"enable.idempotence": True}
     producer = create(Producer, settings, SETTINGS, settings.producer, own, on_delivery=delivered)
     try:
-        producer.list_topics(timeout=TIMEOUT_S)
+        metadata(producer, timeout_s=TIMEOUT_S)
     except KafkaException as problem:
         raise UserError(reason(settings, problem)) from None
     n, run = 0, uuid.uuid4().hex[:12]

@@ -6,7 +6,7 @@ import polars as pl
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from recomart.project.params import Stream
-from recomart.streaming.client import create, reason
+from recomart.streaming.client import create, metadata, reason
 from recomart.streaming.topic_ids import TopicIds
 from recomart_lib.core.errors import UserError
 from recomart_lib.stream import commit_log, generations
@@ -56,7 +56,7 @@ def broker_ends(zone: Zone, settings: Stream) -> dict[str, int]:
     """
     consumer = create(Consumer, settings, settings.consumer, {"group.id": settings.group, "log_level": 0})
     try:
-        topic = consumer.list_topics(settings.topic, timeout=TIMEOUT_S).topics[settings.topic]
+        topic = metadata(consumer, settings.topic, TIMEOUT_S).topics[settings.topic]
         if topic.error:
             raise KafkaException(topic.error)
         topic_id, ends = TopicIds(settings).get(consumer), {}

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollectio
 from confluent_kafka.admin import AdminClient
 
 from recomart.project.params import Stream
-from recomart.streaming.client import create
+from recomart.streaming.client import create, metadata
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class TopicIds:
             If the broker does not answer, or its parts disagree for long whether there is such a topic.
         """
         for pause in PAUSES_S:
-            cluster = consumer.list_topics(self._topic, timeout=TIMEOUT_S)
+            cluster = metadata(consumer, self._topic, TIMEOUT_S)
             # the embedded broker names none, has no ids, and would leave the request unanswered
             self._has_controller = cluster.controller_id in cluster.brokers
             request = self.request()

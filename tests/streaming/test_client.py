@@ -147,3 +147,31 @@ def test_each_command_reports_a_wrong_property(tmp_path):
         with pytest.raises(UserError, match=r"params\.yaml: stream\.client\.no\.such: librdkafka refuses this"):
             call()
     assert quarantine.send(zone, settings) == 0
+
+
+class Breaks:
+    """A client whose first connections break, `code` telling how."""
+
+    def __init__(self, n: int, code: int = KafkaError._TRANSPORT) -> None:
+        self.n, self.code, self.asked = n, code, []
+
+    def list_topics(self, *topic: str, timeout: float) -> str:
+        self.asked.append(topic)
+        if len(self.asked) > self.n:
+            return "topics"
+        raise KafkaException(KafkaError(self.code))
+
+
+def test_a_connection_that_breaks_at_first_is_tried_again():
+    broken = Breaks(2)
+    assert client.metadata(broken, "events") == "topics"
+    assert broken.asked == [("events",)] * 3
+
+
+@pytest.mark.parametrize(
+    "broken, timeout_s", [(Breaks(9, KafkaError.TOPIC_AUTHORIZATION_FAILED), 30), (Breaks(9), 0.1)]
+)
+def test_a_refusal_and_the_end_of_the_time_are_final(broken, timeout_s):
+    with pytest.raises(KafkaException):
+        client.metadata(broken, timeout_s=timeout_s)
+    assert broken.asked == [()]
