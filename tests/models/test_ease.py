@@ -174,6 +174,16 @@ def test_single_precision_gives_the_same_scores_to_four_digits():
     assert short.score(np.arange(9)) == pytest.approx(exact.score(np.arange(9)), abs=1e-4)
 
 
+def test_single_precision_gives_the_same_lists():
+    rng = np.random.default_rng(7)
+    pairs = {(u, int(i)) for u in range(400) for i in np.unique((300 * rng.beta(0.6, 2.5, 12)).astype(int))}
+    data = TrainData.of(interactions([pair(u, i) for u, i in sorted(pairs)]), 400, 300, CUT)
+    exact, short = (models.create("ease", reg=20.0, precision=p).fit(data) for p in ("double", "single"))
+    lists = [top_k(model.score(np.arange(400)), 10)[0] for model in (exact, short)]
+    shared = [len(set(one) & set(other)) for one, other in zip(*lists, strict=True)]
+    assert sum(shared) >= 0.999 * 400 * 10
+
+
 def test_items_bought_at_nearly_the_same_time_are_more_closely_related():
     data = bought_together()
     near, plain = (models.create("ease", reg=1, closeness=c).fit(data).weight for c in (4, 0))
