@@ -26,9 +26,12 @@ def per_user(recommendations: pl.DataFrame, relevant: Mapping[str, pl.DataFrame]
 def _of_protocol(
     recommendations: pl.DataFrame, protocol: str, relevant: pl.DataFrame, ks: Sequence[int]
 ) -> pl.DataFrame:
-    lists = recommendations.filter(pl.col("protocol") == protocol)
-    models = models_of(lists)
-    scores = ranking.per_user_of_groups(lists.join(models, on="model"), relevant, ks, models.height)
+    in_protocol = recommendations.lazy().filter(pl.col("protocol") == protocol)
+    models = models_of(in_protocol.select("model").collect())
+    users = relevant.lazy().select("user_id").unique()
+    evaluated = in_protocol.join(users, on="user_id", how="semi")  # the lists of others would take memory
+    lists = evaluated.join(models.lazy(), on="model").collect()
+    scores = ranking.per_user_of_groups(lists, relevant, ks, models.height)
     group = np.repeat(np.arange(models.height), scores.height // max(models.height, 1))
     names = models.get_column("model").cast(pl.String).gather(group)
     return scores.select(pl.lit(protocol).alias("protocol"), names, pl.all())

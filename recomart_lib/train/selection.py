@@ -99,7 +99,8 @@ def evaluate_lists(recommendations: pl.DataFrame, window: Tables) -> pl.DataFram
     """
     ids = {name: recommendations.schema[name] for name in ("user_id", "item_id")}  # Enums, in `model_lists.all_lists`
     relevant = {protocol: splits.relevant(window["holdout"], protocol).cast(ids) for protocol in PROTOCOLS}
-    evaluated = by_model.per_user(recommendations, relevant, [LIST_LENGTH])
+    first = recommendations.filter(pl.col("rank") <= LIST_LENGTH)
+    evaluated = by_model.per_user(first, relevant, [LIST_LENGTH])
     return evaluated.with_columns(pl.col("user_id").cast(pl.String))
 
 
