@@ -32,7 +32,7 @@ class Als(ArrayModel):
     def cost(self, data: TrainData) -> Cost:
         """See `ArrayModel.cost`; each row is solved by a few steps of conjugate gradients."""
         n_rows, entries = data.n_users + data.n_items, float(data.relevant.nnz)
-        memory = 8 * self.n_factors * n_rows + 60 * entries
+        memory = 12 * self.n_factors * n_rows + 60 * entries
         dense = 16.0 * self.n_epochs * n_rows * self.n_factors**2
         return Cost.of(memory, dense=dense, other=16 * self.n_epochs * entries * self.n_factors)
 
@@ -50,11 +50,12 @@ class Als(ArrayModel):
                 num_threads=1,
             )
             solver.fit(data.relevant, show_progress=False)
-        self.arrays = {"user_factors": solver.user_factors, "item_factors": solver.item_factors}
+        factors = {"user_factors": solver.user_factors, "item_factors": solver.item_factors}
+        self.arrays = {name: array.astype(np.float64) for name, array in factors.items()}
         self.arrays["popularity"] = data.popularity()
         return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """(len(users), n_items); see the class."""
-        factors = self.arrays["user_factors"][users].astype(np.float64), self.arrays["item_factors"].astype(np.float64)
-        return fill_with_popularity(factors[0] @ factors[1].T, self.arrays["popularity"])
+        scores = self.arrays["user_factors"][users] @ self.arrays["item_factors"].T
+        return fill_with_popularity(scores, self.arrays["popularity"])

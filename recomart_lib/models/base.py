@@ -215,9 +215,11 @@ def fill_with_popularity(scores: np.ndarray, popularity: np.ndarray) -> np.ndarr
     """Replace scores of exactly 0, where the model has no information, by the scaled popularity of the items.
 
     Popularity (users per item) is scaled to at most `MAX_FALLBACK_SCORE`, far below any real score, so that it orders
-    only the items without information.
+    only the items without information. Scores in double precision are changed in place: a second array takes long.
     """
-    return np.where(scores == 0, MAX_FALLBACK_SCORE * popularity / max(popularity.max(initial=0), 1), scores)
+    filled = scores.astype(np.float64, copy=False)
+    np.copyto(filled, MAX_FALLBACK_SCORE * popularity / max(popularity.max(initial=0), 1), where=filled == 0)
+    return filled
 
 
 @dataclass(eq=False)
