@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -142,6 +143,14 @@ def full_shop(zone: str = "UTC", mapped: bool = True, **tables: Table) -> Shop:
         declared[name] = tables.get(name) or Table(kind="csv", path="*", columns=kept)
     keys = {"name": "x", "title": "X", "currency": "EUR", "time_zone": zone, "simulated": False, "cut": "auto"}
     return Shop(**keys, horizon_days="auto", relevant_events=["purchase"], tables=declared)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_reach_what_tests_start() -> None:
+    """Under `nohup` and in the background of a shell, some signals are ignored, also by all programs started there."""
+    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", lambda *_: None)):
+        if signal.getsignal(number := getattr(signal, name, signal.SIGINT)) is signal.SIG_IGN:
+            signal.signal(number, handler)  # this process still survives a hangup
 
 
 @pytest.fixture
