@@ -81,12 +81,14 @@ def make_shop(folder: Path, n: int) -> None:
 
 
 def run_recomart(folder: Path, engine: str = "polars") -> dict[str, float]:
+    """Into temporary files, as 05_features has them."""
     from recomart_lib.features import engine as engines
-    from recomart_lib.features.compute import compute
+    from recomart_lib.features import moments
     from recomart_lib.features.settings import Features
 
-    features = compute(engines.scan(folder, "UTC", engine), AS_OF, Features())
-    return {"pairs": features["interaction"].height, "check": float(features["user"]["spend"].sum())}
+    cuts = moments.compute_all(engines.scan(folder, "UTC", engine), {"test": AS_OF}, Features(), folder)
+    spend = cuts["test"]["user"].select(pl.col("spend").sum()).collect().item()
+    return {"pairs": cuts["test"].n_rows("interaction"), "check": float(spend)}
 
 
 def run_spark(folder: Path) -> dict[str, float]:
@@ -123,7 +125,7 @@ def run_store(folder: Path) -> dict[str, float]:
     features_by_cut = [compute(prepared, cut, Features()) for cut in (AS_OF - timedelta(days=30), AS_OF)]
     with _timed(result, "write_files_s"), feature_store.FeatureWriter(folder) as stored:
         for features in features_by_cut:
-            stored.add(features)
+            stored.add(features.items())
     feature_store.apply("bench", {}, folder)
     with _timed(result, "materialise_feast_s"):
         plain, feature_store.PLAIN_SQLITE = feature_store.PLAIN_SQLITE, set()

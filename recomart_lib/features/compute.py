@@ -5,6 +5,7 @@ What the users and items tables state is as of the same moment (see `prepare.ver
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -45,25 +46,42 @@ def compute(
         Entity -> one row per user or item with an earlier event, and per pair: keys, `event_timestamp` = `as_of`, the
         groups' features; sorted by the keys.
     """
+    parts: dict[str, list[pl.DataFrame]] = {}
+    for entity, part in in_parts(prepared, as_of, settings, pairs, groups):
+        parts.setdefault(entity, []).append(part)
+    return {entity: pl.concat(tables) for entity, tables in parts.items()}
+
+
+def in_parts(
+    prepared: PreparedTables,
+    as_of: datetime,
+    settings: Features,
+    pairs: pl.DataFrame | None = None,
+    groups: tuple[Group, ...] = GROUPS,
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The tables of `compute` with their entities, one after the other; that of pairs in parts of whole users.
+
+    A part has its final columns and order. Only one is in memory, if the caller keeps none.
+    """
     if pairs is not None:
         prepared, pairs = engine.with_ids_of(prepared, pairs.select(PAIR).unique())
     past = past_of(prepared, as_of, settings, pairs)
     bases = {"user": past.events.select("user_id"), "item": past.events.select("item_id"), "interaction": past.pairs}
     tables = {entity: engine.collect(base.unique()).sort(KEYS[entity]) for entity, base in bases.items()}
-    parts = list(parts_of_users(tables.pop("interaction"), past))
-    for group in tqdm(groups, desc=f"features as of {as_of:%Y-%m-%d}", unit="group", disable=None):
-        if group.entity == "interaction":
-            parts = [(with_group(pairs, group, part), part) for pairs, part in parts]
-        else:
-            tables[group.entity] = with_group(tables[group.entity], group, past)
-    tables["interaction"] = pl.concat([pairs for pairs, _ in parts])
-    stamp = pl.lit(as_of).cast(TIMESTAMP)
-    return {
-        entity: engine.decoded(table)
-        .with_columns(event_timestamp=stamp)
-        .select(*KEYS[entity], "event_timestamp", *(f.name for g in groups if g.entity == entity for f in g.features))
-        for entity, table in tables.items()
-    }
+    parts = deque((entity, tables[entity], past) for entity in ("user", "item"))
+    parts += [("interaction", *part) for part in parts_of_users(tables.pop("interaction"), past)]
+    n_groups = Counter(group.entity for group in groups)
+    total = sum(n_groups[entity] for entity, *_ in parts)
+    with tqdm(total=total, desc=f"features as of {as_of:%Y-%m-%d}", unit="group", disable=None) as progress:
+        while parts:
+            entity, table, past_of_part = parts.popleft()
+            for group in groups:
+                if group.entity == entity:
+                    table = with_group(table, group, past_of_part)
+                    progress.update()
+            names = [feature.name for group in groups if group.entity == entity for feature in group.features]
+            stamped = engine.decoded(table).with_columns(event_timestamp=pl.lit(as_of).cast(TIMESTAMP))
+            yield entity, stamped.select(*KEYS[entity], "event_timestamp", *names)
 
 
 def events_before(prepared: PreparedTables, as_of: datetime) -> nw.LazyFrame:

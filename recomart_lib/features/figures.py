@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from recomart_lib.core.numbers import varies
 from recomart_lib.core.plots import ACCENT, empty_figure
-from recomart_lib.features.profile import Correlations, varying
+from recomart_lib.features.profile import Correlations, column, varying
 
 N_COLUMNS = 4
 INCHES = 11, 1.75  # width of a figure of distributions, height of one of its rows
@@ -48,7 +48,7 @@ def correlations(correlated: Correlations, title: str) -> Axes:
     return ax
 
 
-def distributions(table: pl.DataFrame, names: Sequence[str], units: dict[str, str], title: str) -> Axes:
+def distributions(table: pl.LazyFrame, names: Sequence[str], units: dict[str, str], title: str) -> Axes:
     """One small histogram per numeric column that varies, the upper 1 % in its last bar; `units` label the axes.
 
     All are drawn on one pair of axes, where each histogram is one unit wide and high: Matplotlib takes a tenth of the
@@ -62,10 +62,10 @@ def distributions(table: pl.DataFrame, names: Sequence[str], units: dict[str, st
     ax.set(xlim=(0, N_COLUMNS), ylim=(n_rows, 0), title=title)
     ax.set_axis_off()
     for place, name in enumerate(shown):
-        row, column = divmod(place, N_COLUMNS)
-        _small_histogram(ax, column, row + BASE, *_bars(table.get_column(name)))
-        ax.text(column, row + 0.13, name, fontsize=8)
-        ax.text(column, row + 0.95, units[name][:44], fontsize=7)
+        y, x = divmod(place, N_COLUMNS)
+        _small_histogram(ax, x, y + BASE, *_bars(column(table, name)))
+        ax.text(x, y + 0.13, name, fontsize=8)
+        ax.text(x, y + 0.95, units[name][:44], fontsize=7)
     return ax
 
 
@@ -81,8 +81,8 @@ def _small_histogram(ax: Axes, left: float, base: float, counts: np.ndarray, edg
     ax.text(left + WIDTH, base - HEIGHT - 0.07, f"up to {counts.max():,} rows", fontsize=6, ha="right")
 
 
-def _bars(column: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+def _bars(numbers: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """Counts and edges of a histogram of 24 bars, the upper 1 % in the last one."""
-    values = column.drop_nulls().cast(pl.Float64).to_numpy()
+    values = numbers.drop_nulls().cast(pl.Float64).to_numpy()
     clipped = np.minimum(values, np.quantile(values, 0.99))
     return np.histogram(clipped if varies(clipped) else values, bins=24)

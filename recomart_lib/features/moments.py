@@ -16,21 +16,27 @@ from recomart_lib.core.parallel import thread_map
 from recomart_lib.core.scratch import scratch_folder
 from recomart_lib.features import engine
 from recomart_lib.features.base import KEYS
-from recomart_lib.features.compute import compute
+from recomart_lib.features.compute import in_parts
 from recomart_lib.features.engine import PreparedTables
 from recomart_lib.features.settings import Features
 
 TOGETHER = 1_000_000  # events of a shop whose moments are computed on all cores, each on one
 
 
-class StoredTables(Mapping[str, pl.DataFrame]):
-    """Entity -> its features at one moment (see `compute.compute`); each access reads the file."""
+class StoredTables(Mapping[str, pl.LazyFrame]):
+    """Entity -> its features at one moment (see `compute.compute`), in files: read only the columns that you need."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __getitem__(self, entity: str) -> pl.DataFrame:
-        return self._scan(entity).collect()
+    def __getitem__(self, entity: str) -> pl.LazyFrame:
+        return pl.scan_ipc(self._files(entity), glob=False)
+
+    def parts(self) -> Iterator[tuple[str, pl.DataFrame]]:
+        """All tables, in the parts that they were computed in (see `compute.in_parts`)."""
+        for entity in KEYS:
+            for file in self._files(entity):
+                yield entity, pl.read_ipc(file)
 
     def __iter__(self) -> Iterator[str]:
         return iter(KEYS)
@@ -40,12 +46,12 @@ class StoredTables(Mapping[str, pl.DataFrame]):
 
     def n_rows(self, entity: str) -> int:
         """The number of rows, without reading them."""
-        return self._scan(entity).select(pl.len()).collect().item()
+        return self[entity].select(pl.len()).collect().item()
 
-    def _scan(self, entity: str) -> pl.LazyFrame:
+    def _files(self, entity: str) -> list[Path]:
         if entity not in KEYS:
             raise KeyError(entity)
-        return pl.scan_ipc(self._folder / f"{entity}.arrow", glob=False)
+        return sorted((self._folder / entity).iterdir())
 
 
 class Moments(Mapping[str, StoredTables]):
@@ -67,11 +73,12 @@ class Moments(Mapping[str, StoredTables]):
         self._names = list(names)
         self.close = weakref.finalize(self, stack.close)
 
-    def add(self, name: str, tables: dict[str, pl.DataFrame]) -> None:
-        """Write the tables of one cut."""
-        (self._folder / name).mkdir()
-        for entity, table in tables.items():
-            table.write_ipc(self._folder / name / f"{entity}.arrow", compression="lz4")
+    def add(self, name: str, parts: Iterable[tuple[str, pl.DataFrame]]) -> None:
+        """Write the tables of one cut, part by part (see `compute.in_parts`)."""
+        for n, (entity, part) in enumerate(parts):
+            folder = self._folder / name / entity
+            folder.mkdir(parents=True, exist_ok=True)
+            part.write_ipc(folder / f"{n:06}.arrow", compression="lz4")
 
     def __getitem__(self, name: str) -> StoredTables:
         if name not in self._names:
@@ -90,15 +97,15 @@ def compute_all(
 ) -> Moments:
     """The features as of each cut (see `compute.compute`).
 
-    Of a shop with more than TOGETHER events, one cut is in memory at a time; of a smaller one, one per core: small
-    queries do not keep several cores busy.
+    Of a shop with more than TOGETHER events, one part of a cut is in memory at a time; of a smaller one, one per core:
+    small queries do not keep several cores busy.
     """
     moments = Moments(cuts, folder)
     one_by_one = not engine.is_polars(prepared.events) or _n_rows(prepared.events) > TOGETHER
 
     def add(cut: tuple[str, datetime]) -> None:
         name, as_of = cut
-        moments.add(name, compute(prepared, as_of, settings))
+        moments.add(name, in_parts(prepared, as_of, settings))
 
     thread_map(add, cuts.items(), is_large=lambda _: one_by_one)
     return moments

@@ -8,7 +8,7 @@ The rows of a moment are in row groups of their own, whose statistics tell a rea
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -35,7 +35,7 @@ BATCH_KEYS = 5_000  # keys in memory of those that go online
 
 
 class FeatureWriter:
-    """Writes the feature tables of all moments, of which one is in memory at a time; a context manager.
+    """Writes the feature tables of all moments, of which one part is in memory at a time; a context manager.
 
     The files are there at the end of `with`, complete; an error leaves none.
 
@@ -53,15 +53,16 @@ class FeatureWriter:
             for view, keys in VIEW_KEYS.items()
         }
 
-    def add(self, tables: Mapping[str, pl.DataFrame]) -> None:
-        """Append the tables of `compute.compute`, one per entity; from the earliest moment to the latest.
+    def add(self, parts: Iterable[tuple[str, pl.DataFrame]]) -> None:
+        """Append the tables of a moment (see `compute.in_parts`); from the earliest moment to the latest.
 
-        Each is asked for once, as it may be read from a file by that. The view `user_history` is made of the pairs.
+        The view `user_history` is made of the pairs.
         """
-        moment = {entity: tables[entity] for entity in KEYS}
-        groups = {view: table.iter_slices(GROUP_ROWS) if table.height else [table] for view, table in moment.items()}
-        groups[HISTORY] = map(history_lists, _by_user(moment["interaction"]))
-        thread_map(self._append, groups.items())  # each view has a file of its own
+        for entity, part in parts:
+            views = {entity: part.iter_slices(GROUP_ROWS) if part.height else [part]}
+            if entity == "interaction":
+                views[HISTORY] = map(history_lists, _by_user(part))
+            thread_map(self._append, views.items())  # each view has a file of its own
 
     def _append(self, groups: tuple[str, Iterable[pl.DataFrame]]) -> None:
         view, tables = groups

@@ -19,7 +19,7 @@ from recomart_lib.validate.drift import psi
 N_CORRELATED, SEED = 20_000, 19
 N_BINS = 10  # bins with equally many values at the earlier cut
 
-Tables = Mapping[str, pl.DataFrame]
+Tables = Mapping[str, pl.LazyFrame]
 
 
 def profile(before: Tables, now: Tables) -> pl.DataFrame:
@@ -32,14 +32,9 @@ def profile(before: Tables, now: Tables) -> pl.DataFrame:
     for entity, table in now.items():
         earlier = before[entity]
         for name in names(entity):
-            rows.append(
-                {
-                    "entity": entity,
-                    "feature": name,
-                    **_described(table.get_column(name)),
-                    "psi": _psi(earlier.get_column(name), table.get_column(name)),
-                }
-            )
+            values = column(table, name)
+            row = {"entity": entity, "feature": name, **_described(values), "psi": _psi(column(earlier, name), values)}
+            rows.append(row)
     types = {"low": pl.Float64, "median": pl.Float64, "high": pl.Float64, "most_common": pl.String, "psi": pl.Float64}
     return pl.DataFrame(rows, schema_overrides=types)
 
@@ -61,18 +56,19 @@ class Correlations:
         return plural(self.of_rows, "row")
 
 
-def correlations(table: pl.DataFrame, features: Sequence[str]) -> Correlations:
+def correlations(table: pl.LazyFrame, features: Sequence[str]) -> Correlations:
     """Rank correlations of those of the features that are numeric and vary.
 
     They are computed on at most N_CORRELATED rows, drawn with a fixed seed.
     """
-    sample = table
-    if table.height > N_CORRELATED:
-        drawn = np.random.default_rng(SEED).choice(table.height, N_CORRELATED, replace=False)
-        sample = table[np.sort(drawn)]
-    numeric = varying(sample, features)
+    n_rows = table.select(pl.len()).collect().item()
+    rows = np.arange(n_rows)
+    if n_rows > N_CORRELATED:
+        rows = np.sort(np.random.default_rng(SEED).choice(n_rows, N_CORRELATED, replace=False))
+    sample = pl.DataFrame([column(table, name).gather(rows) for name in features])
+    numeric = varying(sample.lazy(), features)
     matrix = sample.select(numeric).to_pandas().corr("spearman").to_numpy()
-    return Correlations(numeric, matrix, sample.height, table.height)
+    return Correlations(numeric, matrix, len(rows), n_rows)
 
 
 def redundant(correlated: Correlations, at_least: float = 0.95) -> pl.DataFrame:
@@ -133,7 +129,13 @@ def _binned(values: pl.Series, edges: np.ndarray) -> np.ndarray:
     return np.append(counts, values.null_count())
 
 
-def varying(table: pl.DataFrame, names: Sequence[str]) -> list[str]:
+def varying(table: pl.LazyFrame, names: Sequence[str]) -> list[str]:
     """Those of the columns that are numeric and whose values differ by more than rounding."""
-    numeric = [name for name in names if table.schema[name].is_numeric()]
-    return [name for name in numeric if varies(table.get_column(name).drop_nulls().cast(pl.Float64).to_numpy())]
+    schema = table.collect_schema()
+    numeric = [name for name in names if schema[name].is_numeric()]
+    return [name for name in numeric if varies(column(table, name).drop_nulls().cast(pl.Float64).to_numpy())]
+
+
+def column(table: pl.LazyFrame, name: str) -> pl.Series:
+    """One column of a table that may be too large for memory."""
+    return table.select(name).collect().to_series()

@@ -10,12 +10,13 @@ import polars as pl
 from recomart_lib.core.schemas import KEYS
 from recomart_lib.prepare import versions
 
-Tables = Mapping[str, pl.DataFrame]
 ENTITIES = {"users": "user", "items": "item"}
 USED = {"table": pl.String, "cut": pl.String, "ids": pl.Int64, "older": pl.Int64, "before_first": pl.Int64}
 
 
-def used(histories: Tables, cuts: dict[str, datetime], features: Mapping[str, Tables]) -> pl.DataFrame:
+def used(
+    histories: Mapping[str, pl.DataFrame], cuts: dict[str, datetime], features: Mapping[str, Mapping[str, pl.LazyFrame]]
+) -> pl.DataFrame:
     """Compare the statements as of each cut with the newest, which live features use.
 
     Parameters
@@ -37,7 +38,7 @@ def used(histories: Tables, cuts: dict[str, datetime], features: Mapping[str, Ta
         key = KEYS[table]
         for cut, moment in cuts.items():
             if cut != "live":
-                ids = features[cut][ENTITIES[table]].select(key)
+                ids = features[cut][ENTITIES[table]].select(key).collect()
                 known = history.join(ids, on=key, how="semi", maintain_order="left")
                 later = pl.col("valid_from") > moment
                 older = known.filter(later & ~versions.is_first(key)).get_column(key).n_unique()

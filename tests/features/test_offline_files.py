@@ -42,7 +42,7 @@ def root(tmp_path_factory) -> Path:
     root = new_root(tmp_path_factory.mktemp("files"))
     with offline_files.FeatureWriter(root) as writer:
         for number in range(len(MOMENTS)):
-            writer.add(tables_at(number))
+            writer.add(tables_at(number).items())
     feature_store.apply("data1", SETTINGS, root)
     return root
 
@@ -140,7 +140,7 @@ def test_each_moment_has_row_groups_of_its_own_of_a_bounded_size(tmp_path, monke
     monkeypatch.setattr(offline_files, "GROUP_ROWS", 4)
     with offline_files.FeatureWriter(tmp_path) as writer:
         for number in range(len(MOMENTS)):
-            writer.add(tables_at(number))
+            writer.add(tables_at(number).items())
     for view in offline_files.VIEW_KEYS:
         file = pq.ParquetFile(tmp_path / paths.FEATURES / f"{view}.parquet")
         groups = [pl.from_arrow(file.read_row_group(n)) for n in range(file.num_row_groups)]
@@ -155,23 +155,23 @@ def test_each_moment_has_row_groups_of_its_own_of_a_bounded_size(tmp_path, monke
 def test_a_moment_without_any_row_leaves_files_with_their_columns(tmp_path):
     empty = {entity: rows.clear() for entity, rows in tables_at(0).items()}
     with offline_files.FeatureWriter(tmp_path) as writer:
-        writer.add(empty)
+        writer.add(empty.items())
     for view in offline_files.VIEW_KEYS:
         stored = pl.read_parquet(tmp_path / paths.FEATURES / f"{view}.parquet")
         assert stored.is_empty()
     assert stored.schema == offline_files.history_lists(empty["interaction"]).schema
     with offline_files.FeatureWriter(tmp_path) as writer:
-        writer.add(empty)
-        writer.add(tables_at(1))
+        writer.add(empty.items())
+        writer.add(tables_at(1).items())
     assert pl.read_parquet(tmp_path / paths.FEATURES / "user.parquet").equals(tables_at(1)["user"])
 
 
 def test_an_error_half_way_leaves_the_old_files(tmp_path):
     with offline_files.FeatureWriter(tmp_path) as writer:
-        writer.add(tables_at(0))
+        writer.add(tables_at(0).items())
     with pytest.raises(KeyError), offline_files.FeatureWriter(tmp_path) as writer:
-        writer.add(tables_at(1))
-        writer.add({})
+        writer.add(tables_at(1).items())
+        writer.add([("nothing", tables_at(1)["user"])])
     assert pl.read_parquet(tmp_path / paths.FEATURES / "user.parquet").equals(tables_at(0)["user"])
 
 

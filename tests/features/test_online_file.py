@@ -69,8 +69,8 @@ def odd(tmp_path_factory) -> Path:
     root = new_root(tmp_path_factory.mktemp("odd"))
     early, late = odd_tables(utc(2024, 1, 1)), odd_tables(utc(2024, 3, 31, 1, 30))
     with offline_files.FeatureWriter(root) as writer:
-        writer.add(early)
-        writer.add({entity: table.filter(pl.col(KEYS[entity][0]) != "7") for entity, table in late.items()})
+        writer.add(early.items())
+        writer.add((entity, table.filter(pl.col(KEYS[entity][0]) != "7")) for entity, table in late.items())
     return root
 
 

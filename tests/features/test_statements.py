@@ -10,7 +10,7 @@ import pytest
 from conftest import rows, utc
 
 from recomart_lib.core.schemas import TIMESTAMP
-from recomart_lib.features import engine, leakage_audit, statements, takeaways
+from recomart_lib.features import engine, leakage_audit, moments, statements, takeaways
 from recomart_lib.features.compute import compute
 from recomart_lib.features.settings import Features
 from recomart_lib.prepare import cleaning, versions
@@ -105,7 +105,7 @@ def test_one_delivery_is_used_as_of_every_cut(tmp_path):
 def test_the_statements_that_cuts_use_are_counted_and_described(tmp_path):
     shop = prepared(tmp_path)
     cuts = {"training_1": utc(2024, 2, 15), "test": utc(2024, 4, 15), "live": LIVE}
-    features = {name: compute(shop, moment, Features()) for name, moment in cuts.items()}
+    features = moments.compute_all(shop, cuts, Features(), tmp_path)
     histories = {name: pl.read_parquet(tmp_path / f"{name}_history.parquet") for name in ("users", "items")}
     used = statements.used(histories, cuts, features)
     assert used.rows() == [
