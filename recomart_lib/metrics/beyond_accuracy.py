@@ -11,7 +11,7 @@ from scipy import sparse
 
 NO_ITEM = -1
 GRAM_ENTRIES = 10_000_000  # of the matrix of cosines that are in memory at once: 120 MB, or one row if that is more
-LISTS = 10_000  # whose cosines are looked up at once: 250 MB, for lists of 20
+PLACES = 200_000  # of lists, whose cosines are looked up at once: 250 MB, for lists of 20
 
 
 def coverage(items: np.ndarray, n_items: int) -> np.ndarray:
@@ -95,13 +95,17 @@ def cosines_to_earlier(items: np.ndarray, user_items: sparse.csr_matrix) -> np.n
     norm = np.sqrt(np.asarray(user_items.sum(axis=0)).ravel())
     unit = sparse.csr_matrix(user_items @ sparse.diags_array(1 / np.where(norm > 0, norm, 1)))
     by_item = unit.T.tocsr()
-    result = np.zeros(items.shape)
+    result, places = np.zeros(items.shape), items.ravel()
+    order = np.argsort(places, kind="stable")  # the places of an item are next to each other
     for first, last in _item_blocks(user_items):
+        begin, end = np.searchsorted(places, (first, last), sorter=order)
+        if begin == end:
+            continue
         gram = sparse.csr_matrix(by_item[first:last] @ unit)
         gram.sort_indices()  # then SciPy finds an entry by bisection
-        for start in range(0, len(items), LISTS):
-            part = slice(start, start + LISTS)
-            _add_cosines(result[part], items[part], gram, first)
+        for start in range(begin, end, PLACES):
+            chosen = order[start : min(start + PLACES, end)]
+            result.ravel()[chosen] = _sums_of_cosines(gram, places[chosen] - first, _earlier(items, chosen))
     return result
 
 
@@ -113,17 +117,20 @@ def _item_blocks(user_items: sparse.csr_matrix) -> list[tuple[int, int]]:
     return list(zip(starts, [*starts[1:], len(pairs)], strict=True))
 
 
-def _add_cosines(result: np.ndarray, items: np.ndarray, gram: sparse.csr_matrix, first: int) -> None:
-    """Add to `result` the cosines of the items from `first` on, which are the rows of `gram`."""
-    earlier, later = np.triu_indices(items.shape[1], 1)
-    row, column = items[:, later] - first, items[:, earlier]
-    lists, pairs = np.nonzero((row >= 0) & (row < gram.shape[0]) & (column != NO_ITEM))
-    if not len(lists):  # SciPy returns an empty matrix, not an empty array
-        return
-    row, column = row[lists, pairs], column[lists, pairs]
+def _earlier(items: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The items before each of these places of the flat lists, NO_ITEM elsewhere: (n, longest)."""
+    row, place = np.divmod(places, items.shape[1])
+    return np.where(np.arange(items.shape[1]) < place[:, None], items[row], NO_ITEM)
+
+
+def _sums_of_cosines(gram: sparse.csr_matrix, row: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Per entry of `row`, the sum of the cosines in this row of `gram` and the columns that `others` has for it."""
+    n, place = np.nonzero(others != NO_ITEM)
+    if not len(n):  # SciPy returns an empty matrix, not an empty array
+        return np.zeros(len(row))
+    rows, columns = row[n], others[n, place]
     # in the order of memory: bisections in long rows, here and there, would take ten times as long
-    order = np.argsort(row.astype(np.int64) * gram.shape[1] + column)
+    order = np.argsort(rows.astype(np.int64) * gram.shape[1] + columns)
     cosines = np.empty(len(order))
-    cosines[order] = np.asarray(gram[row[order], column[order]]).ravel()
-    place = lists * items.shape[1] + later[pairs]
-    result += np.bincount(place, cosines, minlength=result.size).reshape(result.shape)
+    cosines[order] = np.asarray(gram[rows[order], columns[order]]).ravel()
+    return np.bincount(n, cosines, minlength=len(row))

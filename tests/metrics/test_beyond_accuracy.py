@@ -49,8 +49,8 @@ def diversity(lists: np.ndarray, user_items: np.ndarray) -> np.ndarray:
     return beyond_accuracy.diversity(lists, cosines)
 
 
-@pytest.mark.parametrize(("entries", "n_lists"), [(1, 1), (40, 4), (10**6, 10**6)])
-def test_diversity_of_every_length_equals_the_reference_in_any_block_size(monkeypatch, entries, n_lists):
+@pytest.mark.parametrize(("entries", "n_places"), [(1, 1), (40, 4), (10**6, 10**6)])
+def test_diversity_of_every_length_equals_the_reference_in_any_block_size(monkeypatch, entries, n_places):
     rng = np.random.default_rng(0)
     user_items = rng.random((30, 12)) < 0.3
     user_items[:, 0] = False  # an item without users
@@ -58,7 +58,7 @@ def test_diversity_of_every_length_equals_the_reference_in_any_block_size(monkey
     lists[0] = NONE  # an empty list
     lists[1, 2:] = NONE
     monkeypatch.setattr(beyond_accuracy, "GRAM_ENTRIES", entries)
-    monkeypatch.setattr(beyond_accuracy, "LISTS", n_lists)
+    monkeypatch.setattr(beyond_accuracy, "PLACES", n_places)
     expected = [reference_diversity(lists[:, :k], user_items.astype(float)) for k in range(2, 7)]
     assert diversity(lists, user_items)[1:] == pytest.approx(expected, abs=1e-12)
 
@@ -66,9 +66,9 @@ def test_diversity_of_every_length_equals_the_reference_in_any_block_size(monkey
 def test_the_cosines_in_memory_are_bounded(monkeypatch):
     """Not items x items, nor lists x users."""
     rng, sizes = np.random.default_rng(0), []
-    add = beyond_accuracy._add_cosines
+    add = beyond_accuracy._sums_of_cosines
     monkeypatch.setattr(beyond_accuracy, "GRAM_ENTRIES", 2_000)
-    monkeypatch.setattr(beyond_accuracy, "_add_cosines", lambda *args: sizes.append(args[2].nnz) or add(*args))
+    monkeypatch.setattr(beyond_accuracy, "_sums_of_cosines", lambda *args: sizes.append(args[0].nnz) or add(*args))
     user_items = rng.random((40, 300)) < 0.2
     diversity(rng.integers(0, 300, (50, 5)), user_items)
     assert 1 < len(sizes) < 300
