@@ -36,7 +36,7 @@ class StoredTables(Mapping[str, pl.LazyFrame]):
         """All tables, in the parts that they were computed in (see `compute.in_parts`)."""
         for entity in KEYS:
             for file in self._files(entity):
-                yield entity, pl.read_ipc(file)
+                yield entity, pl.scan_ipc(file, glob=False).collect()
 
     def __iter__(self) -> Iterator[str]:
         return iter(KEYS)
