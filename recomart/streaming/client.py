@@ -71,8 +71,8 @@ def create(kind: Callable[..., Client], settings: Stream, *more: Mapping[str, An
     raise UserError(sentence)  # here, not above: the original error, with its values, is no part of this one
 
 
-def metadata(client: Client, topic: str = "", timeout_s: float = 30) -> ClusterMetadata:
-    """What the cluster says about a topic, or about all topics.
+def metadata(kafka: Any, topic: str = "", timeout_s: float = 30) -> ClusterMetadata:
+    """What the cluster of a `Consumer` or `Producer` says about a topic, or about all topics.
 
     librdkafka gives up when the first connection breaks; this asks again until `timeout_s` seconds have passed.
 
@@ -84,7 +84,7 @@ def metadata(client: Client, topic: str = "", timeout_s: float = 30) -> ClusterM
     end = time.monotonic() + timeout_s
     while True:
         try:
-            return client.list_topics(*([topic] if topic else []), timeout=end - time.monotonic())
+            return kafka.list_topics(*([topic] if topic else []), timeout=end - time.monotonic())
         except KafkaException as problem:
             if problem.args[0].code() != KafkaError._TRANSPORT or time.monotonic() > end - 2 * RETRY_S:
                 raise

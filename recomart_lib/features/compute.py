@@ -5,7 +5,7 @@ What the users and items tables state is as of the same moment (see `prepare.ver
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -70,16 +70,15 @@ def in_parts(
     tables = {entity: engine.collect(base.unique()).sort(KEYS[entity]) for entity, base in bases.items()}
     parts = deque((entity, tables[entity], past) for entity in ("user", "item"))
     parts += [("interaction", *part) for part in parts_of_users(tables.pop("interaction"), past)]
-    n_groups = Counter(group.entity for group in groups)
-    total = sum(n_groups[entity] for entity, *_ in parts)
+    of_entity = {entity: [group for group in groups if group.entity == entity] for entity in KEYS}
+    total = sum(len(of_entity[entity]) for entity, *_ in parts)
     with tqdm(total=total, desc=f"features as of {as_of:%Y-%m-%d}", unit="group", disable=None) as progress:
         while parts:
             entity, table, past_of_part = parts.popleft()
-            for group in groups:
-                if group.entity == entity:
-                    table = with_group(table, group, past_of_part)
-                    progress.update()
-            names = [feature.name for group in groups if group.entity == entity for feature in group.features]
+            for group in of_entity[entity]:
+                table = with_group(table, group, past_of_part)
+                progress.update()
+            names = [feature.name for group in of_entity[entity] for feature in group.features]
             stamped = engine.decoded(table).with_columns(event_timestamp=pl.lit(as_of).cast(TIMESTAMP))
             yield entity, stamped.select(*KEYS[entity], "event_timestamp", *names)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,7 +66,7 @@ def correlations(table: pl.LazyFrame, features: Sequence[str]) -> Correlations:
     if n_rows > N_CORRELATED:
         rows = np.sort(np.random.default_rng(SEED).choice(n_rows, N_CORRELATED, replace=False))
     sample = pl.DataFrame([column(table, name).gather(rows) for name in features])
-    numeric = varying(sample.lazy(), features)
+    numeric = [name for name, _ in varying(sample.lazy(), features)]
     matrix = sample.select(numeric).to_pandas().corr("spearman").to_numpy()
     return Correlations(numeric, matrix, len(rows), n_rows)
 
@@ -129,11 +129,17 @@ def _binned(values: pl.Series, edges: np.ndarray) -> np.ndarray:
     return np.append(counts, values.null_count())
 
 
-def varying(table: pl.LazyFrame, names: Sequence[str]) -> list[str]:
-    """Those of the columns that are numeric and whose values differ by more than rounding."""
+def varying(table: pl.LazyFrame, names: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Those of the columns that are numeric and whose values differ by more than rounding: name, values without nulls.
+
+    Each column is read once, and only one is in memory.
+    """
     schema = table.collect_schema()
-    numeric = [name for name in names if schema[name].is_numeric()]
-    return [name for name in numeric if varies(column(table, name).drop_nulls().cast(pl.Float64).to_numpy())]
+    for name in names:
+        if schema[name].is_numeric():
+            values = column(table, name).drop_nulls().cast(pl.Float64).to_numpy()
+            if varies(values):
+                yield name, values
 
 
 def column(table: pl.LazyFrame, name: str) -> pl.Series:

@@ -14,8 +14,8 @@ ALMOST = 0.1 + 0.2  # not 0.3
 
 def test_a_feature_that_differs_by_rounding_only_does_not_vary():
     table = pl.DataFrame({"a": [0.3, ALMOST], "b": [1, 2], "c": [None, 1.0], "d": ["x", "y"], "e": [0.0, 1e-12]}).lazy()
-    assert profile.varying(table, "abcde") == ["b", "e"]
-    assert profile.varying(table.clear(), "abcde") == []
+    assert [name for name, _ in profile.varying(table, "abcde")] == ["b", "e"]
+    assert list(profile.varying(table.clear(), "abcde")) == []
 
 
 def test_a_feature_whose_lower_values_differ_by_rounding_only_is_drawn():
@@ -37,7 +37,8 @@ def test_distributions_share_one_pair_of_axes():
 
 
 def test_bars_hold_all_values_and_the_upper_hundredth_in_the_last_one():
-    counts, edges = figures._bars(pl.Series([*range(100), 1_000, None]))
+    [(_, values)] = profile.varying(pl.LazyFrame({"a": [*range(100), 1_000, None]}), ["a"])
+    counts, edges = figures._bars(values)
     assert counts.sum() == 101
     assert edges[-1] == 99
 
