@@ -76,9 +76,14 @@ def watch(processes: Sequence[psutil.Process], on_end: Callable[[], None]) -> No
         threading.Thread(target=poll, daemon=True, name="watches the parents").start()
 
 
-def kill_descendants() -> None:
-    """Kill all processes below this one, whatever their session, and wait until they have ended."""
-    below = psutil.Process().children(recursive=True)
+def descendants() -> list[psutil.Process]:
+    """All processes below this one, whatever their session."""
+    return psutil.Process().children(recursive=True)
+
+
+def kill_descendants(spared: Sequence[psutil.Process] = ()) -> None:
+    """Kill all processes below this one but `spared`, and wait until they have ended."""
+    below = [process for process in descendants() if process not in spared]
     for process in below:
         with suppress(psutil.NoSuchProcess):
             process.kill()

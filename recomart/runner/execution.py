@@ -57,6 +57,7 @@ class Executor(threading.Thread):
         self._work: SimpleQueue[tuple[Path, dict[str, Any], StageTimer] | None] = SimpleQueue()
         self._cancelled, self._ended = threading.Event(), threading.Event()
         self._problem: BaseException | None = None
+        self._spared = processes.descendants()  # what the caller has started is not the stage's
 
     def run(self) -> None:
         """Called in the new thread, by `start`."""
@@ -113,7 +114,7 @@ class Executor(threading.Thread):
         while self.is_alive() and not self._ended.is_set():
             try:
                 if kill or stopped:
-                    processes.kill_descendants()  # again and again: the kernel may just be starting
+                    processes.kill_descendants(self._spared)  # again and again: the kernel may just be starting
                 self._ended.wait(0.2)
             except Stopped as signal:
                 log.warning("%s", signal)

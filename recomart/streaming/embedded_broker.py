@@ -31,7 +31,7 @@ def embedded() -> Iterator[str]:
     Raises
     ------
     UserError
-        If it cannot be started.
+        If it cannot be started, or did not run to the end of the block.
     """
     command = [sys.executable, "-m", "recomart.streaming.embedded_broker"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -40,6 +40,8 @@ def embedded() -> Iterator[str]:
             if not address:
                 raise UserError("The embedded broker could not be started; see its output above.")
             yield address
+            if process.poll() is not None:
+                raise UserError(f"The embedded broker ended too early, with the exit status {process.returncode}.")
         finally:
             process.stdin.close()  # it ends when its input ends
             process.wait(START_TIMEOUT_S)

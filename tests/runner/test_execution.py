@@ -36,20 +36,23 @@ with signals.stoppable(), execution.starting("04_prepare") as executor:
     done = executor.execute(given, {}, StageTimer("04_prepare"))
 print(done.notebook.cells[0].source, done.error, done.stopped.status, len(psutil.Process().children()), sep="|")
 """
-# a stage whose check fails while the kernel starts: at once, or when the kernel is there
+# a stage whose check fails while the kernel starts: at once, or when the kernel is there; another process lives on
 CHECK_FAILED = """
-import sys, time
+import subprocess, sys, time
 import psutil
 from recomart.runner import execution, signals
 
+other = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
 with signals.stoppable():
     try:
         with execution.starting("04_prepare") as executor:
-            while sys.argv[1] == "kernel" and not psutil.Process().children():
+            while sys.argv[1] == "kernel" and len(psutil.Process().children()) < 2:
                 time.sleep(0.01)
             raise ValueError("the check has failed")
     except ValueError as problem:
-        print(problem, len(psutil.Process().children()), executor.is_alive(), sep="|")
+        below = [child.pid for child in psutil.Process().children()]
+        print(problem, below == [other.pid], executor.is_alive(), sep="|")
+    other.communicate()
 """
 
 
@@ -71,9 +74,9 @@ def test_a_signal_kills_the_kernel_and_returns_what_was_executed(root, moment):
 
 
 @pytest.mark.parametrize("moment", ["kernel", "at once"])
-def test_a_check_that_fails_ends_the_kernel(root, moment):
+def test_a_check_that_fails_ends_the_kernel_and_no_other_process(root, moment):
     done = subprocess.run([sys.executable, "-c", CHECK_FAILED, moment], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("the check has failed|0|False\n", "")
+    assert (done.stdout, done.stderr) == ("the check has failed|True|False\n", "")
     assert not kernel.sockets_folder(root).exists()
 
 

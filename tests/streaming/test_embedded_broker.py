@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 import uuid
 
+import psutil
 import pytest
 from brokers import ends
 from confluent_kafka import Consumer, Producer
 
+from recomart.project import processes
 from recomart.streaming import embedded_broker as streaming_embedded_broker
 from recomart_lib.core.errors import UserError
 
@@ -49,6 +52,17 @@ def test_an_embedded_broker_that_cannot_start_is_an_error(monkeypatch):
     monkeypatch.setattr(streaming_embedded_broker.sys, "executable", "false")
     with pytest.raises(UserError, match="could not be started"), streaming_embedded_broker.embedded():
         pass
+
+
+def test_an_embedded_broker_that_ended_too_early_is_an_error():
+    with (
+        pytest.raises(UserError, match="ended too early, with the exit status -9"),
+        streaming_embedded_broker.embedded(),
+    ):
+        broker = max(psutil.Process().children(), key=psutil.Process.create_time)  # another may run for other tests
+        broker.kill()
+        while processes.is_alive(broker):
+            time.sleep(0.01)
 
 
 def test_a_real_kafka_keeps_messages_when_it_is_killed(kafka):
