@@ -67,7 +67,8 @@ def _treat_as_ctrl_c() -> None:
     """End at SIGTERM, and when the terminal is closed (unless `nohup` says to ignore that), as at Ctrl-C."""
     setup_interrupt_handlers()
     if os.name == "posix" and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGINT))
+        # the web server then ends in order; an exception in the middle of its work may be lost
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 def _listen(port: int, stack: ExitStack) -> Iterator[socket.socket]:
