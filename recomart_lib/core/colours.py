@@ -15,6 +15,7 @@ MODEL_COLOURS = {
     "repurchase": "#117733",
     "content": "#999933",
     "item_knn": "#009E73",
+    "user_knn": "#F0E442",
     "ease": "#CC79A7",
     "basket": "#DDCC77",
     "als": "#332288",

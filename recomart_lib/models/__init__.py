@@ -25,6 +25,7 @@ from recomart_lib.models.segment_popularity import SegmentPopularity
 from recomart_lib.models.svd import Svd
 from recomart_lib.models.svdpp import SvdPlusPlus
 from recomart_lib.models.two_stage import TwoStage
+from recomart_lib.models.user_knn import UserKNN
 
 # Threads of OpenMP (LightGBM, implicit) spin while they wait for each other. Several models are fitted at the same
 # time, so that a waiting thread takes its core from a working one. Read when OpenMP is loaded: both import it later.
@@ -40,6 +41,7 @@ CLASSES = (
     Repurchase,
     Content,
     ItemKNN,
+    UserKNN,
     Ease,
     Basket,
     Als,

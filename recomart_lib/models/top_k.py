@@ -165,9 +165,13 @@ def model_scores(model: Model, users: np.ndarray) -> np.ndarray | SparseScores:
     """The model's scores of these users: sparse where the model offers it and few are stored, else dense."""
     if not isinstance(model, SparseModel):
         return model.score(users)
-    scores = model.sparse_score(users)
-    n, n_items = scores.shape
-    return scores.toarray() if scores.stored.nnz * DENSE > n * n_items else scores
+    return dense_if_full(model.sparse_score(users))
+
+
+def dense_if_full(scores: SparseScores) -> np.ndarray | SparseScores:
+    """The same scores as a dense table where many are stored: it is faster."""
+    n, n_columns = scores.shape
+    return scores.toarray() if scores.stored.nnz * DENSE > n * n_columns else scores
 
 
 def block_rows(model: Model, users: np.ndarray) -> int:

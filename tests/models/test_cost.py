@@ -45,7 +45,7 @@ MODELS = [
     *[("ease", {}, size) for size in BY_USERS],
     *[("ease", {"max_items": 300}, size) for size in BY_ITEMS],
     *[(name, {"n_epochs": 1}, size) for name in ("als", "ials", "bpr", "svd") for size in ROWS],
-    *[(name, {}, size) for name in ("item_knn", "basket") for size in ROWS],
+    *[(name, {}, size) for name in ("item_knn", "user_knn", "basket") for size in ROWS],
 ]
 
 
@@ -72,7 +72,8 @@ def test_every_model_estimates_its_cost(name, case):
 
 
 @pytest.mark.parametrize(
-    ("name", "hyper"), [("als", {}), ("ials", {}), ("bpr", {}), ("svd", {}), ("svdpp", {}), ("item_knn", {})]
+    ("name", "hyper"),
+    [("als", {}), ("ials", {}), ("bpr", {}), ("svd", {}), ("svdpp", {}), ("item_knn", {}), ("user_knn", {})],
 )
 def test_the_cost_grows_with_the_pairs_and_not_with_users_times_items(name, hyper):
     model = models.create(name, **hyper)

@@ -12,12 +12,14 @@ import pytest
 from conftest import ROOT
 
 from recomart.reference import published
+from recomart_lib import models
 from recomart_lib.core import shops
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest import ingestion, lake
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.prepare import cleaning, splits
 from recomart_lib.prepare.settings import Prepare
+from recomart_lib.train import model_lists, selection, train_data
 from recomart_lib.validate import quality_report, row_checks, row_counts
 from recomart_lib.validate.settings import Validate
 
@@ -121,6 +123,28 @@ def test_online_retail_is_split_as_in_the_known_answers(validated):
         "evaluated_all": sizes["all evaluated users"],
         "evaluated_novel": sizes["novel evaluated users"],
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("window", "protocol", "hyperparameters", "ndcg"),
+    [
+        (0, "all", {}, 0.328),
+        (1, "all", {}, 0.352),
+        (1, "novel", {"decay_days": 60.0, "own_share": 0.2}, 0.092),
+    ],
+)
+def test_user_knn_has_the_scores_of_its_first_trial(validated, window, protocol, hyperparameters, ndcg):
+    """The numbers of an independent implementation; window 0 is validation, 1 is test."""
+    events, relevant = pl.read_parquet(validated[1] / "events.parquet"), ONLINE_RETAIL.relevant_events
+    events = cleaning.clean_events(events, Prepare())
+    span = splits.windows(ONLINE_RETAIL, events["timestamp"].max(), Prepare().horizon_days)[window]
+    tables = splits.split(events, span, relevant)
+    orders = splits.baskets(splits.before(events, span.start), tables["users"], tables["items"], relevant)
+    data = train_data.from_window(tables, span.start).with_baskets(orders)
+    lists = model_lists.lists(models.create("user_knn", **hyperparameters).fit(data), data, tables, k=10)
+    scores = selection.evaluate_lists(lists, tables).filter(pl.col("protocol") == protocol)
+    assert scores["ndcg@10"].mean() == pytest.approx(ndcg, abs=0.003)
 
 
 RATING_SHOPS = {"movielens_100k": "ml-100k", "amazon_beauty": "amazon_beauty"}
