@@ -129,3 +129,17 @@ def without_hash(folder: Path) -> None:
 def order(model: ArrayModel, user: int, k: int = 10) -> list[int]:
     """The item_idx of the user's list, best first."""
     return [int(item) for item in recommend(model, np.array([user]), k)["item_idx"]]
+
+
+def window(data: TrainData) -> dict[str, pl.DataFrame]:
+    """Users u00, u01, ... and products i00, ...; three users buy a new one, u00 an old one, and the cold user d one."""
+    encoders = {
+        f"{name}s": pl.DataFrame(
+            {f"{name}_idx": pl.Series(range(n), dtype=pl.Int32), f"{name}_id": [f"{name[0]}{i:02}" for i in range(n)]}
+        )
+        for name, n in (("user", data.n_users), ("item", data.n_items))
+    }
+    rows = [("u03", "i01", True, True, False), ("u01", "i02", True, True, False), ("u02", "i02", True, True, False)]
+    rows += [("u00", "i03", True, True, True), ("d", "i01", False, True, False)]
+    holdout = pl.DataFrame(rows, schema=["user_id", "item_id", "warm", "in_catalogue", "repeat"], orient="row")
+    return {**encoders, "holdout": holdout}

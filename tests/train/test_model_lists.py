@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from model_data import CASES
+from model_data import CASES, window
 
 from recomart_lib import models
 from recomart_lib.core import paths
@@ -16,28 +16,16 @@ K = 3
 NAMES = {"user_id": pl.String, "item_id": pl.String, "model": pl.String, "protocol": pl.String}
 
 
-def window() -> dict[str, pl.DataFrame]:
-    """Users u00, u01, ... and products i00, ...; three users buy a new one, u00 an old one, and the cold user d one."""
-    encoders = {
-        f"{name}s": pl.DataFrame(
-            {f"{name}_idx": pl.Series(range(n), dtype=pl.Int32), f"{name}_id": [f"{name[0]}{i:02}" for i in range(n)]}
-        )
-        for name, n in (("user", DATA.n_users), ("item", DATA.n_items))
-    }
-    rows = [("u03", "i01", True, True, False), ("u01", "i02", True, True, False), ("u02", "i02", True, True, False)]
-    rows += [("u00", "i03", True, True, True), ("d", "i01", False, True, False)]
-    holdout = pl.DataFrame(rows, schema=["user_id", "item_id", "warm", "in_catalogue", "repeat"], orient="row")
-    return {**encoders, "holdout": holdout}
-
-
 @pytest.fixture(scope="module")
 def lists() -> pl.DataFrame:
     fitted = {name: models.create(name).fit(DATA) for name in ("popularity", "own_history", "item_knn")}
-    return model_lists.all_lists(fitted, DATA, window(), K)
+    return model_lists.all_lists(fitted, DATA, window(DATA), K)
 
 
 def test_all_lists_are_those_of_each_model_in_order(lists):
-    alone = [model_lists.lists(models.create(name).fit(DATA), DATA, window(), K) for name in lists["model"].unique()]
+    alone = [
+        model_lists.lists(models.create(name).fit(DATA), DATA, window(DATA), K) for name in lists["model"].unique()
+    ]
     warm = lists.filter(pl.col("protocol") != "cold").cast(NAMES)
     assert warm.equals(pl.concat(alone).select(warm.columns).sort("model", "protocol", "user_id", "rank"))
     cold = lists.filter(pl.col("protocol") == "cold").cast(NAMES)
@@ -63,7 +51,9 @@ def test_repeats_are_counted_within_a_list(lists):
 
 
 def test_lists_with_enums_are_evaluated_as_those_with_strings(lists):
-    assert selection.evaluate_lists(lists, window()).equals(selection.evaluate_lists(lists.cast(NAMES), window()))
+    assert selection.evaluate_lists(lists, window(DATA)).equals(
+        selection.evaluate_lists(lists.cast(NAMES), window(DATA))
+    )
 
 
 def test_large_fits_are_those_with_a_large_estimated_memory(monkeypatch):
