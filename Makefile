@@ -27,8 +27,9 @@ git: # DVC needs Git, or to be told that there is none; this is checked before a
 	[ -e "$$folder/.git" ] || grep -qs '^ *no_scm *= *true' .dvc/config .dvc/config.local || { \
 	echo 'This folder is no Git repository. Make it one: git init && git add -A && git commit -m start; or do without Git: make setup && .venv/bin/dvc config --local core.no_scm true' >&2; exit 1; }
 
-repro: git setup ## run all stages that are out of date; another shop: make repro SHOP=online_retail SOURCE=<folder of its files>
+repro: git setup ## run all stages that are out of date; another shop: make repro SHOP=online_retail SOURCE=<folder of its files>; a longer experiment: make repro PRESET=thorough
 	$(if $(SHOP)$(SOURCE),@recomart shop use $(SHOP) $(if $(SOURCE),--source "$(SOURCE)"))
+	$(if $(PRESET),@recomart preset use $(PRESET))
 	@recomart shop resolve
 	@dvc repro
 

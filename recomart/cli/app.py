@@ -55,6 +55,7 @@ class CommandEntry(NamedTuple):
 
 COMMANDS = {
     "shop": CommandEntry("shop", "app", PIPELINE, "Show the shops and select the active one."),
+    "preset": CommandEntry("preset", "app", PIPELINE, "Show presets, and write one into params.yaml."),
     "simulate": CommandEntry(
         "simulate", "app", PIPELINE, "Write the simulated shop's files, or serve them as a REST API."
     ),

@@ -30,6 +30,12 @@ def _shops() -> list[str]:
     return [file.stem for file in files.listed(paths.place(paths.SHOPS), "*.yaml")]  # importing `shops` takes longer
 
 
+def _presets() -> list[str]:
+    from recomart.project import presets
+
+    return presets.names()
+
+
 def _stages() -> Iterable[str]:
     from recomart.project import dvc_graph
     from recomart_lib.core import paths
@@ -62,6 +68,7 @@ def _faults() -> list[str]:
 
 
 shops = completer(_shops)
+presets = completer(_presets)
 stages = completer(_stages)
 tables = completer(_tables)
 features = completer(_features)

@@ -35,21 +35,28 @@ def update(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
       k: 10  # length of the lists
     <BLANKLINE>
     """
+    update_keys(path, {(section, key): value for section, keys in changes.items() for key, value in keys.items()})
+
+
+def update_keys(path: Path, values: Mapping[tuple[str, ...], Any]) -> None:
+    """As `update`, with the value of each key at any depth, such as ("train", "models", "ease")."""
     path = path.resolve()
     lock = path.with_name(f".{path.name}.lock")
     try:
         with FileLock(lock, timeout=WAIT_S):
-            _update(path, changes)
+            _update(path, values)
     except Timeout:
         raise UserError(f"{path} is being written by another process, which does not finish ({lock.name}).") from None
 
 
-def _update(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
+def _update(path: Path, values: Mapping[tuple[str, ...], Any]) -> None:
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 200
     content = yaml.load(path.read_text(encoding="utf-8"))
-    for section, values in changes.items():
-        for key, value in values.items():
-            content.setdefault(section, {})[key] = value
+    for (*sections, key), value in values.items():
+        place = content
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[key] = value
     with files.complete(path) as unfinished, unfinished.open("w", encoding="utf-8") as stream:
         yaml.dump(content, stream)

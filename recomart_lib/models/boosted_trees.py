@@ -83,7 +83,19 @@ def contributions(trees: np.ndarray, rows: pl.DataFrame) -> pl.DataFrame:
             "contribution": contributions.ravel(),
         }
     )
-    return table.sort("row", pl.col("contribution").abs(), "feature", descending=[False, True, False])
+    return _largest_first(table)
+
+
+def summed(tables: list[pl.DataFrame]) -> pl.DataFrame:
+    """The contributions to the sum of the scores of several rankers: see `contributions`."""
+    if len(tables) == 1:
+        return tables[0]
+    together = pl.concat(tables).group_by("row", "feature").agg(pl.first("value"), pl.sum("contribution"))
+    return _largest_first(together)
+
+
+def _largest_first(contributions: pl.DataFrame) -> pl.DataFrame:
+    return contributions.sort("row", pl.col("contribution").abs(), "feature", descending=[False, True, False])
 
 
 def _booster(trees: np.ndarray) -> Any:

@@ -23,6 +23,12 @@ log = logging.getLogger(__name__)
 
 BLOCK = 256  # users whose candidates are in memory at once, per core
 RANKED = ("user_idx", "item_idx", "level")
+# hyper-parameter `objective` -> array name -> LightGBM's objective
+RANKERS = {
+    "binary": {"trees": "binary"},
+    "lambdarank": {"trees": "lambdarank"},
+    "both": {"trees": "lambdarank", "binary_trees": "binary"},
+}
 
 
 @dataclass(eq=False)
@@ -36,7 +42,8 @@ class TwoStage(OwnHistoryDecayed):
     of own_history_decayed.
 
     `objective`: binary estimates the probability that the user buys the candidate in the next window; lambdarank
-    compares the candidates of a user.
+    compares the candidates of a user; both adds the scores of the two, each divided by its standard deviation over the
+    training examples.
 
     Source: Covington et al., Deep neural networks for YouTube recommendations, 2016 (two stages); Burges, From RankNet
     to LambdaRank to LambdaMART, 2010; Ke et al., LightGBM, 2017.
@@ -50,7 +57,7 @@ class TwoStage(OwnHistoryDecayed):
     learning_rate: float = numeric(0.06, 1e-6)
     min_rows: int = numeric(100, 1)
     feature_share: float = numeric(0.3, 1e-6)
-    objective: str = categorical("binary", "lambdarank")
+    objective: str = categorical(*RANKERS)
     seed: int = numeric(42, 0)
     _candidates: CandidateGenerator | None = field(init=False, repr=False, default=None)
     _unranked: np.ndarray | None = field(init=False, repr=False, default=None)  # (n_users,) True: not ranked yet
@@ -71,7 +78,12 @@ class TwoStage(OwnHistoryDecayed):
             )
             return self
         log.debug("two_stage: fitting %d training examples", data.examples.height)
-        self.arrays["trees"] = self._fit_trees(data.examples.sort("as_of", "user_id", "item_id"))
+        examples = data.examples.sort("as_of", "user_id", "item_id")
+        trees = {name: self._fit_trees(examples, objective) for name, objective in RANKERS[self.objective].items()}
+        self.arrays |= trees
+        if len(trees) > 1:
+            deviations = [boosted_trees.score(ranker, examples).std() for ranker in trees.values()]
+            self.arrays["deviations"] = np.maximum(deviations, np.finfo(np.float64).tiny)
         self.arrays["levels"] = sparse.csr_matrix((data.n_users, data.n_items))
         self._candidates, self._unranked = data.candidates, np.ones(data.n_users, dtype=bool)
         return self
@@ -116,9 +128,19 @@ class TwoStage(OwnHistoryDecayed):
         """
         if not self.has_learned:
             raise UserError("two_stage had no training examples before its cut: its scores have no contributions.")
-        return boosted_trees.contributions(self.arrays["trees"], rows)
+        return boosted_trees.summed(
+            [
+                boosted_trees.contributions(trees, rows).with_columns(pl.col("contribution") / deviation)
+                for trees, deviation in self._rankers()
+            ]
+        )
 
-    def _fit_trees(self, examples: pl.DataFrame) -> np.ndarray:
+    def _rankers(self) -> list[tuple[np.ndarray, float]]:
+        """The trees of each ranker, and what its scores are divided by."""
+        names = RANKERS[self.objective]
+        return [(self.arrays[name], d) for name, d in zip(names, self.arrays.get("deviations", (1.0,)), strict=True)]
+
+    def _fit_trees(self, examples: pl.DataFrame, objective: str) -> np.ndarray:
         settings = {
             "num_leaves": self.n_leaves,
             "learning_rate": self.learning_rate,
@@ -129,12 +151,12 @@ class TwoStage(OwnHistoryDecayed):
             "lambda_l2": 5.0,
         }
         group = None
-        if self.objective == "lambdarank":
+        if objective == "lambdarank":
             group = examples.group_by("as_of", "user_id", maintain_order=True).len().get_column("len").to_numpy()
             settings |= {"lambdarank_truncation_level": 30, "label_gain": [0, 1]}
         columns = boosted_trees.numeric_columns(examples)
         return boosted_trees.fit(
-            examples, columns, self.n_trees, group, objective=self.objective, seed=self.seed, **settings
+            examples, columns, self.n_trees, group, objective=objective, seed=self.seed, **settings
         )
 
     def _rank(self, users: np.ndarray, progress: bool = False) -> None:
@@ -165,7 +187,8 @@ class TwoStage(OwnHistoryDecayed):
 
     def _rank_candidates(self, rows: pl.DataFrame) -> pl.DataFrame:
         """One row per candidate: user_idx, item_idx, level."""
-        scored = rows.select("user_idx", "item_idx", level=pl.Series(boosted_trees.score(self.arrays["trees"], rows)))
+        scores = sum(boosted_trees.score(trees, rows) / deviation for trees, deviation in self._rankers())
+        scored = rows.select("user_idx", "item_idx", level=pl.Series(scores))
         return scored.with_columns(pl.col("level").rank("dense").over("user_idx").cast(pl.Float64))
 
     def _listed(self, rows: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:

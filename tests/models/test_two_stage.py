@@ -33,7 +33,7 @@ def candidate_data(now: dict[tuple[int, int], float], label: list[int] | None = 
 CANDIDATES = {(0, 0): 10.0, (0, 1): 590.0, (1, 1): 20.0, (1, 2): 580.0}
 
 
-@pytest.mark.parametrize("objective", ["binary", "lambdarank"])
+@pytest.mark.parametrize("objective", ["binary", "lambdarank", "both"])
 def test_candidates_are_ranked_by_the_trees_and_the_others_by_popularity(objective):
     model = models.create("two_stage", n_trees=20, min_rows=5, objective=objective).fit(candidate_data(CANDIDATES))
     assert order(model, 0) == [1, 0, 3, 2]  # 3 has two users, 2 one
@@ -42,15 +42,32 @@ def test_candidates_are_ranked_by_the_trees_and_the_others_by_popularity(objecti
     assert levels.tolist() == [[1, 2, 0, 0], [0, 1, 2, 0]]  # ranks among the user's own candidates
 
 
-def test_two_stage_is_the_same_in_blocks_and_in_every_run(monkeypatch, tmp_path):
-    fits = [models.create("two_stage", n_trees=20, min_rows=5).fit(candidate_data(CANDIDATES)) for _ in range(2)]
+@pytest.mark.parametrize("objective", ["binary", "both"])
+def test_two_stage_is_the_same_in_blocks_and_in_every_run(monkeypatch, tmp_path, objective):
+    few = {"n_trees": 20, "min_rows": 5, "objective": objective}
+    fits = [models.create("two_stage", **few).fit(candidate_data(CANDIDATES)) for _ in range(2)]
     monkeypatch.setattr("recomart_lib.models.two_stage.BLOCK", 1)
-    fits.append(models.create("two_stage", n_trees=20, min_rows=5).fit(candidate_data(CANDIDATES)))
+    fits.append(models.create("two_stage", **few).fit(candidate_data(CANDIDATES)))
     for number, model in enumerate(fits):
         model.save(tmp_path / str(number))
     assert len({(tmp_path / str(number) / ARRAYS_FILE).read_bytes() for number in range(3)}) == 1
     loaded = models.load(tmp_path / "0")
     assert np.array_equal(loaded.score(np.arange(2)), fits[0].score(np.arange(2)))
+
+
+def test_both_rankers_count_equally():
+    """Each is divided by the deviation of its scores of the training examples."""
+    data = candidate_data(CANDIDATES)
+    now, few = data.candidates(np.arange(2)), {"n_trees": 20, "min_rows": 5}
+    single = {name: models.create("two_stage", objective=name, **few).fit(data) for name in ("lambdarank", "binary")}
+    both = models.create("two_stage", objective="both", **few).fit(data)
+    assert [trees.tobytes() for trees, _ in both._rankers()] == [m.arrays["trees"].tobytes() for m in single.values()]
+    expected = np.zeros(now.height)
+    for model in single.values():
+        trees = model.arrays["trees"]
+        expected += boosted_trees.score(trees, now) / boosted_trees.score(trees, data.examples).std()
+    summed = both.contributions(now).group_by("row", maintain_order=True).agg(pl.col("contribution").sum())
+    assert summed["contribution"].to_numpy() == pytest.approx(expected)
 
 
 def test_users_without_candidates_get_popularity():
@@ -72,17 +89,18 @@ def test_without_training_examples_it_is_the_decayed_purchase_history(what, capl
         model.contributions(pl.DataFrame({"x": [1.0]}))
 
 
-def test_contributions_sum_to_the_score_and_the_largest_comes_first():
+@pytest.mark.parametrize("objective", ["binary", "both"])
+def test_contributions_sum_to_the_score_and_the_largest_comes_first(objective):
     data = candidate_data(CANDIDATES)
     examples = data.examples.with_columns(y=pl.col("x").sin(), z=pl.lit(0.0))
-    model = models.create("two_stage", n_trees=20, min_rows=5, feature_share=1.0)
+    model = models.create("two_stage", n_trees=20, min_rows=5, feature_share=1.0, objective=objective)
     now = data.candidates(np.arange(2)).with_columns(y=pl.lit(0.5), z=pl.lit(None, pl.Float64))
     model.fit(data.with_examples(examples).with_candidates(lambda _: now))
     rows = examples.head(7).with_columns(z=pl.lit(None, pl.Float64))
     found = model.contributions(rows)
     assert found.columns == ["row", "feature", "value", "contribution"]
     sums = found.group_by("row", maintain_order=True).agg(pl.col("contribution").sum())["contribution"].to_numpy()
-    assert sums == pytest.approx(boosted_trees.score(model.arrays["trees"], rows))
+    assert sums == pytest.approx(sum(boosted_trees.score(trees, rows) / d for trees, d in model._rankers()))
     assert found.group_by("row").agg((pl.col("contribution").abs().diff() <= 0).all())["contribution"].all()
     assert found.filter(pl.col("feature") == "x")["value"].to_list() == rows["x"].to_list()
     assert found.filter(pl.col("feature") == "z")["value"].null_count() == 7
