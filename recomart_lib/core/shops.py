@@ -20,6 +20,7 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.schemas import TABLES
 from recomart_lib.core.secure_transport import NO_LOGIN, has_login
 from recomart_lib.core.shop_api import Api
+from recomart_lib.core.shop_lists import Lists, with_files
 from recomart_lib.core.shop_tables import Table, mapping_problems
 from recomart_lib.core.yaml_reader import read_yaml
 
@@ -84,7 +85,7 @@ class Shop(Strict):
     """One shop. `cut: auto`: the test window is the last days of the data; `horizon_days: auto`: as in params.yaml.
 
     `rules` are severities of quality rules for this shop, which win over params.yaml: validate.rules (see
-    `validate.quality_rules`).
+    `validate.quality_rules`). `lists` are the shop's rules for recommendations.
     """
 
     name: names.Name
@@ -97,6 +98,7 @@ class Shop(Strict):
     horizon_days: Annotated[int, Field(ge=1)] | Literal["auto"]
     relevant_events: list[Literal["view", "cart", "purchase", "rating"]] = Field(min_length=1)
     rules: dict[str, Literal["error", "warning", "off"]] = Field({})
+    lists: Lists = Lists()
     api: Api | None = None
     fetch: Fetch | None = None
     tables: dict[Literal["users", "items", "events"], Table]
@@ -160,7 +162,8 @@ def read(path: Path) -> Shop:
     """Read and validate one shop file; the shop is named after the file."""
     names.check(path.stem, f"{path}: the shop has the name of its file")
     content = read_yaml(path)
-    return validated(Shop, {**content, "name": path.stem}, path, content.places)
+    shop = validated(Shop, {**content, "name": path.stem}, path, content.places)
+    return shop.model_copy(update={"lists": with_files(shop.lists, path)})
 
 
 def resolved(shop: Shop) -> dict[str, Any]:
