@@ -29,6 +29,7 @@ PACKAGES = {
         "features",
         "models",
         "metrics",
+        "lists",
         "train",
         "evaluate",
         "recommend",
@@ -51,6 +52,7 @@ PACKAGES = {
 NARROW = {
     "models": {"core", "models"},
     "metrics": {"core", "metrics"},
+    "lists": {"core", "metrics", "lists"},
     "explore": {"core", "explore"},
     "stream_report": {"core", "stream", "stream_report"},
 }
