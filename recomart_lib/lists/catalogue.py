@@ -27,11 +27,14 @@ class Context:
         One row per user and product up to `at`: user_id, item_id, n_relevant, last_relevant_timestamp.
     at
         The moment of the lists, with its time zone.
+    excluded
+        user_id, item_id: what the protocol never shows, whatever the rules say (*novel*: the purchased products).
     """
 
     items: pl.DataFrame
     interactions: pl.DataFrame
     at: datetime
+    excluded: pl.DataFrame | None = None
 
     @cached_property
     def chosen(self) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from recomart_lib.core.shop_lists import Lists, Products
 from recomart_lib.lists.catalogue import Context, column
 
 PAIR = ["user_id", "item_id"]
+PROTOCOL = "protocol"  # not a rule of the shop: see `Context.excluded`
 
 
 def excluded_items(rules: Lists, items: pl.DataFrame) -> dict[str, pl.Series]:
@@ -39,7 +40,7 @@ def named(products: Products) -> pl.Expr:
 
 
 def excluded_pairs(rules: Lists, context: Context) -> dict[str, pl.DataFrame]:
-    """Rule -> the products that it takes out of the lists of single users: user_id, item_id.
+    """Rule, or `PROTOCOL` -> the products that it takes out of the lists of single users: user_id, item_id.
 
     A product is bought within N days if its last relevant event is less than N times 24 hours before the lists.
     """
@@ -53,4 +54,6 @@ def excluded_pairs(rules: Lists, context: Context) -> dict[str, pl.DataFrame]:
         pairs["not_bought_within_days"] = bought.filter(age < limit).select(PAIR)
     if rules.only_new:
         pairs["only_new"] = context.chosen.select(PAIR)
+    if context.excluded is not None:
+        pairs[PROTOCOL] = context.excluded.select(PAIR)
     return pairs

@@ -11,6 +11,7 @@ import polars as pl
 from scipy import sparse
 
 from recomart_lib.core.schemas import RECOMMENDATIONS, TIMESTAMP
+from recomart_lib.lists import rules
 from recomart_lib.models import blocks
 from recomart_lib.models.base import TrainData
 from recomart_lib.models.sparse_scores import row_numbers
@@ -24,6 +25,9 @@ CHOSEN_TOGETHER = "chosen together"  # other users chose it together with a prod
 RECENT_EVENT = "recent event"  # live lists: similar to the product of an event since the last run
 SIMILAR = "similar product"  # live lists: similar to a product of the user's history
 POPULAR = "popular in the shop"
+SHOP_CHOICE = "chosen by the shop"  # the shop's rules pin the product to a place
+NEW_IN_SHOP = "new in the shop"  # the shop's rules admit products without any event
+OF_RULES = {rules.SHOP: SHOP_CHOICE, rules.NEW_PRODUCT: NEW_IN_SHOP}  # by the column `model`
 # The columns that sentences are made of. Days and times are UTC.
 EVIDENCE = {
     "n_orders": pl.Int64,
@@ -42,9 +46,9 @@ def with_reasons(
 ) -> pl.DataFrame:
     """Add `reason_kind` and `reason` to the lists of stage 08: `schemas.RECOMMENDATIONS`.
 
-    The reason is the strongest that exists: the user chose the product before (in protocol *novel*: only a user who has
-    every product, see `suggestions.lists_for_all_users`); at least two users chose it together with a product of the
-    user's history; it is popular.
+    The reason is the strongest that exists: the shop's rules pin the product, or admit it as a new one; the user chose
+    the product before (in protocol *novel*: only a user who has every product, see `suggestions.lists_for_all_users`);
+    at least two users chose it together with a product of the user's history; it is popular.
     """
     names = items.select(because="item_id", because_name="name")
     pairs = window["interactions"].select("user_id", "item_id", "n_orders", "last_relevant_timestamp")
@@ -57,7 +61,9 @@ def with_reasons(
     )
     rows = rows.join(_buyers(data, window), on="item_id", how="left").with_columns(pl.col("buyers").fill_null(0))
     kind = (
-        pl.when(pl.col("n_orders") > 0)
+        pl.when(pl.col("model").is_in(list(OF_RULES)))
+        .then(pl.col("model").replace_strict(OF_RULES, default=None, return_dtype=pl.String))
+        .when(pl.col("n_orders") > 0)
         .then(pl.lit(NOTHING_NEW if protocol == "novel" else CHOSEN_BEFORE))
         .when(pl.col("n_together") > 1)
         .then(pl.lit(CHOSEN_TOGETHER))
@@ -79,6 +85,8 @@ def add_reason(rows: pl.DataFrame) -> pl.DataFrame:
         CHOSEN_TOGETHER: pl.format("{} customers who chose {} chose this too.", "n_together", because),
         RECENT_EVENT: pl.format("Your recent {} of {}, {} (UTC).", "event_type", because, moment),
         SIMILAR: pl.format("You chose {} before.", because),
+        SHOP_CHOICE: pl.lit("Chosen by the shop."),
+        NEW_IN_SHOP: pl.lit("New in the shop."),
         POPULAR: pl.coalesce(
             pl.format("Popular in the shop: {} customers chose it.", "buyers"), pl.lit("Popular in the shop.")
         ),

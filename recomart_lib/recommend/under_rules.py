@@ -1,0 +1,122 @@
+"""The lists of all users under the shop's rules (`recomart_lib.lists`), and the default list for new users."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from recomart_lib.core.schemas import enum_of
+from recomart_lib.core.shop_lists import Lists
+from recomart_lib.lists import hard_filters
+from recomart_lib.lists.catalogue import Context
+from recomart_lib.lists.rules import ALL_RULES, Applied, apply
+from recomart_lib.models.base import Model, TrainData
+from recomart_lib.models.top_k import recommend
+from recomart_lib.recommend import suggestions
+from recomart_lib.train.model_lists import cold_list, decode, mask_of
+from recomart_lib.train.train_data import Tables
+
+DEPTH = 200  # products per user from which the rules choose; below them, the next model down fills
+MASKED = 20_000_000  # excluded pairs that the ranking itself leaves out; more would take much memory
+ANYBODY = ""  # the user of the default list
+
+
+def lists_for_all_users(
+    rules: Lists,
+    model: Model,
+    bestsellers: Model,
+    data: TrainData,
+    window: Tables,
+    users: pl.DataFrame,
+    known: Context,
+    protocol: str,
+    k: int,
+) -> Applied:
+    """As `suggestions.lists_for_all_users`, which makes the lists if there are no rules.
+
+    Parameters
+    ----------
+    known
+        All products, those without events included, and the interactions at the cut.
+    """
+    if rules.is_empty:
+        return apply(
+            rules,
+            suggestions.lists_for_all_users(model, bestsellers, data, window, users, protocol, k),
+            fallback(bestsellers, window),
+            known,
+            k,
+        )
+    depth = max(DEPTH, k)
+    # integers for ids: the pool has many rows
+    types = {"user_id": enum_of(users.get_column("user_id")), "item_id": enum_of(window["items"].get_column("item_id"))}
+    names = {
+        "users": window["users"].cast({"user_id": types["user_id"]}),
+        "items": window["items"].cast({"item_id": types["item_id"]}),
+    }
+    warm_users = window["users"].get_column("user_idx")
+    ranked = recommend(model, warm_users.to_numpy(), depth, _mask(rules, known, data, window, protocol), progress=True)
+    # a user who has every product gets what is not new, as without rules
+    has_all = warm_users.filter(~warm_users.is_in(ranked.get_column("user_idx").implode()))
+    indexed = pl.concat([ranked, recommend(model, has_all.to_numpy(), depth)])
+    warm = decode(indexed, names).with_columns(model=pl.lit(model.name))
+    cold = users.select(pl.col("user_id").cast(types["user_id"])).join(names["users"], on="user_id", how="anti")
+    default = cold.join(cold_list(bestsellers, names, depth), how="cross").with_columns(model=pl.lit(bestsellers.name))
+    pool = pl.concat([warm, default.select(warm.columns)]).sort("user_id", "rank")
+    if protocol == "novel":
+        others = window["users"].filter(~pl.col("user_idx").is_in(has_all.implode()))
+        known = replace(known, excluded=known.chosen.join(others, on="user_id", how="semi"))
+    return apply(rules, pool, fallback(bestsellers, window), known, k)
+
+
+def fallback(bestsellers: Model, window: Tables) -> pl.DataFrame:
+    """The next model down, over all products: item_id, score, rank, model."""
+    ranked = cold_list(bestsellers, window, max(window["items"].height, 1))
+    return ranked.with_columns(model=pl.lit(bestsellers.name))
+
+
+def default_list(rules: Lists, ranked: pl.DataFrame, known: Context, k: int) -> pl.DataFrame:
+    """The list for unknown users: item_id, score, rank. `ranked`: of `fallback`.
+
+    The share of users per product does not hold: unknown users are not counted.
+    """
+    rules = rules.model_copy(update={"max_share_of_users": 1.0})
+    pool = ranked.head(max(DEPTH, k)).with_columns(user_id=pl.lit(ANYBODY))
+    return apply(rules, pool, ranked, known, k).lists.select("item_id", "score", "rank")
+
+
+def top_share(lists: pl.DataFrame) -> float:
+    """The share of users who are shown the most shown product; 0 without lists."""
+    most = lists.group_by("item_id").len().get_column("len").max() or 0
+    return most / max(lists.get_column("user_id").n_unique(), 1)
+
+
+def _mask(rules: Lists, known: Context, data: TrainData, window: Tables, protocol: str) -> sparse.csr_matrix | None:
+    """What the ranking leaves out, so that the pool is not full of what the hard filters take out.
+
+    (n_users, n_items); products only where few pairs are excluded: the rules are applied to the pool in any case.
+    """
+    shape, columns = (data.n_users, data.n_items), []
+    for ids in hard_filters.excluded_items(rules, known.items).values():
+        columns.append(window["items"].filter(pl.col("item_id").is_in(ids.implode())).get_column("item_idx"))
+    items = np.unique(np.concatenate([part.to_numpy() for part in columns])) if columns else np.empty(0, dtype=int)
+    masks = [mask_of(data, protocol)]
+    if 0 < len(items) * shape[0] <= MASKED:
+        indices = np.tile(items, shape[0])
+        starts = np.arange(shape[0] + 1) * len(items)
+        masks.append(sparse.csr_matrix((np.ones(len(indices)), indices, starts), shape=shape))
+    for pairs in hard_filters.excluded_pairs(rules, known).values():
+        rows = pairs.join(window["users"], on="user_id").join(window["items"], on="item_id")
+        place = (rows.get_column("user_idx").to_numpy(), rows.get_column("item_idx").to_numpy())
+        masks.append(sparse.csr_matrix((np.ones(rows.height), place), shape=shape))
+    masks = [mask for mask in masks if mask is not None]
+    return sum(masks[1:], start=masks[0]) if masks else None
+
+
+def summary(applied: Applied) -> dict[str, int]:
+    """`filled` and `short` of all rules together (`rules.COUNTS`); zeros without rules."""
+    rows = applied.counts.filter(rule=ALL_RULES).select("filled", "short")
+    return rows.row(0, named=True) if rows.height else {"filled": 0, "short": 0}
