@@ -1,23 +1,20 @@
-"""Evidence that 07_evaluate reads: the models at earlier cuts, on a random split, and their predicted probabilities.
+"""Evidence that 07_evaluate reads: the models at every cut, on a random split, and their predicted probabilities.
 
 Tables of scores have one row per evaluated user, protocol and model: see `selection.evaluate_lists`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
-from tqdm.auto import tqdm
 
-from recomart_lib import models
 from recomart_lib.models.base import ArrayModel
 from recomart_lib.prepare import splits
 from recomart_lib.prepare.splits import Window
-from recomart_lib.train import user_sample
 from recomart_lib.train.model_lists import for_each
 from recomart_lib.train.selection import Evaluator
 from recomart_lib.train.train_data import Tables, from_window
@@ -70,57 +67,30 @@ def windows(split_metadata: Mapping[str, Any], first: datetime, n: int) -> list[
     return [Window(name, start, stop) for name, start, stop in zip(names, starts, ends, strict=False)][::-1]
 
 
-def evaluate_cuts(
-    evaluated: pl.DataFrame,
-    cuts: Iterable[Window],
-    evaluators: Mapping[str, Evaluator],
-    events: pl.DataFrame,
-    relevant_events: list[str],
-    parameters: Mapping[str, dict[str, Any]],
-    seed: int,
+def with_test(
+    scores: pl.DataFrame, evaluated: pl.DataFrame, cuts: Iterable[Window], names: Collection[str]
 ) -> pl.DataFrame:
-    """Fit and evaluate models at every cut, with the parameters chosen in the validation window.
+    """The scores of these models at every cut, the oldest first; nothing is fitted again.
 
     Parameters
     ----------
+    scores
+        Of the windows before test: see `window_scores.window_scores`.
     evaluated
-        The evaluated test lists (`selection.evaluate_lists`), of the sampled users (`user_sample`): at the test cut
-        nothing is fitted again.
+        The evaluated test lists (`selection.evaluate_lists`), of the sampled users (`user_sample`).
     cuts
-        See `windows`.
-    evaluators
-        Window name -> its evaluator, with features, where there already is one.
-    parameters
-        Model -> hyper-parameters.
-    seed
-        Of the sample of users of the other cuts.
+        See `windows`; the last is test.
 
     Returns
     -------
     DataFrame
-        `cut` (the start of the window, UTC), then the columns of `evaluated`. Models that read features are left out at
-        cuts without training examples: there they would fall back to another model.
+        `cut` (the start of the window, UTC), then the columns of `evaluated`. At a cut where a model had nothing to
+        learn from, or was too far behind to be fitted, it has no rows.
     """
-    parts = []
-    for window in tqdm(list(cuts), desc="earlier cuts", disable=None):
-        if window.name == "test":
-            scores = evaluated.filter(pl.col("model").is_in(list(parameters)))
-        else:
-            evaluator = evaluators.get(window.name) or _evaluator(events, window, relevant_events, seed)
-            has_examples = evaluator.data.examples is not None
-            possible = {
-                name: hyperparameters
-                for name, hyperparameters in parameters.items()
-                if has_examples or not models.MODELS[name].reads_features
-            }
-            scores = _evaluate(evaluator, possible)
-        parts.append(scores.select(pl.lit(window.start).alias("cut"), pl.all()))
-    return pl.concat(parts)
-
-
-def _evaluator(events: pl.DataFrame, window: Window, relevant_events: list[str], seed: int) -> Evaluator:
-    tables = splits.split(events, window, relevant_events)
-    return Evaluator(from_window(tables, window.start), user_sample.sample_window(tables, window.start, seed))
+    starts = sorted(window.start for window in cuts)
+    test = evaluated.select(pl.lit(starts[-1]).alias("cut"), pl.all()).cast({"model": pl.String, "protocol": pl.String})
+    table = pl.concat([scores.filter(pl.col("cut").is_in(starts[:-1])).select(test.columns), test])
+    return table.filter(pl.col("model").is_in(list(names))).sort("cut", maintain_order=True)
 
 
 def _evaluate(evaluator: Evaluator, parameters: Mapping[str, dict[str, Any]]) -> pl.DataFrame:

@@ -55,6 +55,28 @@ def trials(log: pl.DataFrame, title: str) -> Axes:
     return axes[0, 0]
 
 
+def choice(evidence: pl.DataFrame, protocol: str) -> Axes:
+    """One dot per model: how far behind the best, with one standard error to each side; large: the chosen one.
+
+    `evidence`: see `choice.table`.
+    """
+    rows = evidence.filter(pl.col("protocol") == protocol).sort("difference", "simplicity")
+    if not rows.height:
+        return empty_figure(f"Protocol {protocol}: no user can be evaluated.")
+    _, ax = plt.subplots(figsize=(8, 0.9 + 0.28 * rows.height))
+    for place, row in enumerate(rows.iter_rows(named=True)):
+        error = row["difference_error"] if np.isfinite(row["difference_error"]) else 0.0
+        dot, size = colour(row["model"]), 10 if row["chosen"] else 5
+        ax.errorbar(-row["difference"], place, xerr=error, fmt="o", color=dot, ms=size, lw=2)
+    ax.axvline(0, color=INK, ls="--", lw=1)
+    ax.set_yticks(range(rows.height), rows.get_column("model").to_list(), fontsize=8)
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    title = f"Protocol {protocol}: behind the best, mean of the windows"
+    ax.set(xlabel="difference in ndcg@10 to the best model, and one standard error; large: chosen", title=title)
+    return ax
+
+
 def hyperparameter_importance(table: pl.DataFrame, title: str) -> Axes:
     """One bar per hyper-parameter in its model's colour. `table`: see `selection.hyperparameter_importance`."""
     if not table.height:

@@ -17,10 +17,9 @@ from recomart_lib.core import parallel
 from recomart_lib.core.schemas import PROTOCOLS
 from recomart_lib.metrics import by_model
 from recomart_lib.metrics import ranking as metrics_ranking
-from recomart_lib.metrics.intervals import bootstrap_ci
 from recomart_lib.models.base import TrainData
 from recomart_lib.prepare import splits
-from recomart_lib.train import candidates, optuna_search
+from recomart_lib.train import candidates, choice, optuna_search
 from recomart_lib.train.model_lists import duration, is_large, lists
 from recomart_lib.train.optuna_search import Search
 from recomart_lib.train.search_space import Space, search_spaces
@@ -30,7 +29,6 @@ from recomart_lib.train.train_data import Tables
 log = logging.getLogger(__name__)
 
 LIST_LENGTH = 10  # as in the headline
-N_RESAMPLES = 1_000  # of users, for an interval
 SCORE = f"ndcg@{LIST_LENGTH}"  # by which parameters and models are chosen
 NEEDS_RATINGS = ("svdpp",)  # without ratings it would fit a guess for minutes; svd covers that case
 LOG = {
@@ -176,23 +174,6 @@ def best_trials(log: pl.DataFrame) -> pl.DataFrame:
     return log.join(trials, on=["model", "trial"], how="semi", maintain_order="left")
 
 
-def best_interval(evaluator: Evaluator, best: pl.DataFrame, seed: int) -> tuple[float, float] | None:
-    """The 95 % bootstrap interval over users of the best model's ndcg@10 in protocol *all*; None if there is none.
-
-    Parameters
-    ----------
-    best
-        See `best_trials`.
-    """
-    in_all = best.filter(pl.col("protocol") == "all").drop_nulls(SCORE).sort(SCORE, descending=True)
-    if not in_all.height:
-        return None
-    rows = evaluator(in_all.item(0, "model"), json.loads(in_all.item(0, "parameters")))
-    values = rows.filter(pl.col("protocol") == "all").get_column(SCORE).to_numpy()
-    low, high = bootstrap_ci(values, N_RESAMPLES, seed)
-    return float(low), float(high)
-
-
 def search_results(log: pl.DataFrame) -> pl.DataFrame:
     """One row per model, best first: model, trials, defaults (the value of the first trial), best (of the best trial),
     ndcg@10 of the best trial in each protocol, parameters."""
@@ -222,25 +203,35 @@ def _as_trial(row: dict[str, Any], space: Space) -> optuna_search.Trial:
     return optuna_search.Trial(row["trial"], {name: parameters[name] for name in space.free}, row["value"], {})
 
 
-def choose(log: pl.DataFrame) -> dict[str, Any]:
-    """The decisions of the search; the baseline `random` is never chosen.
+def best_parameters(log: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    """Model -> the hyper-parameters of its best trial. `log`: see `tune`."""
+    rows = best_trials(log).unique("model").sort("model").select("model", "parameters")
+    return {name: json.loads(parameters) for name, parameters in rows.iter_rows()}
+
+
+def choose(log: pl.DataFrame, evidence: pl.DataFrame) -> dict[str, Any]:
+    """The decisions of the search.
+
+    Parameters
+    ----------
+    log
+        See `tune`.
+    evidence
+        See `choice.table`.
 
     Returns
     -------
     dict
-        `chosen` (protocol -> best model), `validation` (protocol -> model -> ndcg@10), `parameters` (model ->
-        hyper-parameters of its best trial).
+        `chosen` (protocol -> model), `choice` (see `choice.report`), `validation` (protocol -> model -> ndcg@10 in the
+        validation window alone), `parameters` (see `best_parameters`).
     """
-    best = best_trials(log).with_columns(pl.col(SCORE).fill_null(0.0)).sort(SCORE, descending=True, maintain_order=True)
-    parameters = {row["model"]: json.loads(row["parameters"]) for row in best.iter_rows(named=True)}
-    best = best.filter(pl.col("model") != "random")
-    by_protocol = {protocol: best.filter(pl.col("protocol") == protocol) for protocol in PROTOCOLS}
+    best = best_trials(log).with_columns(pl.col(SCORE).fill_null(0.0)).filter(pl.col("model") != choice.FLOOR)
+    by_protocol = {protocol: best.filter(pl.col("protocol") == protocol).sort("model") for protocol in PROTOCOLS}
     return {
-        "chosen": {protocol: rows.get_column("model")[0] for protocol, rows in by_protocol.items()},
-        "validation": {
-            p: dict(rows.sort("model").select("model", SCORE).iter_rows()) for p, rows in by_protocol.items()
-        },
-        "parameters": dict(sorted(parameters.items())),
+        "chosen": choice.choose(evidence),
+        "choice": choice.report(evidence),
+        "validation": {p: dict(rows.select("model", SCORE).iter_rows()) for p, rows in by_protocol.items()},
+        "parameters": best_parameters(log),
     }
 
 
@@ -252,7 +243,7 @@ def tuning_report(
     Returns
     -------
     dict
-        The keys of `choose` (chosen, validation, parameters), and
+        The keys of `choose` (chosen, choice, validation, parameters), and
 
         - feature_service, n_training_users, tune_protocol, max_memory_gb, max_fit_minutes: settings of the run; seed
         - search: see `search_summary`

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import polars as pl
 
 from recomart_lib.core.text import percent, plural, safe
 from recomart_lib.models.base import ArrayModel
+from recomart_lib.prepare import takeaways as prepare_takeaways
+from recomart_lib.train.choice import FAR
 
 
 def feature_importance(table: pl.DataFrame, service: str) -> str:
@@ -24,31 +28,65 @@ def feature_importance(table: pl.DataFrame, service: str) -> str:
     )
 
 
-def best_model(best: pl.DataFrame) -> str:
-    """The best model in the validation window. `best`: see `selection.best_trials`."""
-    in_all = best.filter(pl.col("protocol") == "all").sort("ndcg@10", descending=True, nulls_last=True)
-    if not in_all.height or in_all.get_column("ndcg@10")[0] is None:
-        return "No user can be evaluated in the validation window: every model keeps the parameters of its first trial."
-    top = in_all.row(0, named=True)
-    return f"**In the validation window, {safe(top['model'])} ranks best (ndcg@10 {top['ndcg@10']:.4f} in protocol *all*)**. The test window was not used."
+def choice(evidence: pl.DataFrame, protocol: str) -> str:
+    """Which model is chosen in a protocol, and how sure that is. `evidence`: see `choice.table`."""
+    rows = evidence.filter(pl.col("protocol") == protocol)
+    if not rows.height:
+        return f"Protocol *{protocol}*: no user can be evaluated before the test window, so popularity is chosen."
+    best, chosen = (rows.row(by_predicate=pl.col(name), named=True) for name in ("best", "chosen"))
+    sentences = [
+        f"**Protocol *{protocol}*: {safe(best['model'])} leads in {best['leads']} of {plural(best['windows'], 'window')}**{_score(best)}."
+    ]
+    if chosen["model"] == best["model"]:
+        sentences.append("It is chosen.")
+    else:
+        sentences.append(
+            f"**{safe(chosen['model'])} is chosen**: of the {rows['within'].sum()} models within one standard error of it, the simplest "
+            f"(behind by {chosen['difference']:.4f}, standard error {chosen['difference_error']:.4f})."
+        )
+    if rows["windows"].max() == 1:
+        sentences.append(
+            "Only one window decides: the data before it is too short for another, or train.n_backtests is below 3."
+        )
+    return " ".join(sentences)
 
 
-def user_sample(sizes: tuple[int, int], interval: tuple[float, float] | None) -> str:
-    """How many users were evaluated, where it was a sample; else nothing.
+def _score(row: dict[str, Any]) -> str:
+    known = f", standard error {row['standard_error']:.4f}" if np.isfinite(row["standard_error"]) else ""
+    return f" (mean ndcg@10 {row['mean']:.4f}{known})"
 
-    Parameters
-    ----------
-    sizes
-        See `user_sample.sizes`.
-    interval
-        Of the best model, see `selection.best_interval`.
-    """
+
+def fewer_windows(evidence: pl.DataFrame) -> str:
+    """Which models were evaluated in fewer windows than others; else nothing. `evidence`: see `choice.table`."""
+    n = evidence.get_column("windows").max()
+    names = evidence.filter(pl.col("windows") < n).get_column("model").unique().sort().to_list()
+    if not names:
+        return ""
+    return (
+        f"Evaluated in fewer than {plural(n, 'window')}: {safe(', '.join(names))}. At an earlier cut they had nothing to learn from, or were too far "
+        f"behind to be fitted ({FAR:.0f} standard errors in the validation window, in both protocols). Two models are compared on the windows of both."
+    )
+
+
+def few_users(evidence: pl.DataFrame, scores: pl.DataFrame, horizon_days: int) -> list[str]:
+    """How unsure the choice is in a small shop. `evidence`, `scores`: see `choice.table`."""
+    newest = scores.filter(pl.col("cut") == pl.col("cut").max())
+    sentences = []
+    for row in evidence.filter("chosen").iter_rows(named=True):
+        n_users = newest.filter(pl.col("protocol") == row["protocol"]).get_column("user_id").n_unique()
+        half = 1.96 * row["standard_error"] if n_users > 1 else 1.0
+        low, high = max(0.0, row["mean"] - half), min(1.0, row["mean"] + half)
+        sentences.append(prepare_takeaways.few_users(n_users, row["protocol"], low, high, horizon_days))
+    return [sentence for sentence in sentences if sentence]
+
+
+def user_sample(sizes: tuple[int, int]) -> str:
+    """How many users were evaluated, where it was a sample; else nothing. `sizes`: see `user_sample.sizes`."""
     n_evaluated, n_users = sizes
     if n_evaluated == n_users:
         return ""
-    known = f" The 95 % interval of the best model is {interval[0]:.4f} to {interval[1]:.4f}." if interval else ""
     return (
-        f"**A random sample of {n_evaluated:,} of {n_users:,} users** decides, the same for all models and trials.{known} "
+        f"**A random sample of {n_evaluated:,} of {n_users:,} users** decides, the same for all models and trials. "
         "The lists of the test window are for all users."
     )
 

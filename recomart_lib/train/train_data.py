@@ -24,6 +24,28 @@ def from_window(window: Tables, cut: datetime) -> TrainData:
     return TrainData.of(window["interactions"], window["users"].height, window["items"].height, cut)
 
 
+def simple_train_data(
+    window: Tables,
+    cut: datetime,
+    events: pl.DataFrame,
+    relevant_events: list[str],
+    users: pl.DataFrame | None = None,
+    items: pl.DataFrame | None = None,
+    is_live: bool = False,
+) -> TrainData:
+    """The data of models that need no feature store: pairs, baskets and attributes; see `build_train_data`."""
+    baskets = splits.baskets(splits.before(events, cut), window["users"], window["items"], relevant_events)
+    held = None if is_live else cut
+    return (
+        from_window(window, cut)
+        .with_baskets(baskets)
+        .with_attributes(
+            users=None if users is None else _attributes(window["users"], versions.as_of(users, "user_id", held)),
+            items=None if items is None else _attributes(window["items"], priced_items(items, held, events, cut)),
+        )
+    )
+
+
 def build_train_data(
     window: Tables,
     name: str,
@@ -58,19 +80,10 @@ def build_train_data(
         examples = examples.filter(pl.col("as_of") <= latest_example_cut(name, split_metadata))
     log.info("%s: reading features from the store and fitting the candidate sources", name)
     features = pair_features(window, cut, service, only)
-    relevant_events = split_metadata["relevant_events"]
-    baskets = splits.baskets(splits.before(events, cut), window["users"], window["items"], relevant_events)
-    data = from_window(window, cut).with_baskets(baskets)
-    held = None if name == "live" else cut
-    return (
-        data.with_candidates(build_candidates(window, data, features, service))
-        .with_features(features)
-        .with_examples(examples)
-        .with_attributes(
-            users=None if users is None else _attributes(window["users"], versions.as_of(users, "user_id", held)),
-            items=None if items is None else _attributes(window["items"], priced_items(items, held, events, cut)),
-        )
-    )
+    is_live = name == "live"
+    data = simple_train_data(window, cut, events, split_metadata["relevant_events"], users, items, is_live)
+    candidates = build_candidates(window, data, features, service)
+    return data.with_candidates(candidates).with_features(features).with_examples(examples)
 
 
 def latest_example_cut(name: str, split_metadata: dict[str, Any]) -> datetime:
