@@ -88,8 +88,8 @@ RANKED_LISTS = {
 }
 # One row: a recommendation with its reason, in plain text; recommend/reasons.py lists the kinds.
 RECOMMENDATIONS = {**RANKED_LISTS, "reason_kind": pl.String, "reason": pl.String}
-# Tables of products for the shop's pages and mailings (recommend/product_tables.py); rank 1 is the best, `reason` is one
-# sentence of plain text. Products that the shop's rules take out of every list are in none of them (docs/lists.md).
+# Tables of products for the shop's pages and mailings (recommend/product_tables.py): rank 1 is the best, `reason` is
+# one sentence of plain text. They never show a product that the shop's rules take out of every list (docs/lists.md).
 # One row: a product (other_item_id) that is similar to item_id. `similarity`: of `model`, item_knn (the cosine of who
 # chose them; > 0) or, for products that too few users chose, content (the cosine of their attributes). `support`: the
 # users who chose both.
@@ -102,9 +102,9 @@ SIMILAR = {
     "model": pl.String,
     "reason": pl.String,
 }
-# One row: a product (other_item_id) that is bought together with item_id. `support`: the orders with both, of `n_orders`
-# with item_id; `share` = support / n_orders; `lift`: support over what is expected if orders chose both independently;
-# `lift_low`: the lower end of its 95 % interval, which the rank follows.
+# One row: a product (other_item_id) that is bought together with item_id. `support`: the orders with both, of
+# `n_orders` with item_id; `share` = support / n_orders; `lift`: support over what is expected if orders chose both
+# independently; `lift_low`: the lower end of its 95 % interval, which the rank follows.
 BOUGHT_TOGETHER = {
     "item_id": pl.String,
     "rank": pl.Int32,
@@ -117,8 +117,8 @@ BOUGHT_TOGETHER = {
     "reason": pl.String,
 }
 # One row: a product that sells more than before, or is new. `recent`: its orders in the last days; `before`: those of
-# the time before. `growth`: the ratio of both per day, with its 95 % interval; null for new products, which have no past
-# to be compared with and follow the others.
+# the time before. `growth`: the ratio of both per day, with its 95 % interval; null for new products, which have no
+# past to be compared with and follow the others.
 TRENDING = {
     "item_id": pl.String,
     "rank": pl.Int32,
@@ -130,8 +130,8 @@ TRENDING = {
     "reason": pl.String,
 }
 # One row: one of the best users for a product (or, below, for a category), by `affinity` (recommend/customers.py).
-# `n_orders`, `last`: the user's orders with the product (of the category: their sum) and the last of them; 0 and null if
-# the user never bought it.
+# `n_orders`, `last`: the user's orders with the product (of the category: their sum) and the last of them; 0 and null
+# if the user never bought it.
 CUSTOMERS = {
     "item_id": pl.String,
     "rank": pl.Int32,
