@@ -31,10 +31,16 @@ COUNTS = {"rule": pl.String, "removed": pl.Int64, "added": pl.Int64, "filled": p
 
 @dataclass(frozen=True, eq=False)
 class Applied:
-    """The lists under the rules (`schemas.RANKED_LISTS`), and what the rules did (`COUNTS`)."""
+    """The lists under the rules (`schemas.RANKED_LISTS`), and what the rules did (`COUNTS`).
+
+    `top_share_before`, `top_share`: the share of users who were shown the most shown product in the model's own lists,
+    and who are now.
+    """
 
     lists: pl.DataFrame
     counts: pl.DataFrame
+    top_share_before: float
+    top_share: float
 
 
 def apply(rules: Lists, pool: pl.DataFrame, fallback: pl.DataFrame, context: Context, k: int) -> Applied:
@@ -58,7 +64,8 @@ def apply(rules: Lists, pool: pl.DataFrame, fallback: pl.DataFrame, context: Con
     """
     if rules.is_empty:
         first = pool.filter(pl.col("rank") <= k).select(*RANKED_LISTS).cast(RANKED_LISTS)
-        return Applied(first, pl.DataFrame(schema=COUNTS))
+        share = _top_share(first.get_column("item_id").rank("dense").to_numpy(), first.get_column("user_id").n_unique())
+        return Applied(first, pl.DataFrame(schema=COUNTS), share, share)
     fallback = fallback.sort("rank")
     catalogue = Catalogue(context, pool, fallback)
     excluded = {key: catalogue.is_one_of(ids) for key, ids in hard_filters.excluded_items(rules, context.items).items()}
@@ -67,7 +74,14 @@ def apply(rules: Lists, pool: pl.DataFrame, fallback: pl.DataFrame, context: Con
     before = selection.candidates[:, : min(k, selection.n_pool)].copy()
     selection.fill()
     lists = _decoded(selection, catalogue, scores, pool, fallback)
-    return Applied(lists, _counts(rules, selection, before, excluded, pairs))
+    shares = [_top_share(items, len(items)) for items in (before, selection.items)]
+    return Applied(lists, _counts(rules, selection, before, excluded, pairs), *shares)
+
+
+def _top_share(items: np.ndarray, n_users: int) -> float:
+    """How many of the users are shown the most shown product; 0 without lists."""
+    times = np.bincount(items[items != NO_ITEM])
+    return float(times.max(initial=0)) / max(n_users, 1)
 
 
 def _selection(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from recomart_lib.core.text import bullets, number, percent, plural, safe
+from recomart_lib.lists.rules import ALL_RULES, Applied
 from recomart_lib.recommend.reasons import CHOSEN_BEFORE, NOTHING_NEW
 
 
@@ -23,6 +24,23 @@ def reasons(recommendations: pl.DataFrame, users: int, k: int) -> str:
         f"**{number(full)} of {plural(users, 'user')} get {k} recommendations**, {plural(items, 'distinct product')} in all; "
         f"{percent(recommendations.get_column('reason').null_count() / max(recommendations.height, 1))} of the recommendations have no reason."
         f"{again if have_all else ''}"
+    )
+
+
+def rules(applied: Applied, fallback: str) -> str:
+    """Say what the shop's rules did, and how many users see the most shown product. `fallback`: the next model down."""
+    total = applied.counts.filter(rule=ALL_RULES).to_dicts()
+    if not total:
+        return (
+            "**The shop has no rules of its own**: the lists are those of the model (section `lists` of the shop file)."
+        )
+    users, row = applied.lists.get_column("user_id").n_unique(), total[0]
+    share = row["removed"] / max(applied.lists.height, 1)
+    return bullets(
+        f"**The shop's rules replace {percent(share)} of the recommendations.** {plural(row['filled'], 'list')} of "
+        f"{number(users)} are filled with products of {fallback}; {plural(row['short'], 'list stays', 'lists stay')} short.",
+        f"The most recommended product is on the lists of **{percent(applied.top_share)} of the users**; without rules, "
+        f"of {percent(applied.top_share_before)}.",
     )
 
 

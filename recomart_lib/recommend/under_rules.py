@@ -12,7 +12,7 @@ from recomart_lib.core.schemas import enum_of
 from recomart_lib.core.shop_lists import Lists
 from recomart_lib.lists import hard_filters
 from recomart_lib.lists.catalogue import Context
-from recomart_lib.lists.rules import ALL_RULES, Applied, apply
+from recomart_lib.lists.rules import Applied, apply
 from recomart_lib.models.base import Model, TrainData
 from recomart_lib.models.top_k import recommend
 from recomart_lib.recommend import suggestions
@@ -43,13 +43,8 @@ def lists_for_all_users(
         All products, those without events included, and the interactions at the cut.
     """
     if rules.is_empty:
-        return apply(
-            rules,
-            suggestions.lists_for_all_users(model, bestsellers, data, window, users, protocol, k),
-            fallback(bestsellers, window),
-            known,
-            k,
-        )
+        lists = suggestions.lists_for_all_users(model, bestsellers, data, window, users, protocol, k)
+        return apply(rules, lists, lists.clear(), known, k)
     depth = max(DEPTH, k)
     # integers for ids: the pool has many rows
     types = {"user_id": enum_of(users.get_column("user_id")), "item_id": enum_of(window["items"].get_column("item_id"))}
@@ -88,12 +83,6 @@ def default_list(rules: Lists, ranked: pl.DataFrame, known: Context, k: int) -> 
     return apply(rules, pool, ranked, known, k).lists.select("item_id", "score", "rank")
 
 
-def top_share(lists: pl.DataFrame) -> float:
-    """The share of users who are shown the most shown product; 0 without lists."""
-    most = lists.group_by("item_id").len().get_column("len").max() or 0
-    return most / max(lists.get_column("user_id").n_unique(), 1)
-
-
 def _mask(rules: Lists, known: Context, data: TrainData, window: Tables, protocol: str) -> sparse.csr_matrix | None:
     """What the ranking leaves out, so that the pool is not full of what the hard filters take out.
 
@@ -114,9 +103,3 @@ def _mask(rules: Lists, known: Context, data: TrainData, window: Tables, protoco
         masks.append(sparse.csr_matrix((np.ones(rows.height), place), shape=shape))
     masks = [mask for mask in masks if mask is not None]
     return sum(masks[1:], start=masks[0]) if masks else None
-
-
-def summary(applied: Applied) -> dict[str, int]:
-    """`filled` and `short` of all rules together (`rules.COUNTS`); zeros without rules."""
-    rows = applied.counts.filter(rule=ALL_RULES).select("filled", "short")
-    return rows.row(0, named=True) if rows.height else {"filled": 0, "short": 0}
