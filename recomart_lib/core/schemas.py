@@ -118,7 +118,7 @@ BOUGHT_TOGETHER = {
 }
 # One row: a product that sells more than before, or is new. `recent`: its orders in the last days; `before`: those of
 # the time before. `growth`: the ratio of both per day, with its 95 % interval; null for new products, which have no
-# past to be compared with and follow the others.
+# past to be compared with and follow the others, and without an upper end where nothing was ordered before.
 TRENDING = {
     "item_id": pl.String,
     "rank": pl.Int32,
