@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import polars as pl
 import pytest
 from conftest import rows, utc
@@ -101,40 +99,23 @@ def test_lists_are_evaluated_in_both_protocols_and_cold_ones_are_not():
     assert own["mrr@10"].to_list() == [1, 0.5]
 
 
-def test_models_are_fitted_on_the_data_before_each_cut():
+def test_the_test_window_is_added_and_the_scores_of_named_models_are_kept():
     evaluated = selection.evaluate_lists(lists_of(TEST, "popularity", "ease"), window(TEST))
-    scores = backtest.evaluate_cuts(
-        evaluated, [EARLY, TEST], {}, events(*HISTORY), ["purchase"], {"popularity": {}}, seed=1
-    )
-    assert scores.columns[:4] == ["cut", "protocol", "model", "user_id"]
-    assert scores["model"].unique().to_list() == ["popularity"]
-    early = scores.filter(pl.col("cut") == EARLY.start)
+    at_early = selection.evaluate_lists(lists_of(EARLY, "popularity", "ease", "als"), window(EARLY))
+    scores = pl.concat([at_early.select(pl.lit(cut).alias("cut"), pl.all()) for cut in (EARLY.start, utc(2020, 1, 1))])
+    table = backtest.with_test(scores, evaluated, [EARLY, TEST], ["popularity", "als"])
+    assert table.columns == ["cut", *evaluated.columns]
+    at = {cut: set(part["model"]) for (cut,), part in table.group_by("cut")}
+    assert at == {EARLY.start: {"popularity", "als"}, TEST.start: {"popularity"}}  # 2020 is not one of the windows
+    test = table.filter(pl.col("cut") == TEST.start).drop("cut")
+    assert test.equals(evaluated.filter(pl.col("model") == "popularity").cast(test.schema))
+    early = table.filter(pl.col("cut") == EARLY.start, pl.col("model") == "popularity")
     # v's first c is new to v; u's a is a repeat
-    assert early.select("protocol", "user_id").rows() == [("all", "u"), ("all", "v"), ("novel", "v")]
-    # a and b stand before c for everybody in protocol all; in novel v, who has both, is shown c first
-    assert early["mrr@10"].to_list() == [1, 1 / 3, 1]
-    same = scores.filter(pl.col("cut") == TEST.start).drop("cut")
-    assert same.equals(evaluated.filter(pl.col("model") == "popularity"))
-
-
-def test_models_that_read_features_are_left_out_without_training_examples():
-    evaluated = selection.evaluate_lists(lists_of(TEST, "popularity", "repurchase"), window(TEST))
-    both = {"popularity": {}, "repurchase": {}}
-    scores = backtest.evaluate_cuts(evaluated, [EARLY, TEST], {}, events(*HISTORY), ["purchase"], both, seed=1)
-    at = {cut: set(part["model"]) for (cut,), part in scores.group_by("cut")}
-    assert at == {EARLY.start: {"popularity"}, TEST.start: {"popularity", "repurchase"}}
-
-
-def test_existing_evaluators_are_used():
-    tables = window(EARLY)
-    examples = pl.DataFrame({"as_of": [EARLY.start - timedelta(days=1)], "label": [1], "own": [True]})
-    data = train_data.from_window(tables, EARLY.start).with_examples(examples).with_features(examples)
-    evaluators, parameters = {EARLY.name: selection.Evaluator(data, tables)}, {"repurchase": {}}
-    evaluated = selection.evaluate_lists(lists_of(TEST, "popularity"), window(TEST))
-    scores = backtest.evaluate_cuts(
-        evaluated, [EARLY, TEST], evaluators, events(*HISTORY).clear(), ["purchase"], parameters, seed=1
-    )
-    assert set(scores["model"]) == {"repurchase"}
+    assert early.select("protocol", "user_id").sort("protocol", "user_id").rows() == [
+        ("all", "u"),
+        ("all", "v"),
+        ("novel", "v"),
+    ]
 
 
 def holdout_sizes(**n: int) -> pl.DataFrame:
@@ -188,7 +169,8 @@ def test_without_evaluated_users_tables_are_empty_with_their_columns():
     assert evaluated.height == 0
     scores = backtest.compare_splits(evaluated, TEST, events(*HISTORY), ["purchase"], {"ease": {}}, seed=1)
     assert (scores.height, scores.columns[:3]) == (0, ["split", "model", "user_id"])
-    assert backtest.evaluate_cuts(evaluated, [TEST], {}, events(*HISTORY), ["purchase"], {}, seed=1).columns[0] == "cut"
+    no_scores = evaluated.select(pl.lit(EARLY.start).alias("cut"), pl.all())
+    assert backtest.with_test(no_scores, evaluated, [TEST], ["ease"]).columns[0] == "cut"
 
 
 class Predicting(base.ArrayModel):

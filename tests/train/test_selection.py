@@ -23,7 +23,7 @@ from recomart_lib.models import MODELS
 from recomart_lib.models.base import TrainData
 from recomart_lib.prepare import cleaning, splits
 from recomart_lib.prepare.settings import Prepare
-from recomart_lib.train import model_lists, optuna_search, search_space, selection, train_data
+from recomart_lib.train import choice, model_lists, optuna_search, search_space, selection, train_data
 from recomart_lib.train.settings import Train
 
 CUT = datetime(2025, 1, 31, tzinfo=UTC)
@@ -111,7 +111,7 @@ def test_the_choice_is_never_worse_than_the_defaults_and_fixed_models_are_fitted
     }
     assert all(row["best"] >= row["defaults"] for row in table.values())
     assert table["ease"]["best"] == max(log.filter(pl.col("model") == "ease")["value"])
-    chosen = selection.choose(log)
+    chosen = selection.choose(log, NO_EVIDENCE)
     assert chosen["parameters"]["ease"] == json.loads(table["ease"]["parameters"])
     assert chosen["validation"]["all"]["ease"] == table["ease"]["best"]
     assert selection.search_summary(log, searches)["ease"] == {
@@ -130,7 +130,7 @@ def test_an_interrupted_search_resumes_with_the_same_result(tmp_path):
         list(islice(optuna_search.trials(search, 6, tmp_path / "parts" / f"{search.model}.json", objective), 2))
     resumed, _ = tune(tmp_path / "parts")
     assert resumed.equals(whole)
-    assert selection.choose(resumed) == selection.choose(whole)
+    assert selection.choose(resumed, NO_EVIDENCE) == selection.choose(whole, NO_EVIDENCE)
 
 
 def test_finished_trials_are_not_fitted_again(tmp_path, monkeypatch):
@@ -171,7 +171,7 @@ def test_other_data_and_other_code_are_other_searches(corrected, tmp_path, monke
 def test_without_evaluated_users_scores_are_null_and_the_defaults_stay(tmp_path):
     log, searches = tune(tmp_path / "study", with_holdout=False, n_trials=2)
     assert log["ndcg@10"].null_count() == log["value"].null_count() == log.height
-    assert selection.choose(log)["parameters"]["ease"] == {"reg": 200.0, "signal": "relevant"}
+    assert selection.best_parameters(log)["ease"] == {"reg": 200.0, "signal": "relevant"}
     assert selection.search_summary(log, searches)["ease"]["best"] is None
     assert selection.hyperparameter_importance(log, searches).height == 0
 
@@ -201,6 +201,19 @@ def log(*rows: tuple[str, int, str, str, float | None]) -> pl.DataFrame:
     return table.with_columns(value=value).cast(selection.LOG)
 
 
+EVIDENCE = choice.table(
+    pl.DataFrame(
+        [
+            (datetime(2025, 1, 1, tzinfo=UTC), protocol, model, "u", score)
+            for protocol, model, score in (("all", "ease", 0.3), ("novel", "popularity", 0.4))
+        ],
+        schema=["cut", "protocol", "model", "user_id", "ndcg@10"],
+        orient="row",
+    )
+)
+NO_EVIDENCE = EVIDENCE.clear()
+
+
 def test_parameters_by_value_and_one_model_per_protocol():
     decisions = selection.choose(
         log(
@@ -212,15 +225,18 @@ def test_parameters_by_value_and_one_model_per_protocol():
             ("ease", 1, '{"reg": 2}', "novel", 0.4),
             ("popularity", 0, "{}", "all", 0.1),
             ("popularity", 0, "{}", "novel", 0.45),
-        )
+        ),
+        EVIDENCE,
     )
     assert decisions["parameters"]["ease"] == {"reg": 2}
     assert decisions["chosen"] == {"all": "ease", "novel": "popularity"}
+    assert decisions["choice"]["novel"]["popularity"]["within"]
+    assert decisions["choice"]["novel"]["popularity"]["standard_error"] is None  # JSON has no infinity
     assert decisions["validation"]["novel"] == {"ease": 0.4, "popularity": 0.45}
 
 
 def test_of_equally_good_trials_the_first_is_chosen():
-    decisions = selection.choose(
+    chosen = selection.best_parameters(
         log(
             ("ease", 0, '{"reg": 1}', "all", 0.2),
             ("ease", 0, '{"reg": 1}', "novel", 0.1),
@@ -228,7 +244,7 @@ def test_of_equally_good_trials_the_first_is_chosen():
             ("ease", 1, '{"reg": 2}', "novel", 0.3),
         )
     )
-    assert decisions["parameters"]["ease"] == {"reg": 1}
+    assert chosen == {"ease": {"reg": 1}}
 
 
 CUTOFF = utc(2024, 2, 1)
@@ -289,15 +305,3 @@ def test_every_rating_model_estimates_the_test_window():
     assert model_lists.predictions(
         fitted, tables, rated(("u", "a", None, 40)), CUTOFF, CUTOFF + timedelta(days=30)
     ).is_empty()
-
-
-def test_the_interval_of_the_best_model_is_over_users_and_needs_no_further_fit(tmp_path):
-    shop = window()
-    searches = selection.searches(Train(models={"popularity": {}, "ease": {}}), data_of(shop), shop, seed=42)
-    evaluator = selection.Evaluator(data_of(shop), shop)
-    best = selection.best_trials(selection.tune(evaluator, searches, 1, tmp_path))
-    top = best.filter(pl.col("protocol") == "all").sort(selection.SCORE, descending=True).row(0, named=True)
-    evaluator.data = None  # nothing is fitted any more
-    low, high = selection.best_interval(evaluator, best, seed=1)
-    assert low < top[selection.SCORE] < high
-    assert selection.best_interval(evaluator, best.clear(), seed=1) is None

@@ -17,13 +17,6 @@ def shares(*rows: tuple[str, str, float]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"model": pl.String, "parameter": pl.String, "share": pl.Float64}, orient="row")
 
 
-def test_the_best_model_is_named_or_no_user_can_be_evaluated():
-    best = pl.DataFrame({"model": ["x", "y", "z"], "protocol": ["all", "all", "novel"], "ndcg@10": [0.3, 0.2, 0.9]})
-    assert "x ranks best (ndcg@10 0.3000" in takeaways.best_model(best)
-    no_scores = best.with_columns(pl.lit(None, pl.Float64).alias("ndcg@10"))
-    assert "No user can be evaluated" in takeaways.best_model(no_scores)
-
-
 def test_the_gain_of_a_search_is_reported():
     sentence = takeaways.search_gain(search(("a", 6, 0.2, 0.25), ("b", 6, 0.3, 0.3), ("c", 1, 0.4, 0.4)))
     assert (
