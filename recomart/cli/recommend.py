@@ -11,7 +11,7 @@ from recomart.cli.options import examples, user
 from recomart.cli.output import echo, printable, show_table
 from recomart.project import params
 from recomart_lib import models
-from recomart_lib.core import paths, tables
+from recomart_lib.core import paths, shops, tables
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.text import plural
 from recomart_lib.recommend import explain, live_lists
@@ -32,7 +32,8 @@ def recommend(
     """Show the recommendations for a user, best first, with reasons.
 
     The list is that of stage 08_recommend or, if the user has newer events, one
-    computed from these. Unknown users get the default list for new users.
+    computed from these. Unknown users get the default list for new users. All lists
+    obey the shop's own rules: section lists of the shop file.
     """
     if _show_live_list(user, k):
         return
@@ -56,7 +57,8 @@ def _show_live_list(user: str, k: int) -> bool:
     if not fresh.height:
         return False
     parameters = params.load()
-    ranked = live_lists.live_list(user, fresh, parameters.prepare, parameters.recommend.protocol, k)
+    shop = shops.load(parameters.base.shop)
+    ranked = live_lists.live_list(user, fresh, parameters.prepare, parameters.recommend.protocol, k, shop=shop)
     if ranked is None:
         echo("There are newer events, but no live model yet (run: dvc repro 08_recommend). The stored list:")
         return False
@@ -64,7 +66,7 @@ def _show_live_list(user: str, k: int) -> bool:
         echo("With the newer events, the user has every product: nothing is new. The stored list:")
         return False
     items = tables.read(paths.PREPARED, "items.parquet").select("item_id", "name")
-    show_table(live_lists.with_reasons(ranked, items).select("rank", "item_id", "name", "reason"))
+    show_table(live_lists.with_reasons(ranked, items, shop.lists).select("rank", "item_id", "name", "reason"))
     echo(f"{plural(fresh.height, 'event')} since the last run changed the list; the most recent:")
     newest = fresh.reverse().join(items, on="item_id", how="left", maintain_order="left").rename({"timestamp": "at"})
     show_table(newest.select("event_type", "item_id", "name", "at").head(5))

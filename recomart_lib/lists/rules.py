@@ -43,7 +43,14 @@ class Applied:
     top_share: float
 
 
-def apply(rules: Lists, pool: pl.DataFrame, fallback: pl.DataFrame, context: Context, k: int) -> Applied:
+def apply(
+    rules: Lists,
+    pool: pl.DataFrame,
+    fallback: pl.DataFrame,
+    context: Context,
+    k: int,
+    own: pl.DataFrame | None = None,
+) -> Applied:
     """Choose k products per user from the pool, and from the fallback where the rules leave too few.
 
     Parameters
@@ -55,6 +62,9 @@ def apply(rules: Lists, pool: pl.DataFrame, fallback: pl.DataFrame, context: Con
         item_id, score, rank, model, best first: the next model down, over the whole catalogue, the same for all users.
     k
         Places of a list.
+    own
+        user_id, item_id, score, as in the pool: the model's own lists, with which the result is compared; None: the
+        first k of the pool. They differ where the pool already lacks what the hard filters take out.
 
     Returns
     -------
@@ -71,7 +81,8 @@ def apply(rules: Lists, pool: pl.DataFrame, fallback: pl.DataFrame, context: Con
     excluded = {key: catalogue.is_one_of(ids) for key, ids in hard_filters.excluded_items(rules, context.items).items()}
     pairs = {key: catalogue.keys(rows) for key, rows in hard_filters.excluded_pairs(rules, context).items()}
     selection, scores = _selection(rules, pool, fallback, context, k, catalogue, excluded, pairs)
-    before = selection.candidates[:, : min(k, selection.n_pool)].copy()
+    before = selection.candidates[:, : selection.n_pool] if own is None else _table(own, catalogue)[0]
+    before = before[:, :k].copy()
     selection.fill()
     lists = _decoded(selection, catalogue, scores, pool, fallback)
     shares = [_top_share(items, len(items)) for items in (before, selection.items)]
@@ -144,7 +155,7 @@ def _limits(
         max_users=max_users(rules, len(catalogue.users)) if has_share else None,
         pinned={place: item for place, item in pins.items() if item != NO_ITEM and allowed[item]},
         diversity=rules.diversity,
-        vectors=vectors.item_vectors(catalogue, context.chosen) if rules.diversity else None,
+        vectors=vectors.item_vectors(catalogue, context) if rules.diversity else None,
     )
 
 

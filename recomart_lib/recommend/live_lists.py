@@ -16,12 +16,15 @@ from scipy import sparse
 
 from recomart_lib import models
 from recomart_lib.core import paths
+from recomart_lib.core.shop_lists import Lists
+from recomart_lib.core.shops import Shop
 from recomart_lib.features import online_events
 from recomart_lib.models.base import fill_with_popularity
 from recomart_lib.models.item_to_item import ItemToItem
 from recomart_lib.models.top_k import top_k
 from recomart_lib.prepare.settings import Prepare
-from recomart_lib.recommend import reasons
+from recomart_lib.recommend import live_rules, reasons
+from recomart_lib.recommend.under_rules import DEPTH
 
 MODEL = paths.RECOMMENDATIONS / "live"
 # One row: a recommendation; rank 1 is the best. `because`: the product of the history that contributes most to the
@@ -44,16 +47,35 @@ def fresh_events(user_id: str, root: Path | None = None) -> pl.DataFrame:
 
 
 def live_list(
-    user_id: str, fresh: pl.DataFrame, prepare: Prepare, protocol: str, k: int, root: Path | None = None
+    user_id: str,
+    fresh: pl.DataFrame,
+    prepare: Prepare,
+    protocol: str,
+    k: int,
+    root: Path | None = None,
+    shop: Shop | None = None,
 ) -> pl.DataFrame | None:
-    """Return the user's list with these new events (`online_events.FRESH`): `RANKED`; None without events or model."""
+    """Return the user's list with these new events (`online_events.FRESH`): `RANKED`; None without events or model.
+
+    The list obeys the rules of the shop, if it is given: see `live_rules`.
+    """
     root = root or paths.root()
     card = root / MODEL / "model.json"
     if not fresh.height or not card.exists():
         return None
     model, users, items = _load(root, card.stat().st_mtime_ns)
     user = users.filter(user_id=user_id).get_column("user_idx")
-    return rank(model, user[0] if len(user) else None, fresh, items, prepare, protocol, k)
+    user_idx = user[0] if len(user) else None
+    if shop is None or shop.lists.is_empty:
+        return rank(model, user_idx, fresh, items, prepare, protocol, k)
+    ranked = rank(model, user_idx, fresh, items, prepare, protocol, max(k, DEPTH))
+    known = live_rules.context(user_id, fresh, shop.relevant_events, protocol, root)
+    best_first = np.argsort(-model.arrays["popularity"], kind="stable")
+    popular = items.sort("item_idx").get_column("item_id").gather(best_first)
+    rules = live_rules.for_user(shop.lists, user_id, root)
+    listed = live_rules.apply(rules, user_id, ranked, popular, known, k)
+    because = ranked.select("item_id", "because", "event_type", "timestamp")
+    return listed.join(because, on="item_id", how="left", maintain_order="left").select(*RANKED)
 
 
 def rank(
@@ -98,13 +120,21 @@ def rank(
     return listed.select(*RANKED)
 
 
-def with_reasons(ranked: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
-    """Add `name`, `reason_kind` and `reason` to a live list (`RANKED`). `items`: item_id, name."""
+def with_reasons(ranked: pl.DataFrame, items: pl.DataFrame, rules: Lists | None = None) -> pl.DataFrame:
+    """Add `name`, `reason_kind` and `reason` to a live list (`RANKED`). `items`: item_id, name.
+
+    What the shop's rules put in has no score: pinned products, and products without any event.
+    """
     names = items.select(because="item_id", because_name="name")
     rows = ranked.join(items.select("item_id", "name"), on="item_id", how="left", maintain_order="left")
     rows = rows.join(names, on="because", how="left", maintain_order="left")
+    is_pinned = pl.col("item_id").is_in(list(rules.pinned.values()) if rules else [])
     kind = (
-        pl.when(pl.col("event_type").is_not_null())
+        pl.when(pl.col("score").is_null() & is_pinned)
+        .then(pl.lit(reasons.SHOP_CHOICE))
+        .when(pl.col("score").is_null())
+        .then(pl.lit(reasons.NEW_IN_SHOP))
+        .when(pl.col("event_type").is_not_null())
         .then(pl.lit(reasons.RECENT_EVENT))
         .when(pl.col("because").is_not_null())
         .then(pl.lit(reasons.SIMILAR))

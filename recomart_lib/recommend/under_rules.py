@@ -14,7 +14,7 @@ from recomart_lib.lists import hard_filters
 from recomart_lib.lists.catalogue import Context
 from recomart_lib.lists.rules import Applied, apply
 from recomart_lib.models.base import Model, TrainData
-from recomart_lib.models.top_k import recommend
+from recomart_lib.models.top_k import recommend, recommend_each
 from recomart_lib.recommend import suggestions
 from recomart_lib.train.model_lists import cold_list, decode, mask_of
 from recomart_lib.train.train_data import Tables
@@ -53,18 +53,22 @@ def lists_for_all_users(
         "items": window["items"].cast({"item_id": types["item_id"]}),
     }
     warm_users = window["users"].get_column("user_idx")
-    ranked = recommend(model, warm_users.to_numpy(), depth, _mask(rules, known, data, window, protocol), progress=True)
+    masks = {"own": mask_of(data, protocol), "pool": _mask(rules, known, data, window, protocol)}
+    ranked = recommend_each(model, warm_users.to_numpy(), depth, masks, progress=True)
     # a user who has every product gets what is not new, as without rules
-    has_all = warm_users.filter(~warm_users.is_in(ranked.get_column("user_idx").implode()))
-    indexed = pl.concat([ranked, recommend(model, has_all.to_numpy(), depth)])
-    warm = decode(indexed, names).with_columns(model=pl.lit(model.name))
+    has_all = warm_users.filter(~warm_users.is_in(ranked["pool"].get_column("user_idx").implode()))
+    again = recommend(model, has_all.to_numpy(), depth)
+    own = pl.concat([ranked["own"], again.join(ranked["own"], on="user_idx", how="anti")]).filter(pl.col("rank") <= k)
+    warm = decode(pl.concat([ranked["pool"], again]), names).with_columns(model=pl.lit(model.name))
     cold = users.select(pl.col("user_id").cast(types["user_id"])).join(names["users"], on="user_id", how="anti")
     default = cold.join(cold_list(bestsellers, names, depth), how="cross").with_columns(model=pl.lit(bestsellers.name))
     pool = pl.concat([warm, default.select(warm.columns)]).sort("user_id", "rank")
+    first = default.filter(pl.col("rank") <= k).select("user_id", "item_id", "score", "rank")
+    own = pl.concat([decode(own, names), first]).sort("user_id", "rank")
     if protocol == "novel":
         others = window["users"].filter(~pl.col("user_idx").is_in(has_all.implode()))
         known = replace(known, excluded=known.chosen.join(others, on="user_id", how="semi"))
-    return apply(rules, pool, fallback(bestsellers, window), known, k)
+    return apply(rules, pool, fallback(bestsellers, window), known, k, own)
 
 
 def fallback(bestsellers: Model, window: Tables) -> pl.DataFrame:
