@@ -65,8 +65,8 @@ def trending(table: pl.DataFrame) -> str:
     new = table.filter(pl.col("growth_low").is_null()).height
     return (
         f"**{plural(table.height - new, 'product')} clearly sell more than in their own past**; "
-        f"{plural(new, 'product is', 'products are')} new and have no past to be compared with. The comparison knows no "
-        "season: what sells every December trends every December."
+        f"{plural(new, 'product is', 'products are')} new and have no past to be compared with. The comparison knows "
+        "no season: what sells every December trends every December."
     )
 
 
@@ -82,6 +82,6 @@ def customers(table: pl.DataFrame, items: pl.DataFrame, n: int) -> str:
     full = sizes.filter(pl.col("len") >= n).height
     return (
         f"**{number(sizes.height)} of {plural(items.height, 'product')} have customers to write to**, "
-        f"{number(full)} of them a full list of {number(n)}. {percent(bought)} of these customers bought the product before: "
-        "leave them out of a mailing on things that nobody buys twice."
+        f"{number(full)} of them a full list of {number(n)}. {percent(bought)} of these customers bought the product "
+        "before: leave them out of a mailing on things that nobody buys twice."
     )
