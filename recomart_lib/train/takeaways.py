@@ -58,7 +58,7 @@ def _score(row: dict[str, Any]) -> str:
 
 def fewer_windows(evidence: pl.DataFrame) -> str:
     """Which models were evaluated in fewer windows than others; else nothing. `evidence`: see `choice.table`."""
-    n = evidence.get_column("windows").max()
+    n = evidence.get_column("windows").max() or 0
     names = evidence.filter(pl.col("windows") < n).get_column("model").unique().sort().to_list()
     if not names:
         return ""
