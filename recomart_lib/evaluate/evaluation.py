@@ -48,7 +48,7 @@ def evaluate(
         are None. A protocol without users to evaluate is empty.
     """
     table = per_user(recommendations, relevant, ks) if users is None else users
-    catalogue = _Catalogue(train_pairs, recommendations)
+    catalogue = Catalogue(train_pairs, recommendations)
     scores: dict[str, dict[str, dict[str, Any]]] = {}
     for protocol in relevant:
         rows = table.filter(pl.col("protocol") == protocol)
@@ -81,8 +81,8 @@ def by_length(recommendations: pl.DataFrame, relevant: pl.DataFrame, ks: Sequenc
     )
 
 
-class _Catalogue:
-    """The catalogue and the relevant pairs before the cut, for metrics beyond accuracy."""
+class Catalogue:
+    """The catalogue and the relevant pairs before the cut, for metrics beyond accuracy: see `evaluate`."""
 
     def __init__(self, train_pairs: pl.DataFrame, recommendations: pl.DataFrame) -> None:
         catalogue = train_pairs.get_column("item_id").unique().sort()

@@ -11,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from recomart_lib.core.colours import colour
-from recomart_lib.core.plots import GREY, INK, empty_figure
+from recomart_lib.core.plots import ACCENT, ALARM, GREY, INK, empty_figure
+
+PROTOCOL_LOOKS = {"all": {"color": ACCENT, "marker": "o"}, "novel": {"color": ALARM, "marker": "s"}}
 
 
 def intervals(table: pl.DataFrame, metric: str, title: str, target: float | None = None, label: str = "target") -> Axes:
@@ -142,6 +144,44 @@ def trade_off(table: pl.DataFrame, x: str, y: str, title: str) -> Axes:
         ax.annotate(", ".join(names), (left, height), xytext=(6, 3), textcoords="offset points", fontsize=8)
     ax.set(xlabel=x, ylabel=y, title=title)
     return ax
+
+
+def differences(table: pl.DataFrame, metric: str, title: str) -> Axes:
+    """One dot per rule and protocol, each with its interval, and a line at zero. `table`: see `rule_costs.costs`."""
+    rows = table.filter(pl.col("metric") == metric)
+    if not rows.height:
+        return empty_figure(f"{title}: no users to evaluate.")
+    rules = rows.get_column("rule").unique(maintain_order=True).to_list()
+    _, ax = plt.subplots(figsize=(8, 1.1 + 0.45 * len(rules)))
+    for shift, (protocol, look) in zip((-0.12, 0.12), PROTOCOL_LOOKS.items(), strict=True):
+        of_protocol = rows.filter(pl.col("protocol") == protocol)
+        places = [rules.index(rule) + shift for rule in of_protocol.get_column("rule")]
+        ax.hlines(places, of_protocol.get_column("low"), of_protocol.get_column("high"), look["color"], lw=3, alpha=0.5)
+        ax.plot(of_protocol.get_column("difference"), places, ls="", label=f"protocol {protocol}", **look)
+    ax.axvline(0, color=INK, lw=1)
+    ax.set_yticks(range(len(rules)), rules)
+    ax.set_ylim(len(rules) - 0.5, -0.5)
+    ax.grid(axis="y", visible=False)
+    ax.set(xlabel=f"{metric} with the rule minus without it, 95 % bootstrap interval", title=title)
+    _legend_beside(ax)
+    return ax
+
+
+def diversity(table: pl.DataFrame, k: int, title: str) -> Axes:
+    """ndcg against diversity and coverage, one line per protocol, a dot per value of the knob (`rule_costs.curve`)."""
+    if not table.height:
+        return empty_figure(f"{title}: no users to evaluate.")
+    _, panels = plt.subplots(1, 2, figsize=(8.6, 3.4), sharey=True)
+    for ax, name in zip(panels, ("diversity", "coverage"), strict=True):
+        for (protocol,), line in table.group_by("protocol", maintain_order=True):
+            x, y = line.get_column(f"{name}@{k}").to_list(), line.get_column(f"ndcg@{k}").to_list()
+            ax.plot(x, y, label=f"protocol {protocol}", lw=1.2, **PROTOCOL_LOOKS[protocol])
+            for knob, *place in zip(line.get_column("knob"), x, y, strict=True):
+                ax.annotate(f"{knob:g}", place, xytext=(4, 4), textcoords="offset points", fontsize=8)
+        ax.set(xlabel=f"{name}@{k}", ylim=(0, None))
+    panels[0].set(ylabel=f"ndcg@{k}, mean over users", title=title)
+    _legend_beside(panels[1], title="dots: lists.diversity", title_fontsize=8)
+    return panels[0]
 
 
 def _legend_beside(ax: Axes, **options: object) -> None:

@@ -28,10 +28,12 @@ class Inputs:
     Attributes
     ----------
     lists
-        data/models/recommendations.parquet, without the scores. The ids, here and in the next three, are Enums, which
+        data/models/recommendations.parquet, without the scores. The ids, here and in the next four, are Enums, which
         sort like the strings: the lists of all models fit in a fraction of the memory.
     interactions, holdout
         data/prepared/test: pairs before the cut, and pairs with a relevant event in the test window.
+    items
+        data/prepared: item_id, category and brand of every product.
     user_features
         One row per user: features as of the cut.
     predictions, backtest, splits, probabilities
@@ -45,6 +47,7 @@ class Inputs:
     lists: pl.DataFrame
     interactions: pl.DataFrame
     holdout: pl.DataFrame
+    items: pl.DataFrame
     user_features: pl.DataFrame
     predictions: pl.DataFrame
     backtest: pl.DataFrame
@@ -59,15 +62,16 @@ class Inputs:
         metadata = tables.read_json(paths.METRICS, "data.json")
         lists = tables.scan(paths.MODELS, "recommendations.parquet").drop("score")
         pairs = [tables.scan(paths.PREPARED, "test", f"{name}.parquet") for name in ("interactions", "holdout")]
+        items = tables.scan(paths.PREPARED, "items.parquet").select("item_id", "category", "brand")
         is_current = pl.col("event_timestamp") == datetime.fromisoformat(metadata["cut"])
         features = tables.scan(paths.FEATURES, "user.parquet").filter(is_current)
         dtypes = {
             "user_id": _enum("user_id", lists, *pairs, features),
-            "item_id": _enum("item_id", lists, *pairs),
+            "item_id": _enum("item_id", lists, *pairs, items),
             "model": _enum("model", lists),
             "protocol": _enum("protocol", lists),
         }
-        compact = [_with_dtypes(table, dtypes) for table in (lists, *pairs, features)]
+        compact = [_with_dtypes(table, dtypes) for table in (lists, *pairs, items, features)]
         others = tables.read_all(paths.MODELS, "predictions", "backtest", "splits", "calibration")
         chosen = tables.read_json(paths.METRICS, "tuning.json")["chosen"]
         return cls(*compact, *others.values(), metadata, chosen)

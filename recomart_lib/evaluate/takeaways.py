@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 import polars as pl
 
+from recomart_lib.core.schemas import PROTOCOLS
 from recomart_lib.core.text import bullets, percent, plural, safe
 from recomart_lib.evaluate.diagnostics import HOLDOUT, MIN_USERS
+from recomart_lib.prepare import takeaways as prepare_takeaways
 
 
 def best_model(table: pl.DataFrame, protocol: str) -> str:
@@ -87,6 +91,29 @@ def _interval(row: dict[str, Any]) -> str:
 def _disjoint(first: dict[str, Any], second: dict[str, Any]) -> bool:
     """Whether two intervals do not overlap."""
     return first["low"] > second["high"] or second["low"] > first["high"]
+
+
+def few_users(
+    boards: Mapping[str, pl.DataFrame], chosen: Mapping[str, str], split_metadata: Mapping[str, Any]
+) -> list[str]:
+    """How unsure the scores of a small shop are, per protocol where it is one.
+
+    Parameters
+    ----------
+    boards
+        Protocol -> leaderboard (see `evaluation.leaderboard`).
+    chosen
+        Protocol -> the chosen model.
+    split_metadata
+        From 04_prepare (reports/metrics/data.json).
+    """
+    counts, horizon = split_metadata["windows"]["test"], split_metadata["horizon_days"]
+    sentences = []
+    for protocol, board in boards.items():
+        for row in board.filter(pl.col("model") == chosen[protocol]).iter_rows(named=True):
+            interval = row["ndcg@10_ci"]
+            sentences.append(prepare_takeaways.few_users(counts[f"evaluated_{protocol}"], protocol, *interval, horizon))
+    return [sentence for sentence in sentences if sentence]
 
 
 def user_sample(n_evaluated: int, n_users: int) -> str:
@@ -264,3 +291,99 @@ def weak_slices(rows: list[dict[str, Any]], model: str, metric: str = "ndcg@10")
     named = "; ".join(f"{row['by']} {safe(row['slice'])} ({row['mean']:.4f}, n = {row['n']:,})" for row in rows[:6])
     more = f"; and {len(rows) - 6} more" if len(rows) > 6 else ""
     return f"**{model} is clearly below its own average ({metric}) in {plural(len(rows), 'group')}**: {named}{more}."
+
+
+def rules(names: Sequence[str], costs: pl.DataFrame, effects: pl.DataFrame, not_priced: Sequence[str]) -> list[str]:
+    """Say what the shop's rules cost, and which of them have no price: one sentence or more.
+
+    Parameters
+    ----------
+    names
+        The keys of the shop's rules.
+    costs, effects, not_priced
+        See `rule_costs`.
+    """
+    if not names:
+        return ["This shop has no rules for its lists: docs/lists.md explains the section `lists` of the shop file."]
+    priced = len(names) > len(not_priced)
+    prices = [rule_costs(costs, protocol) for protocol in PROTOCOLS] if priced else []
+    return [*prices, *(rule_fills(effects, protocol) for protocol in PROTOCOLS), without_price(not_priced)]
+
+
+def rule_costs(costs: pl.DataFrame, protocol: str, metric: str = "ndcg@10") -> str:
+    """Say what the shop's rules cost in all, and which is the most expensive. `costs`: `rule_costs.costs`."""
+    rows = costs.filter(pl.col("protocol") == protocol, pl.col("metric") == metric).to_dicts()
+    if not rows:
+        return f"Protocol *{protocol}*: no users to evaluate, so what the rules cost is unknown."
+    total, n = rows[-1], rows[-1]["n"]  # all rules together stand at the end
+    few = "" if n >= MIN_USERS else f" With {plural(n, 'user')}, intervals are unreliable."
+    sentence = (
+        f"**Protocol *{protocol}*: {_cost(total, metric)}**: from {total['without']:.4f} to {total['with']:.4f}, "
+        f"the same {plural(n, 'user')}."
+    )
+    return f"{sentence}{_most_expensive(rows[:-1])}{few}"
+
+
+def _cost(row: dict[str, Any], metric: str) -> str:
+    """What a rule costs, with the interval of the cost."""
+    rule, loss = safe(row["rule"]), -row["difference"]
+    if row["low"] == row["high"] == 0:
+        return f"{rule}: no change of {metric}"
+    if row["low"] > 0:
+        return f"{rule}: {metric} gains {row['difference']:.4f} (95 % {row['low']:.4f} to {row['high']:.4f})"
+    verb = "costs" if row["high"] < 0 else "no clear change; costs"
+    return f"{rule}: {verb} {loss:.4f} {metric} (95 % {-row['high']:.4f} to {-row['low']:.4f})"
+
+
+def _most_expensive(alone: list[dict[str, Any]]) -> str:
+    """Which of several rules costs most by itself; nothing if none clearly does."""
+    clear = sorted((row for row in alone if row["high"] < 0), key=lambda row: (row["difference"], row["rule"]))
+    if not alone:
+        return ""
+    if not clear:
+        return " No rule alone has a clear cost."
+    worst = clear[0]
+    return (
+        f" The most expensive rule is *{safe(worst['rule'])}*: alone it costs {-worst['difference']:.4f} "
+        f"({-worst['high']:.4f} to {-worst['low']:.4f})."
+    )
+
+
+def rule_fills(effects: pl.DataFrame, protocol: str) -> str:
+    """Say how many places were filled and how many lists are short. `effects`: `rule_costs.effects`."""
+    rows = effects.filter(pl.col("protocol") == protocol).to_dicts()
+    if not rows:
+        return ""
+    last = rows[-1]
+    short = f"{plural(last['short'], 'list')} stayed short" if last["short"] else "no list stayed short"
+    return (
+        f"Protocol *{protocol}*, {safe(last['rule'])}: {percent(last['filled'])} of the places are filled from the next "
+        f"model down, and {short}."
+    )
+
+
+def diversity(curve: pl.DataFrame, protocol: str, tolerance: float = 0.05, k: int = 10) -> str:
+    """Say how far the knob can be turned before ndcg falls by more than `tolerance`. `curve`: `rule_costs.curve`."""
+    rows = curve.filter(pl.col("protocol") == protocol).sort("knob").to_dicts()
+    if len(rows) < 2 or not rows[0][f"ndcg@{k}"]:
+        return f"Protocol *{protocol}*: no hits to lose, so what diversity costs is unknown."
+    first, last = rows[0], rows[-1]
+    within = list(takewhile(lambda row: row[f"ndcg@{k}"] >= (1 - tolerance) * first[f"ndcg@{k}"], rows))[-1]
+    if within["knob"] == first["knob"]:
+        head = f"already lists.diversity {rows[1]['knob']:g} costs more than {percent(tolerance)} of ndcg@{k}"
+    else:
+        head = f"up to lists.diversity {within['knob']:g}, ndcg@{k} stays within {percent(tolerance)} of the model's own lists"
+    return f"**Protocol *{protocol}*: {head}** ({_knob(within, k)}); {_knob(last, k)}; without it, {_knob(first, k)}."
+
+
+def _knob(row: dict[str, Any], k: int) -> str:
+    spread = row[f"diversity@{k}"]
+    text = "" if spread is None else f", diversity@{k} {spread:.3f}"
+    return f"at {row['knob']:g}: ndcg@{k} {row[f'ndcg@{k}']:.4f}{text}, coverage {percent(row[f'coverage@{k}'])}"
+
+
+def without_price(keys: Sequence[str]) -> str:
+    """Say which of the shop's rules have no price. `keys`: of the section `lists`, see `rule_costs.not_priced`."""
+    if not keys:
+        return ""
+    return f"Not priced: {', '.join(f'`{key}`' for key in keys)}. Availability and stock are known for today only, not for the cut."
