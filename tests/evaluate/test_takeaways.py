@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from recomart_lib.evaluate import diagnostics, takeaways
+from recomart_lib.evaluate import diagnostics, rule_costs, takeaways
 
 
 def means(by: tuple[str, ...], *rows: tuple, metric: str = "ndcg@10") -> pl.DataFrame:
@@ -137,3 +137,76 @@ def test_weak_slices_are_named_and_escaped():
 def test_a_sample_of_users_is_said_only_where_there_is_one():
     assert takeaways.user_sample(2_726, 2_726) == ""
     assert "a random sample of 5,000 of 26,228 users" in takeaways.user_sample(5_000, 26_228)
+
+
+def test_small_shops_are_told_how_unsure_their_scores_are():
+    board = pl.DataFrame({"model": ["ease", "als"], "ndcg@10": [0.2, 0.1], "ndcg@10_ci": [[0.15, 0.25], [0.05, 0.15]]})
+    metadata = {"windows": {"test": {"evaluated_all": 120, "evaluated_novel": 300}}, "horizon_days": 30}
+    [sentence] = takeaways.few_users({"all": board, "novel": board}, {"all": "als", "novel": "ease"}, metadata)
+    assert "Protocol *all* has only 120 users to evaluate" in sentence
+    assert "0.0500 to 0.1500" in sentence
+    assert "above 30" in sentence
+    assert takeaways.few_users({"all": board.clear()}, {"all": "als"}, metadata) == []
+
+
+def rule_cost(rule: str, difference: float, low: float, high: float, n: int = 100, protocol: str = "all") -> tuple:
+    return (protocol, rule, "ndcg@10", 0.35, 0.35 + difference, difference, low, high, n)
+
+
+def costs(*rows: tuple) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=rule_costs.COSTS, orient="row")
+
+
+def test_rule_costs_name_all_rules_and_the_most_expensive_one():
+    rows = [
+        rule_cost("blocked products", -0.003, -0.004, -0.001),
+        rule_cost("products per brand", -0.001, -0.002, 0.001),
+    ]
+    total = rule_cost("all rules together", -0.004, -0.006, -0.002)
+    takeaway = takeaways.rule_costs(costs(*rows, total), "all")
+    assert takeaway == (
+        "**Protocol *all*: all rules together: costs 0.0040 ndcg@10 (95 % 0.0020 to 0.0060)**: from 0.3500 to 0.3460, "
+        "the same 100 users. The most expensive rule is *blocked products*: alone it costs 0.0030 (0.0010 to 0.0040)."
+    )
+    assert "No rule alone has a clear cost." in takeaways.rule_costs(costs(rows[1], total), "all")
+
+
+def test_rule_costs_of_one_rule_without_change_with_gain_and_without_a_clear_difference():
+    alone = takeaways.rule_costs(costs(rule_cost("blocked products", 0.0, 0.0, 0.0)), "all")
+    assert "blocked products: no change of ndcg@10" in alone
+    assert "most expensive" not in alone
+    gain = takeaways.rule_costs(costs(rule_cost("diversity", 0.01, 0.005, 0.02, n=3)), "all")
+    assert "ndcg@10 gains 0.0100 (95 % 0.0050 to 0.0200)" in gain
+    assert gain.endswith("With 3 users, intervals are unreliable.")
+    unclear = takeaways.rule_costs(costs(rule_cost("diversity", -0.001, -0.003, 0.001)), "all")
+    assert "no clear change; costs 0.0010 ndcg@10 (95 % -0.0010 to 0.0030)" in unclear
+    assert "no users to evaluate" in takeaways.rule_costs(costs(), "novel")
+
+
+def test_rules_without_a_price_and_no_rules_are_said():
+    nothing = pl.DataFrame(schema={"protocol": pl.String})
+    assert takeaways.rules([], costs(), nothing, [])[0].startswith("This shop has no rules for its lists")
+    (*empty, last) = takeaways.rules(["only_in_stock"], costs(), nothing, ["only_in_stock"])
+    assert not any(empty)
+    assert last.startswith("Not priced: `only_in_stock`.")
+
+
+def test_filled_places_and_short_lists():
+    row = {"protocol": "all", "rule": "blocked products", "filled": 0.25, "short": 1}
+    takeaway = takeaways.rule_fills(pl.DataFrame([row]), "all")
+    assert takeaway.endswith("25.0 % of the places are filled from the next model down, and 1 list stayed short.")
+    assert takeaways.rule_fills(pl.DataFrame([row]), "novel") == ""
+
+
+def curve(*ndcg: float) -> pl.DataFrame:
+    knobs = {"knob": [0.0, 0.1, 1.0][: len(ndcg)], "ndcg@10": list(ndcg)}
+    table = pl.DataFrame(knobs, schema={"knob": pl.Float64, "ndcg@10": pl.Float64})
+    return table.with_columns(pl.lit("all").alias("protocol"), **{"diversity@10": 0.5, "coverage@10": 0.25})
+
+
+def test_diversity_says_how_far_the_knob_can_be_turned():
+    assert "up to lists.diversity 0.1, ndcg@10 stays within 5.0 %" in takeaways.diversity(curve(0.4, 0.39, 0.2), "all")
+    assert "already lists.diversity 0.1 costs more than 5.0 %" in takeaways.diversity(curve(0.4, 0.3, 0.39), "all")
+    assert "up to lists.diversity 1," in takeaways.diversity(curve(0.4, 0.4, 0.4), "all")
+    for empty in (curve(), curve(0.0, 0.0, 0.0)):
+        assert "what diversity costs is unknown" in takeaways.diversity(empty, "all")
