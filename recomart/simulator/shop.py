@@ -1,8 +1,9 @@
 """The simulated RecoMart shop: generates a year of customers, products and events, and writes the shop's files.
 
 The pipeline reads these files like those of any shop. Customers and products share a latent taste space; the data also
-has a long tail, seasons, replenishment, and the errors of real feeds. Nothing is tuned to a metric. Three random
-streams (structure, gaps, errors) keep the correct rows equal at any `dirt_rate`.
+has a long tail, seasons, refills and complements (habits.py), promotions (promotions.py), and the errors of real feeds.
+Nothing is tuned to a metric. Three random streams (structure, gaps, errors) keep the correct rows equal at any
+`dirt_rate`.
 """
 
 from __future__ import annotations
@@ -19,42 +20,81 @@ import polars as pl
 from numpy.random import Generator
 from tqdm.auto import tqdm
 
+from recomart.simulator import habits, promotions
 from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
 
 
 class Category(NamedTuple):
-    """A category: median price (EUR), days until a product is used up (0: durable), month of peak demand."""
+    """A category: median price (EUR), days until a product is used up (0: durable), month of peak demand.
+
+    `variety` is the chance that a customer who has bought a product of a noun wants another one of it: a reader buys
+    many crime novels, and hardly anyone a second desk chair.
+    """
 
     name: str
     price: float
     interval: int
+    variety: float
     peak_month: int
     swing: float  # 0: constant; 0.5: 50 % more at the peak, 50 % less half a year later
     nouns: tuple[str, ...]
 
 
 CATEGORIES = (
-    Category("Coffee & Tea", 9, 28, 1, 0.2, ("Espresso", "Filter Coffee", "Green Tea", "Chai", "Cold Brew")),
-    Category("Pantry", 5, 21, 11, 0.1, ("Olive Oil", "Pasta", "Basmati Rice", "Tomato Sauce", "Honey", "Flour")),
-    Category("Snacks", 4, 14, 12, 0.2, ("Crackers", "Dark Chocolate", "Trail Mix", "Popcorn", "Granola Bars")),
-    Category("Pet Supplies", 15, 30, 6, 0.0, ("Cat Food", "Dog Treats", "Litter", "Bird Seed", "Chew Toy")),
-    Category("Baby Care", 14, 21, 6, 0.0, ("Nappies", "Wet Wipes", "Baby Lotion", "Oat Porridge", "Teething Ring")),
-    Category("Household", 7, 35, 4, 0.2, ("Dish Soap", "Laundry Liquid", "Paper Towels", "Sponges", "Bin Bags")),
-    Category("Personal Care", 8, 40, 6, 0.1, ("Shampoo", "Toothpaste", "Hand Cream", "Razor Blades", "Sun Lotion")),
-    Category("Vitamins", 16, 45, 1, 0.4, ("Vitamin C", "Magnesium", "Omega 3", "Zinc", "Protein Powder")),
-    Category("Books", 14, 0, 12, 0.4, ("Crime Novel", "Cook Book", "Travel Guide", "Atlas", "Poetry Collection")),
-    Category("Toys", 22, 0, 12, 0.8, ("Puzzle", "Building Blocks", "Board Game", "Teddy Bear", "Race Track")),
-    Category("Garden", 25, 0, 5, 0.8, ("Watering Can", "Pruning Shears", "Planter", "Seed Kit", "Garden Hose")),
-    Category("Outdoor", 55, 0, 7, 0.6, ("Tent", "Sleeping Bag", "Hiking Backpack", "Camping Stove", "Head Torch")),
-    Category("Sports", 38, 0, 1, 0.4, ("Yoga Mat", "Dumbbells", "Skipping Rope", "Football", "Foam Roller")),
-    Category("Kitchen", 32, 0, 11, 0.3, ("Chef Knife", "Frying Pan", "Mixing Bowl", "Kettle", "Baking Tray", "Mug")),
-    Category("Furniture", 140, 0, 9, 0.2, ("Bookshelf", "Desk Chair", "Side Table", "Wardrobe", "Footstool")),
-    Category("Lighting", 45, 0, 11, 0.4, ("Desk Lamp", "Floor Lamp", "String Lights", "Wall Light", "Lantern")),
-    Category("Electronics", 120, 0, 12, 0.4, ("Tablet", "Power Bank", "Webcam", "Keyboard", "Smart Plug")),
-    Category("Audio", 85, 0, 12, 0.4, ("Headphones", "Bluetooth Speaker", "Turntable", "Microphone", "Radio")),
-    Category("Fashion", 40, 0, 10, 0.3, ("Wool Jumper", "Linen Shirt", "Rain Jacket", "Scarf", "Jeans", "Dress")),
-    Category("Shoes", 65, 0, 4, 0.3, ("Trainers", "Ankle Boots", "Sandals", "Loafers", "Slippers")),
+    Category("Coffee & Tea", 9, 28, 0.3, 1, 0.2, ("Espresso", "Filter Coffee", "Green Tea", "Chai", "Cold Brew")),
+    Category("Pantry", 5, 21, 0.2, 11, 0.1, ("Olive Oil", "Pasta", "Basmati Rice", "Tomato Sauce", "Honey", "Flour")),
+    Category("Snacks", 4, 14, 0.5, 12, 0.2, ("Crackers", "Dark Chocolate", "Trail Mix", "Popcorn", "Granola Bars")),
+    Category("Pet Supplies", 15, 30, 0.1, 6, 0.0, ("Cat Food", "Dog Treats", "Litter", "Bird Seed", "Chew Toy")),
+    Category(
+        "Baby Care", 14, 21, 0.1, 6, 0.0, ("Nappies", "Wet Wipes", "Baby Lotion", "Oat Porridge", "Teething Ring")
+    ),
+    Category("Household", 7, 35, 0.1, 4, 0.2, ("Dish Soap", "Laundry Liquid", "Paper Towels", "Sponges", "Bin Bags")),
+    Category(
+        "Personal Care", 8, 40, 0.2, 6, 0.1, ("Shampoo", "Toothpaste", "Hand Cream", "Razor Blades", "Sun Lotion")
+    ),
+    Category("Vitamins", 16, 45, 0.1, 1, 0.4, ("Vitamin C", "Magnesium", "Omega 3", "Zinc", "Protein Powder")),
+    Category("Books", 14, 0, 1.0, 12, 0.4, ("Crime Novel", "Cook Book", "Travel Guide", "Atlas", "Poetry Collection")),
+    Category("Toys", 22, 0, 0.8, 12, 0.8, ("Puzzle", "Building Blocks", "Board Game", "Teddy Bear", "Race Track")),
+    Category("Garden", 25, 0, 0.4, 5, 0.8, ("Watering Can", "Pruning Shears", "Planter", "Seed Kit", "Garden Hose")),
+    Category("Outdoor", 55, 0, 0.2, 7, 0.6, ("Tent", "Sleeping Bag", "Hiking Backpack", "Camping Stove", "Head Torch")),
+    Category("Sports", 38, 0, 0.2, 1, 0.4, ("Yoga Mat", "Dumbbells", "Skipping Rope", "Football", "Foam Roller")),
+    Category(
+        "Kitchen", 32, 0, 0.3, 11, 0.3, ("Chef Knife", "Frying Pan", "Mixing Bowl", "Kettle", "Baking Tray", "Mug")
+    ),
+    Category("Furniture", 140, 0, 0.1, 9, 0.2, ("Bookshelf", "Desk Chair", "Side Table", "Wardrobe", "Footstool")),
+    Category("Lighting", 45, 0, 0.4, 11, 0.4, ("Desk Lamp", "Floor Lamp", "String Lights", "Wall Light", "Lantern")),
+    Category("Electronics", 120, 0, 0.1, 12, 0.4, ("Tablet", "Power Bank", "Webcam", "Keyboard", "Smart Plug")),
+    Category("Audio", 85, 0, 0.1, 12, 0.4, ("Headphones", "Bluetooth Speaker", "Turntable", "Microphone", "Radio")),
+    Category("Fashion", 40, 0, 0.8, 10, 0.3, ("Wool Jumper", "Linen Shirt", "Rain Jacket", "Scarf", "Jeans", "Dress")),
+    Category("Shoes", 65, 0, 0.5, 4, 0.3, ("Trainers", "Ankle Boots", "Sandals", "Loafers", "Slippers")),
+)
+COMPLEMENTS = (  # nouns that are bought together: whoever buys the first often adds the second
+    ("Filter Coffee", "Mug"),
+    ("Green Tea", "Kettle"),
+    ("Chai", "Honey"),
+    ("Pasta", "Tomato Sauce"),
+    ("Flour", "Baking Tray"),
+    ("Cat Food", "Litter"),
+    ("Dog Treats", "Chew Toy"),
+    ("Nappies", "Wet Wipes"),
+    ("Dish Soap", "Sponges"),
+    ("Shampoo", "Hand Cream"),
+    ("Cook Book", "Mixing Bowl"),
+    ("Travel Guide", "Hiking Backpack"),
+    ("Planter", "Seed Kit"),
+    ("Tent", "Sleeping Bag"),
+    ("Hiking Backpack", "Head Torch"),
+    ("Yoga Mat", "Foam Roller"),
+    ("Dumbbells", "Protein Powder"),
+    ("Desk Chair", "Desk Lamp"),
+    ("Side Table", "Floor Lamp"),
+    ("Tablet", "Keyboard"),
+    ("Webcam", "Microphone"),
+    ("Turntable", "Bluetooth Speaker"),
+    ("Wool Jumper", "Scarf"),
+    ("Linen Shirt", "Sandals"),
+    ("Rain Jacket", "Ankle Boots"),
 )
 ADJECTIVES = (
     "Classic",
@@ -121,6 +161,7 @@ BRANDS = (
     "Drift",
 )
 BRANDS_PER_CATEGORY = 6
+MAX_NOUNS = max(len(category.nouns) for category in CATEGORIES)
 AWKWARD = (  # real catalogues have such titles; reports and CSV files must handle them
     "{} & Friends",
     '{} "Limited"',
@@ -148,7 +189,8 @@ WEEKDAY = (1.05, 0.95, 0.95, 1.0, 0.95, 1.0, 1.2)  # Monday first: demand peaks 
 HOUR = (2, 1, 1, 1, 1, 2, 4, 7, 9, 10, 11, 12, 14, 12, 11, 11, 12, 14, 16, 19, 21, 19, 12, 6)
 SECOND = 1_000_000  # in microseconds, as all times of day in this module
 DAY = 86_400 * SECOND
-SHARE_FIRST = 0.7  # of orders that are not replenishment
+SHARE_FIRST = 0.7  # of orders that are visits, not refills
+TRIES = 4  # products that somebody considers per line
 BROWSING = 1.25  # visits without an order, per order
 NEVER_BUY = 0.12  # share of customers who only browse
 RETURNED, RATED = 0.03, 0.20  # of purchase lines
@@ -171,7 +213,7 @@ TRANSACTION = (
 class ShopSize:
     """The size of a shop; `simulate` takes any object with these attributes (such as `params.Simulate`).
 
-    `n_orders` is a maximum: in a short period, replenishment may not reach its share. The period is the days
+    `n_orders` is a maximum: in a short period, refills may not reach their share. The period is the days
     `[start, start + n_days)`, UTC. `dirt_rate` is the share of erroneous rows in each of the three tables.
     """
 
@@ -190,6 +232,7 @@ class Calendar:
     dates: np.ndarray  # (n_days,) datetime64[D]
     demand: np.ndarray  # (n_days,) sums to 1
     season: np.ndarray  # (n_days, n_categories) factors around 1
+    sale: np.ndarray  # (n_days,) bool: Friday to Monday of the Black Friday sale
 
 
 @dataclass(frozen=True)
@@ -208,6 +251,10 @@ class Catalogue:
     price: np.ndarray  # (n_items,) EUR, list price
     price_level: np.ndarray  # (n_items,) log of price over its category's median
     interval: np.ndarray  # (n_items,) days until it is used up, 0 if durable
+    kind: np.ndarray  # (n_items,) number of its noun, over all categories
+    variety: np.ndarray  # (n_items,) chance that a customer wants another product of this kind
+    companion: np.ndarray  # (n_items,) the product that is often bought with it, -1: none
+    discount: np.ndarray  # (n_items, n_days) per cent off the list price
     launch: np.ndarray  # (n_items,) first day on sale; one item of each category starts on day 0
     number: np.ndarray  # (n_items,) the number in the product id, independent of the category
 
@@ -254,7 +301,7 @@ def simulate(size: ShopSize, seed: int, folder: Path) -> dict[str, int]:
     _check(size)
     structure, gaps, dirt = (np.random.default_rng([seed, stream]) for stream in range(3))
     calendar = _calendar(size)
-    catalogue = _catalogue(size, structure)
+    catalogue = _catalogue(size, calendar, structure)
     people = _people(size, catalogue.centres, structure)
     lines = _lines(size, people, catalogue, calendar, structure)
     events = _events(lines, people, catalogue, calendar, structure)
@@ -301,10 +348,10 @@ def _calendar(size: ShopSize) -> Calendar:
     swing = np.array([category.swing for category in CATEGORIES])
     months = (dates - dates.astype("datetime64[Y]").astype("datetime64[D]")).astype(float) / 365.25 * 12
     season = 1 + swing * np.cos(2 * np.pi * (months[:, None] - peak) / 12)
-    return Calendar(dates, demand / demand.sum(), season)
+    return Calendar(dates, demand / demand.sum(), season, sale > 0)
 
 
-def _catalogue(size: ShopSize, rng: Generator) -> Catalogue:
+def _catalogue(size: ShopSize, calendar: Calendar, rng: Generator) -> Catalogue:
     n, n_categories = size.n_items, len(CATEGORIES)
     category = np.sort(rng.choice(n_categories, n, p=rng.dirichlet(np.full(n_categories, 8.0))))
     first = np.searchsorted(category, np.arange(n_categories + 1))
@@ -322,6 +369,8 @@ def _catalogue(size: ShopSize, rng: Generator) -> Catalogue:
     median = np.array([shelf.price for shelf in CATEGORIES])[category]
     launch = np.where(rng.random(n) < 0.75, 0, rng.integers(0, size.n_days, n))
     launch[first[:-1][np.diff(first) > 0]] = 0  # so that no category is ever empty
+    log_popularity = -0.9 * np.log(1 + rng.permutation(n))  # Zipf
+    kind = category * MAX_NOUNS + noun
     return Catalogue(
         category,
         first,
@@ -331,13 +380,26 @@ def _catalogue(size: ShopSize, rng: Generator) -> Catalogue:
         tastes,
         centres,
         quality=rng.normal(size=n),
-        log_popularity=-0.9 * np.log(1 + rng.permutation(n)),  # Zipf
+        log_popularity=log_popularity,
         price=np.maximum(np.round(median * np.exp(price_level)) - 0.01, 0.49),
         price_level=price_level,
         interval=np.array([shelf.interval for shelf in CATEGORIES])[category],
+        kind=kind,
+        variety=np.array([shelf.variety for shelf in CATEGORIES])[category],
+        companion=_companions(kind, np.exp(log_popularity), rng),
+        discount=promotions.discounts(n, calendar.sale, rng),
         launch=launch,
         number=1 + rng.permutation(n),
     )
+
+
+def _companions(kind: np.ndarray, popularity: np.ndarray, rng: Generator) -> np.ndarray:
+    """Per item: a popular product of the noun that complements its own, -1 if there is none."""
+    nouns = {noun: c * MAX_NOUNS + n for c, shelf in enumerate(CATEGORIES) for n, noun in enumerate(shelf.nouns)}
+    complement = np.full(len(CATEGORIES) * MAX_NOUNS, -1)
+    for noun, other in COMPLEMENTS:
+        complement[nouns[noun]] = nouns[other]
+    return habits.drawn(complement[kind], kind, popularity, rng)
 
 
 def _distinct_words(group: np.ndarray, category: np.ndarray, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -382,7 +444,7 @@ def _lines(size: ShopSize, people: People, catalogue: Catalogue, calendar: Calen
     """All viewed products: one row is one product in one visit (session, user, item, day, bought)."""
     visits = _visits(size, people, calendar, rng)
     visited = _visited(visits, people, catalogue, calendar, rng)
-    lines = pl.concat([visited, _replenished(visited, size, catalogue, rng)])
+    lines = pl.concat([visited, _refilled(visited, size, catalogue, rng)])
     lines = lines.sort(
         "bought", descending=True, maintain_order=True
     )  # a product both bought and viewed counts as bought
@@ -392,7 +454,7 @@ def _lines(size: ShopSize, people: People, catalogue: Catalogue, calendar: Calen
 
 
 def _visits(size: ShopSize, people: People, calendar: Calendar, rng: Generator) -> pl.DataFrame:
-    """One row is one visit (user, day, orders), sorted by user; every buyer orders once before others reorder."""
+    """One row is one visit (user, day, orders), sorted by user and day; all buyers order once before any reorders."""
     n_first = max(1, round(SHARE_FIRST * size.n_orders))
     passed = np.concatenate([[0.0], np.cumsum(calendar.demand)])
     before = passed[np.maximum(people.signup, 0)]  # share of total demand before the sign-up
@@ -406,13 +468,13 @@ def _visits(size: ShopSize, people: People, calendar: Calendar, rng: Generator) 
     day = np.searchsorted(passed, share, side="right") - 1
     day = np.clip(day, np.maximum(people.signup[user], 0), size.n_days - 1)
     orders = np.arange(len(user)) < n_first
-    return pl.DataFrame({"user": user, "day": day, "orders": orders}).sort("user", maintain_order=True)
+    return pl.DataFrame({"user": user, "day": day, "orders": orders}).sort("user", "day", maintain_order=True)
 
 
 def _visited(
     visits: pl.DataFrame, people: People, catalogue: Catalogue, calendar: Calendar, rng: Generator
 ) -> pl.DataFrame:
-    """The products of these visits: bought ones first, then those only viewed."""
+    """The products of these visits, viewed or also bought, and those that they bring along."""
     n, orders = visits.height, visits["orders"].to_numpy()
     n_bought = np.where(orders, 1 + rng.poisson(1.3, n), 0)
     n_lines = n_bought + np.where(orders, rng.poisson(2.0, n), 1 + rng.poisson(2.5, n))
@@ -422,8 +484,33 @@ def _visited(
     user, day = visits["user"].to_numpy()[session], visits["day"].to_numpy()[session]
     category = _draw_categories(user, day, people, catalogue, calendar, rng)
     category = np.where(rng.random(len(session)) < 0.45, category[start], category)  # visits have a theme
-    item = _draw_items(user, day, category, people, catalogue, rng)
-    return pl.DataFrame({"session": session, "user": user, "item": item, "day": day, "bought": bought})
+    tries = _draw_items(user, day, category, people, catalogue, rng)
+    wish = promotions.waiting(catalogue.discount[tries[:, 0], day], rng)
+    bought[np.lexsort((wish, session))] = bought.copy()  # of what is viewed, reduced products tend to be bought
+    mood = rng.random(len(user))
+    item = tries[:, 0].copy()
+    item[bought] = habits.settled(user[bought], tries[bought], catalogue.kind, catalogue.variety, mood[bought])
+    lines = pl.DataFrame({"session": session, "user": user, "item": item, "day": day, "bought": bought, "mood": mood})
+    return _without_owned(pl.concat([lines, _added(lines, catalogue, rng)]), catalogue)
+
+
+def _added(lines: pl.DataFrame, catalogue: Catalogue, rng: Generator) -> pl.DataFrame:
+    """The companions that bought products bring into the same order, as further lines."""
+    bought = lines.filter("bought")
+    companion = catalogue.companion[bought["item"].to_numpy()]
+    on_sale = (companion >= 0) & (catalogue.launch[companion] <= bought["day"].to_numpy())
+    brought = pl.Series(on_sale & (rng.random(len(companion)) < habits.TOGETHER))
+    bought = bought.with_columns(item=pl.Series(companion), mood=pl.Series(rng.random(len(companion))))
+    return bought.filter(brought)
+
+
+def _without_owned(lines: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+    """The lines in which what the customer has already is looked at, and not bought."""
+    lines = lines.sort("session", maintain_order=True)  # sessions are numbered by user and day
+    bought = lines["bought"].to_numpy().copy()
+    user, item, mood = (lines[name].to_numpy()[bought] for name in ("user", "item", "mood"))
+    bought[bought] = ~habits.owned(user, item, catalogue.kind, catalogue.variety, mood)
+    return lines.with_columns(bought=pl.Series(bought)).drop("mood")
 
 
 def _draw_categories(
@@ -441,12 +528,13 @@ def _draw_categories(
 def _draw_items(
     user: np.ndarray, day: np.ndarray, category: np.ndarray, people: People, catalogue: Catalogue, rng: Generator
 ) -> np.ndarray:
-    """An item of the category per line, by taste, popularity and price, among those on sale that day.
+    """`(lines, TRIES)` items of the category, by taste, popularity and price; reduced ones tend to be first.
 
-    An item that is not on sale yet is redrawn, up to twice; then the category's first item, always on sale, is used.
-    `user` must be sorted: preferences are computed for blocks of users, since the full matrix would take a gigabyte.
+    An item that is not on sale yet gives way to the line's others; without any, the category's first item, always on
+    sale, is used. `user` must be sorted: preferences are computed for blocks of users, since the full matrix would
+    take a gigabyte.
     """
-    tries = np.empty((len(user), 3), dtype=int)
+    tries = np.empty((len(user), TRIES), dtype=int)
     uniform = rng.random(tries.shape)
     for users, rows in _blocks(user, size=256):
         cumulative = np.cumsum(np.exp(_preference(users, people, catalogue)), axis=1, dtype=np.float64)
@@ -461,9 +549,11 @@ def _draw_items(
         tries[rows] = positions - own[:, None] * cumulative.shape[1]
     start, stop = catalogue.first[category][:, None], catalogue.first[category + 1][:, None]
     tries = np.clip(tries, start, stop - 1)  # rounding of sums may cross into the next category
-    out = catalogue.launch[tries] <= day[:, None]
-    chosen = tries[np.arange(len(user)), out.argmax(axis=1)]
-    return np.where(out.any(axis=1), chosen, start[:, 0])
+    tries = promotions.preferred(tries, catalogue.discount[tries, day[:, None]], rng)
+    waits = catalogue.launch[tries] > day[:, None]
+    tries = np.take_along_axis(tries, waits.argsort(axis=1, kind="stable"), axis=1)
+    best = np.where(waits.all(axis=1), start[:, 0], tries[:, 0])
+    return np.where(np.sort(waits, axis=1), best[:, None], tries)
 
 
 def _blocks(user: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, slice]]:
@@ -482,25 +572,19 @@ def _preference(users: np.ndarray, people: People, catalogue: Catalogue) -> np.n
     return taste + catalogue.log_popularity.astype(np.float32) - gap * gap
 
 
-def _replenished(lines: pl.DataFrame, size: ShopSize, catalogue: Catalogue, rng: Generator) -> pl.DataFrame:
-    """Replenishment orders: the same item again after an interval, each time with probability 0.6.
-
-    Items due within the same five days form one order, on the first of these days. At most `n_orders` orders in all.
-    """
-    used_up = lines.filter("bought", pl.Series(catalogue.interval[lines["item"].to_numpy()] > 0, dtype=pl.Boolean))
-    times = rng.geometric(0.4, used_up.height) - 1
-    pace = catalogue.interval[used_up["item"].to_numpy()] * rng.lognormal(0, 0.2, used_up.height)
-    chain = np.repeat(np.arange(used_up.height), times)
-    wait = pl.Series("wait", pace[chain] * rng.lognormal(0, 0.15, len(chain)), dtype=pl.Float64)
-    again = used_up[chain].drop("session").with_columns(wait, chain=pl.Series(chain))
-    again = again.with_columns(day=pl.col("day") + pl.col("wait").cum_sum().over("chain").cast(pl.Int64))
-    again = again.filter(pl.col("day") < size.n_days).with_columns(span=pl.col("day") // 5)
-    orders = again.group_by("user", "span", maintain_order=True).agg(first_day=pl.col("day").min())
-    room = size.n_orders - max(1, round(SHARE_FIRST * size.n_orders))
-    chosen = np.sort(rng.permutation(orders.height)[:room])  # dropped orders were placed elsewhere
-    orders = orders[chosen].with_row_index("order").with_columns(session=(lines["session"].max() + 1 + pl.col("order")))
-    again = again.join(orders, on=["user", "span"], how="inner", maintain_order="left")
-    return again.select(pl.col("session").cast(pl.Int64), "user", "item", pl.col("first_day").alias("day"), "bought")
+def _refilled(lines: pl.DataFrame, size: ShopSize, catalogue: Catalogue, rng: Generator) -> pl.DataFrame:
+    """The lines of refill orders; with those of visits, at most `n_orders` orders in all."""
+    bought = lines.filter("bought")
+    item = bought["item"].to_numpy()
+    first = bought.with_columns(kind=pl.Series(catalogue.kind[item])).filter(pl.Series(catalogue.interval[item] > 0))
+    first = first.unique(["user", "kind"], keep="first", maintain_order=True)
+    groups = catalogue.kind, catalogue.kind * len(BRANDS) + catalogue.brand
+    refill = habits.refills(first, catalogue.interval, groups, np.exp(catalogue.log_popularity), rng)
+    out = catalogue.launch[refill["item"].to_numpy()] <= refill["day"].to_numpy()
+    refill = refill.filter(pl.Series(out) & (pl.col("day") < size.n_days))
+    refill = habits.as_orders(refill, size.n_orders - bought["session"].n_unique(), rng)
+    session = lines["session"].max() + 1 + pl.col("order")
+    return refill.select(session.alias("session"), "user", "item", "day", bought=pl.lit(True))
 
 
 def _events(
@@ -511,7 +595,7 @@ def _events(
     One row is one transaction as the shop delivers it, with `at` (UTC, microseconds) and `delivered` (the day
     whose file contains it) besides the columns of the file.
     """
-    lines = _with_times(lines, rng).with_columns(_quantity(lines, catalogue, rng), _unit_price(lines, catalogue, rng))
+    lines = _with_times(lines, rng).with_columns(_quantity(lines, catalogue, rng), _unit_price(lines, catalogue))
     bought = lines.filter("bought")
     events = pl.concat(
         [
@@ -552,12 +636,10 @@ def _quantity(lines: pl.DataFrame, catalogue: Catalogue, rng: Generator) -> pl.S
     return pl.Series("quantity", 1 + rng.poisson(np.where(used_up, 0.7, 0.1)))
 
 
-def _unit_price(lines: pl.DataFrame, catalogue: Catalogue, rng: Generator) -> pl.Series:
-    """The list price, less weekly discounts: 10 % of the items, by 10 to 25 %."""
-    item, week = lines["item"].to_numpy(), lines["day"].to_numpy() // 7
-    shape = (len(catalogue.price), int(week.max()) + 1)
-    discount = np.where(rng.random(shape) < 0.1, rng.choice([0.10, 0.15, 0.25], shape), 0.0)
-    return pl.Series("unit_price", np.round(catalogue.price[item] * (1 - discount[item, week]), 2))
+def _unit_price(lines: pl.DataFrame, catalogue: Catalogue) -> pl.Series:
+    """The list price, less the day's discount."""
+    item, day = lines["item"].to_numpy(), lines["day"].to_numpy()
+    return pl.Series("unit_price", np.round(catalogue.price[item] * (1 - catalogue.discount[item, day] / 100), 2))
 
 
 def _returns(bought: pl.DataFrame, rng: Generator) -> pl.DataFrame:

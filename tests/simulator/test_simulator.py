@@ -11,11 +11,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recomart.simulator.shop import CATEGORIES, TRANSACTION, ShopSize, simulate
+from recomart.simulator import shop
+from recomart.simulator.shop import CATEGORIES, COMPLEMENTS, TRANSACTION, ShopSize, simulate
 from recomart_lib.core.errors import UserError
 
 SMALL = ShopSize(n_users=300, n_items=200, n_orders=1_500, n_days=120)
 CLEAN = replace(SMALL, dirt_rate=0)
+SEEDED = ShopSize(n_users=2_000, n_items=600, n_orders=9_000, n_days=240, dirt_rate=0)
 TINY = ShopSize(n_users=60, n_items=40, n_orders=300, n_days=60)
 FORMAT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
@@ -218,6 +220,78 @@ def test_consumables_are_bought_again(clean):
     pairs = bought.group_by("customer_id", "product_id", "used_up").agg(pl.col("order_id").n_unique())
     again = dict(pairs.group_by("used_up").agg((pl.col("order_id") > 1).mean()).iter_rows())
     assert again[True] > 2 * again[False]
+
+
+CYCLE = {category.name: category.interval for category in CATEGORIES}
+NOUNS = sorted((noun for category in CATEGORIES for noun in category.nouns), key=len, reverse=True)
+
+
+def purchases(folder: Path) -> pl.DataFrame:
+    """Purchases with their product's category, list price and noun, and the day."""
+    products = pl.DataFrame(json.loads((folder / "products.json").read_text()))
+    title = pl.col("title")
+    named = [pl.when(title.str.contains(noun, literal=True)).then(pl.lit(noun)) for noun in NOUNS]
+    products = products.with_columns(noun=pl.coalesce(named))
+    bought = transactions(folder).filter(pl.col("action") == "purchase").join(products, on="product_id")
+    return bought.with_columns(pl.col("unit_price").cast(float), day=pl.col("at").dt.date())
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3])
+def seeded_folder(request, tmp_path_factory) -> tuple[Path, int]:
+    """A clean shop and its seed; tests hold for each of several seeds."""
+    folder = tmp_path_factory.mktemp("seeded")
+    simulate(SEEDED, request.param, folder)
+    return folder, request.param
+
+
+@pytest.fixture(scope="module")
+def seeded(seeded_folder) -> pl.DataFrame:
+    return purchases(seeded_folder[0])
+
+
+def test_hardly_anybody_buys_the_same_durable_more_than_twice(seeded):
+    durable = seeded.filter(pl.col("category").replace_strict(CYCLE, default=None) == 0)
+    times = durable.group_by("customer_id", "product_id").agg(n=pl.col("order_id").n_unique())
+    assert (times["n"] > 1).mean() < 0.01
+    assert times.filter(pl.col("n") > 2)["customer_id"].n_unique() < 0.005 * durable["customer_id"].n_unique()
+    assert times["n"].max() <= 4
+
+
+def test_intervals_of_a_consumable_peak_at_its_cycle(seeded):
+    pair = ["customer_id", "product_id"]
+    again = seeded.filter(pl.col("category").replace_strict(CYCLE, default=0) > 0).sort(*pair, "at")
+    gap = (pl.col("day") - pl.col("day").shift(1).over(pair)).dt.total_days()
+    gaps = again.select(cycles=gap / pl.col("category").replace_strict(CYCLE, default=None)).drop_nulls()["cycles"]
+    shares, _ = np.histogram(gaps, bins=[0, 0.25, 0.75, 1.25, 1.75, 100])
+    assert shares.argmax() == 2
+    assert shares[2] > 0.5 * shares.sum()
+    assert shares[0] < 0.05 * shares.sum()  # nobody refills at once
+
+
+def test_complements_are_bought_together_more_often_than_by_chance(seeded):
+    orders = seeded.select("order_id", "noun").unique()
+    n_orders, n_of = orders["order_id"].n_unique(), dict(orders["noun"].value_counts().iter_rows())
+    both = orders.join(orders, on="order_id").group_by("noun", "noun_right").len()
+    together = {(noun, other): n for noun, other, n in both.iter_rows()}
+    found = sum(together.get(pair, 0) for pair in COMPLEMENTS)
+    by_chance = sum(n_of.get(noun, 0) * n_of.get(other, 0) / n_orders for noun, other in COMPLEMENTS)
+    assert found > 3 * by_chance
+
+
+def test_promoted_days_sell_more_at_lower_prices(seeded_folder):
+    """Purchases of durables on promoted days, against what the product's other days would let expect."""
+    folder, seed = seeded_folder
+    catalogue = shop._catalogue(SEEDED, shop._calendar(SEEDED), np.random.default_rng([seed, 0]))  # the shop's own
+    item_of = dict(zip(catalogue.number.tolist(), range(SEEDED.n_items), strict=True))
+    bought = purchases(folder).with_columns(item=pl.col("product_id").str.strip_prefix("P").cast(int))
+    item = np.array([item_of[number] for number in bought["item"]])
+    day = (bought["day"] - date(2025, 1, 1)).dt.total_days().to_numpy()
+    off = catalogue.discount[item, day] / 100
+    as_promised = np.isclose(bought["unit_price"], bought["price"] * (1 - off), atol=0.0051)
+    assert as_promised.mean() > 0.98  # visits that pass midnight pay the first day's price
+    usual = (catalogue.discount > 0).mean(axis=1)[item]  # chance that a day taken at random is promoted
+    durable = catalogue.interval[item] == 0  # refills do not wait for a promotion
+    assert (off > 0)[durable].sum() > 1.25 * usual[durable].sum()
 
 
 def test_titles_are_readable_and_some_are_awkward(clean):
