@@ -57,3 +57,22 @@ def test_models_at_the_same_point_share_a_label():
     ax = figures.trade_off(table, "x", "y", "T")
     assert [text.get_text() for text in ax.texts] == ["a, c", "b"]
     assert len(ax.lines) == 3
+
+
+def test_differences_of_rules_stand_around_zero():
+    names = ["protocol", "rule", "metric", "difference", "low", "high"]
+    rows = [(p, rule, "ndcg@10", -0.1, -0.2, 0.0) for p in ("all", "novel") for rule in ("block", "together")]
+    table = pl.DataFrame(rows, schema=names, orient="row")
+    ax = figures.differences(table, "ndcg@10", "T")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["block", "together"]
+    assert [line.get_xdata()[0] for line in ax.lines] == [-0.1, -0.1, 0]
+    assert "no users to evaluate" in figures.differences(table.clear(), "ndcg@10", "T").texts[0].get_text()
+
+
+def test_diversity_has_a_dot_per_value_of_the_knob():
+    numbers = {"knob": [0.0, 1.0], "ndcg@10": [0.4, 0.2], "diversity@10": [0.5, 0.9], "coverage@10": [0.1, 0.3]}
+    table = pl.DataFrame(numbers).with_columns(protocol=pl.lit("all"))
+    ax = figures.diversity(table, 10, "T")
+    assert ax.lines[0].get_xydata().tolist() == [[0.5, 0.4], [0.9, 0.2]]
+    assert [text.get_text() for text in ax.texts] == ["0", "1"]
+    assert "no users to evaluate" in figures.diversity(table.clear(), 10, "T").texts[0].get_text()
