@@ -18,6 +18,7 @@ from recomart_lib.ingest import takeaways as ingest_takeaways
 from recomart_lib.prepare import takeaways as prepare_takeaways
 from recomart_lib.recommend import takeaways as recommend_takeaways
 from recomart_lib.train import takeaways as train_takeaways
+from recomart_lib.train.choice import CHOICE
 from recomart_lib.validate import takeaways as validate_takeaways
 
 NO_EVENTS = rows("events")
@@ -286,7 +287,7 @@ def test_a_sentence_turns_round_with_the_numbers(said, otherwise, words, other_w
         lambda: evaluate_takeaways.targets(card().cast({"verdict": pl.String})),
         lambda: recommend_takeaways.reasons(no_rows("user_id", "item_id", "reason", "reason_kind"), 0, 10),
         lambda: recommend_takeaways.most_frequent_reason(no_rows("reason_kind", "n")),
-        lambda: train_takeaways.best_model(no_rows("model", "protocol", "parameters", "ndcg@10")),
+        lambda: train_takeaways.choice(pl.DataFrame(schema=CHOICE), "all"),
         lambda: train_takeaways.search_gain(search()),
         lambda: train_takeaways.hyperparameter_importance(shares(), 10),
     ],
