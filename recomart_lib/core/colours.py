@@ -15,7 +15,7 @@ MODEL_COLOURS = {
     "repurchase": "#117733",
     "content": "#999933",
     "item_knn": "#009E73",
-    "user_knn": "#F0E442",
+    "user_knn": "#AA7744",
     "ease": "#CC79A7",
     "basket": "#DDCC77",
     "als": "#332288",
