@@ -7,6 +7,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from recomart.cli import product_lists
 from recomart.cli.options import examples, user
 from recomart.cli.output import echo, printable, show_table
 from recomart.project import params
@@ -18,23 +19,79 @@ from recomart_lib.recommend import explain, live_lists
 from recomart_lib.recommend.suggestions import purchase_history
 
 app = typer.Typer()
-EXAMPLES = examples("recomart recommend --user C000042 -k 10", "recomart recommend --user C000042 --why")
+EXAMPLES = examples(
+    "recomart recommend --user C000042 -k 10",
+    "recomart recommend --user C000042 --why",
+    "recomart recommend --item P00001 --bought-together",
+    "recomart recommend --item P00001 --customers -k 100",
+    "recomart recommend --category Audio --customers",
+    "recomart recommend --trending",
+)
 
 
 @app.command(epilog=EXAMPLES)
 def recommend(
-    user: Annotated[str, user()],
-    k: Annotated[int, typer.Option("--k", "-k", metavar="N", help="Number of products to show.", min=1)] = 10,
+    user: Annotated[str | None, user("none")] = None,
+    item: Annotated[
+        str | None, typer.Option("--item", metavar="ID", help="A product's id: show similar products.")
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option("--category", metavar="NAME", help="A category; needs --customers.")
+    ] = None,
+    trending: Annotated[
+        bool, typer.Option("--trending", help="Show the products that sell more than in their own past.")
+    ] = False,
+    bought_together: Annotated[
+        bool, typer.Option("--bought-together", help="With --item: products from the same orders.")
+    ] = False,
+    customers: Annotated[
+        bool, typer.Option("--customers", help="With --item or --category: the best customers for a mailing.")
+    ] = False,
+    k: Annotated[int, typer.Option("--k", "-k", metavar="N", help="Number of rows to show.", min=1)] = 10,
     why: Annotated[
         bool, typer.Option("--why", help="Also show the purchase history and each score's contributions.")
     ] = False,
 ) -> None:
-    """Show the recommendations for a user, best first, with reasons.
+    """Show the recommendations for a user, or what 08_recommend found for a product.
 
     The list is that of stage 08_recommend or, if the user has newer events, one
     computed from these. Unknown users get the default list for new users. All lists
     obey the shop's own rules: section lists of the shop file.
     """
+    _check_options(user, item, category, trending, bought_together, customers, why)
+    if user is not None:
+        _show_user(user, k, why)
+    elif item is not None:
+        product_lists.show_item(item, bought_together, customers, k)
+    elif category is not None:
+        product_lists.show_category(category, k)
+    else:
+        product_lists.show_trending(k)
+
+
+def _check_options(
+    user: str | None,
+    item: str | None,
+    category: str | None,
+    trending: bool,
+    bought_together: bool,
+    customers: bool,
+    why: bool,
+) -> None:
+    if sum([user is not None, item is not None, category is not None, trending]) != 1:
+        raise typer.BadParameter("give one of --user ID, --item ID, --category NAME and --trending")
+    if bought_together and (item is None or customers):
+        raise typer.BadParameter("--bought-together goes with --item ID, without --customers")
+    if customers and item is None and category is None:
+        raise typer.BadParameter("--customers goes with --item ID or --category NAME")
+    if category is not None and not customers:
+        raise typer.BadParameter("--category NAME goes with --customers")
+    if why and user is None:
+        raise typer.BadParameter("--why goes with --user ID")
+
+
+def _show_user(user: str, k: int, why: bool) -> None:
+    """Show the user's list: the live one, or the stored one."""
     if _show_live_list(user, k):
         return
     lists = _read("recommendations.parquet").filter(user_id=user)

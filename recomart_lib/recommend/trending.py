@@ -41,13 +41,12 @@ def trending(orders: Orders, cut: datetime, shown: np.ndarray) -> pl.DataFrame:
         too short.
     """
     days = window_days(orders, cut)
-    rows = _counts(orders, cut, days or WINDOWS[-1]).filter(
-        pl.col("item_idx").is_in(np.flatnonzero(shown)), pl.col("recent") >= MIN_RECENT
-    )
+    rows = _counts(orders, cut, days or WINDOWS[-1]).filter(pl.col("recent") >= MIN_RECENT)
+    rows = rows.filter(pl.col("item_idx").is_in(np.flatnonzero(shown)))
     if days is None:
-        rows = rows.clear()
+        rows, days = rows.clear(), WINDOWS[-1]
     is_new = pl.col("past_days") < days
-    old = _with_growth(rows.filter(~is_new), days or 1)
+    old = _with_growth(rows.filter(~is_new), days)
     old = old.filter(pl.col("growth_low") > 1).sort("growth_low", "recent", "item_idx", descending=[True, True, False])
     new = rows.filter(is_new).sort("recent", "item_idx", descending=[True, False])
     both = pl.concat([old, new], how="diagonal")
