@@ -1,12 +1,11 @@
-"""Recommendations for every user, including cold users; examples to look at; similar products."""
+"""Recommendations for every user, including cold users; examples to look at."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from recomart_lib.core.schemas import RANKED_LISTS, UNKNOWN
-from recomart_lib.models.base import ArrayModel, Model, TrainData
-from recomart_lib.models.similar_items import similar_items
+from recomart_lib.core.schemas import RANKED_LISTS
+from recomart_lib.models.base import Model, TrainData
 from recomart_lib.models.top_k import recommend
 from recomart_lib.models.two_stage import TwoStage
 from recomart_lib.train.model_lists import cold_list, decode, mask_of
@@ -73,21 +72,3 @@ def list_with_history(user_id: str, named: pl.DataFrame, window: Tables, items: 
     numbered = purchase_history(user_id, window, items).select(rank, pl.col("name").alias("history"), "last")
     columns = ("rank", pl.col("name").alias("recommendation"), "category", "price", "reason_kind", "reason")
     return listed.select(columns).join(numbered, on="rank", how="left", maintain_order="left")
-
-
-def similar_products(
-    model: ArrayModel, item_ids: list[str], window: Tables, items: pl.DataFrame, k: int
-) -> pl.DataFrame:
-    """Return the most similar products (`similar_items`): product, similar, category, same_category, similarity.
-
-    Products outside the window have no rows; an unknown category is never the same as another.
-    """
-    indices = window["items"].filter(pl.col("item_id").is_in(item_ids)).get_column("item_idx").sort().to_numpy()
-    names = window["items"].join(items.select("item_id", "name", "category"), on="item_id", how="left")
-    similar = similar_items(model, indices, k).join(names, on="item_idx", maintain_order="left")
-    similar = similar.join(names, left_on="similar_idx", right_on="item_idx", suffix="_other", maintain_order="left")
-    is_known = pl.col("category").is_not_null() & (pl.col("category") != UNKNOWN)
-    same = is_known & (pl.col("category") == pl.col("category_other")).fill_null(False)
-    return similar.select(
-        product="name", similar="name_other", category="category_other", same_category=same, similarity="similarity"
-    )

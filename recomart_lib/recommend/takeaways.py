@@ -60,14 +60,6 @@ def pages(shown: Mapping[str, pl.DataFrame]) -> str:
     return bullets(*parts)
 
 
-def similar_products(similar: pl.DataFrame) -> str:
-    """Say how many similar products share the category. `similar`: `suggestions.similar_products`."""
-    if not similar.height:
-        return "**There are no similar products**: no user chose two of them."
-    same = int(similar.get_column("same_category").sum())
-    return f"**{same} of {plural(similar.height, 'similar product')} share the category** of the product they are similar to."
-
-
 def most_frequent_reason(kinds: pl.DataFrame) -> str:
     """Name the most frequent kind of reason."""
     if not kinds.height:

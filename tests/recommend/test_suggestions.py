@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import numpy as np
 import polars as pl
 
 from recomart_lib import models
@@ -107,27 +106,6 @@ def test_short_history_leaves_nulls_and_no_history_only_the_list():
 def test_examples_are_a_heavy_a_light_and_a_cold_user():
     assert suggestions.example_users(window(), USERS) == {"heavy": "u", "light": "w", "cold": "x"}
     assert suggestions.example_users(window(), USERS.head(3))["cold"] == "w"
-
-
-def test_products_are_similar_if_the_same_users_choose_them():
-    tables = window()
-    knn = models.create("item_knn").fit(train_data.from_window(tables, CUT))
-    similar = suggestions.similar_products(knn, ["a", "unknown"], tables, ITEMS, 2)
-    assert similar.select("product", "similar", "same_category").row(0) == ("Apple", "Dates", True)
-    assert "c" not in similar["similar"].to_list()
-    assert (
-        takeaways.similar_products(similar)
-        == "**1 of 2 similar products share the category** of the product they are similar to."
-    )
-    assert takeaways.similar_products(similar.clear()).startswith("**There are no similar products**")
-    assert np.all(np.diff(similar["similarity"].to_numpy()) <= 0)
-
-
-def test_an_unknown_category_is_never_the_same_as_another():
-    tables = window()
-    knn = models.create("item_knn").fit(train_data.from_window(tables, CUT))
-    similar = suggestions.similar_products(knn, ["a"], tables, ITEMS.with_columns(category=pl.lit("unknown")), 2)
-    assert similar["same_category"].to_list() == [False, False]
 
 
 def test_takeaway_counts_repeat_recommendations():
