@@ -41,7 +41,7 @@ class Inputs:
     split_metadata
         reports/metrics/data.json.
     chosen
-        Protocol -> the model chosen on the validation window (reports/metrics/tuning.json).
+        Protocol -> the model chosen in the windows before test (reports/metrics/tuning.json).
     """
 
     lists: pl.DataFrame
@@ -291,7 +291,7 @@ class Report:
             all, novel : model -> metric -> value (`scores`)
             users : numbers of users: test_users, warm, cold, evaluated_all, evaluated_novel
             targets : rows of `target_card`; target is written as "ndcg@10 >= 0.2"
-            chosen : protocol -> model chosen on the validation window
+            chosen : protocol -> model chosen in the windows before test
             ratings : rating model -> rmse, mae
             losers : protocol -> shares of users: worse, equal, better than popularity (`user_shares`)
             weak : rows of `weak_slices`: by, slice, mean, low, high, n

@@ -40,7 +40,7 @@ def comparison(test: pl.DataFrame, protocol: str) -> str:
     named = [f"{word}: {', '.join(rows['model'])}" for word, rows in groups.items() if rows.height]
     if not named:
         return f"Protocol *{protocol}*: there is no other model to compare with."
-    return f"**Protocol *{protocol}*, compared with {test['reference'][0]}** (chosen on the validation window): {'; '.join(named)}."
+    return f"**Protocol *{protocol}*, compared with {test['reference'][0]}** (chosen before the test window): {'; '.join(named)}."
 
 
 def rating_model(errors: dict[str, dict[str, float]], metrics: dict[str, dict[str, Any]]) -> str:

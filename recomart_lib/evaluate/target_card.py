@@ -38,7 +38,7 @@ def target_card(
     evaluated
         The result of `evaluation.evaluate`.
     chosen
-        Protocol -> the model chosen on the validation window. A protocol without users to evaluate has no rows.
+        Protocol -> the model chosen in the windows before test. A protocol without users to evaluate has no rows.
     targets
         Metric -> threshold, such as {"ndcg@10": 0.2}; only precision, recall and ndcg, which have intervals.
 
