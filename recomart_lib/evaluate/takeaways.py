@@ -189,7 +189,9 @@ def stability(table: pl.DataFrame, model: str, protocol: str, metric: str = "ndc
     leads = own.join(top, on="cut").filter(pl.col("mean") == pl.col("top")).height
     lowest, highest = own.get_column("mean").min(), own.get_column("mean").max()
     few = (
-        "" if own.height == n else f" (of {n} in total: at the others it had nothing to learn from, or was too far behind to be fitted)"
+        ""
+        if own.height == n
+        else f" (of {n} in total: at the others it had nothing to learn from, or was too far behind to be fitted)"
     )
     span = f"{metric} from {lowest:.4f} to {highest:.4f}" if own.height > 1 else f"{metric} {lowest:.4f}"
     return f"**Protocol *{protocol}*: {model} leads at {leads} of the {plural(own.height, 'cut')} at which it was evaluated**{few}; {span}."
