@@ -73,7 +73,7 @@ COMMANDS = {
     "quarantine": CommandEntry("quarantine", "app", DATA, "Show, export and replay quarantined rows."),
     "features": CommandEntry("features", "app", SERVING, "Show the features, their online values and their versions."),
     "recommend": CommandEntry(
-        "recommend", "app", SERVING, "Show the recommendations for a user, best first, with reasons."
+        "recommend", "app", SERVING, "Show the recommendations for a user or a product, best first, with reasons."
     ),
     "stream": CommandEntry("stream", "app", STREAMS, "Stream events through Kafka into the lake."),
     "ui": CommandEntry(

@@ -66,7 +66,7 @@ def get(
     user: Annotated[str, user()],
     item: Annotated[
         list[str] | None,
-        typer.Option(metavar="ID", help="A product's id; repeatable.", show_default="the user's purchase history"),
+        typer.Option(metavar="ID", help="A product's id.", show_default="the user's purchase history"),
     ] = None,
     service: Annotated[
         str | None,
@@ -84,6 +84,7 @@ def get(
     """Show the online features of a user, and of the user with each product.
 
     Products of the purchase history with the largest implicit score come first.
+    The option --item can be repeated.
     """
     service = service or definitions.NEWEST
     user_features = feature_store.online_user(user, service)

@@ -23,18 +23,13 @@ EXAMPLES = examples(
     "recomart recommend --user C000042 -k 10",
     "recomart recommend --user C000042 --why",
     "recomart recommend --item P00001 --bought-together",
-    "recomart recommend --item P00001 --customers -k 100",
-    "recomart recommend --category Audio --customers",
-    "recomart recommend --trending",
 )
 
 
 @app.command(epilog=EXAMPLES)
 def recommend(
     user: Annotated[str | None, user("none")] = None,
-    item: Annotated[
-        str | None, typer.Option("--item", metavar="ID", help="A product's id: show similar products.")
-    ] = None,
+    item: Annotated[str | None, typer.Option("--item", metavar="ID", help="A product's id.")] = None,
     category: Annotated[
         str | None, typer.Option("--category", metavar="NAME", help="A category; needs --customers.")
     ] = None,
@@ -52,11 +47,12 @@ def recommend(
         bool, typer.Option("--why", help="Also show the purchase history and each score's contributions.")
     ] = False,
 ) -> None:
-    """Show the recommendations for a user, or what 08_recommend found for a product.
+    """Show the recommendations for a user or a product, best first, with reasons.
 
     The list is that of stage 08_recommend or, if the user has newer events, one
-    computed from these. Unknown users get the default list for new users. All lists
-    obey the shop's own rules: section lists of the shop file.
+    computed from these. Unknown users get the default list for new users.
+    All lists obey the shop's own rules: section lists of the shop file.
+    For a product, similar ones are shown unless another option is given.
     """
     _check_options(user, item, category, trending, bought_together, customers, why)
     if user is not None:

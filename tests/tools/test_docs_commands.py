@@ -35,7 +35,7 @@ def test_an_example_is_a_call_of_its_command(words, line):
 
 
 @pytest.mark.parametrize(
-    "line", ["recomart recommend", "recomart lake show --nope", "recomart recommend --user u -k 0"]
+    "line", ["recomart features get", "recomart lake show --nope", "recomart recommend --user u -k 0"]
 )
 def test_an_invalid_example_is_detected(line):
     with pytest.raises(Exception, match=r"user|--nope|greater than or equal to 1") as problem:
