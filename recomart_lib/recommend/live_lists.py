@@ -24,7 +24,7 @@ from recomart_lib.models.item_to_item import ItemToItem
 from recomart_lib.models.top_k import top_k
 from recomart_lib.prepare.settings import Prepare
 from recomart_lib.recommend import live_rules, reasons
-from recomart_lib.recommend.under_rules import DEPTH
+from recomart_lib.train.list_pool import DEPTH
 
 MODEL = paths.RECOMMENDATIONS / "live"
 # One row: a recommendation; rank 1 is the best. `because`: the product of the history that contributes most to the

@@ -16,10 +16,11 @@ from recomart_lib.lists.rules import Applied, apply
 from recomart_lib.models.base import Model, TrainData
 from recomart_lib.models.top_k import recommend, recommend_each
 from recomart_lib.recommend import suggestions
+from recomart_lib.train import list_pool
+from recomart_lib.train.list_pool import DEPTH
 from recomart_lib.train.model_lists import cold_list, decode, mask_of
 from recomart_lib.train.train_data import Tables
 
-DEPTH = 200  # products per user from which the rules choose; below them, the next model down fills
 MASKED = 20_000_000  # excluded pairs that the ranking itself leaves out; more would take much memory
 ANYBODY = ""  # the user of the default list
 
@@ -68,17 +69,11 @@ def lists_for_all_users(
     if protocol == "novel":
         others = window["users"].filter(~pl.col("user_idx").is_in(has_all.implode()))
         known = replace(known, excluded=known.chosen.join(others, on="user_id", how="semi"))
-    return apply(rules, pool, fallback(bestsellers, window), known, k, own)
-
-
-def fallback(bestsellers: Model, window: Tables) -> pl.DataFrame:
-    """The next model down, over all products: item_id, score, rank, model."""
-    ranked = cold_list(bestsellers, window, max(window["items"].height, 1))
-    return ranked.with_columns(model=pl.lit(bestsellers.name))
+    return apply(rules, pool, list_pool.fallback(data, window), known, k, own)
 
 
 def default_list(rules: Lists, ranked: pl.DataFrame, known: Context, k: int) -> pl.DataFrame:
-    """The list for unknown users: item_id, score, rank. `ranked`: of `fallback`.
+    """The list for unknown users: item_id, score, rank. `ranked`: of `list_pool.fallback`.
 
     The share of users per product does not hold: unknown users are not counted.
     """

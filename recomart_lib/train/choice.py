@@ -163,9 +163,7 @@ def shown(evidence: pl.DataFrame, scores: pl.DataFrame, protocol: str) -> pl.Dat
     by_window = by_window.pivot(on="cut", index="model", values=SCORE)
     rows = evidence.filter(pl.col("protocol") == protocol).join(by_window, on="model", how="left")
     kept = ("mean", "standard_error", pl.col("difference").alias("behind"), "difference_error")
-    return rows.select(
-        "model", pl.exclude(*CHOICE), *kept, "within", "simplicity", "chosen"
-    )
+    return rows.select("model", pl.exclude(*CHOICE), *kept, "within", "simplicity", "chosen")
 
 
 def choose(evidence: pl.DataFrame) -> dict[str, str]:

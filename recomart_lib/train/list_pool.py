@@ -1,4 +1,4 @@
-"""The chosen models' lists of the test window, ten times longer: 07 applies the shop's rules to them and prices them.
+"""Long lists from which the shop's rules choose: those of the test window, which 07 prices, and the fallback.
 
 The rules take products out of a list, and better ones than the next few may be left only far below. The fallback is
 what fills a list of which the rules left too little.
@@ -16,7 +16,7 @@ from recomart_lib.models.base import ArrayModel, TrainData
 from recomart_lib.train import model_lists
 from recomart_lib.train.train_data import Tables
 
-DEPTH = 200  # products per user: a list of ten stays whole if the rules allow one in twenty of them
+DEPTH = 200  # products per user from which the rules choose: enough for a list of ten if they allow one in twenty
 COLUMNS = ("protocol", "user_id", "item_id", "score", "rank", "model")
 FALLBACK = "recent_popularity"
 
