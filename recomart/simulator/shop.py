@@ -196,6 +196,8 @@ NEVER_BUY = 0.12  # share of customers who only browse
 RETURNED, RATED = 0.03, 0.20  # of purchase lines
 GAPS_USERS = {"gender": 0.05, "age": 0.06, "country": 0.01, "city": 0.04}  # missing values that are normal, not errors
 GAPS_PRODUCTS = {"category": 0.01, "brand": 0.05}
+DISCONTINUED, SOLD_OUT = 0.02, 0.04  # shares of the products: not sold any more; sold, but none is left
+MEAN_STOCK = 40
 TRANSACTION = (
     "transaction_id",
     "customer_id",
@@ -308,6 +310,7 @@ def simulate(size: ShopSize, seed: int, folder: Path) -> dict[str, int]:
 
     users = _with_gaps(_users(people, calendar), GAPS_USERS, gaps)
     products = _with_gaps(_products(catalogue, gaps), GAPS_PRODUCTS, gaps)
+    products = _with_stock(products, np.random.default_rng([seed, 3]))  # the other columns do not depend on it
     users, users_errors = _damaged(users, USER_FAULTS, size.dirt_rate, dirt)
     products, products_errors = _damaged(products, PRODUCT_FAULTS, size.dirt_rate, dirt)
     events, events_errors = _damaged(events, TRANSACTION_FAULTS, size.dirt_rate, dirt)
@@ -747,6 +750,16 @@ def _products(catalogue: Catalogue, rng: Generator) -> pl.DataFrame:
         )
         .sort("number")
         .select(_id("P", pl.col("number"), 5).alias("product_id"), "title", "category", "brand", "price")
+    )
+
+
+def _with_stock(products: pl.DataFrame, rng: Generator) -> pl.DataFrame:
+    """Whether each product is still sold, and how many pieces are left at the end of the simulated period."""
+    fate = rng.random(products.height)
+    left = rng.geometric(1 / MEAN_STOCK, products.height)
+    return products.with_columns(
+        available=pl.Series(fate >= DISCONTINUED),
+        stock=pl.Series(np.where(fate < DISCONTINUED + SOLD_OUT, 0, left)),
     )
 
 

@@ -6,6 +6,7 @@ the delivered line of each row until validation.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -61,6 +62,10 @@ PROVENANCE = {"source_file": pl.String, "source_line": pl.Int64}
 # A row of users or items is a statement: it holds from this moment on. `ALWAYS`: of rows that no delivery states.
 VALID_FROM = "valid_from"
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+
+# What a product's row may say about now, for the rules of lists: where the shop file maps them, these columns
+# follow those of items. They have no history, and no feature or model reads them.
+STATE = {"available": pl.Boolean, "stock": pl.Float64}
 
 # One row: an unreadable record. `source_line` is the 1-based line (JSON, Parquet: record) of the file.
 REJECTS = {**PROVENANCE, "raw": pl.String, "reason": pl.String}
@@ -156,6 +161,8 @@ def dtype_of(column: str) -> pl.DataType:
     table, _, name = column.rpartition(".")
     if column == VALID_FROM:
         return TIMESTAMP
+    if column in STATE:
+        return STATE[column]
     return next(columns[name] for key, columns in TABLES.items() if table in ("", key) and name in columns)
 
 
@@ -174,14 +181,23 @@ def as_declared(rows: Frame) -> Frame:
     return rows.cast({name: dtype for name, dtype in types.items() if stored.get(name, dtype) != dtype})
 
 
-def contract(table: str) -> pa.DataFrameSchema:
-    """The Pandera schema of a validated table: exact columns, exact types, no nulls where a value is required."""
+def state_columns(names: Iterable[str]) -> list[str]:
+    """Those of a table's columns that say what can be bought now (`STATE`)."""
+    return [name for name in names if name in STATE]
+
+
+def contract(table: str, state: Iterable[str] = ()) -> pa.DataFrameSchema:
+    """The Pandera schema of a validated table: exact columns, exact types, no nulls where a value is required.
+
+    `state` are the columns of `STATE` that the shop delivers.
+    """
     import pandera.polars as pa  # takes a second to import
 
     columns = {
         name: pa.Column(dtype, nullable=name not in REQUIRED[table], unique=name == KEYS[table])
         for name, dtype in TABLES[table].items()
     }
+    columns |= {name: pa.Column(STATE[name], nullable=True) for name in state}
     return pa.DataFrameSchema(columns, strict=True, name=table)
 
 

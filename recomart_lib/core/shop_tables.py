@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from recomart_lib.core import time_formats
 from recomart_lib.core.config import Strict, suggestion
-from recomart_lib.core.schemas import EVENT_TYPES, REQUIRED, TABLES, VALID_FROM
+from recomart_lib.core.schemas import EVENT_TYPES, REQUIRED, STATE, TABLES, VALID_FROM
 
 EventType = Literal[EVENT_TYPES]
 
@@ -155,7 +155,7 @@ def mapping_problems(name: str, table: Table) -> list[str]:
 def _column_problems(name: str, table: Table) -> Iterator[str]:
     columns = list(TABLES[name])
     if name != "events" and table.kind != "derived":
-        columns.append(VALID_FROM)
+        columns += [VALID_FROM, *(STATE if name == "items" else ())]
     for column in table.columns:
         if column not in columns:
             yield f"columns.{column}: not a column of {name}. {suggestion(column, columns)}"

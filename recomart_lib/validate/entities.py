@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from recomart_lib.core.schemas import KEYS, TABLES
+from recomart_lib.core.schemas import KEYS, TABLES, state_columns
 from recomart_lib.validate.quality_rules import RULES
 
 
@@ -33,10 +33,10 @@ def complete(table: str, good: pl.DataFrame, quarantined: pl.DataFrame, derived:
 
     For such an id, its quarantined row is used as far as possible.
     """
-    key, columns = KEYS[table], list(TABLES[table])
+    key, columns = KEYS[table], [*TABLES[table], *state_columns(good.columns)]
     usable = _usable(table, quarantined).join(derived, on=key, how="semi")
-    best_first = [good.select(columns), usable.select(columns), derived.select(columns)]
-    return pl.concat(best_first).unique(key, keep="first", maintain_order=True)
+    best_first = [good.select(columns), usable.select(columns), derived]
+    return pl.concat(best_first, how="diagonal").unique(key, keep="first", maintain_order=True)
 
 
 def _usable(table: str, quarantined: pl.DataFrame) -> pl.DataFrame:

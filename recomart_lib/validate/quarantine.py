@@ -15,7 +15,7 @@ import polars as pl
 
 from recomart_lib.core import files
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.schemas import TABLES, VALID_FROM
+from recomart_lib.core.schemas import STATE, TABLES, VALID_FROM
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest import lake
@@ -175,7 +175,7 @@ def _repaired_rows(shop: Shop, table: str, repaired: Path | None, quarantined: p
 
 def _typed(shop: Shop, table: str, cells: pl.DataFrame, path: Path) -> pl.DataFrame:
     """Text cells with the table's types: the columns have the names of the tables, and times are in UTC."""
-    own_columns = {*TABLES[table], VALID_FROM}
+    own_columns = {*TABLES[table], VALID_FROM, *STATE}
     identity = Table(kind="parquet", path="*", columns={name: name for name in cells.columns if name in own_columns})
     derived = {
         other: Table(

@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 
 from recomart_lib.core import parquet
 from recomart_lib.core.parquet import Buckets, Writer
-from recomart_lib.core.schemas import KEYS, TABLES, VALID_FROM, contract
+from recomart_lib.core.schemas import KEYS, STATE, TABLES, VALID_FROM, contract, state_columns
 from recomart_lib.core.scratch import scratch_folder
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.lake import BATCH_ROWS, PLACE, VERSION, LakeTable
@@ -192,7 +192,7 @@ def _write_entities(
         statements = pl.concat([checked.history, checked.good])
         quarantined = snapshots.newest_first(checked.quarantined, now)
         rows = entities.complete(table, checked.good, quarantined, derived)
-    current = contract(table).validate(rows.sort(KEYS[table]))
+    current = contract(table, state_columns(rows.columns)).validate(rows.sort(KEYS[table]))
     parquet.write(current, validated / f"{table}.parquet")
     parquet.write(snapshots.history(table, statements, current, now), validated / f"{table}_history.parquet")
 
@@ -222,8 +222,8 @@ def check_events(
 
 
 def _content(rows: pl.DataFrame) -> list[str]:
-    """The delivered columns: those of the table, `valid_from`, and those that derived tables need (`users.country`)."""
-    columns = {VALID_FROM, *(column for table in TABLES.values() for column in table)}
+    """The delivered columns: the table's, `valid_from`, `STATE`, and those of derived tables (`users.country`)."""
+    columns = {VALID_FROM, *STATE, *(column for table in TABLES.values() for column in table)}
     return [name for name in rows.columns if name in columns or "." in name]
 
 

@@ -80,7 +80,7 @@ def history(table: str, statements: pl.DataFrame, current: pl.DataFrame, now: da
     Returns
     -------
     DataFrame
-        The table's columns and `valid_from` (UTC).
+        The table's columns and `valid_from` (UTC); what can be bought now (`STATE`) has no history.
     """
     key, columns = KEYS[table], list(TABLES[table])
     stated = _in_order(statements, key, now).select(*columns, pl.col(HOLDS_FROM).alias(VALID_FROM))

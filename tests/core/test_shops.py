@@ -117,6 +117,8 @@ def test_our_shops_are_valid(path):
         ("tables/items/equal_lines", "sales", "tables.items.equal_lines: only events have it"),
         ("tables/events/complete", False, "tables.events.complete: only for users and items that are delivered"),
         ("tables/events/columns/valid_from", "at", "columns.valid_from: not a column of events."),
+        ("tables/users/columns/stock", "n", "columns.stock: not a column of users."),
+        ("tables/items/columns/stok", "n", "columns.stok: not a column of items. Did you mean 'stock'?"),
         ("tables/events", None, "tables.events is required"),
         ("tables/orders", {"kind": "csv"}, "tables.orders"),
     ],

@@ -827,3 +827,39 @@ def test_each_json_record_becomes_one_row_or_one_reject(records):
         assert "(for " in str(problem), "most cells of a column are no values"
     else:
         assert delivered.rows.height + delivered.rejects.height == len(records)
+
+
+def test_products_say_whether_they_are_sold_and_how_many_are_left(read):
+    columns = {"item_id": "id", "available": "sold", "stock": "left"}
+    content = "id,sold,left\na,TRUE,3\nb,Out of stock,0\nc,,\nd,1,-2\ne,no,1.5\nf,maybe,1\ng,true,many\n"
+    chunk = read(content, table="items", columns=columns)
+    assert chunk.rows.select(*columns).rows() == [
+        ("a", True, 3.0),
+        ("b", False, 0.0),
+        ("c", None, None),
+        ("d", True, -2.0),
+        ("e", False, 1.5),
+    ]
+    assert [reason.split(":")[0] for reason in chunk.rejects["reason"]] == ["available", "stock"]
+    assert "'maybe' is neither true, yes, 1 or in stock" in chunk.rejects["reason"][0]
+    german = read(
+        "id,sold,left\na,ja,1\nb,nein,1\n", table="items", columns=columns, values={"available": {"ja": 1, "nein": 0}}
+    )
+    assert german.rows["available"].to_list() == [True, False]
+
+
+def test_json_and_parquet_have_true_and_false_of_their_own(read):
+    columns = {"item_id": "id", "available": "sold"}
+    delivered = [{"id": "a", "sold": True}, {"id": "b", "sold": False}, {"id": "c", "sold": None}]
+    parquet = io.BytesIO()
+    pl.DataFrame(delivered).write_parquet(parquet)
+    for kind, content in (("json", json.dumps(delivered)), ("parquet", parquet.getvalue())):
+        assert read(content, f"f.{kind}", "items", kind=kind, columns=columns).rows["available"].to_list() == [
+            True,
+            False,
+            None,
+        ]
+
+
+def test_a_table_without_a_mapped_stock_has_no_such_column(read):
+    assert "stock" not in read("id\na\n", table="items", columns={"item_id": "id"}).rows.columns

@@ -149,6 +149,13 @@ def test_log_prices_are_standardised(prices, scores):
     assert items["price_z"].to_list() == pytest.approx(scores)
 
 
+def test_items_keep_what_can_be_bought_now_as_it_was_delivered():
+    items = rows("items", {"item_id": "a"}, {"item_id": "b"}).drop("source_file", "source_line")
+    items = items.with_columns(available=pl.Series([None, False]), stock=pl.Series([2.0, None]))
+    clean = cleaning.clean_items(items)
+    assert clean.select("item_id", "available", "stock").rows() == [("a", None, 2.0), ("b", False, None)]
+
+
 def test_filled_counts_missing_values_before_and_after():
     before = rows("items", {"item_id": "a", "name": "Anvil"}, {"item_id": "b"})
     assert cleaning.filled(before, cleaning.clean_items(before)).rows() == [

@@ -111,6 +111,15 @@ def test_one_file_a_day_with_the_same_header(clean):
     assert {path.read_text().splitlines()[0] for path in files} == {",".join(TRANSACTION)}
 
 
+def test_a_few_products_are_sold_out_or_not_sold_any_more(clean):
+    products = pl.DataFrame(json.loads((clean / "products.json").read_text()))
+    sold_out = products.filter(pl.col("stock") == 0)
+    assert products["stock"].min() == 0
+    assert 0 < sold_out.height < 0.15 * products.height
+    assert sold_out["available"].any()
+    assert products.filter(~pl.col("available")).join(sold_out, on="product_id", how="anti").is_empty()
+
+
 def test_clean_rows_are_clean(clean):
     rows, products = transactions(clean), json.loads((clean / "products.json").read_text())
     assert (rows["at"].dt.date() == rows["file_day"]).all()

@@ -200,3 +200,42 @@ def test_the_history_ends_with_the_current_table_and_every_row_has_a_place(state
     assert versions.as_of(stated, "item_id", datetime.max.replace(tzinfo=NOW.tzinfo)).equals(current)
     assert stated.equals(stated.sort("item_id", "valid_from"))
     assert stated.unique(["item_id", "valid_from"]).height == stated.height
+
+
+def with_state(available: bool | None, stock: float | None, **changed: object) -> pl.DataFrame:
+    """A delivery of the product `a` with what can be bought now."""
+    state = {"available": available, "stock": stock}
+    return rows("items", ITEM | changed).with_columns(pl.lit(state[n], schemas.STATE[n]).alias(n) for n in state)
+
+
+def test_of_what_can_be_bought_the_newest_statement_counts_and_there_is_no_history():
+    files = {JANUARY: with_state(True, 5.0), FEBRUARY: with_state(True, 0.0), MARCH: with_state(False, None)}
+    result = check(good_tables() | {"items": files})
+    assert result.places("items") == {"good": 1, "history": 2}
+    assert result.validated["items"].select("available", "stock").rows() == [(False, None)]
+    assert result.validated["items_history"].columns == [*schemas.ITEMS, "valid_from"]
+    assert history(result) == [("a", 10.0, utc(2025, 1, 1))]
+
+
+def test_a_change_of_stock_changes_nothing_but_the_items():
+    first, second = (
+        check(good_tables() | {"items": {JANUARY: with_state(True, 5.0), MARCH: with_state(True, left, price=12.0)}})
+        for left in (0.0, 7.0)
+    )
+    names = {*first.validated, *second.validated}
+    changed = [name for name in names if not first.validated[name].equals(second.validated[name])]
+    assert (changed, second.validated["items"]["stock"].to_list()) == (["items"], [7.0])
+    assert first.report == second.report
+
+
+def test_older_files_without_a_stock_are_read_and_shops_without_it_have_no_such_column():
+    result = check(
+        good_tables() | {"items": {JANUARY: rows("items", ITEM | {"item_id": "b"}), MARCH: with_state(True, 2.0)}}
+    )
+    assert result.validated["items"].select("item_id", "stock").rows() == [("a", 2.0), ("b", None)]
+    assert check(good_tables()).validated["items"].columns == [*schemas.ITEMS]
+
+
+def test_a_product_with_a_wrong_price_keeps_its_stock():
+    result = check(good_tables() | {"items": {MARCH: with_state(True, 2.0, price=-1.0)}})
+    assert result.validated["items"].select("price", "available", "stock").rows() == [(None, True, 2.0)]

@@ -15,6 +15,8 @@ from recomart_lib.ingest.sources import ids, line_totals, time_hints, timestamps
 from recomart_lib.ingest.sources.nested import Delivered, Refusals
 from recomart_lib.ingest.sources.refusals import BOOLEAN, Refusal
 
+TRUE = ("true", "yes", "1", "1.0", "in stock", "in_stock")
+FALSE = ("false", "no", "0", "0.0", "out of stock", "out_of_stock")
 SHOWN = 100  # characters of a cell in a reason
 
 
@@ -103,7 +105,15 @@ def _parsed(ours: str, delivered: pl.DataType, spec: Table) -> pl.Expr:
     dtype, cells = dtype_of(ours), pl.col(ours)
     if dtype.is_numeric():
         return _numbers(cells, delivered, dtype, spec)
+    if dtype == pl.Boolean:
+        return _booleans(cells)
     return ids.text(cells, delivered, spec.decimal) if ids.is_id(ours) else cells.cast(pl.String)
+
+
+def _booleans(cells: pl.Expr) -> pl.Expr:
+    """Convert the words above, in any case, to true and false; other words become null."""
+    word = cells.cast(pl.String).str.to_lowercase()
+    return pl.when(word.is_in(TRUE)).then(pl.lit(True)).when(word.is_in(FALSE)).then(pl.lit(False))
 
 
 def _numbers(cells: pl.Expr, delivered: pl.DataType, dtype: pl.DataType, spec: Table) -> pl.Expr:
@@ -129,6 +139,8 @@ def _expected(ours: str, cell: str, spec: Table) -> str:
     dtype = dtype_of(ours)
     if dtype.is_temporal():
         return time_hints.reason(cell, spec.timestamp_format)
+    if dtype == pl.Boolean:
+        return "is neither true, yes, 1 or in stock, nor false, no, 0 or out of stock: translate it with `values`"
     return f"is not {'a whole number' if dtype == pl.Int64 else 'a number' if dtype == pl.Float64 else 'text'}"
 
 

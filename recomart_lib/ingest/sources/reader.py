@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.schemas import PROVENANCE, REJECTS, TABLES, VALID_FROM
+from recomart_lib.core.schemas import PROVENANCE, REJECTS, STATE, TABLES, VALID_FROM
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.settings import Ingest
@@ -206,9 +206,12 @@ def _with_event_columns(rows: pl.DataFrame, spec: Table) -> pl.DataFrame:
 
 
 def _complete(rows: pl.DataFrame, table: str) -> pl.DataFrame:
-    """All columns of the table in its order, absent ones null; `valid_from` or those of derived tables follow."""
+    """All columns of the table in its order, absent ones null.
+
+    As far as the shop file maps them, `valid_from`, `STATE` and the columns of derived tables follow.
+    """
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in TABLES[table].items() if name not in rows.columns]
-    extra = [name for name in rows.columns if "." in name or name == VALID_FROM]
+    extra = [name for name in rows.columns if "." in name or name == VALID_FROM or name in STATE]
     return rows.with_columns(absent).select(*TABLES[table], *extra, *PROVENANCE)
 
 
