@@ -109,7 +109,7 @@ def test_every_key_is_explained(part):
 KEY_ROW = re.compile(r"^\| (`.*?`) \| (.*) \|$", re.MULTILINE)
 COLUMNS = {
     "users": "{user_id: u, gender: g, country: c}",
-    "items": "{item_id: i, name: n, category: genre, price: p}",
+    "items": "{item_id: i, name: n, category: genre, price: p, available: a}",
     "events": "{user_id: u, item_id: i, timestamp: t, event_type: e, quantity: q, price: p}",
 }
 
