@@ -44,7 +44,8 @@ def preset_use(
 ) -> None:
     """Write the values of a preset into params.yaml; comments are kept.
 
-    The next `dvc repro` runs the stages whose settings have changed. `recomart preset use default` goes back.
+    The next `dvc repro` runs the stages whose settings have changed.
+    `recomart preset use default` goes back.
     """
     with writing("recomart preset use"):  # the stages of a run read params.yaml one after the other
         changes = presets.use(name)

@@ -174,9 +174,10 @@ def diversity(table: pl.DataFrame, k: int, title: str) -> Axes:
     _, panels = plt.subplots(1, 2, figsize=(8.6, 3.4), sharey=True)
     for ax, name in zip(panels, ("diversity", "coverage"), strict=True):
         for (protocol,), line in table.group_by("protocol", maintain_order=True):
-            x, y = line.get_column(f"{name}@{k}").to_list(), line.get_column(f"ndcg@{k}").to_list()
+            # lists of one product have no diversity
+            knobs, x, y = line.drop_nulls(f"{name}@{k}").select("knob", f"{name}@{k}", f"ndcg@{k}")
             ax.plot(x, y, label=f"protocol {protocol}", lw=1.2, **PROTOCOL_LOOKS[protocol])
-            for knob, *place in zip(line.get_column("knob"), x, y, strict=True):
+            for knob, *place in zip(knobs, x, y, strict=True):
                 ax.annotate(f"{knob:g}", place, xytext=(4, 4), textcoords="offset points", fontsize=8)
         ax.set(xlabel=f"{name}@{k}", ylim=(0, None))
     panels[0].set(ylabel=f"ndcg@{k}, mean over users", title=title)

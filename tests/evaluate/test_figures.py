@@ -76,3 +76,5 @@ def test_diversity_has_a_dot_per_value_of_the_knob():
     assert ax.lines[0].get_xydata().tolist() == [[0.5, 0.4], [0.9, 0.2]]
     assert [text.get_text() for text in ax.texts] == ["0", "1"]
     assert "no users to evaluate" in figures.diversity(table.clear(), 10, "T").texts[0].get_text()
+    alone = table.with_columns(pl.lit(None, pl.Float64).alias("diversity@10"))  # lists of one product
+    assert list(figures.diversity(alone, 10, "T").texts) == []

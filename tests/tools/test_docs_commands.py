@@ -83,7 +83,7 @@ def test_an_option_has_the_same_help_in_all_commands():
 
 def test_show_needs_no_name():
     shows = [command for words, command in COMMANDS.items() if words.endswith(" show")]
-    assert len(shows) == 5
+    assert len(shows) == 6
     assert not any(param.required for command in shows for param in command.params)
 
 
