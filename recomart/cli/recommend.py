@@ -75,7 +75,7 @@ def _check_options(
     why: bool,
 ) -> None:
     if sum([user is not None, item is not None, category is not None, trending]) != 1:
-        raise typer.BadParameter("give one of --user ID, --item ID, --category NAME and --trending")
+        raise typer.BadParameter("give one of --user ID, --item ID, --category NAME or --trending")
     if bought_together and (item is None or customers):
         raise typer.BadParameter("--bought-together goes with --item ID, without --customers")
     if customers and item is None and category is None:

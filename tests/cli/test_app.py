@@ -152,7 +152,7 @@ def test_stages_are_listed_in_order_with_question_state_and_time(project, call):
     [
         (["lak"], "Did you mean 'lake'?"),
         (["lake", "sho"], "Did you mean 'show'?"),
-        (["recommend"], "Missing option '--user'"),
+        (["recommend"], "give one of --user ID, --item ID"),
         (["lake", "show", "--rows", "many"], "--rows"),
         (["lake", "show", "--rows", "0"], "--rows"),
         (["recommend", "--user", "u", "--nope"], "--nope"),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 import uuid
 
 import psutil
@@ -12,7 +12,6 @@ import pytest
 from brokers import ends
 from confluent_kafka import Consumer, Producer
 
-from recomart.project import processes
 from recomart.streaming import embedded_broker as streaming_embedded_broker
 from recomart_lib.core.errors import UserError
 
@@ -61,8 +60,7 @@ def test_an_embedded_broker_that_ended_too_early_is_an_error():
     ):
         broker = max(psutil.Process().children(), key=psutil.Process.create_time)  # another may run for other tests
         broker.kill()
-        while processes.is_alive(broker):
-            time.sleep(0.01)
+        os.waitid(os.P_PID, broker.pid, os.WEXITED | os.WNOWAIT)  # until all of its threads have ended
 
 
 def test_a_real_kafka_keeps_messages_when_it_is_killed(kafka):
