@@ -116,9 +116,10 @@ def _check_groups(rules: Lists, allowed: pl.DataFrame, k: int) -> None:
 
 
 def _check_tail(rules: Lists, context: Context, allowed: pl.DataFrame, k: int) -> None:
+    if not rules.min_long_tail_share:
+        return
     needed = math.ceil(rules.min_long_tail_share * k - 1e-9)
-    tail = long_tail(context)
-    n_tail = allowed.filter(pl.col("item_id").is_in(tail.implode())).height
+    n_tail = allowed.filter(pl.col("item_id").is_in(long_tail(context).implode())).height
     if n_tail < needed:
         raise UserError(
             f"lists.min_long_tail_share: {needed} of {k} places are for the long tail, but only {n_tail:,} of its "

@@ -8,6 +8,7 @@ from scipy import sparse
 from scipy.special import gammaincinv
 
 from recomart_lib.core.schemas import BOUGHT_TOGETHER
+from recomart_lib.models.sparse_scores import row_numbers
 from recomart_lib.recommend.orders import Orders
 from recomart_lib.recommend.sparse_blocks import best_of_rows, products, values_at
 
@@ -63,9 +64,8 @@ _COLUMNS = {
 def _users(relevant: sparse.csr_matrix, start: int, scores: sparse.csr_matrix) -> np.ndarray:
     """The users who chose both products of each stored pair."""
     scores.sort_indices()
-    row = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
     block = relevant[:, start : start + scores.shape[0]].T.tocsr()
-    return values_at(block, relevant, row, scores.indices)
+    return values_at(block, relevant, row_numbers(scores), scores.indices)
 
 
 def _rows(

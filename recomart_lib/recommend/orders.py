@@ -30,11 +30,6 @@ class Orders:
     n_items: int
     have_ids: bool
 
-    @property
-    def noun(self) -> str:
-        """What an order is called in sentences."""
-        return "order" if self.have_ids else "customer-day"
-
     def matrix(self) -> sparse.csr_matrix:
         """(n_orders, n_items): 1 where the order has the product."""
         order, item = self.lines.get_column("basket").to_numpy(), self.lines.get_column("item_idx").to_numpy()

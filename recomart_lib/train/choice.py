@@ -41,7 +41,7 @@ SIMPLEST_FIRST = (
 FLOOR = "random"  # never chosen
 BASELINE = "popularity"  # no model that loses to it is chosen
 FAR = 4.0  # standard errors behind the best of the validation window, beyond which a model is not fitted again
-SCORE = "ndcg@10"
+SCORE = "ndcg@10"  # by which parameters and models are chosen
 CHOICE = {
     "protocol": pl.String,
     "model": pl.String,

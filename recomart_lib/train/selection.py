@@ -20,6 +20,7 @@ from recomart_lib.metrics import ranking as metrics_ranking
 from recomart_lib.models.base import TrainData
 from recomart_lib.prepare import splits
 from recomart_lib.train import candidates, choice, optuna_search
+from recomart_lib.train.choice import SCORE
 from recomart_lib.train.model_lists import duration, is_large, lists
 from recomart_lib.train.optuna_search import Search
 from recomart_lib.train.search_space import Space, search_spaces
@@ -29,7 +30,6 @@ from recomart_lib.train.train_data import Tables
 log = logging.getLogger(__name__)
 
 LIST_LENGTH = 10  # as in the headline
-SCORE = f"ndcg@{LIST_LENGTH}"  # by which parameters and models are chosen
 NEEDS_RATINGS = ("svdpp",)  # without ratings it would fit a guess for minutes; svd covers that case
 LOG = {
     "model": pl.String,
