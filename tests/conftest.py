@@ -32,6 +32,7 @@ settings.register_profile("any speed", deadline=None)  # no test depends on spee
 settings.load_profile("any speed")
 
 ROOT = Path(__file__).resolve().parents[1]
+PLAIN_STYLE = dict(plt.rcParams)
 USERS = "id,joined,sex,age,land\nu1,2024-01-01,F,30,DE\nu2,2024-01-02,m,40,FR\nu3,2024-01-03,,,\n"
 ITEMS = "id,title,kind,maker,price\na,Anvil,tools,Acme,10\nb,Bolt,tools,Acme,1\nc,Cake,food,,5\n"
 EVENTS = """id,who,what,act,at,n,price,stars,order
@@ -151,6 +152,13 @@ def signals_reach_what_tests_start() -> None:
     for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", lambda *_: None)):
         if signal.getsignal(number := getattr(signal, name, signal.SIGINT)) is signal.SIG_IGN:
             signal.signal(number, handler)  # this process still survives a hangup
+
+
+@pytest.fixture(autouse=True)
+def figure_style() -> Iterator[None]:
+    """Begin each test in matplotlib's style: the style of notebooks is that of the process, and a test before set it."""
+    with plt.rc_context(PLAIN_STYLE):
+        yield
 
 
 @pytest.fixture
