@@ -68,6 +68,7 @@ kafka: ## run a real Apache Kafka on localhost:9092 until Ctrl-C: a container, o
 docs: setup ## regenerate the documents: features, commands, the graph of stages, the tables of results
 	@python -m tools.docs_features
 	@python -m tools.docs_commands
+	@python -m tools.docs_exports
 	@python tools/made.py
 
 results: setup ## store the numbers of the finished run for the documents: docs/results/<shop>.json

@@ -156,7 +156,7 @@ def signals_reach_what_tests_start() -> None:
 
 @pytest.fixture(autouse=True)
 def figure_style() -> Iterator[None]:
-    """Begin each test in matplotlib's style: the style of notebooks is that of the process, and a test before set it."""
+    """Begin each test in matplotlib's style: a notebook that ran in this process before has set its own."""
     with plt.rc_context(PLAIN_STYLE):
         yield
 

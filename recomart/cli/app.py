@@ -75,6 +75,12 @@ COMMANDS = {
     "recommend": CommandEntry(
         "recommend", "app", SERVING, "Show the recommendations for a user or a product, best first, with reasons."
     ),
+    "export": CommandEntry(
+        "export",
+        "app",
+        SERVING,
+        "Write recommendations, tables of products or segments to a file for other systems.",
+    ),
     "stream": CommandEntry("stream", "app", STREAMS, "Stream events through Kafka into the lake."),
     "ui": CommandEntry(
         "ui", "app", INTEGRATION, "Start Dagster on this machine, for a browser: runs, logs, retries and schedules."

@@ -36,6 +36,12 @@ def _presets() -> list[str]:
     return presets.names()
 
 
+def _exports() -> Iterable[str]:
+    from recomart.exports import definitions
+
+    return definitions.EXPORTS
+
+
 def _stages() -> Iterable[str]:
     from recomart.project import dvc_graph
     from recomart_lib.core import paths
@@ -69,6 +75,7 @@ def _faults() -> list[str]:
 
 shops = completer(_shops)
 presets = completer(_presets)
+exports = completer(_exports)
 stages = completer(_stages)
 tables = completer(_tables)
 features = completer(_features)

@@ -146,6 +146,20 @@ CUSTOMERS = {
     "last": TIMESTAMP,
 }
 CATEGORY_CUSTOMERS = {"category": pl.String, **{name: dtype for name, dtype in CUSTOMERS.items() if name != "item_id"}}
+# One row: a user, with the segment by recency and frequency (recommend/segments.py). The scores recency, frequency and
+# monetary are 1 to 5, 5 is best; they, `last_order` and `spend` (in the shop's currency) are null for users without an
+# order, and monetary and spend in shops without prices. `as_of`: the end of the events, the same in all rows.
+SEGMENTS = {
+    "user_id": pl.String,
+    "segment": pl.String,
+    "recency": pl.Int8,
+    "frequency": pl.Int8,
+    "monetary": pl.Int8,
+    "last_order": TIMESTAMP,
+    "n_orders": pl.Int64,
+    "spend": pl.Float64,
+    "as_of": TIMESTAMP,
+}
 # One row: a rating and its prediction.
 PREDICTIONS = {
     "user_id": pl.String,

@@ -42,6 +42,7 @@ PACKAGES = {
         "datasets",
         "streaming",
         "runs",
+        "exports",
         "reports",
         "runner",
         "orchestration",
