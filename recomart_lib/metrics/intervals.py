@@ -120,9 +120,9 @@ def paired_test(a: np.ndarray, b: np.ndarray) -> Paired:
     n, mean = len(difference), float(difference.mean()) if len(difference) else 0.0
     if n < 2:
         return Paired(mean, -np.inf, np.inf, 1.0, n)
-    if np.ptp(difference) == 0:
-        return Paired(mean, mean, mean, 1.0 if mean == 0 else 0.0, n)
     error = float(difference.std(ddof=1)) / np.sqrt(n)
+    if np.ptp(difference) == 0 or error == 0:  # 0: the smallest floats differ, their squares do not
+        return Paired(mean, mean, mean, 1.0 if mean == 0 else 0.0, n)
     half = float(special.stdtrit(n - 1, 0.975)) * error
     p_value = 2 * float(special.stdtr(n - 1, -abs(mean / error)))  # scipy.stats does the same, and imports in a second
     return Paired(mean, mean - half, mean + half, p_value, n)

@@ -105,6 +105,7 @@ def test_paired_test_without_variance():
     a = np.array([0.5, 0.5, 0.2])
     assert intervals.paired_test(a, a).p_value == 1
     assert intervals.paired_test(np.array([2.0, 3.0]), np.array([1.0, 2.0])).p_value == 0
+    assert intervals.paired_test(np.array([1e-200, 0.0]), np.zeros(2)).p_value == 0, "no division by zero"
     assert intervals.paired_test(a[:1], a[1:2]).p_value == 1
     assert intervals.paired_test(a[:0], a[:0]) == (0.0, -np.inf, np.inf, 1.0, 0)
 
