@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import polars as pl
 import typer
 
-from recomart.cli import completion
-from recomart.cli.options import Rows, examples, user
+from recomart.cli import completion, document
+from recomart.cli.options import Json, Rows, examples, user
 from recomart.cli.output import echo, format_value, show_fields, show_table
 from recomart.cli.writing import writing
 from recomart_lib.core import paths
 from recomart_lib.core.text import plural
 from recomart_lib.features import definitions, feature_store, registry_history, store_config
+from recomart_lib.features.base import Definition
 
 app = typer.Typer(help="Show the features, their online values and their versions.", no_args_is_help=True)
 
@@ -35,25 +36,32 @@ def show_features(
         ),
     ] = None,
     rows: Rows = 200,
+    as_json: Json = False,
 ) -> None:
     """List the features, or show the definition of one."""
     if name is None:
-        show_table(definitions.table().select("entity", "name", "formula", "unit", "since"), rows)
+        show_table("features", definitions.table().select("entity", "name", "formula", "unit", "since"), rows)
         return
-    for d in definitions.find(name):
-        services = [service for service, features in definitions.SERVICES.items() if d in features]
-        echo(d.ref, bold=True)
-        show_fields(
-            {
-                "formula": d.formula,
-                "unit": d.unit,
-                "type": d.dtype,
-                "null means": d.null,
-                "reads": ", ".join(d.reads) or "the shop's own table",
-                "owner": d.owner,
-                "in": ", ".join(services),
-            }
-        )
+    found = {d.ref: _fields(d) for d in definitions.find(name)}
+    if document.record("features", [{"feature": ref, **fields} for ref, fields in found.items()]):
+        return
+    for ref, fields in found.items():
+        echo(ref, bold=True)
+        reads = ", ".join(fields["reads"]) or "the shop's own table"
+        show_fields("feature", {**fields, "reads": reads, "in": ", ".join(fields["in"])})
+
+
+def _fields(d: Definition) -> dict[str, Any]:
+    """A definition's facts; `reads` and `in` are lists."""
+    return {
+        "formula": d.formula,
+        "unit": d.unit,
+        "type": d.dtype,
+        "null means": d.null,
+        "reads": list(d.reads),
+        "owner": d.owner,
+        "in": [service for service, features in definitions.SERVICES.items() if d in features],
+    }
 
 
 @app.command(
@@ -80,6 +88,7 @@ def get(
     products: Annotated[
         int, typer.Option(metavar="N", help="Number of products of the purchase history to show.", min=1)
     ] = 6,
+    as_json: Json = False,
 ) -> None:
     """Show the online features of a user, and of the user with each product.
 
@@ -91,13 +100,13 @@ def get(
     if user_features["as_of"] is None:
         echo(f"Unknown user '{user}': no events before the last run.")
         return
-    show_fields(user_features)
+    show_fields("user", user_features)
     pairs = feature_store.online(user, list(dict.fromkeys(item)) if item else None, service)
     pairs = pairs.select("item_id", pl.col("^interaction__.*$").name.replace("^interaction__", ""))
     if not item:
         echo(f"\n{plural(pairs.height, 'product')} in the purchase history; those with the largest implicit score:")
         pairs = pairs.sort("implicit_score", "item_id", descending=[True, False], nulls_last=True).head(products)
-    show_table(_transpose(pairs))
+    show_table("products", _transpose(pairs), raw=pairs)
 
 
 def _transpose(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -108,21 +117,32 @@ def _transpose(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 @app.command("history", epilog=examples("recomart features history", "recomart features history --rows 3"))
-def history(rows: Rows = 20) -> None:
+def history(rows: Rows = 20, as_json: Json = False) -> None:
     """List the registrations, newest first.
 
     One row per change: versions, and hashes of definitions, data and settings.
     """
     registrations = registry_history.runs(store_config.registry_url(paths.root())).reverse()
+    registrations = registrations.with_columns(pl.col("applied_at").str.to_datetime(time_zone="UTC"))
     services = pl.col("services").map_elements(lambda text: ", ".join(json.loads(text)), pl.String)
-    show_table(registrations.with_columns(pl.col("applied_at").str.to_datetime(time_zone="UTC"), services), rows)
+    texts = ("services", "settings")  # JSON in the registry
+    raw = [
+        {name: json.loads(value) if name in texts else value for name, value in row.items()}
+        for row in registrations.iter_rows(named=True)
+    ]
+    show_table("registrations", registrations.with_columns(services), rows, raw=raw)
 
 
 @app.command("diff", epilog=examples("recomart features diff recommender_v1 recommender_v2"))
-def diff(old: Annotated[str, _version("OLD")], new: Annotated[str, _version("NEW")], rows: Rows = 200) -> None:
+def diff(
+    old: Annotated[str, _version("OLD")],
+    new: Annotated[str, _version("NEW")],
+    rows: Rows = 200,
+    as_json: Json = False,
+) -> None:
     """Compare two registered versions: features added, removed, changed."""
     changes = registry_history.diff(store_config.registry_url(paths.root()), old, new)
-    show_table(changes, rows) if changes.height else echo(f"{old} and {new} have the same features.")
+    show_table("changes", changes, rows, empty=f"{old} and {new} have the same features.")
 
 
 @app.command("apply", epilog=examples("recomart features apply", "recomart features apply --replace"))

@@ -11,8 +11,8 @@ import polars as pl
 import typer
 from tqdm.auto import tqdm
 
-from recomart.cli import completion
-from recomart.cli.options import Rows, Shop, examples
+from recomart.cli import completion, document
+from recomart.cli.options import Json, Rows, Shop, examples
 from recomart.cli.output import echo, show_table
 from recomart.project import params
 from recomart_lib.core import names, paths
@@ -41,6 +41,7 @@ def lake_show(
     ] = None,
     shop: Shop = None,
     rows: Rows = 20,
+    as_json: Json = False,
 ) -> None:
     """List the ingested tables, the files of a table or day, or the manifest of one file.
 
@@ -51,7 +52,7 @@ def lake_show(
     if not versions.height:
         raise UserError(f"Nothing of shop '{shop}' is ingested yet. Run: dvc repro 01_ingest")
     if name is None:
-        show_table(_by_table(versions), rows)
+        show_table("tables", _by_table(versions), rows)
         return
     named = (pl.col("table") == name) | (pl.col("file") == name) | (pl.col("date").cast(pl.String) == name)
     matches = versions.filter(named | pl.col("version").str.starts_with(name))
@@ -60,10 +61,12 @@ def lake_show(
         raise UserError(f"The lake has nothing named '{name}'. {suggestion(name, others)[:300]}")
     if matches.get_column("path").n_unique() == 1:
         manifest = manifests.read((raw / matches.get_column("path")[0]).with_suffix(".json"))
-        echo(json.dumps(manifest, indent=1, ensure_ascii=False))
+        if not document.record("manifest", manifest):
+            echo(json.dumps(manifest, indent=1, ensure_ascii=False))
     else:
         constant = ["table"] if matches.get_column("table").n_unique() == 1 else []
-        show_table(matches.drop("path", *constant).with_columns(pl.col("version").str.head(SHORT_HASH)), rows)
+        shown = matches.drop("path", *constant).with_columns(pl.col("version").str.head(SHORT_HASH))
+        show_table("versions", shown, rows, raw=matches)
 
 
 def _versions(raw: Path, shop: str) -> pl.DataFrame:
@@ -102,7 +105,7 @@ def _by_table(versions: pl.DataFrame) -> pl.DataFrame:
 
 
 @app.command("verify", epilog=examples("recomart lake verify"))
-def lake_verify() -> None:
+def lake_verify(as_json: Json = False) -> None:
     """Recompute the hash of every ingested file; exit status 1 if one has changed or is missing.
 
     All shops and all versions are checked; a stage checks only what it reads.
@@ -110,10 +113,11 @@ def lake_verify() -> None:
     raw = paths.place(paths.RAW)
     n_files = len(lake_verification.manifest_paths(raw))
     problems = lake_verification.verify(raw, partial(tqdm, desc="verifying", unit="file", disable=None))
+    show_table("problems", problems, empty="")
     if not problems.height:
         echo(f"All {n_files:,} ingested files are unchanged." if n_files else "Nothing is ingested yet.")
         return
-    show_table(problems)
+    document.complete()
     raise UserError(
         f"{problems.height:,} problem(s) in the lake ({n_files:,} ingested files). If a damaged file is still "
         "delivered, `recomart stage 01_ingest` ingests it again. Else delete it here and run `dvc checkout data/raw`."

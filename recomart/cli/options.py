@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from recomart.cli import completion
+from recomart.cli import completion, document
 
 
 def table_argument(default: str) -> typer.models.ArgumentInfo:
@@ -21,6 +21,10 @@ def folder_argument(description: str) -> typer.models.ArgumentInfo:
 
 
 Rows = Annotated[int, typer.Option("--rows", metavar="N", help="Maximum number of rows to show.", min=1)]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document instead of tables.", callback=document.open_document),
+]
 Source = Annotated[
     Path | None,
     typer.Option(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from recomart.cli import document
 from recomart_lib.core.redaction import redact
 from recomart_lib.core.text import printable, printable_lines
 
@@ -27,10 +28,32 @@ GAP = 2  # spaces between columns
 MIN_FOLD_WIDTH = 12  # characters; a column up to this width is never folded
 
 
-def show_table(table: pl.DataFrame, rows: int | None = None, numbers: Collection[str] = ()) -> None:
-    """Print the first `rows` of a table (None: all), and how many rows are left out."""
+def show_table(
+    name: str,
+    table: pl.DataFrame,
+    rows: int | None = None,
+    numbers: Collection[str] = (),
+    raw: pl.DataFrame | list[dict[str, Any]] | None = None,
+    empty: str = "No rows.",
+) -> None:
+    """Print the first `rows` of a table (None: all), and how many rows are left out.
+
+    Parameters
+    ----------
+    name
+        Of the table in the document of `--json`.
+    numbers
+        See `render_table`.
+    raw
+        The table for the document, if values of `table` are text for people.
+    empty
+        The sentence for a table without rows; nothing is printed if it is empty.
+    """
+    if document.record_table(name, table if raw is None else raw, rows):
+        return
     if not table.height:
-        echo("No rows.")
+        if empty:
+            echo(empty)
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     typer.echo(render_table(table.head(rows if rows is not None else table.height), width, numbers))
@@ -94,8 +117,11 @@ def format_value(value: Any) -> str:
 
 
 def echo(text: object, bold: bool = False) -> None:
-    """Print one or more lines to stdout, without secrets, and with control characters escaped."""
-    typer.secho(printable_lines(redact(str(text))), bold=bold or None)
+    """Print one or more lines, without secrets, and with control characters escaped.
+
+    To stdout or, with `--json`, to stderr: stdout has the document only.
+    """
+    typer.secho(printable_lines(redact(str(text))), bold=bold or None, err=document.is_open())
 
 
 def warn(sentence: str) -> None:
@@ -108,8 +134,10 @@ def show_error(error: Exception) -> None:
     typer.secho(f"Error: {printable_lines(redact(str(error)))}", fg="red", err=True)
 
 
-def show_fields(fields: dict[str, Any]) -> None:
-    """Print `name: value` lines with aligned values."""
+def show_fields(name: str, fields: dict[str, Any]) -> None:
+    """Print `name: value` lines with aligned values; `name` is that of the object in the document of `--json`."""
+    if document.record(name, fields):
+        return
     width = max(map(len, fields)) + 1 + GAP
-    for name, value in fields.items():
-        echo(f"{printable(name) + ':':<{width}}{format_value(value)}")
+    for field, value in fields.items():
+        echo(f"{printable(field) + ':':<{width}}{format_value(value)}")

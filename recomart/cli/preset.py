@@ -9,7 +9,7 @@ import polars as pl
 import typer
 
 from recomart.cli import completion
-from recomart.cli.options import examples
+from recomart.cli.options import Json, examples
 from recomart.cli.output import echo, show_table
 from recomart.cli.writing import writing
 from recomart.project import presets
@@ -20,20 +20,24 @@ app = typer.Typer(help="Show presets, and write one into params.yaml.", no_args_
 
 
 @app.command("show", epilog=examples("recomart preset show"))
-def preset_show() -> None:
+def preset_show(as_json: Json = False) -> None:
     """List the settings that presets change: their values in params.yaml and in each preset."""
     content = read_yaml(paths.place("params.yaml"))
     values = {name: presets.read(name) for name in presets.names()}
     keys = dict.fromkeys(key for preset in values.values() for key in preset)
-    rows = [
-        {
-            "setting": key,
-            "params.yaml": json.dumps(presets.current(content, key)),
-            **{name: json.dumps(preset[key]) if key in preset else "" for name, preset in values.items()},
+    held = {
+        key: {
+            "params.yaml": presets.current(content, key),
+            **{name: preset[key] for name, preset in values.items() if key in preset},
         }
         for key in keys
+    }
+    columns = ["params.yaml", *values]
+    rows = [
+        {"setting": key, **{name: json.dumps(row[name]) if name in row else "" for name in columns}}
+        for key, row in held.items()
     ]
-    show_table(pl.DataFrame(rows))
+    show_table("settings", pl.DataFrame(rows), raw=[{"setting": key, **row} for key, row in held.items()])
 
 
 @app.command("use", epilog=examples("recomart preset use thorough", "recomart preset use default"))

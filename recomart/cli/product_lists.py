@@ -21,7 +21,7 @@ def show_item(item: str, together: bool, customers: bool, k: int) -> None:
     rows = read(name).filter(item_id=item).sort("rank")
     if not rows.height:
         raise UserError(_why_none(item, name, items))
-    _show(rows.drop("item_id"), items, k)
+    _show(name, rows.drop("item_id"), items, k)
 
 
 def show_trending(k: int) -> None:
@@ -31,7 +31,7 @@ def show_trending(k: int) -> None:
         raise UserError(
             "Nothing is trending: no product clearly sells more than in its own past, or the history is too short."
         )
-    _show(rows, tables.read(paths.PREPARED, "items.parquet").select("item_id", "name"), k)
+    _show("trending", rows, tables.read(paths.PREPARED, "items.parquet").select("item_id", "name"), k)
 
 
 def show_category(category: str, k: int) -> None:
@@ -43,7 +43,7 @@ def show_category(category: str, k: int) -> None:
     if category not in names:
         near = difflib.get_close_matches(category, names, n=1)
         raise UserError(f"Unknown category '{category}'. {suggestion(category, near or names[:MAX_NAMES])}")
-    show_table(table.filter(category=category).sort("rank").head(k).drop("category"))
+    show_table("category_customers", table.filter(category=category).sort("rank").head(k).drop("category"))
 
 
 def read(name: str) -> pl.DataFrame:
@@ -53,13 +53,13 @@ def read(name: str) -> pl.DataFrame:
     return tables.read(paths.RECOMMENDATIONS, f"{name}.parquet")
 
 
-def _show(rows: pl.DataFrame, items: pl.DataFrame, k: int) -> None:
-    """The first k rows, with the name after each id."""
-    key = next((name for name in ("other_item_id", "item_id") if name in rows.columns), None)
+def _show(name: str, rows: pl.DataFrame, items: pl.DataFrame, k: int) -> None:
+    """The first k rows of a table, with the product's name after each id."""
+    key = next((column for column in ("other_item_id", "item_id") if column in rows.columns), None)
     if key:
         named = rows.join(items.rename({"item_id": key}), on=key, how="left", maintain_order="left")
         rows = named.select("rank", pl.col(key).alias("item_id"), "name", pl.exclude("rank", key, "name"))
-    show_table(rows.head(k))
+    show_table(name, rows.head(k))
 
 
 def _why_none(item: str, name: str, items: pl.DataFrame) -> str:

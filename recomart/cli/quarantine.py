@@ -8,7 +8,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from recomart.cli.options import Rows, examples, folder_argument, table_argument
+from recomart.cli.options import Json, Rows, examples, folder_argument, table_argument
 from recomart.cli.output import echo, show_table
 from recomart.cli.writing import writing
 from recomart.project import params
@@ -29,6 +29,7 @@ def quarantine_show(
     table: Annotated[str | None, table_argument("count all tables")] = None,
     rule: Annotated[str | None, typer.Option(metavar="RULE", help="Only rows with this text in their reasons.")] = None,
     rows: Rows = 20,
+    as_json: Json = False,
 ) -> None:
     """Count quarantined rows by reason, or show the rows of one table.
 
@@ -36,7 +37,7 @@ def quarantine_show(
     """
     folder = paths.place(paths.QUARANTINE)
     if table is None:
-        show_table(quarantine.summary(folder), rows)
+        show_table("reasons", quarantine.summary(folder), rows)
         return
     if table not in TABLES:
         raise UserError(f"There is no table '{table}'. {suggestion(table, list(TABLES))}")
@@ -44,7 +45,7 @@ def quarantine_show(
     if rule:
         quarantined = quarantined.filter(pl.col(quarantine.REASONS).str.contains(rule, literal=True))
     filled = [name for name in quarantined.columns if quarantined.get_column(name).null_count() < quarantined.height]
-    show_table(quarantined.select(filled), rows)
+    show_table("quarantined_rows", quarantined.select(filled), rows)
 
 
 @app.command("export", epilog=examples("recomart quarantine export", "recomart quarantine export repaired"))

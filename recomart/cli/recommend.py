@@ -7,8 +7,8 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from recomart.cli import product_lists
-from recomart.cli.options import examples, user
+from recomart.cli import document, product_lists
+from recomart.cli.options import Json, examples, user
 from recomart.cli.output import echo, printable, show_table
 from recomart.project import params
 from recomart_lib import models
@@ -46,6 +46,7 @@ def recommend(
     why: Annotated[
         bool, typer.Option("--why", help="Also show the purchase history and each score's contributions.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Show the recommendations for a user or a product, best first, with reasons.
 
@@ -97,7 +98,8 @@ def _show_user(user: str, k: int, why: bool) -> None:
         lists = _read("default_list.parquet")
     items = tables.read(paths.PREPARED, "items.parquet").select("item_id", "name")
     shown = lists.sort("rank").head(k).join(items, on="item_id", how="left", maintain_order="left")
-    show_table(shown.select("rank", "item_id", "name", *(["model", "reason"] if is_known else [])))
+    columns = ["rank", "item_id", "name", *(["model", "reason"] if is_known else [])]
+    show_table("recommendations" if is_known else "default_list", shown.select(columns))
     if shown.height < k:
         echo(f"The list has {shown.height:,} products; increase recommend.k in params.yaml for more.")
     if why and is_known:
@@ -119,10 +121,11 @@ def _show_live_list(user: str, k: int) -> bool:
         echo("With the newer events, the user has every product: nothing is new. The stored list:")
         return False
     items = tables.read(paths.PREPARED, "items.parquet").select("item_id", "name")
-    show_table(live_lists.with_reasons(ranked, items, shop.lists).select("rank", "item_id", "name", "reason"))
+    listed = live_lists.with_reasons(ranked, items, shop.lists).select("rank", "item_id", "name", "reason")
+    show_table("recommendations", listed)
     echo(f"{plural(fresh.height, 'event')} since the last run changed the list; the most recent:")
     newest = fresh.reverse().join(items, on="item_id", how="left", maintain_order="left").rename({"timestamp": "at"})
-    show_table(newest.select("event_type", "item_id", "name", "at").head(5))
+    show_table("newest_events", newest.select("event_type", "item_id", "name", "at").head(5))
     return True
 
 
@@ -135,10 +138,12 @@ def _explain(shown: pl.DataFrame, items: pl.DataFrame) -> None:
     user = pairs.get_column("user_id")[0]
     purchases = purchase_history(user, live, items)
     echo(f"\nThe user bought {plural(purchases.height, 'product')}; the most recent:")
-    show_table(purchases.head(5))
+    show_table("newest_purchases", purchases.head(5))
     names = live["items"].join(items, on="item_id", how="left").select("item_idx", "name")
     model = models.load(paths.place(paths.RECOMMENDATIONS, "model"))
     contributions = explain.contributions(model, pairs, _read("columns.parquet").filter(user_id=user), names)
+    if document.record_table("contributions", contributions):
+        return
     echo(f"\nThe largest contributions to each score of {model.name}:")
     for row in shown.iter_rows(named=True):
         echo(f"{row['rank']}. {printable(row['name'] or row['item_id'])}", bold=True)

@@ -8,8 +8,8 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from recomart.cli import completion
-from recomart.cli.options import examples
+from recomart.cli import completion, document
+from recomart.cli.options import Json, examples
 from recomart.cli.output import echo, show_table
 from recomart.reference import reproduce
 from recomart_lib.core import paths
@@ -40,6 +40,7 @@ def known_answers(
             autocompletion=completion.sections,
         ),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Reproduce published results from raw files; exit status 1 if any differs.
 
@@ -58,7 +59,9 @@ def known_answers(
         pl.col("difference").map_elements("{:+.5f}".format, pl.String),
         ok=pl.when("ok").then(pl.lit("yes")).otherwise(pl.lit("NO")),
     )
-    show_table(formatted, numbers=("published", "ours", "difference"))
+    show_table("figures", formatted, numbers=("published", "ours", "difference"), raw=table)
+    if not table["ok"].all():
+        document.complete()
     reproduce.require(table)
     echo(f"All {table.height} published figures are reproduced.")
 

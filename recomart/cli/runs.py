@@ -9,7 +9,8 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from recomart.cli.options import examples
+from recomart.cli import document
+from recomart.cli.options import Json, examples
 from recomart.cli.output import echo, show_fields, show_table, warn
 from recomart.reports.changes import build_pair
 from recomart.runs import archive, compare
@@ -26,8 +27,8 @@ def _number(default: str) -> typer.models.ArgumentInfo:
     return typer.Argument(metavar="N", help="A run's number, as `recomart runs show` lists it.", show_default=default)
 
 
-@app.command("show", epilog=examples("recomart runs show", "recomart runs show 3"))
-def show_runs(number: Annotated[int | None, _number("list all runs")] = None) -> None:
+@app.command("show", epilog=examples("recomart runs show", "recomart runs show 3", "recomart runs show --json"))
+def show_runs(number: Annotated[int | None, _number("list all runs")] = None, as_json: Json = False) -> None:
     """List the archived runs of all shops, or show one run.
 
     For one run: its metrics, and what changed since the previous run.
@@ -37,14 +38,16 @@ def show_runs(number: Annotated[int | None, _number("list all runs")] = None) ->
         _list(history.runs)
         return
     run = _find(history, number)
-    show_fields({**_row(run), "python": run.packages["python"]})
+    show_fields("run", {**_row(run), "python": run.packages["python"]})
     earlier = [other for other in history.of(run.shop) if other.number < number]
     if earlier:
         changed, moved = compare.inputs(earlier[-1], run), compare.chosen(earlier[-1], run)
         echo(f"\nSince run {earlier[-1].number}: {compare.headline(changed, moved)}")
         table = changed.with_columns(pl.col("stages").list.join(", "))
-        if table.height > 1:  # a single change is in the sentence above
-            show_table(table)
+        document.record("before", _row(earlier[-1]))
+        document.record_table("chosen", moved)
+        if table.height > 1 or document.is_open():  # a single change is in the sentence above
+            show_table("changes", table, raw=changed)
 
 
 @app.command("diff", epilog=examples("recomart runs diff", "recomart runs diff 3 5"))
@@ -80,10 +83,7 @@ def _history(root: Path) -> History:
 
 
 def _list(runs: list[Run]) -> None:
-    if not runs:
-        echo(NO_RUNS)
-        return
-    show_table(pl.DataFrame([_row(run) for run in runs], infer_schema_length=None))
+    show_table("runs", pl.DataFrame([_row(run) for run in runs], infer_schema_length=None), empty=NO_RUNS)
 
 
 def _find(history: History, number: int) -> Run:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recomart.cli import completion
-from recomart.cli.options import Rows, Source, examples
+from recomart.cli import completion, document
+from recomart.cli.options import Json, Rows, Source, examples
 from recomart.cli.output import echo, show_fields, show_table, warn
 from recomart.cli.writing import writing
 from recomart.project import params, params_writer
@@ -22,6 +22,9 @@ from recomart_lib.core.shops import Shop
 from recomart_lib.core.text import plural
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.validate import quality_rules
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MAX_NAMES = 20  # delivered columns that `check` lists as not mapped
 
@@ -35,20 +38,22 @@ def _name(description: str, default: str | None = None) -> typer.models.Argument
 
 
 @app.command("show", epilog=examples("recomart shop show", "recomart shop show online_retail"))
-def shop_show(name: Annotated[str | None, _name("A shop in shops/.", "list all shops")] = None) -> None:
+def shop_show(
+    name: Annotated[str | None, _name("A shop in shops/.", "list all shops")] = None, as_json: Json = False
+) -> None:
     """List the shops, or show one with its keys, their defaults, and its quality rules."""
-    import polars as pl
-
     from recomart.cli import shop_details
 
     parameters = params.load()
     base = parameters.base
     if name is None:
         names = shops.all_names()
-        show_table(pl.DataFrame([{"shop": name, **_summary(name), "active": name == base.shop} for name in names]))
+        rows = [{"shop": name, **_summary(name), "active": name == base.shop} for name in names]
+        show_table("shops", _joined(rows, "tables"), raw=rows)
         return
     shop, folder = shops.load(name), _folder(name)
     show_fields(
+        "shop",
         {
             "title": shop.title,
             "about": shop.about,
@@ -60,12 +65,26 @@ def shop_show(name: Annotated[str | None, _name("A shop in shops/.", "list all s
             "cut": shop.cut,
             "horizon, days": shop.horizon_days,
             "relevant events": shop.relevant_events,
-        }
+        },
     )
-    tables = pl.DataFrame([_table(shop, table, folder) for table in ("users", "items", "events")])
-    for table in (tables, shop_details.keys(shop), shop_details.rules(parameters.validate_, shop)):
-        echo("")
-        show_table(table)
+    tables = [_table(shop, table, folder) for table in ("users", "items", "events")]
+    keys = shop_details.keys(shop)
+    rules = shop_details.rules(parameters.validate_, shop)
+    for name, table, raw in (
+        ("tables", _joined(tables, "columns"), tables),
+        ("keys", shop_details.as_text(keys), keys),
+        ("rules", rules, None),
+    ):
+        if not document.is_open():
+            echo("")
+        show_table(name, table, raw=raw)
+
+
+def _joined(rows: list[dict[str, Any]], column: str) -> pl.DataFrame:
+    """The rows as a table, with a column of lists as text."""
+    import polars as pl
+
+    return pl.DataFrame([{**row, column: ", ".join(row[column])} for row in rows])
 
 
 @app.command("resolve", epilog=examples("recomart shop resolve"))
@@ -84,19 +103,19 @@ def shop_resolve() -> None:
     echo(f"{paths.RESOLVED_SHOP}: shops/{shop.name}.yaml, with all defaults")
 
 
-def _summary(name: str) -> dict[str, str]:
+def _summary(name: str) -> dict[str, Any]:
     """A shop in one row; a shop with an invalid file is listed with its error."""
     try:
         shop = shops.load(name)
     except UserError as problem:
-        return {"title": f"invalid: {str(problem).splitlines()[-1].strip()}", "tables": "", "files": ""}
+        return {"title": f"invalid: {str(problem).splitlines()[-1].strip()}", "tables": [], "files": ""}
     missing = [table for table in shop.delivered if not _n_files(shop, table, _folder(name))]
     status = "not fetched yet" if shop.api else "missing"
     files = f"{status}: {', '.join(missing)}" if missing else "complete"
-    return {"title": shop.title, "tables": ", ".join(shop.delivered), "files": files}
+    return {"title": shop.title, "tables": list(shop.delivered), "files": files}
 
 
-def _table(shop: Shop, table: str, folder: Path) -> dict[str, str | int | None]:
+def _table(shop: Shop, table: str, folder: Path) -> dict[str, Any]:
     declared = shop.table(table)
     n_files = None if declared.kind == "derived" else _n_files(shop, table, folder)
     return {
@@ -104,7 +123,7 @@ def _table(shop: Shop, table: str, folder: Path) -> dict[str, str | int | None]:
         "kind": declared.kind,
         "path": declared.path,
         "files": n_files,
-        "columns": ", ".join(declared.columns),
+        "columns": list(declared.columns),
     }
 
 
@@ -127,6 +146,7 @@ def shop_check(
     shop: Annotated[str, _name("A shop in shops/, or the path of a shop file.")],
     source: Source = None,
     rows: Rows = 5,
+    as_json: Json = False,
 ) -> None:
     """Validate a shop file, and show the first rows of its tables as the pipeline reads them."""
     from recomart_lib.ingest import ingestion
@@ -159,11 +179,12 @@ def _first_rows(shop: Shop, table: str, files: list[Path], rows: int, limits: In
         f"\n{table}: {plural(len(files), 'file')}; {files[0].name} (the first part of a large file): "
         f"{plural(delivered.rows.height, 'row')} readable, {delivered.rejects.height:,} rejected."
     )
-    show_table(delivered.rows.drop("source_file").head(rows))
+    readable = delivered.rows.drop("source_file")
+    show_table(table, readable.head(rows), rows, raw=readable)
     if unmapped := reader.unmapped(files[0], shop, table, limits):
         echo(f"not mapped: {', '.join(unmapped[:MAX_NAMES])}{', ...' if len(unmapped) > MAX_NAMES else ''}")
-    if delivered.rejects.height:
-        show_table(delivered.rejects.select("source_line", "reason").head(rows))
+    rejects = delivered.rejects.select("source_line", "reason")
+    show_table(f"{table}_rejected", rejects.head(rows), rows, raw=rejects, empty="")
 
 
 @app.command(

@@ -16,12 +16,17 @@ from recomart_lib.validate.settings import Validate
 SHOWN_ELSEWHERE = {"kind", "path", "columns"}  # in the list of tables
 
 
-def keys(shop: Shop) -> pl.DataFrame:
-    """One row per key of a table: its value in users, items and events, or its default; empty if not declared."""
+def keys(shop: Shop) -> list[dict[str, Any]]:
+    """One row per key of a table: its value in users, items and events, or its default; None if not declared."""
     declared = {name: table.model_dump(mode="json", exclude_none=True) for name, table in shop.tables.items()}
     names = [key for key in Table.model_fields if key not in SHOWN_ELSEWHERE]
-    rows = [{"key": key, **{name: _text(declared.get(name, {}).get(key)) for name in TABLES}} for key in names]
-    return pl.DataFrame(rows, schema={"key": pl.String, **dict.fromkeys(TABLES, pl.String)})
+    return [{"key": key, **{name: declared.get(name, {}).get(key) for name in TABLES}} for key in names]
+
+
+def as_text(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """The rows of `keys` with each value as in a shop file."""
+    texts = [{"key": row["key"], **{name: _text(row[name]) for name in TABLES}} for row in rows]
+    return pl.DataFrame(texts, schema={"key": pl.String, **dict.fromkeys(TABLES, pl.String)})
 
 
 def rules(settings: Validate, shop: Shop) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from recomart.cli import completion
-from recomart.cli.options import examples
+from recomart.cli.options import Json, examples
 from recomart.cli.output import show_table
 from recomart.runner import stage as runner
 from recomart_lib.core import paths
@@ -26,6 +26,7 @@ def stage(
             autocompletion=completion.stages,
         ),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """List the stages, or run one stage's notebook and write its report.
 
@@ -34,6 +35,8 @@ def stage(
     if name is None:
         _list_stages()
         return
+    if as_json:
+        raise typer.BadParameter("--json goes with the list of stages, without STAGE")
     runner.run(name)
 
 
@@ -55,4 +58,4 @@ def _list_stages() -> None:
         "seconds": pl.Float64,
     }
     moment = pl.col("last run").str.to_datetime(strict=False, time_zone="UTC")
-    show_table(pl.DataFrame(rows, schema, orient="row").with_columns(moment))
+    show_table("stages", pl.DataFrame(rows, schema, orient="row").with_columns(moment))

@@ -12,7 +12,8 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from recomart.cli.options import Rows, examples, rate, user
+from recomart.cli import document
+from recomart.cli.options import Json, Rows, examples, rate, user
 from recomart.cli.output import echo, printable, show_table
 from recomart.project import params
 from recomart.project.params import Params
@@ -151,6 +152,7 @@ def stream_consume(
 @app.command("status", epilog=examples("recomart stream status", "recomart stream status --minutes 60"))
 def stream_status(
     minutes: Annotated[int, typer.Option(metavar="N", help="Rates and latencies of the last N minutes.", min=1)] = 5,
+    as_json: Json = False,
 ) -> None:
     """Show durable and pending events, throughput and latency.
 
@@ -164,17 +166,18 @@ def stream_status(
         except UserError as problem:
             echo(problem)
     partitions = status.partitions(zone, ends)
+    show_table("partitions", partitions, empty=f"No events yet in {zone.root}")
     if not partitions.height:
-        echo(f"No events yet in {zone.root}")
         return
-    show_table(partitions)
     for name in partitions.filter(pl.col("end") < pl.col("next")).get_column("partition"):
         echo(f"{name}: the broker has fewer messages than the zone: the topic was recreated, or lost messages.")
-    recent = sessions.recent(zone, minutes)
-    echo(f"last {minutes} min: {_sentence(recent)}; {recent['events_per_s']:,.0f}/s")
-    echo(f"total: {_sentence(sessions.totals(zone))}")
-    if (reasons := sessions.dead_letter_reasons(zone)).height:
-        show_table(reasons)
+    recent, totals = sessions.recent(zone, minutes), sessions.totals(zone)
+    document.record("recent", {"minutes": minutes, **recent})
+    document.record("total", totals)
+    if not document.is_open():
+        echo(f"last {minutes} min: {_sentence(recent)}; {recent['events_per_s']:,.0f}/s")
+        echo(f"total: {_sentence(totals)}")
+    show_table("dead_letter_reasons", sessions.dead_letter_reasons(zone), empty="")
 
 
 def _sentence(totals: dict[str, float]) -> str:
@@ -193,7 +196,7 @@ def stream_compact() -> None:
 
 
 @app.command("verify", epilog=examples("recomart stream verify"))
-def stream_verify(rows: Rows = 20) -> None:
+def stream_verify(rows: Rows = 20, as_json: Json = False) -> None:
     """Check all commits, compactions and files of the streaming zone; exit status 1 if one is damaged.
 
     The zones of all shops are checked. Nothing is changed.
@@ -204,8 +207,9 @@ def stream_verify(rows: Rows = 20) -> None:
         checked.append(problems.with_columns(path=pl.concat_str(pl.lit(f"{zone.root.relative_to(folder)}/"), "path")))
         n_files += n
     problems = pl.concat([pl.DataFrame(schema=verification.PROBLEMS), *checked])
+    show_table("problems", problems, rows, empty="")
     if problems.height:
-        show_table(problems, rows)
+        document.complete()
         raise UserError(
             f"{plural(problems.height, 'problem')} in {folder} ({plural(n_files, 'file')} checked). Restore these "
             "files from a backup; without one, see `Damaged files` in docs/streaming.md."
@@ -229,6 +233,7 @@ def stream_quarantine(
     reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason for events named by id.")] = "removed by id",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the events.")] = False,
     rows: Rows = 20,
+    as_json: Json = False,
 ) -> None:
     """Move durable events of the streaming zone to the dead letters.
 
@@ -252,6 +257,8 @@ def stream_quarantine(
         chosen = quarantine.move(zone, chosen)
         online_events.forget(chosen, paths.root())
         _show_chosen(chosen, rows)
+    else:
+        document.record("events", [])
     echo(f"{plural(chosen.height, 'event')} moved to the dead letters of {zone.root}.")
     if chosen.height:
         echo("Leave them out of the lake and all later stages with: dvc repro")
@@ -259,8 +266,9 @@ def stream_quarantine(
 
 
 def _show_chosen(chosen: pl.DataFrame, rows: int) -> None:
+    shown = chosen.select("event_id", "user_id", "timestamp", "topic", "partition", "offset", "reason")
     moment = pl.col("timestamp").dt.to_string("iso:strict")
-    show_table(chosen.select("event_id", "user_id", moment, "topic", "partition", "offset", "reason"), rows)
+    show_table("events", shown.with_columns(moment), rows, raw=shown)
 
 
 def _send_moved(zone: Zone, parameters: Params) -> None:
@@ -283,6 +291,7 @@ def stream_dead_letters(
         str | None, typer.Option(metavar="TEXT", help="Only those with this text in their reason.")
     ] = None,
     rows: Rows = 20,
+    as_json: Json = False,
 ) -> None:
     """Show the dead letters of the streaming zone: place, reason and message.
 
@@ -293,7 +302,9 @@ def stream_dead_letters(
         letters = letters.filter(pl.col("reason").str.contains(contains, literal=True))
     values = letters.get_column("value").bin.slice(0, SHOWN_BYTES).to_list()
     text = [None if value is None else value.decode(errors="replace") for value in values]
-    show_table(letters.select(*commit_log.ORIGIN, "reason", message=pl.Series(text, dtype=pl.String)), rows)
+    show_table(
+        "dead_letters", letters.select(*commit_log.ORIGIN, "reason", message=pl.Series(text, dtype=pl.String)), rows
+    )
 
 
 def _events(file: Path | None, limit: int | None) -> pl.DataFrame:

@@ -118,20 +118,20 @@ def test_line_breaks_are_kept():
 
 
 def test_show_table_reports_the_number_of_omitted_rows(capsys):
-    output.show_table(pl.DataFrame({"n": range(1200)}), 1)
+    output.show_table("numbers", pl.DataFrame({"n": range(1200)}), 1)
     assert capsys.readouterr().out == "n\n0\n... and 1,199 more; use --rows to show more\n"
-    output.show_table(pl.DataFrame({"n": [7]}), 1)
+    output.show_table("numbers", pl.DataFrame({"n": [7]}), 1)
     assert capsys.readouterr().out == "n\n7\n"
-    output.show_table(pl.DataFrame({"n": []}), 5)
+    output.show_table("numbers", pl.DataFrame({"n": []}), 5)
     assert capsys.readouterr().out == "No rows.\n"
 
 
 def test_a_pipe_gets_no_colours_and_ignores_the_terminal_width(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
-    output.show_table(pl.DataFrame({"name": ["x" * 50], "other": ["y" * 50]}))
+    output.show_table("numbers", pl.DataFrame({"name": ["x" * 50], "other": ["y" * 50]}))
     assert capsys.readouterr().out == f"name{' ' * 48}other\n{'x' * 50}  {'y' * 50}\n"
 
 
 def test_show_fields_aligns_values(capsys):
-    output.show_fields({"a": 1, "longer": None, "c": "\x1b[2J"})
+    output.show_fields("one", {"a": 1, "longer": None, "c": "\x1b[2J"})
     assert capsys.readouterr().out == "a:       1\nlonger:  -\nc:       \\u001b[2J\n"
