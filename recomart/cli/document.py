@@ -25,11 +25,12 @@ KEY = "recomart.cli.document"  # in the context's `meta`
 LEFT_OUT = "rows_left_out"  # in the document, if --rows leaves out rows: table -> their number
 
 
-def open_document(ctx: typer.Context, requested: bool) -> None:
+def open_document(ctx: typer.Context, requested: bool) -> bool:
     """The callback of `--json`: from now on tables go into a document, printed when the command succeeds."""
     if requested and not ctx.resilient_parsing:
         ctx.meta[KEY] = {}
         ctx.with_resource(_printed_at_the_end())
+    return requested
 
 
 @contextmanager
