@@ -58,7 +58,7 @@ def lake_show(
     matches = versions.filter(named | pl.col("version").str.starts_with(name))
     if not matches.height:
         others = [*TABLES, *versions.get_column("file").unique(maintain_order=True).to_list()]
-        raise UserError(f"The lake has nothing named '{name}'. {suggestion(name, others)[:300]}")
+        raise UserError(f"The lake has nothing named '{name}'. {suggestion(name, others)}")
     if matches.get_column("path").n_unique() == 1:
         manifest = manifests.read((raw / matches.get_column("path")[0]).with_suffix(".json"))
         if not document.record("manifest", manifest):

@@ -11,8 +11,6 @@ from recomart_lib.core import paths, tables
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
 
-MAX_NAMES = 20  # categories that an error lists
-
 
 def show_item(item: str, together: bool, customers: bool, k: int) -> None:
     """Show what is similar to a product or bought together with it, or its best customers."""
@@ -41,8 +39,7 @@ def show_category(category: str, k: int) -> None:
     if not names:
         raise UserError("No product with a purchase has a known category. Use --item ID --customers.")
     if category not in names:
-        near = difflib.get_close_matches(category, names, n=1)
-        raise UserError(f"Unknown category '{category}'. {suggestion(category, near or names[:MAX_NAMES])}")
+        raise UserError(f"Unknown category '{category}'. {suggestion(category, names)}")
     show_table("category_customers", table.filter(category=category).sort("rank").head(k).drop("category"))
 
 

@@ -20,6 +20,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 NOWHERE: Mapping[Location, Place] = MappingProxyType({})  # for content that is not from a file
 TEXT_WANTED = {"string_type", "literal_error", "value_error"}  # kinds of errors that the written text may resolve
+MAX_NAMES = 30  # known names that an error lists
 DOTTED_KEY = re.compile(r"\w+(\.\w+)+(?=[:. ])")
 
 
@@ -69,9 +70,12 @@ def validated(
 
 
 def suggestion(word: str, names: list[str]) -> str:
-    """`Did you mean 'x'?` for a word near a known name, else the list of known names."""
+    """`Did you mean 'x'?` for a word near a known name, else the known names, the first `MAX_NAMES`."""
     near = difflib.get_close_matches(str(word), names, n=1)
-    return f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(names)}."
+    if near:
+        return f"Did you mean '{near[0]}'?"
+    more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
+    return f"Known: {', '.join(names[:MAX_NAMES])}{more}."
 
 
 def _as_written(content: Any, errors: list[Any], places: Mapping[Location, Place]) -> Any:

@@ -54,7 +54,7 @@ def _check_words(rules: Lists, items: pl.DataFrame) -> None:
     for key, names, known in words:
         for name in names:
             if name not in known:
-                raise UserError(f"{key}: no product has '{name}'. {suggestion(name, sorted(known)[:50])}")
+                raise UserError(f"{key}: no product has '{name}'. {suggestion(name, sorted(known))}")
     ids = {*items.get_column("item_id")}
     for key in ("allow", "block"):
         listed = getattr(rules, key).items

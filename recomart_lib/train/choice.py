@@ -156,14 +156,14 @@ def _keeps_up(scores: Scores, name: str) -> bool:
 
 
 def shown(evidence: pl.DataFrame, scores: pl.DataFrame, protocol: str) -> pl.DataFrame:
-    """The evidence of one protocol as 06 shows it: a column per window (the day of its cut), empty where the model was
-    not evaluated, then the columns of `table`, with `behind` for the difference."""
+    """The evidence of one protocol as 06 shows it: the columns of `table`, with `behind` for the difference, then a
+    column per window (the day of its cut), empty where the model was not evaluated."""
     means = scores.filter(pl.col("protocol") == protocol).group_by("model", "cut").agg(pl.col(SCORE).mean())
     by_window = means.sort("cut").with_columns(pl.col("cut").dt.strftime("from %Y-%m-%d"))
     by_window = by_window.pivot(on="cut", index="model", values=SCORE)
     rows = evidence.filter(pl.col("protocol") == protocol).join(by_window, on="model", how="left")
     kept = ("mean", "standard_error", pl.col("difference").alias("behind"), "difference_error")
-    return rows.select("model", pl.exclude(*CHOICE), *kept, "within", "simplicity", "chosen")
+    return rows.select("model", "chosen", "within", *kept, "simplicity", pl.exclude(*CHOICE))
 
 
 def choose(evidence: pl.DataFrame) -> dict[str, str]:

@@ -67,6 +67,12 @@ def test_suggestions_accept_values_that_are_not_text():
     assert suggestion(5, ["five"]) == "Known: five."
 
 
+def test_of_many_names_the_near_one_is_found_and_the_first_are_listed():
+    names = [f"{n:03}" for n in range(100)] + ["garden"]
+    assert suggestion("gardn", names) == "Did you mean 'garden'?"
+    assert suggestion("x", names).endswith("028, 029 and 71 more.")
+
+
 class Texts(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     word: str = ""
