@@ -461,6 +461,15 @@ class TestRunsFromBefore:
         monkeypatch.setenv("RECOMART_ROOT", str(now.folder.parents[2]))
         assert before.revision in call("runs", "show")[1]
         assert "Since run 1: " in call("runs", "show", "2")[1]
+        assert [run["run"] for run in json.loads(call("runs", "show", "--json")[1])["runs"]] == [1, 2]
+        shown = json.loads(call("runs", "show", "2", "--json")[1])
+        assert (shown["run"]["run"], shown["before"]["run"], set(shown)) == (
+            2,
+            1,
+            {"run", "before", "chosen", "changes"},
+        )
+        assert shown["chosen"][0]["difference"] == pytest.approx(0.125)
+        assert isinstance(shown["changes"][0]["stages"], list)
         status, output, _ = call("runs", "diff", "1", "2")
         assert (status, "changes_1_2.html" in output) == (0, True)
 
