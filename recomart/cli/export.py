@@ -14,7 +14,7 @@ from recomart.cli import completion
 from recomart.cli.options import examples
 from recomart.cli.output import echo, warn
 from recomart.exports import definitions, writers
-from recomart.project import git, params, sidecars
+from recomart.project import params, sidecars
 from recomart_lib.core import paths, shops
 from recomart_lib.core.config import suggestion
 from recomart_lib.core.errors import UserError
@@ -22,14 +22,14 @@ from recomart_lib.core.text import plural
 
 app = typer.Typer()
 STANDARD_OUTPUT = Path("-")
-OWN_FOLDERS = ("data", "reports")  # the pipeline writes there, and DVC tracks it
+FOLDER = Path("exports")  # the place for exports in a project's folder: Git ignores it
 
 
 @app.command(
     epilog=examples(
-        "recomart export recommendations --out lists.csv",
+        "recomart export recommendations --out exports/lists.csv",
         "recomart export segments --format jsonl --out -",
-        "recomart export similar --out similar.parquet",
+        "recomart export similar --out exports/similar.parquet",
     )
 )
 def export(
@@ -49,10 +49,13 @@ def export(
     """Write recommendations, tables of products or segments to a file for other systems.
 
     docs/exports.md describes the columns. An existing file is replaced.
+    In the project's folder, the place for them is exports/.
     """
     if table not in definitions.EXPORTS:
         raise UserError(f"There is no export '{table}'. {suggestion(table, list(definitions.EXPORTS))}")
     kind = _format(file_format, out)
+    if raw and kind != "csv":
+        raise typer.BadParameter(f"--raw is for CSV; {kind} is always written unchanged")
     if out != STANDARD_OUTPUT:
         _check_place(out)
     shop = shops.load(params.load().base.shop)
@@ -80,19 +83,21 @@ def _format(file_format: str | None, out: Path) -> str:
 
 
 def _check_place(out: Path) -> None:
-    """Refuse a place where the file would be lost, or where it would replace a file of the project."""
+    """Refuse a place where the file would replace one of the project, or where Git would find customers' ids."""
+    folder, root = out.parent.resolve(), paths.root()
     if out.is_dir():
         raise UserError(f"{out} is a folder: give the name of a file.")
-    if not out.parent.is_dir():
-        raise UserError(f"The folder {out.parent} does not exist: create it first.")
     if out.exists() and not out.is_file():
         raise UserError(f"{out} is no file: give another name.")
-    place = out.parent.resolve() / out.name
-    own = next((name for name in OWN_FOLDERS if place.is_relative_to(paths.place(name).resolve())), None)
-    if own:
-        raise UserError(f"{out} is inside {own}/, which belongs to the pipeline: choose a place outside.")
-    if git.is_tracked(place):
-        raise UserError(f"{out} is a file of the project (Git tracks it): choose another name.")
+    if folder.is_relative_to(root / FOLDER):
+        return
+    if folder.is_relative_to(root):
+        raise UserError(
+            f"{out} is inside the project, where it could replace a file, or get into Git with customers' ids. "
+            f"Write it to {FOLDER}/{out.name}, or outside."
+        )
+    if not folder.is_dir():
+        raise UserError(f"The folder {out.parent} does not exist: create it first.")
 
 
 def _warn_if_outdated(shop: str) -> None:
@@ -105,14 +110,24 @@ def _warn_if_outdated(shop: str) -> None:
 
 
 def _write(pieces: Iterable[pl.DataFrame], kind: str, out: Path, raw: bool) -> tuple[int, int]:
-    if out == STANDARD_OUTPUT:
-        return writers.write_stream(pieces, kind, sys.stdout.buffer, raw)
-    return writers.write_file(pieces, kind, out, raw)
+    try:
+        if out == STANDARD_OUTPUT:
+            return writers.write_stream(pieces, kind, sys.stdout.buffer, raw)
+        return writers.write_file(pieces, kind, out, raw)
+    except BrokenPipeError:  # the reader has enough, like head
+        raise
+    except OSError as error:
+        place = "Standard output" if out == STANDARD_OUTPUT else out
+        raise UserError(f"{place} cannot be written: {error.strerror or error}.") from error
 
 
 def _unchanged(source: Path, pieces: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The pieces of a file; an error, before the export is complete, if a run has replaced the file meanwhile."""
+    """The pieces of a file; an error, before the export is complete, if a run has replaced or removed it meanwhile."""
     before = source.stat().st_ino if source.exists() else None
-    yield from pieces
-    if source.stat().st_ino != before:
+    try:
+        yield from pieces
+        is_same = source.stat().st_ino == before
+    except FileNotFoundError:
+        is_same = False
+    if not is_same:
         raise UserError("A run replaced the table while it was exported. Wait for its end and export it again.")

@@ -99,14 +99,17 @@ def get(
     user_features = feature_store.online_user(user, service)
     if user_features["as_of"] is None:
         echo(f"Unknown user '{user}': no events before the last run.")
+        document.record("user", None)
         return
     show_fields("user", user_features)
     pairs = feature_store.online(user, list(dict.fromkeys(item)) if item else None, service)
     pairs = pairs.select("item_id", pl.col("^interaction__.*$").name.replace("^interaction__", ""))
     if not item:
         echo(f"\n{plural(pairs.height, 'product')} in the purchase history; those with the largest implicit score:")
-        pairs = pairs.sort("implicit_score", "item_id", descending=[True, False], nulls_last=True).head(products)
-    show_table("products", _transpose(pairs), raw=pairs)
+        pairs = pairs.sort("implicit_score", "item_id", descending=[True, False], nulls_last=True)
+    most = pairs.height if item else products
+    if not document.record_table("products", pairs, most):
+        show_table("products", _transpose(pairs.head(most)))
 
 
 def _transpose(pairs: pl.DataFrame) -> pl.DataFrame:

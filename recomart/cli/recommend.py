@@ -99,7 +99,8 @@ def _show_user(user: str, k: int, why: bool) -> None:
     items = tables.read(paths.PREPARED, "items.parquet").select("item_id", "name")
     shown = lists.sort("rank").head(k).join(items, on="item_id", how="left", maintain_order="left")
     columns = ["rank", "item_id", "name", *(["model", "reason"] if is_known else [])]
-    show_table("recommendations" if is_known else "default_list", shown.select(columns))
+    document.record("list", {"kind": "stored" if is_known else "default"})
+    show_table("recommendations", shown.select(columns))
     if shown.height < k:
         echo(f"The list has {shown.height:,} products; increase recommend.k in params.yaml for more.")
     if why and is_known:
@@ -122,6 +123,7 @@ def _show_live_list(user: str, k: int) -> bool:
         return False
     items = tables.read(paths.PREPARED, "items.parquet").select("item_id", "name")
     listed = live_lists.with_reasons(ranked, items, shop.lists).select("rank", "item_id", "name", "reason")
+    document.record("list", {"kind": "live"})
     show_table("recommendations", listed)
     echo(f"{plural(fresh.height, 'event')} since the last run changed the list; the most recent:")
     newest = fresh.reverse().join(items, on="item_id", how="left", maintain_order="left").rename({"timestamp": "at"})

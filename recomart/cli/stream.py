@@ -158,19 +158,24 @@ def stream_status(
 
     Without a broker, only the streaming zone is reported.
     """
-    parameters = params.load()
+    parameters, problems = params.load(), []
     zone, ends = zone_of(parameters), None
     if parameters.stream.bootstrap_servers:
         try:
             ends = status.broker_ends(zone, parameters.stream)
         except UserError as problem:
+            problems.append(str(problem))
             echo(problem)
+    document.record("problems", problems)
     partitions = status.partitions(zone, ends)
     show_table("partitions", partitions, empty=f"No events yet in {zone.root}")
     if not partitions.height:
         return
     for name in partitions.filter(pl.col("end") < pl.col("next")).get_column("partition"):
-        echo(f"{name}: the broker has fewer messages than the zone: the topic was recreated, or lost messages.")
+        problems.append(
+            f"{name}: the broker has fewer messages than the zone: the topic was recreated, or lost messages."
+        )
+        echo(problems[-1])
     recent, totals = sessions.recent(zone, minutes), sessions.totals(zone)
     document.record("recent", {"minutes": minutes, **recent})
     document.record("total", totals)

@@ -130,7 +130,7 @@ def pieces(name: str, time_zone: str) -> Iterator[pl.DataFrame]:
     """
     export = EXPORTS[name]
     if not source(name).exists():
-        raise UserError(f"There are no {name.replace('-', ' ')} yet. Run: dvc repro {SOURCE_STAGE}")
+        raise UserError(f"The table of {name} does not exist yet. Run: dvc repro {SOURCE_STAGE}")
     rows = tables.scan(paths.RECOMMENDATIONS, f"{export.file}.parquet")
     products = tables.read(paths.PREPARED, "items.parquet").select("item_id", "name")
     total = rows.select(pl.len()).collect().item()

@@ -68,7 +68,8 @@ def _times_as_text(piece: pl.DataFrame) -> pl.DataFrame:
 
 
 def _write_csv(stream: BinaryIO, piece: pl.DataFrame, first: bool) -> None:
-    stream.write(_times_as_text(piece).write_csv(include_header=first).encode())
+    # texts are quoted: where a semicolon separates, a spreadsheet would else begin a new cell at one in a text
+    stream.write(_times_as_text(piece).write_csv(include_header=first, quote_style="non_numeric").encode())
 
 
 def _write_lines(stream: BinaryIO, piece: pl.DataFrame, _: bool) -> None:

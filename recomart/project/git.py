@@ -21,11 +21,3 @@ def _git(root: Path, *arguments: str) -> str:
     command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
     return result.stdout.strip()
-
-
-def is_tracked(path: Path) -> bool:
-    """Whether a file is under version control; False without Git, and outside a repository."""
-    try:
-        return bool(_git(path.parent, "ls-files", "--", f":(literal){path.name}"))
-    except (OSError, subprocess.SubprocessError):
-        return False

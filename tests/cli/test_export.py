@@ -35,6 +35,12 @@ def stored(finished, shop_in_berlin):
 
 
 @pytest.fixture
+def out(tmp_path_factory) -> Path:
+    """A folder outside of the project."""
+    return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture
 def shop_in_berlin(finished):
     (finished / "shops").mkdir()
     text = (ROOT / "shops/simulated.yaml").read_text()
@@ -45,8 +51,8 @@ def shop_in_berlin(finished):
 
 
 @pytest.mark.parametrize("name", definitions.EXPORTS)
-def test_every_table_has_the_documented_columns(stored, call, tmp_path, name):
-    out = tmp_path / f"{name}.parquet"
+def test_every_table_has_the_documented_columns(stored, call, out, name):
+    out = out / f"{name}.parquet"
     status, output, _ = call("export", name, "--out", str(out))
     written = pl.read_parquet(out, glob=False)
     assert (status, written.columns) == (0, list(definitions.EXPORTS[name].columns))
@@ -58,8 +64,8 @@ def test_the_tables_are_those_of_08(stored):
     assert {*ROWS, "recommendations", "default_list"} == sources
 
 
-def test_names_and_local_times(stored, call, tmp_path):
-    out = tmp_path / "x.jsonl"
+def test_names_and_local_times(stored, call, out):
+    out = out / "x.jsonl"
     assert call("export", "customers", "--out", str(out))[0] == 0
     row = json.loads(out.read_text())
     assert (row["item_id"], row["name"], row["last"]) == ("a", "Axe", "2025-07-02T00:00:00+02:00")
@@ -68,22 +74,22 @@ def test_names_and_local_times(stored, call, tmp_path):
     assert (row["name"], row["other_item_id"], row["other_name"]) == ("Axe", "b", "Bow")
 
 
-def test_many_pieces_are_one_table(stored, call, tmp_path, monkeypatch):
+def test_many_pieces_are_one_table(stored, call, out, monkeypatch):
     monkeypatch.setattr(definitions, "PIECE", 1)
-    assert call("export", "recommendations", "--out", str(tmp_path / "x.csv"), "--raw")[0] == 0
-    found = pl.read_csv(tmp_path / "x.csv")
+    assert call("export", "recommendations", "--out", str(out / "x.csv"), "--raw")[0] == 0
+    found = pl.read_csv(out / "x.csv")
     assert found["user_id"].to_list() == ["u0", "u0", "new"] and found["name"].to_list() == ["Cup", "Bow", "Bow"]
 
 
-def test_neutralised_cells_are_counted(stored, call, tmp_path):
+def test_neutralised_cells_are_counted(stored, call, out):
     rows = pl.DataFrame([("=cmd", 1, "-9", 2.0, 0, None)], schemas.CATEGORY_CUSTOMERS, orient="row")
     rows.write_parquet(stored / "data/recommendations/category_customers.parquet")
-    _, _, error = call("export", "category-customers", "--out", str(tmp_path / "x.csv"))
+    _, _, error = call("export", "category-customers", "--out", str(out / "x.csv"))
     assert "2 cells begin like a formula" in error and "--raw" in error
-    assert (tmp_path / "x.csv").read_text(encoding="utf-8-sig").splitlines()[1].startswith("'=cmd,1,'-9,")
+    assert (out / "x.csv").read_text(encoding="utf-8-sig").splitlines()[1].startswith('"\'=cmd",1,"\'-9",')
 
 
-def test_tables_of_another_shop_and_of_a_failed_run_are_named(stored, call, tmp_path):
+def test_tables_of_another_shop_and_of_a_failed_run_are_named(stored, call, out):
     sidecar = stored / "reports/sidecars/08_recommend.json"
     sidecar.parent.mkdir(parents=True)
     for metadata, words in (
@@ -91,32 +97,34 @@ def test_tables_of_another_shop_and_of_a_failed_run_are_named(stored, call, tmp_
         ({"shop": "simulated", "state": "failed"}, "did not complete"),
     ):
         sidecar.write_text(json.dumps(metadata))
-        status, _, error = call("export", "trending", "--out", str(tmp_path / "x.csv"))
+        status, _, error = call("export", "trending", "--out", str(out / "x.csv"))
         assert status == 0 and words in error
+
+
+@pytest.mark.parametrize("out", ["data/x.csv", "x.csv", "exports/../x.csv", "shops/simulated.yaml", "nowhere/x.csv"])
+def test_in_the_project_only_one_folder_takes_exports(stored, call, out, monkeypatch):
+    monkeypatch.chdir(stored)
+    (stored / "exports").mkdir()
+    before = (stored / "shops/simulated.yaml").read_bytes()
+    status, _, error = call("export", "trending", "--out", out, "--format", "csv")
+    assert status == 1 and "is inside the project" in error and f"Write it to exports/{Path(out).name}" in error
+    assert (stored / "shops/simulated.yaml").read_bytes() == before
+
+
+def test_the_folder_for_exports_is_made_and_git_ignores_it(stored, call, monkeypatch):
+    monkeypatch.chdir(stored)
+    assert call("export", "trending", "--out", "exports/x.csv")[0] == 0
+    assert (stored / "exports/x.csv").exists() and "/exports/" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 @pytest.mark.parametrize(
     ("out", "message"),
-    [
-        ("data/x.csv", "is inside data/, which belongs to the pipeline"),
-        ("reports/x.csv", "is inside reports/"),
-        ("data/../data/recommendations/x.csv", "is inside data/"),
-        ("nowhere/x.csv", "does not exist: create it first"),
-        ("shops", "is a folder"),
-    ],
+    [("nowhere/x.csv", "does not exist: create it first"), (".", "is a folder"), ("n" * 250, "cannot be written")],
 )
-def test_places_that_are_refused(stored, call, out, message, monkeypatch):
-    (stored / "reports").mkdir(exist_ok=True)
-    monkeypatch.chdir(stored)
+def test_places_that_cannot_be_written(stored, call, out, message, monkeypatch, tmp_path_factory):
+    monkeypatch.chdir(tmp_path_factory.mktemp("outside"))
     status, _, error = call("export", "trending", "--out", out, "--format", "csv")
     assert status == 1 and message in error
-
-
-def test_a_tracked_file_is_kept(stored, call):
-    out = ROOT / "README.md"
-    before = out.read_bytes()
-    status, _, error = call("export", "trending", "--out", str(out), "--format", "csv")
-    assert status == 1 and "Git tracks it" in error and out.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -126,34 +134,37 @@ def test_a_tracked_file_is_kept(stored, call):
         (["trending", "--out", "x.txt"], 2, "unknown format 'txt'"),
         (["trending", "--out", "x"], 2, "names no format"),
         (["trending", "--out", "-", "--format", "parquet"], 2, "Parquet needs a file"),
+        (["trending", "--out", "x.jsonl", "--raw"], 2, "--raw is for CSV"),
     ],
 )
-def test_errors_say_what_is_wrong(stored, call, arguments, status, message, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
+def test_errors_say_what_is_wrong(stored, call, arguments, status, message, monkeypatch, out):
+    monkeypatch.chdir(out)
     found, _, error = call("export", *arguments)
     assert found == status and message in " ".join(error.replace("│", " ").split())
 
 
-def test_a_missing_table_names_the_stage(stored, call, tmp_path):
+def test_a_missing_table_names_the_stage(stored, call, out):
     (stored / "data/recommendations/segments.parquet").unlink()
-    status, _, error = call("export", "segments", "--out", str(tmp_path / "x.csv"))
-    assert status == 1 and "There are no segments yet. Run: dvc repro 08_recommend" in error
-    assert not (tmp_path / "x.csv").exists()
+    status, _, error = call("export", "segments", "--out", str(out / "x.csv"))
+    assert status == 1 and "The table of segments does not exist yet. Run: dvc repro 08_recommend" in error
+    assert not (out / "x.csv").exists()
 
 
-def test_a_table_that_a_run_replaces_is_not_exported(stored, call, tmp_path, monkeypatch):
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_table_that_a_run_replaces_is_not_exported(stored, call, out, monkeypatch, removed):
     source = stored / "data/recommendations/trending.parquet"
     pieces = definitions.pieces
 
     def replaced(*arguments):
         yield from pieces(*arguments)
-        other = source.with_name("other")
-        shutil.copy(source, other)
-        other.replace(source)
+        shutil.copy(source, source.with_name("other"))
+        source.unlink()
+        if not removed:
+            source.with_name("other").rename(source)
 
     monkeypatch.setattr(definitions, "pieces", replaced)
-    status, _, error = call("export", "trending", "--out", str(tmp_path / "x.csv"))
-    assert status == 1 and "A run replaced the table" in error and not (tmp_path / "x.csv").exists()
+    status, _, error = call("export", "trending", "--out", str(out / "x.csv"))
+    assert status == 1 and "A run replaced the table" in error and not (out / "x.csv").exists()
 
 
 def test_the_document_is_up_to_date():

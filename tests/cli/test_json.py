@@ -171,14 +171,14 @@ def project(finished, tiny_shop) -> Path:
         ("quarantine show events", "quarantined_rows"),
         ("features show", "features"),
         ("features show order_count", "features"),
-        ("recommend --user u0 --why", "recommendations newest_purchases contributions"),
-        ("recommend --user nobody", "default_list"),
+        ("recommend --user u0 --why", "list recommendations newest_purchases contributions"),
+        ("recommend --user nobody", "list recommendations"),
         ("recommend --item a", "similar"),
         ("recommend --item a --bought-together", "bought_together"),
         ("recommend --item a --customers", "customers"),
         ("recommend --category tools --customers", "category_customers"),
         ("recommend --trending", "trending"),
-        ("stream status", "partitions recent total dead_letter_reasons"),
+        ("stream status", "problems partitions recent total dead_letter_reasons"),
         ("stream dead-letters", "dead_letters"),
         ("stream verify", "problems"),
         ("stream quarantine --event-id 0-1 --dry-run", "events"),
@@ -242,12 +242,13 @@ def test_features_of_a_user_and_the_registry(tmp_path, monkeypatch, call):
     feature_store.materialise(root=folder)
     monkeypatch.setenv("RECOMART_ROOT", str(folder))
     got = parsed(call("features", "get", "--user", "u4", "--products", "2", "--json")[1])
-    assert (set(got), got["user"]["as_of"][-1]) == ({"user", "products"}, "Z")
+    assert (set(got), got["user"]["as_of"][-1]) == ({"user", "products", "rows_left_out"}, "Z")
+    assert len(got["products"]) == 2 and got["rows_left_out"]["products"] > 0
     assert all(row["item_id"].startswith("i") for row in got["products"])
     (registration,) = parsed(call("features", "history", "--json")[1])["registrations"]
     assert (registration["services"][0], registration["settings"]) == ("recommender_v1", {"half_life_days": 30.0})
     assert parsed(call("features", "diff", "recommender_v1", "recommender_v1", "--json")[1]) == {"changes": []}
-    assert parsed(call("features", "get", "--user", "ghost", "--json")[1]) == {}
+    assert parsed(call("features", "get", "--user", "ghost", "--json")[1]) == {"user": None}
 
 
 @pytest.mark.parametrize(

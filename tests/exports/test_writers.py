@@ -16,6 +16,7 @@ from recomart.exports import writers
 from recomart_lib.core.errors import UserError
 
 MOMENT = datetime(2025, 7, 1, 10, tzinfo=UTC)
+FORMULA = {*"=+-@\t\r\n＝＋－＠"}  # noqa: RUF001
 ROWS = pl.DataFrame(
     {
         "id": ["007", '=1+"1"', "-5"],
@@ -38,7 +39,7 @@ def records(text: str) -> list[dict[str, str]]:
 
 def test_csv_for_a_spreadsheet():
     text, counts = written([ROWS[:1], ROWS[1:]], "csv")
-    assert text.startswith("\ufeffid,name,score,at\n") and counts == (3, 2)
+    assert text.startswith('\ufeff"id","name","score","at"\n') and counts == (3, 2)
     found = records(text)
     assert [row["id"] for row in found] == ["007", '\'=1+"1"', "'-5"]
     assert [row["name"] for row in found] == ['Ä; "x"\nzwei', "", "é,"]
@@ -48,7 +49,7 @@ def test_csv_for_a_spreadsheet():
 
 def test_csv_for_programs_changes_nothing():
     text, counts = written([ROWS], "csv", raw=True)
-    assert text.startswith("id,") and counts == (3, 0)
+    assert text.startswith('"id",') and counts == (3, 0)
     assert [row["id"] for row in records(text)] == ROWS["id"].to_list()
 
 
@@ -85,6 +86,10 @@ def test_an_empty_table_and_an_error(tmp_path, file_format):
 def test_no_text_begins_like_a_formula(texts):
     table = pl.DataFrame({"text": texts})
     found = [row["text"] for row in records(written([table], "csv")[0])]
-    assert not [text for text in found if text[:1] in [*"=+-@\t\r\n＝＋－＠"]]  # noqa: RUF001
-    assert [text.removeprefix("'") for text in found] == [text.removeprefix("'") for text in texts]
+    assert found == [f"'{text}" if text[:1] in FORMULA else text for text in texts]
     assert [row["text"] for row in records(written([table], "csv", raw=True)[0])] == texts
+
+
+def test_a_semicolon_begins_no_new_cell():
+    text, _ = written([pl.DataFrame({"id": ["a;=1+1"], "n": [1]})], "csv", raw=True)
+    assert text.splitlines()[1] == '"a;=1+1",1'
