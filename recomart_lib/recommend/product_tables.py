@@ -20,7 +20,8 @@ from recomart_lib.core.shop_lists import Lists
 from recomart_lib.lists import hard_filters
 from recomart_lib.models.base import TrainData
 from recomart_lib.models.item_to_item import SparseItemToItem
-from recomart_lib.recommend import bought_together, customers, orders, similar_products, trending
+from recomart_lib.recommend import bought_together, customers, similar_products, trending
+from recomart_lib.recommend.orders import Orders
 from recomart_lib.train.train_data import Tables
 
 K = 10  # similar products, and products bought together, per product
@@ -30,11 +31,10 @@ N_USERS = 100  # per product and per category
 def build(
     neighbours: SparseItemToItem,
     data: TrainData,
-    events: pl.DataFrame,
+    all_orders: Orders,
     window: Tables,
     items: pl.DataFrame,
     rules: Lists,
-    relevant_events: list[str],
 ) -> dict[str, pl.DataFrame]:
     """All tables, by the name of their file: see `schemas.SIMILAR` and the following.
 
@@ -42,6 +42,8 @@ def build(
     ----------
     neighbours
         `item_knn`, fitted on `data`.
+    all_orders
+        The shop's orders until the end of its events.
     window
         The tables of the live window.
     items
@@ -52,7 +54,6 @@ def build(
     catalogue = _catalogue(window, items, rules)
     shown = catalogue.get_column("shown").to_numpy()
     warm = shown[: data.n_items]
-    all_orders = orders.of_events(events, window, relevant_events)
     together = bought_together.bought_together(all_orders, data.relevant, warm, K)
     days = trending.window_days(all_orders, data.cut)
     per_product = customers.for_products(neighbours, warm, N_USERS)

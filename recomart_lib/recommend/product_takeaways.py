@@ -1,4 +1,4 @@
-"""Takeaways of 08_recommend on the tables of products: numbers to sentences, computed."""
+"""Takeaways of 08_recommend on the tables of products and on segments: numbers to sentences, computed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import polars as pl
 
 from recomart_lib.core.schemas import UNKNOWN
 from recomart_lib.core.text import bullets, number, percent, plural, safe
+from recomart_lib.recommend.segments import NO_ORDER, summary
 
 
 def similar(table: pl.DataFrame, items: pl.DataFrame) -> str:
@@ -84,4 +85,32 @@ def customers(table: pl.DataFrame, items: pl.DataFrame, n: int) -> str:
         f"**{number(sizes.height)} of {plural(items.height, 'product')} have customers to write to**, "
         f"{number(full)} of them a full list of {number(n)}. {percent(bought)} of these customers bought the product "
         "before: leave them out of a mailing on things that nobody buys twice."
+    )
+
+
+def segments(table: pl.DataFrame) -> str:
+    """The largest segment, what champions spend, and how many users never ordered. `table`: `schemas.SEGMENTS`."""
+    ordered = summary(table).filter(pl.col("segment") != NO_ORDER)
+    if not ordered.height:
+        return "**There are no segments**: nobody has ordered yet."
+    n = ordered.get_column("users").sum()
+    largest = ordered.sort("users", descending=True, maintain_order=True).row(0, named=True)
+    without = table.height - n
+    return bullets(
+        f"**{plural(n, 'customer falls', 'customers fall')} into {plural(ordered.height, 'segment')}** by recency and "
+        f"frequency of their orders until {table.get_column('as_of')[0]:%Y-%m-%d}; the largest is "
+        f"{largest['segment']} ({percent(largest['users'] / n)}). "
+        + (f"{plural(without, 'user has', 'users have')} no order." if without else ""),
+        _champions(ordered, n),
+    )
+
+
+def _champions(ordered: pl.DataFrame, n: int) -> str:
+    champions = ordered.filter(segment="champions").to_dicts()
+    if not champions or "share_of_spend" not in ordered.columns:
+        return ""
+    [row] = champions
+    return (
+        f"Champions, the most recent and most frequent, are {percent(row['users'] / n)} of these customers "
+        f"({number(row['users'])}) and account for {percent(row['share_of_spend'])} of the spend."
     )

@@ -12,7 +12,6 @@ from datetime import datetime
 import polars as pl
 
 from recomart_lib.core.schemas import SEGMENTS
-from recomart_lib.core.text import bullets, number, percent, plural
 from recomart_lib.recommend.orders import Orders
 from recomart_lib.train.train_data import Tables
 
@@ -98,32 +97,3 @@ def summary(table: pl.DataFrame) -> pl.DataFrame:
     if known:
         rows = rows.with_columns(pl.col("share_of_spend") / table.get_column("spend").sum())
     return rows.select("segment", "users", "share", pl.exclude("segment", "users", "share"))
-
-
-def takeaway(table: pl.DataFrame) -> str:
-    """The largest segment, what champions spend, and how many users never ordered. `table`: `schemas.SEGMENTS`."""
-    rows = summary(table)
-    ordered = rows.filter(pl.col("segment") != NO_ORDER)
-    if not ordered.height:
-        return "**There are no segments**: nobody has ordered yet."
-    n = ordered.get_column("users").sum()
-    largest = ordered.sort("users", descending=True, maintain_order=True).row(0, named=True)
-    without = table.height - n
-    return bullets(
-        f"**{plural(n, 'customer falls', 'customers fall')} into {plural(ordered.height, 'segment')}** by recency and "
-        f"frequency of their orders until {table.get_column('as_of')[0]:%Y-%m-%d}; the largest is "
-        f"{largest['segment']} ({percent(largest['users'] / n)}). "
-        + (f"{plural(without, 'user has', 'users have')} no order." if without else ""),
-        _champions(ordered, n),
-    )
-
-
-def _champions(ordered: pl.DataFrame, n: int) -> str:
-    champions = ordered.filter(segment="champions").to_dicts()
-    if not champions or "share_of_spend" not in ordered.columns:
-        return ""
-    [row] = champions
-    return (
-        f"Champions, the most recent and most frequent, are {percent(row['users'] / n)} of these customers "
-        f"({number(row['users'])}) and account for {percent(row['share_of_spend'])} of the spend."
-    )

@@ -10,7 +10,7 @@ from recomart_lib import models
 from recomart_lib.core import schemas
 from recomart_lib.core.shop_lists import Lists
 from recomart_lib.models.base import TrainData
-from recomart_lib.recommend import customers, product_tables, product_takeaways
+from recomart_lib.recommend import customers, orders, product_tables, product_takeaways
 
 # users 0 to 3 chose a and b, user 4 chose b and c
 HISTORY = [*[pair(user, item) for user in range(4) for item in (0, 1)], pair(4, 1), pair(4, 2, n_orders=3)]
@@ -37,6 +37,7 @@ EVENTS = WINDOW["interactions"].select(
     timestamp="last_timestamp",
     order_id="user_id",
 )
+ORDERS = orders.of_events(EVENTS, WINDOW, ["purchase"])
 SCHEMAS = {
     "similar": schemas.SIMILAR,
     "bought_together": schemas.BOUGHT_TOGETHER,
@@ -48,7 +49,7 @@ SCHEMAS = {
 
 def build(rules: Lists | None = None, items: pl.DataFrame = ITEMS) -> dict[str, pl.DataFrame]:
     model = models.create("item_knn").fit(DATA)
-    return product_tables.build(model, DATA, EVENTS, WINDOW, items, rules or Lists(), ["purchase"])
+    return product_tables.build(model, DATA, ORDERS, WINDOW, items, rules or Lists())
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

@@ -10,7 +10,7 @@ import pytest
 
 from recomart_lib.core.schemas import SEGMENTS
 from recomart_lib.models.base import BASKETS
-from recomart_lib.recommend import segments
+from recomart_lib.recommend import product_takeaways, segments
 from recomart_lib.recommend.orders import Orders
 
 AS_OF = datetime(2025, 1, 31, tzinfo=UTC)
@@ -61,7 +61,7 @@ def test_the_summary_and_the_takeaway():
     shown = segments.summary(rows)
     assert shown["segment"].to_list() == ["champions", "promising", "about to sleep", "hibernating", "no order"]
     assert shown["share_of_spend"][0] == 0.75 and shown["days_since_order_median"][3] == 4.5
-    text = segments.takeaway(rows)
+    text = product_takeaways.segments(rows)
     assert "5 customers fall into 4 segments" in text and "the largest is hibernating (40.0 %)" in text
     assert "2025-01-31" in text and "1 user has no order." in text and "75" in text
 
@@ -69,8 +69,8 @@ def test_the_summary_and_the_takeaway():
 def test_without_prices_and_without_orders():
     rows = table([[1.0], [2.0]])
     assert "share_of_spend" not in segments.summary(rows).columns
-    assert "Champions" not in segments.takeaway(rows)
-    assert segments.takeaway(table([])) == "**There are no segments**: nobody has ordered yet."
+    assert "Champions" not in product_takeaways.segments(rows)
+    assert product_takeaways.segments(table([])) == "**There are no segments**: nobody has ordered yet."
     assert not segments.summary(table([]).clear()).height
 
 
