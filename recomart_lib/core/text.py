@@ -52,6 +52,46 @@ def plural(count: int, singular: str, plural_form: str | None = None) -> str:
     return f"{count:,} {singular if count == 1 else plural_form or singular + 's'}"
 
 
+def score(value: float) -> str:
+    """Three decimals, which is what a score's interval supports: `0.383`."""
+    return f"{value:.3f}"
+
+
+def interval(value: float, low: float, high: float) -> str:
+    """`0.383 (0.368 to 0.398)`: a score with its 95 % interval."""
+    return f"{score(value)} ({score(low)} to {score(high)})"
+
+
+def p_value(value: float) -> str:
+    """`p = 0.021`, `p < 0.001`."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+
+
+def not_applicable(reason: str) -> str:
+    """The line in place of a statement whose base is empty, constant or unknown; reports show it in grey.
+
+    >>> not_applicable("no message was streamed.")
+    '*Not applicable: no message was streamed.*'
+    """
+    return f"*Not applicable: {reason}*"
+
+
+def at_a_glance(*sentences: str, warning: str = "", no_data: str = "") -> str:
+    """A stage's summary: its verdict, then its sentences. The report lifts it to the top, the index shows the verdict.
+
+    Parameters
+    ----------
+    sentences
+        Three to five computed sentences; empty ones are left out.
+    warning
+        What a reader has to know before relying on the stage; empty if there is nothing.
+    no_data
+        Why the stage had nothing to work on; empty if it had data.
+    """
+    verdict = f"**No data:** {no_data}" if no_data else f"**Warning:** {warning}" if warning else "**Passed.**"
+    return f"{verdict}\n\n{bullets(*sentences)}".strip()
+
+
 def density(sparsity: dict[str, float]) -> str:
     """How sparse the user-item matrix is (see `summaries.sparsity`)."""
     per_user = sparsity["pairs"] / max(sparsity["users"], 1)
