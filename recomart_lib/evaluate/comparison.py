@@ -14,17 +14,18 @@ UNKNOWN = "unknown"
 
 
 def compare(table: pl.DataFrame, reference: str, metric: str) -> pl.DataFrame:
-    """Compare every model with the reference in a test paired over users.
+    """Compare the reference with every other model in a test paired over users.
 
     Returns
     -------
     DataFrame
-        One row per other model, best mean first: model, reference, metric, n (users), mean, difference (model minus
-        reference), low, high (95 % t-interval of the difference), p_value, p_holm (corrected for the number of models).
+        One row per other model, best mean first: model, reference, metric, n (users), mean (of the other model),
+        difference (reference minus model: a plus is good for the reference), low, high (95 % t-interval of the
+        difference), p_value, p_holm (corrected for the number of models).
     """
     values = _wide(table, metric)
     names = [name for name in values if name != reference]
-    tests = [intervals.paired_test(values[name], _values_of(values, reference)) for name in names]
+    tests = [intervals.paired_test(_values_of(values, reference), values[name]) for name in names]
     columns = {
         "model": pl.Series(names, dtype=pl.String),
         "reference": pl.Series([reference] * len(names), dtype=pl.String),

@@ -11,7 +11,7 @@ import polars as pl
 
 from recomart_lib.core import files, paths, tables
 from recomart_lib.core.schemas import PROTOCOLS, enum_of
-from recomart_lib.evaluate import calibration, comparison, diagnostics, evaluation
+from recomart_lib.evaluate import answer, calibration, comparison, diagnostics, evaluation
 from recomart_lib.evaluate.settings import Evaluate
 from recomart_lib.evaluate.target_card import target_card
 from recomart_lib.metrics import by_model, ranking, ratings
@@ -157,9 +157,24 @@ class Report:
 
     @cached_property
     def comparisons(self) -> dict[str, pl.DataFrame]:
-        """Protocol -> paired tests of all models against the chosen one."""
+        """Protocol -> paired tests of the chosen model against all others."""
         chosen, users = self.inputs.chosen, self.users_by_protocol
         return {name: comparison.compare(users[name], chosen[name], METRIC) for name in self.protocols}
+
+    @cached_property
+    def answers(self) -> dict[str, dict[str, Any] | None]:
+        """Protocol -> the chosen model beside the strongest simple one (`answer.answer`); None without users."""
+        chosen, tests = self.inputs.chosen, self.comparisons
+        return {
+            name: answer.answer(self.scores[name], tests[name], chosen[name]) if name in tests else None
+            for name in PROTOCOLS
+        }
+
+    @cached_property
+    def stability(self) -> dict[str, dict[str, Any] | None]:
+        """Protocol -> at how many cuts the chosen model leads (`answer.stability`); None without users."""
+        cut = datetime.fromisoformat(self.inputs.split_metadata["cut"])
+        return {name: answer.stability(self.by_cut, self.inputs.chosen[name], name, cut) for name in PROTOCOLS}
 
     @property
     def comparison_table(self) -> pl.DataFrame:
@@ -292,6 +307,7 @@ class Report:
             users : numbers of users: test_users, warm, cold, evaluated_all, evaluated_novel
             targets : rows of `target_card`; target is written as "ndcg@10 >= 0.2"
             chosen : protocol -> model chosen in the windows before test
+            answer, stability : protocol -> see `answer.answer`, `answer.stability`; null without users
             ratings : rating model -> rmse, mae
             losers : protocol -> shares of users: worse, equal, better than popularity (`user_shares`)
             weak : rows of `weak_slices`: by, slice, mean, low, high, n
@@ -305,6 +321,8 @@ class Report:
             "users": _user_counts(self.inputs.split_metadata["windows"]["test"]),
             "targets": [{**row, "target": f"{row['target']} >= {row['threshold']}"} for row in rows],
             "chosen": self.inputs.chosen,
+            "answer": self.answers,
+            "stability": self.stability,
             "ratings": self.rating_errors,
             "losers": self.user_shares,
             "weak": self.weak_slices,

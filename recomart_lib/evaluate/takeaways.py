@@ -33,8 +33,8 @@ def comparison(test: pl.DataFrame, protocol: str) -> str:
     """Say which models differ significantly from the chosen one, by paired tests (Holm, 5 %)."""
     significant = test.filter(pl.col("p_holm") < 0.05)
     groups = {
-        "significantly better": significant.filter(pl.col("difference") > 0),
-        "significantly worse": significant.filter(pl.col("difference") < 0),
+        "significantly better": significant.filter(pl.col("difference") < 0),
+        "significantly worse": significant.filter(pl.col("difference") > 0),
         "no significant difference": test.join(significant, on="model", how="anti"),
     }
     named = [f"{word}: {', '.join(rows['model'])}" for word, rows in groups.items() if rows.height]

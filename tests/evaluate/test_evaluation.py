@@ -148,8 +148,8 @@ def test_compare(table):
     assert result["model"].to_list() == ["ease", "random"]
     random = result.row(1, named=True)
     assert (random["reference"], random["n"], random["mean"]) == ("popularity", 30, 0)
-    assert random["difference"] == pytest.approx(-25 / 30)
-    assert random["low"] < random["difference"] < random["high"] < 0
+    assert random["difference"] == pytest.approx(25 / 30), "a plus is good for the reference"
+    assert 0 < random["low"] < random["difference"] < random["high"]
     assert random["p_value"] <= random["p_holm"] < 1e-9
     with pytest.raises(UserError, match="'als' was not evaluated"):
         comparison.compare(table, "als", "ndcg@2")

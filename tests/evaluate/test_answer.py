@@ -1,0 +1,71 @@
+"""The answer of stage 07: the chosen model beside the strongest simple one, and its stability."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+from recomart_lib.evaluate import answer, comparison
+
+
+def metrics(ndcg: float, precision: float) -> dict:
+    return {"ndcg@10": ndcg, "precision@10": precision, "precision@10_ci": [precision - 0.02, precision + 0.02]}
+
+
+MODELS = {
+    "two_stage": metrics(0.38, 0.32),
+    "ease": metrics(0.36, 0.30),  # better than every simple model, but not simple
+    "own_history": metrics(0.33, 0.29),
+    "popularity": metrics(0.08, 0.08),
+    "recent_popularity": metrics(0.12, 0.11),
+}
+
+
+def compared(chosen: str, n_users: int = 40) -> pl.DataFrame:
+    """Paired tests of users whose scores spread around the means of `MODELS`."""
+    rows = [
+        (name, f"u{n:02}", values["ndcg@10"] + 0.01 * (n % 3) * (name != chosen))
+        for name, values in MODELS.items()
+        for n in range(n_users)
+    ]
+    table = pl.DataFrame(rows, ["model", "user_id", "ndcg@10"], orient="row")
+    return comparison.compare(table, chosen, "ndcg@10")
+
+
+def test_the_rival_is_the_strongest_simple_model():
+    found = answer.answer(MODELS, compared("two_stage"), "two_stage")
+    assert (found["model"], found["rival"]) == ("two_stage", "own_history")
+    assert found["low"] < found["difference"] < found["high"]
+    assert found["difference"] == pytest.approx(0.05 - 0.00975)
+    assert found["p"] < 0.001
+    assert list(found["hits"]) == ["two_stage", "own_history", "popularity", "recent_popularity"]
+    hits = found["hits"]["two_stage"]
+    assert (hits["value"], hits["low"], hits["high"]) == pytest.approx((3.2, 3.0, 3.4))
+
+
+def test_a_simple_model_that_is_chosen_is_not_its_own_rival():
+    found = answer.answer(MODELS, compared("own_history"), "own_history")
+    assert found["rival"] == "recent_popularity"
+    assert list(found["hits"]) == ["own_history", "recent_popularity", "popularity"]
+
+
+def test_without_users_without_rivals_and_with_one_user():
+    assert answer.answer({}, compared("ease"), "ease") is None
+    alone = answer.answer({"popularity": MODELS["popularity"]}, compared("popularity").clear(), "popularity")
+    assert (alone["rival"], alone["difference"], alone["p"], list(alone["hits"])) == (None, None, None, ["popularity"])
+    tiny = answer.answer(MODELS, compared("two_stage", 1), "two_stage")
+    assert (tiny["low"], tiny["high"], tiny["p"]) == (None, None, 1), "unknown, and never infinite"
+    json.dumps([alone, tiny], allow_nan=False)
+
+
+def test_stability_counts_leads_and_unseen_cuts():
+    rows = [(1, "ease", 0.2), (1, "als", 0.3), (2, "ease", 0.4), (2, "als", 0.3), (3, "als", 0.1)]
+    table = pl.DataFrame(rows, ["cut", "model", "mean"], orient="row")
+    table = table.with_columns(protocol=pl.lit("all"), metric=pl.lit("ndcg@10"))
+    expected = {"cuts": 2, "all_cuts": 3, "leads": 1, "lowest": 0.2, "highest": 0.4, "unseen": 0}
+    assert answer.stability(table, "ease", "all", 3) == expected
+    assert answer.stability(table, "als", "all", 3)["unseen"] == 1
+    assert answer.stability(table, "ease", "novel", 3) is None
+    assert answer.stability(table.clear(), "ease", "all", 3) is None
