@@ -287,8 +287,9 @@ def split_metadata(
     windows: list[Window],
     descriptions: dict[str, dict[str, Any]],
     n_training_cuts: int,
+    funnel: dict[str, dict[str, int]],
 ) -> dict[str, Any]:
-    """The data and its split (reports/metrics/data.json). Times are ISO 8601, UTC."""
+    """The data and its split (reports/metrics/data.json). Times are ISO 8601, UTC; `funnel`: see `funnel.counts`."""
     times = validated["events"].get_column("timestamp")
     validation, test, live = windows
     return {
@@ -308,4 +309,6 @@ def split_metadata(
         "horizon_days": round((test.end - test.start) / timedelta(days=1)),
         "n_training_cuts": n_training_cuts,
         "windows": descriptions,
+        "funnel": funnel,
+        "currency": shop.currency,
     }

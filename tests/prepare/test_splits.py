@@ -249,7 +249,7 @@ def test_windows_in_which_users_can_be_evaluated_pass():
 def test_the_split_metadata_gives_the_horizon_in_whole_days(zone):
     windows = [*splits.windows(shop(time_zone=zone, cut="2024-03-20"), END, 30), splits.after(END)]
     validated = {"users": rows("users"), "items": rows("items"), "events": history(*KNOWN)}
-    split_metadata = splits.split_metadata(shop(), validated, "f", windows, {}, 3)
+    split_metadata = splits.split_metadata(shop(), validated, "f", windows, {}, 3, {})
     assert split_metadata["horizon_days"] == 30
     assert split_metadata["cut"] == windows[1].start.isoformat()
     assert (split_metadata["n_events"], split_metadata["first"]) == (3, "2024-01-01T00:00:00+00:00")
