@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import re
 
 
@@ -43,8 +44,28 @@ def number(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """`12.3 %`; more digits for tiny shares."""
-    return f"{share:.1%}".replace("%", " %") if abs(share) >= 0.001 or share == 0 else f"{share * 100:.2g} %"
+    """`12 %`: whole percents from 10 to 99, two digits below 10 (`1.7 %`), and never 0 or 100 for what is not.
+
+    >>> percent(0.1234), percent(0.0167), percent(0.9987), percent(0.99999), percent(0.000001)
+    ('12 %', '1.7 %', '99.9 %', 'more than 99.99 %', 'less than 0.001 %')
+    """
+    value, sign = abs(100 * share), "-" if share < 0 else ""
+    if 0 < value < 0.001:
+        return "less than 0.001 %"
+    if 99 < value < 100:
+        return f"{sign}{_below_100(value)} %"
+    return f"{sign}{value:.2g} %" if value < 10 else f"{sign}{value:,.0f} %"
+
+
+def _below_100(value: float) -> str:
+    """A percentage above 99 with the digits that keep it below 100."""
+    rounded = (f"{value:.{digits}f}" for digits in (1, 2))
+    return next((text.removesuffix(".0") for text in rounded if float(text) < 100), "more than 99.99")
+
+
+def quality(score: float) -> str:
+    """`99.9 %`: a quality score from 0 to 100, rounded down, so that 94.99 does not look like a passed gate of 95."""
+    return f"{math.floor(score * 10 + 1e-6) / 10:g} %"
 
 
 def plural(count: int, singular: str, plural_form: str | None = None) -> str:

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
-from recomart_lib.core.text import bullets, number, percent, plural, safe
+from recomart_lib.core.text import bullets, number, percent, plural, quality, safe
 
 
 class Page(HTMLParser):
@@ -64,10 +64,37 @@ def test_numbers_are_short(value, words):
 
 
 @pytest.mark.parametrize(
-    ("share", "words"), [(0, "0.0 %"), (0.1234, "12.3 %"), (1, "100.0 %"), (0.00012, "0.012 %"), (-0.5, "-50.0 %")]
+    ("share", "words"),
+    [
+        (0, "0 %"),
+        (0.1234, "12 %"),
+        (0.0996, "10 %"),
+        (0.0167, "1.7 %"),
+        (0.07, "7 %"),
+        (0.57, "57 %"),
+        (1, "100 %"),
+        (2.5, "250 %"),
+        (-0.5, "-50 %"),
+        (0.00012, "0.012 %"),
+        (0.000001, "less than 0.001 %"),
+        (0.989, "99 %"),
+        (0.9949, "99.5 %"),
+        (0.9987, "99.9 %"),
+        (0.9999, "99.99 %"),
+        (0.99999, "more than 99.99 %"),
+        (float("nan"), "nan %"),
+    ],
 )
-def test_shares_are_percent(share, words):
+def test_shares_are_percent_and_never_0_or_100_by_rounding(share, words):
     assert percent(share) == words
+
+
+@pytest.mark.parametrize(
+    ("score", "words"),
+    [(100, "100 %"), (95, "95 %"), (94.999, "94.9 %"), (99.99, "99.9 %"), (0, "0 %"), (67.8, "67.8 %")],
+)
+def test_quality_scores_are_rounded_down(score, words):
+    assert quality(score) == words
 
 
 def test_plurals():

@@ -27,16 +27,16 @@ def test_best_rating_model_and_its_rank():
 
 def test_worse_off_in_shares():
     takeaway = takeaways.worse_off({"worse": 0.25, "better": 0.5, "equal": 0.25}, "ease", "all")
-    assert "25.0 % of the users get a worse list from ease than from popularity" in takeaway
+    assert "25 % of the users get a worse list from ease than from popularity" in takeaway
 
 
 def test_staleness_compares_full_weeks():
     by = ("week", "days", "model")
     takeaway = takeaways.staleness(means(by, (1, 7, "ease", 0.4), (2, 7, "ease", 0.2), (3, 2, "ease", 0.9)), "ease")
     assert "0.4000 (0.3500 to 0.4500) in week 1, 0.2000 (0.1500 to 0.2500) in week 2" in takeaway
-    assert takeaway.endswith("down 50.0 %, and the intervals do not overlap.")
+    assert takeaway.endswith("down 50 %, and the intervals do not overlap.")
     takeaway = takeaways.staleness(means(by, (1, 7, "ease", 0.2), (2, 7, "ease", 0.4)), "ease")
-    assert "up 100.0 %, and the intervals do not overlap" in takeaway
+    assert "up 100 %, and the intervals do not overlap" in takeaway
     takeaway = takeaways.staleness(means(by, (1, 7, "ease", 0.4), (2, 7, "ease", 0.38)), "ease")
     assert "there is no clear change" in takeaway
     assert "is unknown" in takeaways.staleness(means(by, (1, 7, "ease", 0.4), (2, 2, "ease", 0.2)), "ease")
@@ -82,8 +82,8 @@ def test_calibration_verdict():
         return pl.DataFrame(rows, ["model", "bin", "predicted", "observed", "low", "high", "n"], orient="row")
 
     held = takeaways.calibration(bins(0.2, 0.22), {"m": 0.01})
-    assert "m predicted 20.0 % on average, and 21.0 % were observed**: its probabilities are well calibrated" in held
-    assert "in 2 of 2 bins, expected calibration error 1.0 %" in held
+    assert "m predicted 20 % on average, and 21 % were observed**: its probabilities are well calibrated" in held
+    assert "in 2 of 2 bins, expected calibration error 1 %" in held
     timid = takeaways.calibration(bins(0.2, 0.5), {"m": 0.1})
     assert "overall too low; the prediction is within the interval in 1 of 2" in timid
     assert "overall too high" in takeaways.calibration(bins(0.0, 0.2), {"m": 0.1})
@@ -99,7 +99,7 @@ def test_catalogue_use_is_compared_with_the_holdout(own, verdict):
     table = pl.DataFrame(rows, ["model", "popularity@10", "popularity@10_ci", "shown@10", "gini@10"], orient="row")
     takeaway = takeaways.catalogue(table, "ease", "all")
     assert f"**ease {verdict}" in takeaway
-    assert "shows 25.0 % of the catalogue (holdout: 50.0 %), Gini 0.80 (holdout: 0.60)" in takeaway
+    assert "shows 25 % of the catalogue (holdout: 50 %), Gini 0.80 (holdout: 0.60)" in takeaway
     assert "no users to evaluate" in takeaways.catalogue(table, "als", "all")
 
 
@@ -116,12 +116,12 @@ def test_random_split_is_too_optimistic_or_not():
 
 def test_list_length_and_coverage():
     by_k = pl.DataFrame({"model": ["ease"] * 2, "k": [1, 20], "ndcg": [0.1, 0.2], "recall": [0.05, 0.4]})
-    assert "a list of 20 finds 40.0 % of the relevant products, a list of 1 5.0 %" in takeaways.list_length(
+    assert "a list of 20 finds 40 % of the relevant products, a list of 1 5 %" in takeaways.list_length(
         by_k, "ease"
     )
     assert "no users to evaluate" in takeaways.list_length(by_k, "als")
     board = pl.DataFrame({"model": ["ease", "als", "random"], "coverage@10": [0.2, 0.6, 1.0], "ndcg@10": [0.3, 0.1, 0]})
-    assert "als has the highest coverage, 60.0 %, at ndcg@10 0.1000" in takeaways.coverage(board, "ease")
+    assert "als has the highest coverage, 60 %, at ndcg@10 0.1000" in takeaways.coverage(board, "ease")
     assert "als also has the highest coverage" in takeaways.coverage(board, "als")
     assert "no users to evaluate" in takeaways.coverage(board.clear(), "ease")
 
@@ -194,7 +194,7 @@ def test_rules_without_a_price_and_no_rules_are_said():
 def test_filled_places_and_short_lists():
     row = {"protocol": "all", "rule": "blocked products", "filled": 0.25, "short": 1}
     takeaway = takeaways.rule_fills(pl.DataFrame([row]), "all")
-    assert takeaway.endswith("25.0 % of the places are filled from the next model down, and 1 list stayed short.")
+    assert takeaway.endswith("25 % of the places are filled from the next model down, and 1 list stayed short.")
     assert takeaways.rule_fills(pl.DataFrame([row]), "novel") == ""
 
 
@@ -205,8 +205,8 @@ def curve(*ndcg: float) -> pl.DataFrame:
 
 
 def test_diversity_says_how_far_the_knob_can_be_turned():
-    assert "up to lists.diversity 0.1, ndcg@10 stays within 5.0 %" in takeaways.diversity(curve(0.4, 0.39, 0.2), "all")
-    assert "already lists.diversity 0.1 costs more than 5.0 %" in takeaways.diversity(curve(0.4, 0.3, 0.39), "all")
+    assert "up to lists.diversity 0.1, ndcg@10 stays within 5 %" in takeaways.diversity(curve(0.4, 0.39, 0.2), "all")
+    assert "already lists.diversity 0.1 costs more than 5 %" in takeaways.diversity(curve(0.4, 0.3, 0.39), "all")
     assert "up to lists.diversity 1," in takeaways.diversity(curve(0.4, 0.4, 0.4), "all")
     for empty in (curve(), curve(0.0, 0.0, 0.0)):
         assert "what diversity costs is unknown" in takeaways.diversity(empty, "all")

@@ -340,7 +340,7 @@ def test_lines_without_an_id_that_equal_each_other_are_counted(tiny_shop, tmp_pa
         2,
     ]
     text = takeaways.equal_lines(files, tiny.shop)
-    assert "2 events (50.0 %) in 1 file have no id and equal an earlier line of the same file" in text
+    assert "2 events (50 %) in 1 file have no id and equal an earlier line of the same file" in text
     assert "02 takes them for different sales" in text
     events = tiny.shop.tables["events"].model_copy(update={"equal_lines": "repeats"})
     repeats = tiny.shop.model_copy(update={"tables": tiny.shop.tables | {"events": events}})

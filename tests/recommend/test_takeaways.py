@@ -11,9 +11,9 @@ def test_full_lists_and_missing_reasons_are_counted():
     lists = pl.DataFrame({"user_id": ["u", "u", "v"], "item_id": ["a", "b", "a"], "reason": ["x", "y", None]})
     lists = lists.with_columns(reason_kind=pl.lit("popular"))
     assert takeaways.reasons(lists, 2, 2).startswith(
-        "**1 of 2 users get 2 recommendations**, 2 distinct products in all; 33.3 %"
+        "**1 of 2 users get 2 recommendations**, 2 distinct products in all; 33 %"
     )
-    assert "75.0 % of the recommendations" in takeaways.most_frequent_reason(
+    assert "75 % of the recommendations" in takeaways.most_frequent_reason(
         pl.DataFrame({"reason_kind": ["bought", "popular"], "n": [3, 1]})
     )
 

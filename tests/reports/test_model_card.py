@@ -92,7 +92,7 @@ def test_the_numbers_are_those_of_the_metrics(write):
         "| ndcg@10 >= 0.2 | novel | als | 0.100 | 0.290 to 0.310 | **missed** |",
         "| all | ease | 3 | 0.280 | 0.261 | 0.302 |",
         "- country *Malta*: ndcg@10 0.100 (0.050 to 0.150, n = 1,234), below the average of all users",
-        "25.0 % of the users are served worse by ease than by popularity",
+        "25 % of the users are served worse by ease than by popularity",
         "55 cold users can only get bestsellers: ndcg@10 0.040 with popularity",
         "off by 1.2 % on average",
         "lists of 5 in protocol *novel*",

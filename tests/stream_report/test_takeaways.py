@@ -22,7 +22,7 @@ def test_dead_letter_reasons_are_escaped():
     reasons = pl.DataFrame({"reason": ["<b>bad</b>", "other"], "n": [3, 1]})
     takeaway = takeaways.dead_letters(reasons)
     assert "4 dead letters" in takeaway
-    assert "75.0 %" in takeaway
+    assert "75 %" in takeaway
     assert "<b>" not in takeaway
     assert "no dead letters" in takeaways.dead_letters(reasons.clear())
 

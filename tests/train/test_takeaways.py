@@ -43,8 +43,8 @@ def test_the_trade_off_of_a_choice_is_reported():
 
 def test_the_most_important_hyper_parameter_of_each_model_is_named():
     sentence = takeaways.hyperparameter_importance(shares(("x", "a", 0.3), ("x", "b", 0.7), ("y", "c", 1.0)), 10)
-    assert "x: b (70.0 %)" in sentence
-    assert "y: c (100.0 %)" in sentence
+    assert "x: b (70 %)" in sentence
+    assert "y: c (100 %)" in sentence
     assert "x: a" not in sentence
     assert "it takes 10 trials" in takeaways.hyperparameter_importance(shares(), 10)
 

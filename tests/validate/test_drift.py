@@ -85,7 +85,7 @@ def test_critical_values_match_a_simulation():
         (ten_times(), "volume", "3,000 rows, usually 300"),
         (normal(40, np.where(np.arange(40) == BAD, 60, 300)), "volume", "60 rows, usually 300"),
         (on_bad_day("price", pl.when(pl.int_range(pl.len()) % 2 == 0).then("price")), "nulls", "price missing 10"),
-        (on_bad_day("event_type", pl.lit("PURCHSE")), "event_type", "PURCHSE 0.0 % -> 100.0 %"),
+        (on_bad_day("event_type", pl.lit("PURCHSE")), "event_type", "PURCHSE 0 % -> 100 %"),
         (swapped(), "category", "Books"),
         (on_bad_day("price", 3 * pl.col("price")), "price", "median price 7"),
     ],
@@ -194,7 +194,7 @@ def test_rare_values_count_together_but_are_named():
     new = (pl.col("day") == BAD) & (pl.int_range(pl.len()) % 3 > 0)
     damaged = table.with_columns(event_type=pl.when(new).then(pl.lit("new <b>")).otherwise("event_type"))
     drift_table = detect(damaged, None).filter("flagged")
-    assert drift_table["detail"].to_list() == ["new <b> 0.0 % -> 66.7 %"]
+    assert drift_table["detail"].to_list() == ["new <b> 0 % -> 67 %"]
 
 
 @settings(max_examples=25, deadline=None)

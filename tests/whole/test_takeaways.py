@@ -116,7 +116,7 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             ingest_takeaways.ingested(files((5, 5, "new"))),
             ingest_takeaways.ingested(files((5, 4, "unchanged"))),
             "every row could be read",
-            "1 row (20.0 %) could not be read",
+            "1 row (20 %) could not be read",
         ),
         (
             ingest_takeaways.no_longer_delivered([]),
@@ -128,7 +128,7 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             ingest_takeaways.days_covered(days(1, 2)),
             ingest_takeaways.days_covered(days(1, 0, 3)),
             "No day is empty",
-            "1 day of 3 without an event (33.3 %); the first is 2024-01-02",
+            "1 day of 3 without an event (33 %); the first is 2024-01-02",
         ),
         (
             validate_takeaways.quality(report(95.0)),
@@ -151,14 +151,14 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
         (
             explore_takeaways.season(weeks(1, 1, 1, 2)),
             explore_takeaways.season(weeks(2, 1, 1, 1)),
-            "100.0 % above",
-            "50.0 % below",
+            "100 % above",
+            "50 % below",
         ),
         (
             explore_takeaways.season(weeks(1, 1, 1, 4)),
             explore_takeaways.season(weeks(1, 1, 1, 3)),
             "has 4.0 times the events of the first",
-            "200.0 % above",
+            "200 % above",
         ),
         (
             explore_takeaways.repeats(pairs([2, 1])),
@@ -169,7 +169,7 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
         (
             explore_takeaways.repeats(pairs([2, 1])),
             explore_takeaways.repeats(pairs([1, 1])),
-            "50.0 % of the user-product pairs repeat on another day",
+            "50 % of the user-product pairs repeat on another day",
             "No user came back to the same product on another day**",
         ),
         (
@@ -201,19 +201,19 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
         (
             explore_takeaways.stars(pl.DataFrame({"stars": [1.0, 5.0], "n": [1, 3]})),
             explore_takeaways.stars(summaries.ratings(NO_EVENTS)),
-            "4 ratings, 4.00 stars on average**; 75.0 % are 4 stars",
+            "4 ratings, 4.00 stars on average**; 75 % are 4 stars",
             "This shop has no ratings",
         ),
         (
             features_takeaways.missing(described(0, 0)),
             features_takeaways.missing(described(0.5, 0)),
             "No nulls** in 1 feature",
-            "1 of 1 feature have nulls**, most of all user.spend 50.0 %.",
+            "1 of 1 feature have nulls**, most of all user.spend 50 %.",
         ),
         (
             features_takeaways.missing(described(0.5, 0)),
             features_takeaways.missing(described(1, 0)),
-            "user.spend 50.0 %.",
+            "user.spend 50 %.",
             "1 feature could not be computed in this shop",
         ),
         (
@@ -250,9 +250,9 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
         (
             train_takeaways.feature_importance(aucs((0.7, 0.6, 0.8)), "v1"),
             train_takeaways.feature_importance(aucs((0.3, 0.2, 0.6)), "v1"),
-            "the larger value in 70.0 % of comparisons (AUC 0.700, 0.600 to 0.800). The interval of 1 feature "
+            "the larger value in 70 % of comparisons (AUC 0.700, 0.600 to 0.800). The interval of 1 feature "
             "excludes 0.5",
-            "the smaller value in 70.0 % of comparisons (AUC 0.300, 0.200 to 0.600). The interval of 0 features "
+            "the smaller value in 70 % of comparisons (AUC 0.300, 0.200 to 0.600). The interval of 0 features "
             "excludes 0.5",
         ),
         (
