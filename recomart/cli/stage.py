@@ -47,7 +47,7 @@ def _list_stages() -> None:
     from recomart.project import sidecars
 
     rows = [
-        (row["stage"], row["question"], row["state"], row.get("started"), row.get("seconds"))
+        (row["stage"], row["question"], sidecars.shown_state(row), row.get("started"), row.get("seconds"))
         for row in sidecars.stages(paths.root())
     ]
     schema = {

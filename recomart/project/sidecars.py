@@ -10,6 +10,7 @@ from recomart.project import dvc_graph
 from recomart_lib.core import files, paths
 
 Metadata = dict[str, Any]
+VERDICTS = ("passed", "warning", "no data")  # of a stage that completed, in its own summary (`text.at_a_glance`)
 FAILURES = ("failed", "stopped")  # states of a stage that did not complete; stopped: by a signal or a limit
 
 
@@ -29,7 +30,8 @@ def stages(root: Path) -> list[Metadata]:
     """Metadata of all stages in pipeline order, each with its question and its state: ok, failed, stopped, stale or
     not run yet.
 
-    Stale: an earlier stage failed or was stopped, so the report is that of a previous run.
+    Stale: an earlier stage failed or was stopped, so the report is that of a previous run. `verdict`: one of VERDICTS;
+    `verdict_reason`: the sentence for it; both are None if the stage did not complete, or its summary has none.
     """
     sidecars = {path.stem: read(path) for path in files.listed(root / paths.SIDECARS, "*.json")}
     dag = dvc_graph.read_or_unresolved(root)
@@ -49,7 +51,18 @@ def stages(root: Path) -> list[Metadata]:
                 "question": metadata.get("question") or dag.get(stage_of.get(name), {}).get("desc"),
                 "title": metadata.get("title") or name,
                 "state": "stale" if state == "ok" and stage_of.get(name) in stale else state,
+                "verdict": metadata.get("verdict") if metadata.get("verdict") in VERDICTS else None,
+                "verdict_reason": metadata.get("verdict_reason"),
                 "report": (root / paths.REPORTS / f"{name}.html").exists(),
             }
         )
     return states
+
+
+def shown_state(stage: Metadata) -> str:
+    """What people are told about a stage: its state, or, if it completed with a warning or without data, that.
+
+    >>> shown_state({"state": "ok", "verdict": "no data"}), shown_state({"state": "stale", "verdict": "warning"})
+    ('no data', 'stale')
+    """
+    return stage["verdict"] if stage["state"] == "ok" and stage.get("verdict") in VERDICTS[1:] else stage["state"]

@@ -16,7 +16,6 @@ from recomart.project.sidecars import Metadata
 from recomart.reports import formats, rendering
 from recomart.runs import archive, compare
 from recomart.runs.archive import Run
-from recomart_lib.core import paths
 
 log = logging.getLogger(__name__)
 
@@ -118,10 +117,9 @@ def _other_numbers(before: Run, now: Run) -> list[tuple[str, Any, Any]]:
 
 def _write(root: Path, name: str, content: Metadata) -> Path:
     environment = rendering.templates()
-    environment.globals |= {"chips": CHIPS, "width": WIDTH, "max_runs": archive.MAX_RUNS}
+    environment.globals |= {"chips": CHIPS | environment.globals["chips"], "width": WIDTH, "max_runs": archive.MAX_RUNS}
     environment.filters |= {"signed": signed, "p_value": compare.p_value}
-    index = (root / paths.REPORTS / "index.html").exists()
-    return rendering.write(root, name, environment.get_template("changes.html.j2").render({**content, "index": index}))
+    return rendering.write(root, name, rendering.render(environment, "changes.html.j2", root, name, **content))
 
 
 def signed(value: float | None) -> str:

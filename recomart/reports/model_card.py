@@ -40,8 +40,8 @@ def build(root: Path) -> Path:
     text = render(gather(root))
     files.write_text(target, text)
     body = mistune.create_markdown(renderer=_Renderer(escape=True), plugins=["table"])(text)
-    html = _environment(autoescape=True).get_template("model_card.html.j2").render(body=body)
-    files.write_text(target.with_suffix(".html"), html)
+    name = f"{target.stem}.html"
+    rendering.write(root, name, rendering.render(rendering.templates(), "model_card.html.j2", root, name, body=body))
     return target
 
 

@@ -1,0 +1,50 @@
+"""The stages in the header of every page, each with a link to its report and, where it is known, its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from recomart.project import sidecars
+from recomart.project.sidecars import Metadata
+from recomart_lib.core import paths
+
+CARD = "model_card.html"
+OTHER_PAGES = {"changes.html": "What changed", CARD: "Model card", "search.html": "Search"}
+# State of a stage (`sidecars.shown_state`) -> the class of its chip; its sign in the header: colour is not enough.
+SIGNS = {
+    "ok": ("ok", "✓"),
+    "warning": ("warn", "!"),
+    "no data": ("", "-"),
+    "failed": ("bad", "✗"),
+    "stopped": ("bad", "✗"),
+    "stale": ("warn", "~"),
+}
+CHIPS = {state: chip for state, (chip, _) in SIGNS.items()}
+
+
+def without_states(names: Iterable[str]) -> Metadata:
+    """For the page of a stage, which is the same whatever became of the others: all stages, linked, without a state."""
+    return {"nav": [_entry(name, f"{name}.html") for name in names], "more": list(OTHER_PAGES.items())}
+
+
+def with_states(root: Path, page: str) -> Metadata:
+    """For a page that is built last: the stages of the project in `root` with their states; what exists is linked.
+
+    The model card is the one page that a failed stage does not build together with the others.
+    """
+    stages = [
+        _entry(row["stage"], f"{row['stage']}.html" if row["report"] else None, sidecars.shown_state(row))
+        for row in sidecars.stages(root)
+    ]
+    absent = {CARD} if page != CARD and not (root / paths.REPORTS / CARD).exists() else {}
+    return {"nav": stages, "more": [(other, OTHER_PAGES[other]) for other in OTHER_PAGES if other not in absent]}
+
+
+def _entry(name: str, href: str | None, state: str = "") -> Metadata:
+    number, _, word = name.partition("_")
+    chip, sign = SIGNS.get(state, ("", ""))
+    return {"number": number, "name": word.replace("_", " ").title(), "href": href, "state": state} | {
+        "chip": chip,
+        "sign": sign,
+    }
