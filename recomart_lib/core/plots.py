@@ -1,21 +1,32 @@
-"""Plots shared by several stages: one function per kind of plot, which takes a table and returns an `Axes`."""
+"""Plots shared by several stages: one function per kind of plot, which takes a table and returns an `Axes`.
+
+A figure's title says what it shows, computed from the table that is drawn; the line below it says of what.
+"""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 from cycler import cycler
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
-from recomart_lib.core.colours import MODEL_COLOURS
+from recomart_lib.core import figure_values, inline_figures
+from recomart_lib.core.colours import ACCENT, ALARM, GREY, INK, LINE, PAPER, SOFT, colour
+from recomart_lib.core.model_names import MODEL_NAMES, plain
 from recomart_lib.core.numbers import varies
+from recomart_lib.core.text import number, printable
 
+__all__ = ("ACCENT", "ALARM", "GREY", "INK", "PAPER", "SOFT")  # for the figures of the stages, beside the functions
 MAX_YEARS = 200  # on an axis of days; Matplotlib knows the years 1 to 9999, margins included
-INK, ACCENT, GREY, ALARM = "#1f2933", "#2a6f97", "#9aa5b1", "#c1121f"
+SMALL = 9  # points, of the smallest text: 12 pixels on a page
+WIDTH = 8  # inches
 DEEP = ["#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#8c8c8c", "#ccb974", "#64b5cd"]
 # The settings of `seaborn.set_theme("notebook", "whitegrid", "deep")`. They are copied, and seaborn is imported only
 # where it draws, because it imports scipy.stats and pandas: half of a notebook's import time.
@@ -59,43 +70,142 @@ def use_style() -> None:
             **SEABORN,
             "axes.spines.right": False,
             "axes.spines.top": False,
-            "figure.figsize": (8, 3.6),
-            "figure.dpi": 110,
+            "figure.figsize": (WIDTH, 3.6),
+            "figure.dpi": 96,
             "savefig.bbox": "tight",
             "axes.titlelocation": "left",
-            "axes.titleweight": "bold",
+            "axes.labelsize": 10.5,
             "text.color": INK,
             "axes.labelcolor": INK,
+            "grid.color": LINE,
             "svg.hashsalt": "recomart",
-            "axes.titlesize": 11,
+            "svg.fonttype": "none",
+            "axes.titlesize": 10.5,
+            "xtick.labelsize": 10,
+            "ytick.labelsize": 10,
+            "legend.fontsize": SMALL,
             "figure.constrained_layout.use": True,
             "text.parse_math": False,
         }
     )
+    inline_figures.use()
+
+
+def titled(ax: Axes, finding: str, about: str) -> None:
+    """Say what the figure shows, and below it of what; both as plain text."""
+    figure = ax.get_figure()
+    columns = int(figure.get_figwidth() * 10)
+    lines = textwrap.fill(printable(finding), columns)
+    figure.suptitle(lines, x=0.01, ha="left", fontsize=12, weight="bold")
+    ax.set_title(textwrap.fill(printable(about), columns), color=SOFT)
+
+
+def values(artist: Artist, texts: Sequence[str]) -> None:
+    """Give the marks of a line, a bar or a collection their exact values, in order: a page shows them as tooltips.
+
+    A point that is not a number has no mark, and no text.
+    """
+    artist.set_gid(figure_values.name_of(list(map(printable, texts))))
 
 
 def empty_figure(text: str) -> Axes:
-    """An empty figure with a text that says why."""
-    _, ax = plt.subplots(figsize=(8, 0.8))
-    ax.text(0, 0.5, text, color=GREY, va="center")
+    """An empty figure with a text that says why; a page shows the text only."""
+    _, ax = plt.subplots(figsize=(WIDTH, 0.8))
+    ax.text(0, 0.5, printable(text), color=SOFT, va="center")
     ax.set_axis_off()
     return ax
 
 
-def bars(labels: Sequence[str], values: Sequence[float], xlabel: str, title: str, shares: bool = False) -> Axes:
+def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str, bool]], above: float = 0.0) -> None:
+    """Label lines at their right ends, where labels do not overlap: (x, y, text, colour, bold) each.
+
+    Call it when the limits of the axes are set. `above`: at least this far from the top, as a share of the height.
+    """
+    if not ends:
+        return
+    low, high = ax.get_ylim()
+    right = ax.get_xlim()[1]
+    height = ax.get_figure().get_figheight() * 0.68 * 72  # points of the axes, about
+    gap = (high - low) * min(11.5 / height, 1 / len(ends))
+    ordered = sorted(ends, key=lambda end: (end[1], end[2]))
+    places = spread([end[1] for end in ordered], gap, low, high - above * (high - low))
+    for (x, y, text, line, bold), place in zip(ordered, places, strict=True):
+        style: dict[str, Any] = {"color": line, "lw": 0.8, "clip_on": False, "zorder": 1}
+        x_label = right + 0.03 * (right - ax.get_xlim()[0])
+        ax.plot([x, x_label], [y, place], ls=":", **style)
+        weight = "bold" if bold else "normal"
+        ax.annotate(
+            text,
+            (x_label, place),
+            (3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL + bold,
+            weight=weight,
+        ).set_annotation_clip(False)
+    ax.set_xlim(right=right)
+    ax.set_ylim(low, high)
+
+
+def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Ascending places, moved apart until each is at least `gap` above the one before, within low and high if they fit.
+
+    >>> spread([1.0, 1.0, 5.0], 1.0, 0.0, 5.0)
+    [1.0, 2.0, 5.0]
+    """
+    moved = [max(place, low) for place in places]
+    for i in range(1, len(moved)):
+        moved[i] = max(moved[i], moved[i - 1] + gap)
+    ceiling = high
+    for i in reversed(range(len(moved))):
+        moved[i] = min(moved[i], ceiling)
+        ceiling = moved[i] - gap
+    return moved
+
+
+def shade(model: str, chosen: str | None) -> str:
+    """A model's colour in a figure about `chosen`: the others are grey; without a chosen model, each has its own."""
+    return colour(model) if chosen in (None, model) else GREY
+
+
+def bars(labels: Sequence[str], numbers: Sequence[float], unit: str, title: str, shares: bool = False) -> Axes:
     """Horizontal bars, the first on top; models have their fixed colours."""
-    if not any(values):
+    if not any(numbers):
         return empty_figure(f"{title}: no data in this shop.")
-    _, ax = plt.subplots(figsize=(8, 0.6 + 0.28 * len(labels)))
-    names = [str(label)[:40] for label in labels]
-    ax.barh(range(len(names)), list(values), color=[MODEL_COLOURS.get(name, ACCENT) for name in names])
+    names = [_short(plain(str(label))) for label in labels]
+    shown = [f"{value:.1%}".replace("%", " %") if shares else number(value) for value in numbers]
+    _, ax = plt.subplots(figsize=(WIDTH, 1.2 + 0.28 * len(names)))
+    fills = [colour(label) if label in MODEL_NAMES else ACCENT for label in map(str, labels)]
+    for place, (value, fill, text) in enumerate(zip(numbers, fills, shown, strict=True)):
+        values(ax.barh(place, value, color=fill)[0], [f"{names[place]}: {text}"])
+        ax.annotate(text, (value, place), (4, 0), textcoords="offset points", va="center", fontsize=SMALL)
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
+    ax.margins(x=0.12)
     ax.grid(axis="y", visible=False)
-    ax.set(xlabel=xlabel, title=title)
-    if shares:
-        ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.set(xlabel=unit)
+    titled(ax, _largest(names, numbers, shown), title)
+    ax.xaxis.set_major_formatter(PercentFormatter(1) if shares else "{x:,g}")
+    ax.xaxis.set_major_locator(MaxNLocator(6))
     return ax
+
+
+def _short(label: str) -> str:
+    text = printable(label)
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def _largest(names: Sequence[str], numbers: Sequence[float], shown: Sequence[str]) -> str:
+    """What bars show: the longest, and the next."""
+    if len(names) == 1:
+        return f"Only {names[0]}: {shown[0]}"
+    if len(set(numbers)) == 1:
+        return f"All {len(names)} are equal: {shown[0]}"
+    order = sorted(range(len(names)), key=lambda i: -numbers[i])
+    first, second = order[:2]
+    if numbers[first] == numbers[second]:
+        return f"Most: {names[first]} and {names[second]}, {shown[first]} each"
+    return f"Most: {names[first]}, {shown[first]}; then {names[second]}, {shown[second]}"
 
 
 def daily(days: pl.DataFrame, ylabel: str, title: str) -> Axes:
@@ -106,27 +216,60 @@ def daily(days: pl.DataFrame, ylabel: str, title: str) -> Axes:
     if last - first > MAX_YEARS:
         return empty_figure(f"{title}: the years {first} to {last} do not fit on one axis.")
     _, ax = plt.subplots()
-    ax.plot(days.to_series(0).to_numpy(), days.get_column("n").to_numpy(), color=ACCENT, lw=1.2)
-    ax.set(ylabel=ylabel, title=title, ylim=(0, None), xlabel="date")
+    dates = days.to_series(0).dt.strftime("%Y-%m-%d").to_list()
+    counts = days.get_column("n").to_list()
+    few = days.height <= 200  # marks that can still be told apart
+    mark = {"marker": "o", "ms": 3 if days.height > 40 else 4} if few else {}
+    (line,) = ax.plot(days.to_series(0).to_numpy(), counts, color=ACCENT, lw=1.4, clip_on=False, **mark)
+    if few:
+        values(line, [f"{date}: {count:,}" for date, count in zip(dates, counts, strict=True)])
+    ax.set(ylabel=ylabel, ylim=(0, None), xlabel="date")
+    ax.yaxis.set_major_formatter("{x:,g}")
+    titled(ax, _course(dates, counts), title)
     return ax
 
 
-def histogram(values: pl.Series, xlabel: str, ylabel: str, title: str, log: bool = False) -> Axes:
+def _course(dates: Sequence[str], counts: Sequence[int]) -> str:
+    """What a line over days shows: its highest and its median value."""
+    if len(counts) == 1:
+        return f"Only {dates[0]}: {counts[0]:,}"
+    if len(set(counts)) == 1:
+        return f"The same each time: {counts[0]:,}"
+    top = max(range(len(counts)), key=lambda i: counts[i])
+    return f"Most on {dates[top]}: {counts[top]:,}; the median is {np.median(counts):,.0f}"
+
+
+def histogram(column: pl.Series, xlabel: str, ylabel: str, title: str, log: bool = False) -> Axes:
     """Distribution of a numeric column; with `log`, positive values only, in bins of equal ratio."""
-    numbers = values.drop_nulls().cast(pl.Float64).to_numpy()
-    numbers = numbers[numbers > 0] if log else numbers
+    everything = column.drop_nulls().cast(pl.Float64).to_numpy()
+    numbers = everything[everything > 0] if log else everything
     if not len(numbers):
         return empty_figure(f"{title}: no data in this shop.")
     _, ax = plt.subplots()
-    ax.hist(numbers, bins=_bins(numbers, log), color=ACCENT, edgecolor="white", lw=0.4)
+    heights, edges, patches = ax.hist(numbers, bins=_bins(numbers, log), color=ACCENT, edgecolor="white", lw=0.4)
+    for height, low, high, patch in zip(heights, edges, edges[1:], patches, strict=False):
+        values(patch, [f"{number(low)} to {number(high)}: {height:,.0f} {ylabel}"])
     if log:
         ax.set_xscale("log")
         few_decades = numbers.max() < 1_000 * numbers.min()
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few_decades else (1,)))
         ax.xaxis.set_major_formatter("{x:,g}")
         ax.xaxis.set_minor_formatter(NullFormatter())  # the default formatter writes TeX
-    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.yaxis.set_major_formatter("{x:,g}")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    left_out = len(everything) - len(numbers)
+    titled(ax, _middle(numbers), f"{title} ({left_out:,} that are not above 0 are left out)" if left_out else title)
     return ax
+
+
+def _middle(numbers: np.ndarray) -> str:
+    """What a distribution shows: its middle and its upper tenth."""
+    if len(numbers) == 1:
+        return f"Only one value: {number(numbers[0])}"
+    if not varies(numbers):
+        return f"All {len(numbers):,} values are {number(numbers[0])}"
+    middle, upper = np.quantile(numbers, [0.5, 0.9])
+    return f"Half are at most {number(middle)}, one in ten is above {number(upper)}"
 
 
 def _bins(numbers: np.ndarray, log: bool) -> np.ndarray | int:
