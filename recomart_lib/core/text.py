@@ -83,6 +83,15 @@ def interval(value: float, low: float, high: float) -> str:
     return f"{score(value)} ({score(low)} to {score(high)})"
 
 
+def signed(value: float) -> str:
+    """A difference of scores, with its sign: a plus is good.
+
+    >>> signed(0.04057), signed(-0.0021), signed(-0.0001)
+    ('+0.041', '-0.002', '0.000')
+    """
+    return "0.000" if score(abs(value)) == "0.000" else f"{value:+.3f}"
+
+
 def p_value(value: float) -> str:
     """`p = 0.021`, `p < 0.001`."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"

@@ -198,3 +198,26 @@ def weak_slices(slices: Mapping[str, pl.DataFrame], model: str, overall: float) 
         for row in table.filter(pl.col("model") == model, pl.col("high") < overall, pl.col("n") >= MIN_USERS).to_dicts()
     ]
     return sorted(rows, key=lambda row: (row["mean"], row["by"], row["slice"]))
+
+
+def n_groups(slices: Mapping[str, pl.DataFrame], model: str) -> int:
+    """How many groups `weak_slices` looks at: large enough, and not all users in one."""
+    tables = [
+        table.filter(pl.col("model") == model)
+        for table in slices.values()
+        if table.get_column(table.columns[0]).n_unique() > 1
+    ]
+    return sum(table.filter(pl.col("n") >= MIN_USERS).height for table in tables)
+
+
+def same_lists(lists: pl.DataFrame, baseline: str, k: int) -> list[str]:
+    """The models whose first k products are those of `baseline`, in its order, for every user: they fell back on it.
+
+    `lists`: of one protocol.
+    """
+    first = lists.filter(pl.col("rank") <= k).select("model", "user_id", "rank", "item_id")
+    own = first.filter(pl.col("model") == baseline).select("user_id", "rank", "item_id")
+    others = first.filter(pl.col("model") != baseline)
+    same = others.join(own, on=["user_id", "rank", "item_id"], how="semi").group_by("model").len("same")
+    counts = others.group_by("model").len("all").join(same, on="model")
+    return counts.filter(pl.col("same") == pl.col("all")).get_column("model").cast(pl.String).sort().to_list()

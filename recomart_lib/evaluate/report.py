@@ -11,7 +11,7 @@ import polars as pl
 
 from recomart_lib.core import files, paths, tables
 from recomart_lib.core.schemas import PROTOCOLS, enum_of
-from recomart_lib.evaluate import answer, calibration, comparison, diagnostics, evaluation
+from recomart_lib.evaluate import answer, calibration, comparison, diagnostics, evaluation, fell_back
 from recomart_lib.evaluate.settings import Evaluate
 from recomart_lib.evaluate.target_card import target_card
 from recomart_lib.metrics import by_model, ranking, ratings
@@ -162,6 +162,12 @@ class Report:
         return {name: comparison.compare(users[name], chosen[name], METRIC) for name in self.protocols}
 
     @cached_property
+    def fallbacks(self) -> dict[str, list[str]]:
+        """Protocol -> the models that show every user the bestsellers, as they have nothing of their own to show."""
+        of_protocol = {name: self.inputs.lists.filter(pl.col("protocol") == name) for name in self.protocols}
+        return {name: diagnostics.same_lists(lists, BASELINE, 10) for name, lists in of_protocol.items()}
+
+    @cached_property
     def answers(self) -> dict[str, dict[str, Any] | None]:
         """Protocol -> the chosen model beside the strongest simple one (`answer.answer`); None without users."""
         chosen, tests = self.inputs.chosen, self.comparisons
@@ -186,6 +192,11 @@ class Report:
     def by_cut(self) -> pl.DataFrame:
         """Means with intervals per cut, protocol and model."""
         return self._summary(self.inputs.backtest, ["cut", "protocol", "model"], [METRIC, "recall@10", "precision@10"])
+
+    @cached_property
+    def fallen(self) -> pl.DataFrame:
+        """Models that showed the bestsellers to every user of a cut: cut, protocol, model (`fell_back.models`)."""
+        return fell_back.models(self.inputs.backtest, BASELINE)
 
     @cached_property
     def user_sample(self) -> tuple[int, int]:
@@ -261,8 +272,17 @@ class Report:
     def weak_slices(self) -> list[dict[str, Any]]:
         """The groups of users in which the chosen model is clearly below its average."""
         model = self.inputs.chosen["all"]
-        slices = {**self.slices, "history": self.by_history.filter(pl.col("metric") == METRIC)}
-        return diagnostics.weak_slices(slices, model, self.scores["all"].get(model, {}).get(METRIC, 0))
+        overall = self.scores["all"].get(model, {}).get(METRIC, 0)
+        return diagnostics.weak_slices(self._slices_and_history, model, overall)
+
+    @cached_property
+    def n_groups(self) -> int:
+        """How many groups of users `weak_slices` looks at."""
+        return diagnostics.n_groups(self._slices_and_history, self.inputs.chosen["all"])
+
+    @property
+    def _slices_and_history(self) -> dict[str, pl.DataFrame]:
+        return {**self.slices, "history": self.by_history.filter(pl.col("metric") == METRIC)}
 
     @cached_property
     def calibration(self) -> pl.DataFrame:

@@ -2,90 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import takewhile
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
-from recomart_lib.core.schemas import PROTOCOLS
-from recomart_lib.core.text import bullets, percent, plural, safe
+from recomart_lib.core.model_names import named, plain
+from recomart_lib.core.protocol_names import title
+from recomart_lib.core.text import interval, not_applicable, percent, plural, safe, score
+from recomart_lib.evaluate.answer_takeaways import SIGNIFICANT, no_users
 from recomart_lib.evaluate.diagnostics import HOLDOUT, MIN_USERS
 from recomart_lib.prepare import takeaways as prepare_takeaways
 
+# What users are sliced by -> the words before the name of a slice.
+GROUPS = {
+    "activity": "activity",
+    "tenure": "first seen",
+    "country": "country",
+    "category": "preferred category",
+    "history": "products chosen before",
+}
+
 
 def best_model(table: pl.DataFrame, protocol: str) -> str:
-    """Say which model is best in a protocol, and whether the intervals overlap."""
+    """Say which model is best in a protocol, and whether the intervals overlap. `table`: `evaluation.leaderboard`."""
     rows = table.sort("ndcg@10", "model", descending=[True, False])
     if rows.height < 2:
-        return f"Protocol *{protocol}*: no users to evaluate."
+        return no_users(protocol)
     first, second = rows.row(0, named=True), rows.row(1, named=True)
+    if not first["ndcg@10"]:
+        return not_applicable(f"{title(protocol)}: no list of any model has a hit.")
     clear = first["ndcg@10_ci"][0] > second["ndcg@10_ci"][1]
-    lead = "their intervals do not overlap" if clear else "their intervals overlap: see the paired tests below"
+    lead = "do not overlap" if clear else "overlap; the section *Is the lead significant?* compares user by user"
     return (
-        f"**Protocol *{protocol}*: {first['model']} leads with ndcg@10 {first['ndcg@10']:.4f} "
-        f"({first['ndcg@10_ci'][0]:.4f} to {first['ndcg@10_ci'][1]:.4f})**, ahead of {second['model']} "
-        f"({second['ndcg@10']:.4f}); {lead}."
+        f"**{title(protocol)}: {named(first['model'])} leads with ndcg@10 {interval(first['ndcg@10'], *first['ndcg@10_ci'])}**, "
+        f"ahead of *{plain(second['model'])}* ({score(second['ndcg@10'])}). Their intervals {lead}."
+    )
+
+
+def fallbacks(models: list[str], protocol: str) -> str:
+    """Name the models whose lists are the bestsellers; nothing if there is none. `models`: `diagnostics.same_lists`."""
+    if not models:
+        return ""
+    shown = ", ".join(f"*{plain(model)}*" for model in models)
+    return (
+        f"{title(protocol)}: {shown} {'has' if len(models) == 1 else 'have'} nothing of {'its' if len(models) == 1 else 'their'} "
+        "own to show here and fall back on the bestsellers: the same lists, the same scores."
     )
 
 
 def comparison(test: pl.DataFrame, protocol: str) -> str:
     """Say which models differ significantly from the chosen one, by paired tests (Holm, 5 %)."""
-    significant = test.filter(pl.col("p_holm") < 0.05)
+    significant = test.filter(pl.col("p_holm") < SIGNIFICANT)
     groups = {
-        "significantly better": significant.filter(pl.col("difference") < 0),
-        "significantly worse": significant.filter(pl.col("difference") > 0),
-        "no significant difference": test.join(significant, on="model", how="anti"),
+        "significantly better than": significant.filter(pl.col("difference") > 0),
+        "**significantly worse** than": significant.filter(pl.col("difference") < 0),
+        "not clearly different from": test.join(significant, on="model", how="anti"),
     }
-    named = [f"{word}: {', '.join(rows['model'])}" for word, rows in groups.items() if rows.height]
-    if not named:
-        return f"Protocol *{protocol}*: there is no other model to compare with."
-    return f"**Protocol *{protocol}*, compared with {test['reference'][0]}** (chosen before the test window): {'; '.join(named)}."
+    parts = [f"{word} {_names(rows)}" for word, rows in groups.items() if rows.height]
+    if not parts:
+        return not_applicable(f"{title(protocol)}: there is no other model to compare with.")
+    return (
+        f"**{title(protocol)}: {named(test['reference'][0])}**, chosen before the test window, is {'; '.join(parts)}."
+    )
+
+
+def _names(rows: pl.DataFrame) -> str:
+    """The models of a comparison: all by name, or their number where they are many."""
+    names = [f"*{plain(name)}*" for name in rows.get_column("model")]
+    return ", ".join(names) if len(names) <= 6 else f"the other {len(names)} models"
 
 
 def rating_model(errors: dict[str, dict[str, float]], metrics: dict[str, dict[str, Any]]) -> str:
     """Say how well the best rating model predicts ratings, and how well it ranks."""
     raters = sorted(errors.keys() & metrics.keys(), key=lambda name: (errors[name]["rmse"], name))
     if not raters:
-        return "There are no ratings in the test window: the rating models cannot be evaluated."
+        return not_applicable("there are no ratings in the test window, so the rating models cannot be evaluated.")
     best, mean, floor = raters[0], errors["global_mean"]["rmse"], metrics["popularity"]["ndcg@10"]
     own, ranks = errors[best]["rmse"], metrics[best]["ndcg@10"]
     better = "better" if own < mean else "no better"
-    place = "below" if ranks < floor else "above"
+    place = "below" if ranks < floor else "above" if ranks > floor else "like"
     others = f"Of {plural(len(raters), 'rating model')} it has the lowest error. " if len(raters) > 1 else ""
     return (
-        f"**{safe(best)} predicts ratings {better} than the mean rating (RMSE {own:.3f} against {mean:.3f}), and ranks "
-        f"{place} popularity (ndcg@10 {ranks:.4f} against {floor:.4f}).** {others}"
+        f"**{named(best)} predicts ratings {better} than the mean rating (RMSE {own:.3f} against {mean:.3f}), and ranks "
+        f"{place} *{plain('popularity')}* (ndcg@10 {score(ranks)} against {score(floor)}).** {others}"
         "Predicting how much users will like a product is a different task from predicting what they will choose."
     )
 
 
-def targets(card: pl.DataFrame) -> str:
-    """Count the targets that are met, by protocol."""
-    if not card.height:
-        return "**There are no users to evaluate in the test window: the targets cannot be checked.**"
-    parts = []
-    for protocol in card.get_column("protocol").unique(maintain_order=True):
-        rows = card.filter(pl.col("protocol") == protocol)
-        met = rows.filter(pl.col("verdict").is_in(["met", "clearly met"])).height
-        clearly = rows.filter(pl.col("verdict") == "clearly met").height
-        parts.append(
-            f"protocol *{protocol}*: {met} of {rows.height} met, {clearly} of them clearly (the lower bound reaches the target)"
-        )
-    return "**Targets: " + "; ".join(parts) + ".**"
-
-
 def worse_off(shares: dict[str, float], model: str, protocol: str, baseline: str = "popularity") -> str:
     """Say for how many users the model is worse than a simple baseline."""
+    if model == baseline:
+        return not_applicable(f"{title(protocol)}: the chosen model is {plain(baseline)} itself.")
+    if not any(shares.values()):
+        return no_users(protocol)
+    if shares["equal"] == 1:
+        return not_applicable(f"{title(protocol)}: both lists are equally good for every user.")
     return (
-        f"Protocol *{protocol}*: **{percent(shares['worse'])} of the users get a worse list from {model} than from "
-        f"{baseline}**, {percent(shares['better'])} a better one, {percent(shares['equal'])} an equally good one."
+        f"{title(protocol)}: **{percent(shares['worse'])} of the users get a worse list from {plain(model)} than from "
+        f"{plain(baseline)}**, {percent(shares['better'])} a better one, {percent(shares['equal'])} an equally good one."
     )
 
 
-def _interval(row: dict[str, Any]) -> str:
-    """`0.1234 (0.1200 to 0.1270)` of a row with mean, low, high."""
-    return f"{row['mean']:.4f} ({row['low']:.4f} to {row['high']:.4f})"
+def _of(row: dict[str, Any]) -> str:
+    """`0.123 (0.120 to 0.127)` of a row with mean, low, high."""
+    return interval(row["mean"], row["low"], row["high"])
 
 
 def _disjoint(first: dict[str, Any], second: dict[str, Any]) -> bool:
@@ -111,8 +132,8 @@ def few_users(
     sentences = []
     for protocol, board in boards.items():
         for row in board.filter(pl.col("model") == chosen[protocol]).iter_rows(named=True):
-            interval = row["ndcg@10_ci"]
-            sentences.append(prepare_takeaways.few_users(counts[f"evaluated_{protocol}"], protocol, *interval, horizon))
+            ends = row["ndcg@10_ci"]
+            sentences.append(prepare_takeaways.few_users(counts[f"evaluated_{protocol}"], protocol, *ends, horizon))
     return [sentence for sentence in sentences if sentence]
 
 
@@ -136,16 +157,20 @@ def staleness(table: pl.DataFrame, model: str, metric: str = "ndcg@10") -> str:
     """Say whether lists that were fixed at the cut go stale. `table`: `diagnostics.summary` by week, days and model."""
     rows = table.filter(pl.col("model") == model, pl.col("metric") == metric, pl.col("days") == 7).sort("week")
     if rows.height < 2:
-        return (
-            "The test window has fewer than two full weeks with users to evaluate: whether lists go stale is unknown."
+        return not_applicable(
+            "the test window has fewer than two full weeks with users to evaluate, so whether lists go stale is unknown."
         )
     first, last = rows.row(0, named=True), rows.row(-1, named=True)
-    change = last["mean"] / first["mean"] - 1 if first["mean"] else 0.0
-    if _disjoint(first, last):
+    if not (first["mean"] or last["mean"]):
+        return not_applicable(f"{metric} is 0 in the first and in the last week, so whether lists go stale is unknown.")
+    if not _disjoint(first, last):
+        verdict = "the intervals overlap: there is no clear change"
+    elif first["mean"]:
+        change = last["mean"] / first["mean"] - 1
         verdict = f"{'up' if change > 0 else 'down'} {percent(abs(change))}, and the intervals do not overlap"
     else:
-        verdict = "the intervals overlap: there is no clear change"
-    return f"**{model}'s lists, {metric}: {_interval(first)} in week {first['week']}, {_interval(last)} in week {last['week']}**; {verdict}."
+        verdict = "up from nothing"
+    return f"**{plain(model)}, {metric}: {_of(first)} in week {first['week']}, {_of(last)} in week {last['week']}**; {verdict}."
 
 
 def learning_curve(table: pl.DataFrame, model: str, baseline: str, metric: str = "ndcg@10") -> str:
@@ -156,19 +181,17 @@ def learning_curve(table: pl.DataFrame, model: str, baseline: str, metric: str =
     rows = table.filter(pl.col("metric") == metric, pl.col("n") >= MIN_USERS).sort("history")
     own, theirs = ({row["history"]: row for row in rows.filter(model=name).to_dicts()} for name in (model, baseline))
     both = [history for history in own if history in theirs]
-    if not both or model == baseline:
-        return (
-            f"{model} and {baseline} cannot be compared: they are the same model, or no users were evaluated with both."
-        )
+    if model == baseline:
+        return not_applicable(f"the chosen model is {plain(baseline)} itself.")
+    if not both:
+        return not_applicable(f"no group of users by history has {MIN_USERS} or more who can be evaluated.")
     groups: dict[str, list[str]] = {"clearly above": [], "not clearly different from": [], "clearly below": []}
     for history in both:
         groups[_position(own[history], theirs[history])].append(history)
-    verdict = "; ".join(f"{word} {baseline} for {', '.join(names)}" for word, names in groups.items() if names)
+    verdict = "; ".join(f"{word} {plain(baseline)} for {', '.join(names)}" for word, names in groups.items() if names)
     shortest_and_longest = dict.fromkeys([next(iter(own)), next(reversed(own))])  # may be the same
-    shown = ", ".join(f"{_interval(own[history])} for {history}" for history in shortest_and_longest)
-    return (
-        f"**By number of distinct products in the purchase history, {metric} of {model} is {shown}.** It is {verdict}."
-    )
+    shown = ", ".join(f"{_of(own[history])} for {history}" for history in shortest_and_longest)
+    return f"**By number of distinct products chosen before, {metric} of {plain(model)} is {shown}.** It is {verdict}."
 
 
 def _position(own: dict[str, Any], other: dict[str, Any]) -> str:
@@ -178,48 +201,46 @@ def _position(own: dict[str, Any], other: dict[str, Any]) -> str:
     return "clearly above" if own["low"] > other["high"] else "clearly below"
 
 
-def stability(table: pl.DataFrame, model: str, protocol: str, metric: str = "ndcg@10") -> str:
-    """Say whether the chosen model also leads at other cuts. `table`: `diagnostics.summary` by cut, protocol and model."""
-    rows = table.filter(pl.col("protocol") == protocol, pl.col("metric") == metric).sort("cut", "mean", "model")
-    own = rows.filter(pl.col("model") == model)
-    n = rows.get_column("cut").n_unique()
-    if not own.height:
-        return f"Protocol *{protocol}*: no users to evaluate at any cut."
-    top = rows.group_by("cut", maintain_order=True).agg(pl.col("mean").max().alias("top"))
-    leads = own.join(top, on="cut").filter(pl.col("mean") == pl.col("top")).height
-    lowest, highest = own.get_column("mean").min(), own.get_column("mean").max()
-    few = (
-        ""
-        if own.height == n
-        else f" (of {n} in total: at the others it had nothing to learn from, or was too far behind to be fitted)"
+def cold_users(table: pl.DataFrame) -> str:
+    """Say how good the default list of cold users is. `table`: `Report.cold_means`."""
+    if not table.height:
+        return not_applicable("no cold user chose a known product in the test window.")
+    best = table.sort("ndcg@10", "model", descending=[True, False]).row(0, named=True)
+    if not best["ndcg@10"]:
+        return not_applicable("no cold user chose a product of the default list.")
+    return (
+        f"**{plural(best['users'], 'cold user')}: of ten products of *{plain(best['model'])}*, {10 * best['precision@10']:.2g} "
+        f"were chosen**; {percent(best['hit_rate@10'])} of these users chose at least one."
     )
-    span = f"{metric} from {lowest:.4f} to {highest:.4f}" if own.height > 1 else f"{metric} {lowest:.4f}"
-    return f"**Protocol *{protocol}*: {model} leads at {leads} of the {plural(own.height, 'cut')} at which it was evaluated**{few}; {span}."
 
 
 def calibration(bins: pl.DataFrame, errors: dict[str, float]) -> str:
     """Say whether probabilities are calibrated. `bins`: `calibration.calibration_by_model`; `errors`: by model."""
     if not bins.height:
-        return "No model of this run predicts probabilities: there is nothing to check."
-    sentences = []
-    for (model,), rows in bins.group_by("model", maintain_order=True):
-        share = rows.get_column("n") / rows.get_column("n").sum()
-        predicted, observed = (rows.get_column("predicted") * share).sum(), (rows.get_column("observed") * share).sum()
-        within = rows.filter(pl.col("predicted").is_between("low", "high")).height
-        direction = "too high" if predicted > observed else "too low"
-        verdict = "its probabilities are well calibrated" if within == rows.height else f"overall {direction}"
-        sentences.append(
-            f"**{model} predicted {percent(predicted)} on average, and {percent(observed)} were observed**: {verdict}; the prediction "
-            f"is within the interval in {within} of {plural(rows.height, 'bin')}, expected calibration error {percent(errors[model])}."
-        )
-    return bullets(*sentences) if len(sentences) > 1 else sentences[0]
+        return not_applicable("no model of this run predicts probabilities.")
+    return "\n\n".join(
+        _calibration(model, rows, errors[model]) for (model,), rows in bins.group_by("model", maintain_order=True)
+    )
+
+
+def _calibration(model: str, rows: pl.DataFrame, error: float) -> str:
+    share = rows.get_column("n") / rows.get_column("n").sum()
+    predicted, observed = ((rows.get_column(name) * share).sum() for name in ("predicted", "observed"))
+    within = rows.filter(pl.col("predicted").is_between("low", "high")).height
+    direction = "too high" if predicted > observed else "too low"
+    verdict = "well calibrated" if within == rows.height else f"{direction} overall"
+    return (
+        f"**The probabilities of {named(model)} are {verdict}**: {percent(predicted)} predicted on average, {percent(observed)} "
+        f"observed. The prediction is within the interval in {within} of {plural(rows.height, 'bin')}; expected "
+        f"calibration error: {percent(error)}."
+    )
 
 
 def catalogue(table: pl.DataFrame, model: str, protocol: str, k: int = 10) -> str:
     """Say whether a model favours popular products. `table`: `diagnostics.catalogue_use`."""
     rows = {row["model"]: row for row in table.iter_rows(named=True)}
     if model not in rows or rows[HOLDOUT][f"popularity@{k}"] is None:
-        return f"Protocol *{protocol}*: no users to evaluate, so the use of the catalogue is unknown."
+        return no_users(protocol)
     own, holdout = rows[model], rows[HOLDOUT]
     low, high = own[f"popularity@{k}_ci"]
     reference = holdout[f"popularity@{k}"]
@@ -231,161 +252,116 @@ def catalogue(table: pl.DataFrame, model: str, protocol: str, k: int = 10) -> st
         else "shows products about as popular as those in the holdout"
     )
     return (
-        f"Protocol *{protocol}*: **{model} {verdict}**: the mean popularity percentile of its products is {percent(own[f'popularity@{k}'])}, "
+        f"{title(protocol)}: **{plain(model)} {verdict}**: the mean popularity percentile of its products is {percent(own[f'popularity@{k}'])}, "
         f"that of the holdout {percent(reference)}. It shows {percent(own[f'shown@{k}'])} of the catalogue (holdout: "
         f"{percent(holdout[f'shown@{k}'])}), Gini {own[f'gini@{k}']:.2f} (holdout: {holdout[f'gini@{k}']:.2f})."
     )
 
 
-def random_split(table: pl.DataFrame, metric: str = "ndcg@10") -> str:
-    """Say how much better models look on a random split. `table`: `diagnostics.summary` by split and model."""
+def random_split(table: pl.DataFrame, metric: str = "ndcg@10") -> list[str]:
+    """Say how much better models look on a random split, one sentence per model.
+
+    `table`: `diagnostics.summary` by split and model.
+    """
     rows = {(row["split"], row["model"]): row for row in table.filter(pl.col("metric") == metric).to_dicts()}
-    sentences = []
-    for model in dict.fromkeys(model for split, model in rows if ("time", model) in rows and ("random", model) in rows):
-        time, random = rows["time", model], rows["random", model]
-        if not _disjoint(time, random):
-            word = "no clearly different score"
-        elif time["mean"] == 0:
-            word = "a score above zero"
-        else:
-            ratio = random["mean"] / time["mean"]
-            word = (
-                f"{ratio:.1f} times the score: it is too optimistic"
-                if ratio > 1
-                else f"{ratio:.2f} times the score: it is not too optimistic here"
-            )
-        sentences.append(
-            f"**{model}: a random split gives {word}** ({metric} {_interval(random)} instead of {_interval(time)})."
-        )
-    return bullets(*sentences) or "There are no users to evaluate in protocol *novel*: the splits cannot be compared."
+    both = dict.fromkeys(model for split, model in rows if ("time", model) in rows and ("random", model) in rows)
+    sentences = [_random_split(model, rows["time", model], rows["random", model], metric) for model in both]
+    return sentences or [no_users("novel")]
+
+
+def _random_split(model: str, time: dict[str, Any], random: dict[str, Any], metric: str) -> str:
+    if not (time["mean"] or random["mean"]):
+        return not_applicable(f"{plain(model)} has no hit on either split.")
+    if not _disjoint(time, random):
+        word = "no clearly different score"
+    elif time["mean"] == 0:
+        word = "a score above zero"
+    else:
+        ratio = random["mean"] / time["mean"]
+        verdict = "too optimistic" if ratio > 1 else "not too optimistic here"
+        word = f"{ratio:.2g} times the score, which is {verdict}"
+    return f"**{plain(model)}: a random split gives {word}** ({metric} {_of(random)} instead of {_of(time)})."
 
 
 def list_length(by_k: pl.DataFrame, model: str) -> str:
     """Say what longer lists add. `by_k`: `evaluation.by_length`."""
     rows = by_k.filter(pl.col("model") == model).sort("k")
     if rows.height < 2:
-        return "There are no users to evaluate: the effect of longer lists is unknown."
+        return no_users("all")
     first, last = rows.row(0, named=True), rows.row(-1, named=True)
+    if not last["recall"]:
+        return not_applicable(f"no list of {plain(model)} has a hit, whatever its length.")
     return (
-        f"**{model}: a list of {last['k']} finds {percent(last['recall'])} of the relevant products, a list of {first['k']} "
-        f"{percent(first['recall'])}**; ndcg is {first['ndcg']:.4f} at {first['k']} and {last['ndcg']:.4f} at {last['k']}."
+        f"**{plain(model)}: a list of {last['k']} finds {percent(last['recall'])} of the relevant products, a list of {first['k']} "
+        f"{percent(first['recall'])}**; ndcg is {score(first['ndcg'])} at {first['k']} and {score(last['ndcg'])} at {last['k']}."
     )
 
 
 def coverage(board: pl.DataFrame, model: str, k: int = 10) -> str:
-    """Say what accuracy costs in coverage. `board`: `evaluation.leaderboard`."""
+    """Say what accuracy costs in coverage, in *novel*. `board`: `evaluation.leaderboard`."""
     rows = {row["model"]: row for row in board.iter_rows(named=True) if row["model"] != "random"}
     if model not in rows:
-        return "There are no users to evaluate: accuracy and coverage cannot be compared."
+        return no_users("novel")
+    if len(rows) == 1:
+        return not_applicable(f"{title('novel')}: there is no other model to compare the coverage with.")
     own, widest = rows[model], max(rows.values(), key=lambda row: (row[f"coverage@{k}"], row["model"]))
     if widest["model"] == model:
-        return f"**{model} also has the highest coverage**: {percent(own[f'coverage@{k}'])}."
+        return f"**{title('novel')}: {plain(model)} also has the highest coverage**: {percent(own[f'coverage@{k}'])}."
     return (
-        f"**{model} shows {percent(own[f'coverage@{k}'])} of the catalogue at ndcg@{k} {own[f'ndcg@{k}']:.4f}**; {widest['model']} "
-        f"has the highest coverage, {percent(widest[f'coverage@{k}'])}, at ndcg@{k} {widest[f'ndcg@{k}']:.4f}."
+        f"**{title('novel')}: {plain(model)} shows {percent(own[f'coverage@{k}'])} of the catalogue at ndcg@{k} {score(own[f'ndcg@{k}'])}**; "
+        f"*{plain(widest['model'])}* has the highest coverage, {percent(widest[f'coverage@{k}'])}, at ndcg@{k} {score(widest[f'ndcg@{k}'])}."
     )
 
 
-def weak_slices(rows: list[dict[str, Any]], model: str, metric: str = "ndcg@10") -> str:
-    """Name the groups of users in which a model is clearly below its average. `rows`: `diagnostics.weak_slices`."""
-    if not rows:
-        return f"**{model} is not clearly below its own average in any group** (no interval ends below it)."
-    named = "; ".join(f"{row['by']} {safe(row['slice'])} ({row['mean']:.4f}, n = {row['n']:,})" for row in rows[:6])
-    more = f"; and {len(rows) - 6} more" if len(rows) > 6 else ""
-    return f"**{model} is clearly below its own average ({metric}) in {plural(len(rows), 'group')}**: {named}{more}."
-
-
-def rules(names: Sequence[str], costs: pl.DataFrame, effects: pl.DataFrame, not_priced: Sequence[str]) -> list[str]:
-    """Say what the shop's rules cost, and which of them have no price: one sentence or more.
+def weak_slices(rows: list[dict[str, Any]], model: str, n_groups: int) -> str:
+    """Name the groups of users in which a model is clearly below its average.
 
     Parameters
     ----------
-    names
-        The keys of the shop's rules.
-    costs, effects, not_priced
-        See `rule_costs`.
+    rows
+        See `diagnostics.weak_slices`.
+    n_groups
+        The groups that were looked at (`diagnostics.n_groups`).
     """
-    if not names:
-        return ["This shop has no rules for its lists: docs/lists.md explains the section `lists` of the shop file."]
-    priced = len(names) > len(not_priced)
-    prices = [rule_costs(costs, protocol) for protocol in PROTOCOLS] if priced else []
-    return [*prices, *(rule_fills(effects, protocol) for protocol in PROTOCOLS), without_price(not_priced)]
-
-
-def rule_costs(costs: pl.DataFrame, protocol: str, metric: str = "ndcg@10") -> str:
-    """Say what the shop's rules cost in all, and which is the most expensive. `costs`: `rule_costs.costs`."""
-    rows = costs.filter(pl.col("protocol") == protocol, pl.col("metric") == metric).to_dicts()
+    if not n_groups:
+        return not_applicable(f"no users can be divided into groups of {MIN_USERS} or more who can be evaluated.")
     if not rows:
-        return f"Protocol *{protocol}*: no users to evaluate, so what the rules cost is unknown."
-    total, n = rows[-1], rows[-1]["n"]  # all rules together stand at the end
-    few = "" if n >= MIN_USERS else f" With {plural(n, 'user')}, intervals are unreliable."
-    sentence = (
-        f"**Protocol *{protocol}*: {_cost(total, metric)}**: from {total['without']:.4f} to {total['with']:.4f}, "
-        f"the same {plural(n, 'user')}."
-    )
-    return f"{sentence}{_most_expensive(rows[:-1])}{few}"
-
-
-def _cost(row: dict[str, Any], metric: str) -> str:
-    """What a rule costs, with the interval of the cost."""
-    rule, loss = safe(row["rule"]), -row["difference"]
-    if row["low"] == row["high"] == 0:
-        return f"{rule}: no change of {metric}"
-    if row["low"] > 0:
-        return f"{rule}: {metric} gains {row['difference']:.4f} (95 % {row['low']:.4f} to {row['high']:.4f})"
-    verb = "costs" if row["high"] < 0 else "no clear change; costs"
-    return f"{rule}: {verb} {loss:.4f} {metric} (95 % {-row['high']:.4f} to {-row['low']:.4f})"
-
-
-def _most_expensive(alone: list[dict[str, Any]]) -> str:
-    """Which of several rules costs most by itself; nothing if none clearly does."""
-    clear = sorted((row for row in alone if row["high"] < 0), key=lambda row: (row["difference"], row["rule"]))
-    if not alone:
-        return ""
-    if not clear:
-        return " No rule alone has a clear cost."
-    worst = clear[0]
+        return (
+            f"**{plain(model)} is not clearly worse in any of {plural(n_groups, 'group')} of users**: no interval of a "
+            "group ends below the mean of all."
+        )
+    named_groups = "; ".join(f"{_group(row)}: {score(row['mean'])} ({plural(row['n'], 'user')})" for row in rows[:6])
+    more = f"; and {len(rows) - 6} more" if len(rows) > 6 else ""
     return (
-        f" The most expensive rule is *{safe(worst['rule'])}*: alone it costs {-worst['difference']:.4f} "
-        f"({-worst['high']:.4f} to {-worst['low']:.4f})."
+        f"**{plain(model)} is clearly worse than its average in {len(rows)} of {plural(n_groups, 'group')} of users**, by ndcg@10: "
+        f"{named_groups}{more}."
     )
 
 
-def rule_fills(effects: pl.DataFrame, protocol: str) -> str:
-    """Say how many places were filled and how many lists are short. `effects`: `rule_costs.effects`."""
-    rows = effects.filter(pl.col("protocol") == protocol).to_dicts()
-    if not rows:
-        return ""
-    last = rows[-1]
-    short = f"{plural(last['short'], 'list')} stayed short" if last["short"] else "no list stayed short"
-    return (
-        f"Protocol *{protocol}*, {safe(last['rule'])}: {percent(last['filled'])} of the places are filled from the next "
-        f"model down, and {short}."
-    )
+def worst_groups(rows: list[dict[str, Any]], model: str, n_groups: int) -> str:
+    """For whom the lists are worst, in one line: see `weak_slices`."""
+    if not n_groups or not rows:
+        return weak_slices(rows, model, n_groups)
+    worst = [f"{_group(row)} ({score(row['mean'])})" for row in rows[:3]]
+    return f"**Worst for**: {'; '.join(worst)}, by ndcg@10; {len(rows)} of {plural(n_groups, 'group')} are clearly below the average."
 
 
-def diversity(curve: pl.DataFrame, protocol: str, tolerance: float = 0.05, k: int = 10) -> str:
-    """Say how far the knob can be turned before ndcg falls by more than `tolerance`. `curve`: `rule_costs.curve`."""
-    rows = curve.filter(pl.col("protocol") == protocol).sort("knob").to_dicts()
-    if len(rows) < 2 or not rows[0][f"ndcg@{k}"]:
-        return f"Protocol *{protocol}*: no hits to lose, so what diversity costs is unknown."
-    first, last = rows[0], rows[-1]
-    within = list(takewhile(lambda row: row[f"ndcg@{k}"] >= (1 - tolerance) * first[f"ndcg@{k}"], rows))[-1]
-    if within["knob"] == first["knob"]:
-        head = f"already lists.diversity {rows[1]['knob']:g} costs more than {percent(tolerance)} of ndcg@{k}"
-    else:
-        head = f"up to lists.diversity {within['knob']:g}, ndcg@{k} stays within {percent(tolerance)} of the model's own lists"
-    return f"**Protocol *{protocol}*: {head}** ({_knob(within, k)}); {_knob(last, k)}; without it, {_knob(first, k)}."
+def _group(row: dict[str, Any]) -> str:
+    """`activity up to 44 events`: the thirds are numbered only so that they sort."""
+    name = row["slice"]
+    if row["by"] in ("activity", "tenure"):
+        name = name.partition(": ")[2] or name
+    return f"{GROUPS.get(row['by'], safe(row['by']))} {safe(name)}"
 
 
-def _knob(row: dict[str, Any], k: int) -> str:
-    spread = row[f"diversity@{k}"]
-    text = "" if spread is None else f", diversity@{k} {spread:.3f}"
-    return f"at {row['knob']:g}: ndcg@{k} {row[f'ndcg@{k}']:.4f}{text}, coverage {percent(row[f'coverage@{k}'])}"
+def single_groups(slices: Mapping[str, pl.DataFrame]) -> list[str]:
+    """One line for each thing to slice by that does not divide the users. `slices`: `Report.slices`."""
+    return [
+        not_applicable(f"by {by}: it is {_only(table, by)} for all evaluated users.")
+        for by, table in slices.items()
+        if table.height and table.get_column(by).n_unique() < 2
+    ]
 
 
-def without_price(keys: Sequence[str]) -> str:
-    """Say which of the shop's rules have no price. `keys`: of the section `lists`, see `rule_costs.not_priced`."""
-    if not keys:
-        return ""
-    return f"Not priced: {', '.join(f'`{key}`' for key in keys)}. Availability and stock are known for today only, not for the cut."
+def _only(table: pl.DataFrame, by: str) -> str:
+    return safe(table.get_column(by)[0])

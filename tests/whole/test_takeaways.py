@@ -10,6 +10,7 @@ from conftest import rows, utc
 from takeaway_data import report
 
 from recomart_lib.core import text
+from recomart_lib.evaluate import answer_takeaways
 from recomart_lib.evaluate import takeaways as evaluate_takeaways
 from recomart_lib.explore import summaries
 from recomart_lib.explore import takeaways as explore_takeaways
@@ -56,7 +57,8 @@ def no_rows(*columns: str) -> pl.DataFrame:
 
 
 def card(*verdicts: str) -> pl.DataFrame:
-    return pl.DataFrame({"protocol": ["all"] * len(verdicts), "verdict": list(verdicts)})
+    n = len(verdicts)
+    return pl.DataFrame({"protocol": ["all"] * n, "target": ["ndcg@10"] * n, "verdict": list(verdicts)})
 
 
 def described(nulls: float, psi: float | None) -> pl.DataFrame:
@@ -187,16 +189,16 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
         (
             evaluate_takeaways.best_model(ranked(0.3, (0.26, 0.34)), "all"),
             evaluate_takeaways.best_model(ranked(0.1, (0.0, 0.2)), "all"),
-            "x leads with ndcg@10 0.3000",
-            "y leads with ndcg@10 0.2000",
+            "`x` leads with ndcg@10 0.300",
+            "`y` leads with ndcg@10 0.200",
         ),
         (svd(0.9, 0.2), svd(1.1, 0.05), "ratings better than the mean", "ratings no better than the mean"),
-        (svd(0.9, 0.2), svd(0.9, 0.05), "ranks above popularity", "ranks below popularity"),
+        (svd(0.9, 0.2), svd(0.9, 0.05), "ranks above *Bestsellers*", "ranks below *Bestsellers*"),
         (
-            evaluate_takeaways.targets(card("clearly met", "met")),
-            evaluate_takeaways.targets(card("missed", "met")),
-            "2 of 2 met, 1 of them clearly",
-            "1 of 2 met, 0 of them clearly",
+            answer_takeaways.decides(card("clearly met", "met")),
+            answer_takeaways.decides(card("missed", "met")),
+            "2 of 2 targets met**.",
+            "1 of 2 targets met** (missed: ndcg@10)",
         ),
         (
             explore_takeaways.stars(pl.DataFrame({"stars": [1.0, 5.0], "n": [1, 3]})),
@@ -284,7 +286,7 @@ def test_a_sentence_turns_round_with_the_numbers(said, otherwise, words, other_w
         lambda: text.density(summaries.sparsity(NO_EVENTS)),
         lambda: evaluate_takeaways.best_model(ranked(0.3, (0, 1)).clear(), "all"),
         lambda: evaluate_takeaways.rating_model({}, {}),
-        lambda: evaluate_takeaways.targets(card().cast({"verdict": pl.String})),
+        lambda: answer_takeaways.decides(card().cast({"verdict": pl.String})),
         lambda: recommend_takeaways.reasons(no_rows("user_id", "item_id", "reason", "reason_kind"), 0, 10),
         lambda: recommend_takeaways.most_frequent_reason(no_rows("reason_kind", "n")),
         lambda: train_takeaways.choice(pl.DataFrame(schema=CHOICE), "all"),

@@ -1,0 +1,150 @@
+"""The answer of 07 in sentences: hits of ten products, which protocol decides, how sure the lead is, and how stable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from recomart_lib.core import protocol_names
+from recomart_lib.core.model_names import SIMPLE, named, plain
+from recomart_lib.core.text import not_applicable, number, p_value, plural, score, signed
+
+SIGNIFICANT = 0.05
+
+
+def no_users(protocol: str) -> str:
+    """The line of a protocol without users to evaluate."""
+    return not_applicable(f"{protocol_names.title(protocol)}: no user can be evaluated.")
+
+
+def hits(answer: Mapping[str, Any] | None, protocol: str, horizon_days: float) -> str:
+    """Of ten products shown, how many were chosen: the model beside the simple lists, with ratios.
+
+    `answer`: see `answer.answer`.
+    """
+    if answer is None:
+        return no_users(protocol)
+    own = answer["hits"][answer["model"]]
+    others = {name: values["value"] for name, values in answer["hits"].items() if name != answer["model"]}
+    if not any([own["value"], *others.values()]):
+        return not_applicable(f"{protocol_names.title(protocol)}: no list had a product that was chosen later.")
+    ratios = [_ratio(own["value"], value, name) for name, value in others.items()]
+    beside = f" That is {_joined(ratios)}." if ratios else ""
+    chosen = f"{_two(own['value'])} ({_two(own['low'])} to {_two(own['high'])}) were chosen"
+    return (
+        f"**{protocol_names.title(protocol)}: of ten products that {named(answer['model'])} shows, {chosen} within "
+        f"{number(horizon_days)} {'day' if horizon_days == 1 else 'days'}.**{beside}"
+    )
+
+
+def _two(value: float) -> str:
+    """Hits of ten, with the two digits that their interval supports."""
+    return f"{value:.2g}"
+
+
+def _ratio(own: float, other: float, name: str) -> str:
+    """`1.1 times what Bestsellers has (2.9)`."""
+    if not other:
+        return f"above *{plain(name)}* (0)"
+    return f"{own / other:.2g} times *{plain(name)}* ({_two(other)})"
+
+
+def _joined(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{'; '.join(parts[:-1])}; and {parts[-1]}"
+
+
+def decides(card: pl.DataFrame) -> str:
+    """Which protocol decides, and how many targets are met in both. `card`: see `target_card.target_card`."""
+    if not card.height:
+        return not_applicable("no user can be evaluated in the test window, so no target can be checked.")
+    parts = [_targets(rows, protocol) for (protocol,), rows in card.group_by("protocol", maintain_order=True)]
+    return " ".join(parts)
+
+
+def _targets(rows: pl.DataFrame, protocol: str) -> str:
+    """How many targets are met in one protocol: the one that decides in bold, the other with its meaning."""
+    missed = rows.filter(pl.col("verdict") == "missed").get_column("target").to_list()
+    met = f"{rows.height - len(missed)} of {plural(rows.height, 'target')} met"
+    names = f" (missed: {', '.join(missed)})" if missed else ""
+    title = protocol_names.title(protocol)
+    if protocol == protocol_names.DECIDES:
+        return f"**{title} decide, repeats allowed: {met}**{names}."
+    return f"{title}, only products that are new to the user: {met}{names}."
+
+
+def lead(answer: Mapping[str, Any] | None, protocol: str) -> str:
+    """Whether the lead over the strongest simple list is significant. `answer`: see `answer.answer`."""
+    if answer is None:
+        return no_users(protocol)
+    title = protocol_names.title(protocol)
+    if answer["rival"] is None:
+        return not_applicable(f"{title}: there is no other simple list to compare with.")
+    rival, model = plain(answer["rival"]), plain(answer["model"])
+    if answer["low"] is None:
+        return not_applicable(f"{title}: too few users to test {model} against {rival}.")
+    if answer["low"] == answer["high"] == 0:
+        return not_applicable(f"{title}: {model} and {rival} score the same for every user.")
+    interval = f"{signed(answer['difference'])} ndcg@10 ({signed(answer['low'])} to {signed(answer['high'])})"
+    verdict = "significant" if answer["p"] < SIGNIFICANT else "**not** significant"
+    other = "other simple list" if answer["model"] in SIMPLE else "simple list"
+    return (
+        f"**{title}: {interval} over the strongest {other}, {rival}**, "
+        f"compared user by user: {verdict}, {p_value(answer['p'])}."
+    )
+
+
+def is_clear_lead(answer: Mapping[str, Any]) -> bool:
+    """Whether the chosen model is significantly better than the strongest simple one; also if there is none."""
+    if answer["rival"] is None:
+        return True
+    return answer["difference"] > 0 and answer["p"] < SIGNIFICANT
+
+
+def stability(found: Mapping[str, Any] | None, model: str, protocol: str) -> str:
+    """At how many cuts the chosen model leads, and which of them is unseen. `found`: see `answer.stability`."""
+    title = protocol_names.title(protocol)
+    if found is None:
+        return no_users(protocol)
+    if found["cuts"] == 1:
+        return not_applicable(
+            f"{title}: {plain(model)} was evaluated at a single cut (ndcg@10 {score(found['highest'])}), which says "
+            "nothing about stability."
+        )
+    others = found["all_cuts"] - found["cuts"]
+    few = f"; at {plural(others, 'other cut')} it had nothing to learn from, or was too far behind to be fitted"
+    return (
+        f"**{title}: {plain(model)} leads at {found['leads']} of {found['cuts']} cuts**, ndcg@10 from "
+        f"{score(found['lowest'])} to {score(found['highest'])}{few if others else ''}. {_unseen(found)}"
+    )
+
+
+def _unseen(found: Mapping[str, Any]) -> str:
+    if not found["unseen"]:
+        return "None of them is unseen: the model or its parameters were chosen on them."
+    seen = "on the other" if found["cuts"] == 2 else "on the others"
+    return f"Only the newest, the test window, is unseen: the model or its parameters were chosen {seen}."
+
+
+def warning(card: pl.DataFrame, answers: Mapping[str, Mapping[str, Any] | None]) -> str:
+    """What a reader has to know first: targets missed, or no clear lead, in the protocol that decides; else nothing."""
+    found = answers[protocol_names.DECIDES]
+    if found is None:
+        return ""
+    missed = card.filter(pl.col("protocol") == protocol_names.DECIDES, pl.col("verdict") == "missed")
+    parts = [
+        f"{row['target']} is {score(row['value'])}, below its target of {row['threshold']:g} (the best possible list: "
+        f"{score(row['ceiling'])})."
+        for row in missed.iter_rows(named=True)
+    ]
+    if not is_clear_lead(found):
+        parts.append(
+            f"{plain(found['model'])} is not clearly better than the strongest simple list, {plain(found['rival'])}."
+        )
+    return " ".join(parts)
+
+
+def no_data(answers: Mapping[str, Mapping[str, Any] | None]) -> str:
+    """Why nothing was evaluated; nothing if there are users."""
+    return "" if any(answers.values()) else "no user can be evaluated in the test window."
