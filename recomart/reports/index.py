@@ -1,22 +1,28 @@
-"""reports/index.html: the pipeline at a glance, from the metrics and sidecars of the stages; any may be missing."""
+"""reports/index.html: the answer first, then results, data and stages; any metrics or sidecar may be missing."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from recomart.project import git, params
-from recomart.project.sidecars import FAILURES, Metadata, stages
+from recomart.project.sidecars import FAILURES, Metadata, shown_state, stages
 from recomart.project.stored_metrics import read_metrics
-from recomart.reports.formats import BAR_WIDTH, duration, scale, share
-from recomart.reports.rendering import templates, write
+from recomart.reports import answer, remaining, rendering, results
+from recomart.reports.formats import BAR_WIDTH, duration, scale
+from recomart.reports.header import CHIPS
+from recomart.reports.words import PROTOCOL_TITLES, words
 from recomart_lib.core import files, paths
+from recomart_lib.core.model_names import plain
+from recomart_lib.core.text import percent
+from recomart_lib.core.text import quality as shown_quality
 from recomart_lib.stream import latency
 
-METRICS = ("quality", "headline", "evaluation", "data", "stream")
+METRICS = ("quality", "evaluation", "data", "stream", "rule_costs")
 TARGET_HOURS = 24
-CHIPS = {"ok": "ok", "failed": "bad", "stopped": "bad", "stale": "warn"}
-CHIPS |= {"clearly met": "ok", "met": "ok", "missed": "bad"}  # of a target
+VERDICTS = {"clearly met": "ok", "met": "ok", "missed": "bad"}  # of a target -> its chip
+PASSED = ("ok", "warning")
 
 
 def build(root: Path, changed: str = "") -> Path:
@@ -34,10 +40,12 @@ def build(root: Path, changed: str = "") -> Path:
     Path
         The page.
     """
-    environment = templates()
-    environment.globals |= {"chips": CHIPS, "scale": scale, "by_ndcg": _by_ndcg, "width": BAR_WIDTH}
-    page = environment.get_template("index.html.j2").render({**_gather(root), "changed": changed})
-    return write(root, "index.html", page)
+    environment = rendering.templates()
+    environment.filters |= {"percent": percent, "quality": shown_quality}
+    environment.globals |= {"chips": CHIPS | VERDICTS, "scale": scale, "by_ndcg": _by_ndcg, "width": BAR_WIDTH}
+    environment.globals |= {"plain": plain, "titles": PROTOCOL_TITLES, "shown_state": shown_state}
+    page = rendering.render(environment, "index.html.j2", root, "index.html", **_gather(root), changed=changed)
+    return rendering.write(root, "index.html", page)
 
 
 def _gather(root: Path) -> Metadata:
@@ -48,17 +56,39 @@ def _gather(root: Path) -> Metadata:
     all_stages = stages(root)
     return {
         **metrics,
+        **_facts(metrics, all_stages),
         "stages": all_stages,
-        "failed": [stage for stage in all_stages if stage["state"] in FAILURES],
         "targets": _targets(metrics, all_stages),
-        "seconds": sum(stage.get("seconds") or 0 for stage in all_stages),
-        "last": max((stage["started"] for stage in all_stages if stage.get("started")), default=None),
         "shop": metrics["data"].get("shop") or next((s["shop"] for s in all_stages if s.get("shop")), None),
         "revision": git.revision(root),
         "sections": _sections(root / "params.yaml"),
         "links": _links(root / paths.REPORTS),
         "card": (root / paths.REPORTS / "model_card.html").exists(),
         "changes": (root / paths.REPORTS / "changes.html").exists(),
+    }
+
+
+def _facts(metrics: dict[str, Metadata], all_stages: list[Metadata]) -> Metadata:
+    """What the page tells: the answer, results, what is left of the data, and how the stages ended."""
+    quality, evaluation, data = (metrics[name] for name in ("quality", "evaluation", "data"))
+    failed = [stage for stage in all_stages if stage["state"] in FAILURES]
+    last = max((stage["started"] for stage in all_stages if stage.get("started")), default=None)
+    deciding, shop = answer.deciding_protocol(metrics), words(data)
+    states = Counter(map(shown_state, all_stages))
+    return {
+        "failed": failed,
+        "answer": answer.sentences(metrics, failed, deciding),
+        "results": results.lists(evaluation, deciding),
+        "title": lambda shown: results.title(shown, shop.people, shop.chosen, data.get("horizon_days")),
+        "used": remaining.used_share(quality),
+        "rows": remaining.rows(quality, data),
+        "people": remaining.people(data, shop),
+        "words": shop,
+        "seconds": sum(stage.get("seconds") or 0 for stage in all_stages),
+        "last": last,
+        "age": answer.data_age(data, last),
+        "good": sum(states[state] for state in PASSED),
+        "other_states": [(state, n) for state, n in states.items() if state != "ok"],
     }
 
 
@@ -71,10 +101,13 @@ def _targets(metrics: dict[str, Metadata], stages: list[Metadata]) -> list[Metad
     """The evaluation's targets, each with its threshold as a number; then data quality and the pipeline's time."""
     ranked = [{**row, "threshold": _threshold(row["target"])} for row in metrics["evaluation"].get("targets", [])]
     quality = metrics["quality"]
-    data_quality = {"target": f"data quality >= {share(quality.get('min_score', 95) / 100)}", "verdict": "not measured"}
+    data_quality = {
+        "target": f"data quality >= {shown_quality(quality.get('min_score', 95))}",
+        "verdict": "not measured",
+    }
     if quality:
         data_quality |= {
-            "shown": share(quality["score"] / 100),
+            "shown": shown_quality(quality["score"]),
             "verdict": _verdict(quality["score"] >= quality["min_score"]),
         }
     duration_target = {"target": f"pipeline < {TARGET_HOURS} h", "verdict": "not measured"}
@@ -114,6 +147,6 @@ def _links(reports: Path) -> list[str]:
     return [path.relative_to(reports).as_posix() for path in sorted(found)]
 
 
-def _by_ndcg(models: dict[str, Metadata]) -> list[tuple[str, Metadata]]:
-    """(name, scores) with the best ndcg@10 first; a model without one comes last."""
-    return sorted(models.items(), key=lambda model: (-(model[1].get("ndcg@10") or 0), model[0]))
+def _by_ndcg(models: dict[str, Metadata], chosen: str | None) -> list[tuple[str, Metadata]]:
+    """(name, scores): the chosen model, then the best ndcg@10 first; a model without one comes last."""
+    return sorted(models.items(), key=lambda model: (model[0] != chosen, -(model[1].get("ndcg@10") or 0), model[0]))

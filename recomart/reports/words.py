@@ -1,0 +1,43 @@
+"""How the pages call a shop's people and what they did: the shop's words, from the events that count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recomart.project.sidecars import Metadata
+from recomart_lib.core.protocol_names import MEANINGS, TITLES
+
+# Protocol -> (title, without the technical name; what counts).
+PROTOCOL_TITLES = {name: (title.partition(" (")[0], MEANINGS[name]) for name, title in TITLES.items()}
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of one shop: customers who bought, or users who chose."""
+
+    people: str
+    person: str
+    chosen: str
+    choosing: str
+
+
+CUSTOMERS = Words("customers", "customer", "bought", "purchase")
+USERS = Words("users", "user", "chosen", "choice")
+
+
+def words(data: Metadata) -> Words:
+    """The words for the shop of reports/metrics/data.json: only purchases count, or other events."""
+    return CUSTOMERS if data.get("relevant_events") == ["purchase"] else USERS
+
+
+def times(value: float, base: float) -> str:
+    """A ratio written out: `4.3 times`, `1.12 times`; empty if there is nothing to compare with."""
+    if base <= 0:
+        return ""
+    ratio = value / base
+    return f"{ratio:.2f} times" if ratio < 2 else f"{ratio:.1f} times" if ratio < 100 else f"{ratio:,.0f} times"
+
+
+def three(value: float) -> str:
+    """Three significant digits at most, with thousands separators: `3.24`, `0.755`, `41,300`."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,232 @@
+"""The index's first paragraph, its bars, and what is left of rows and customers: from full, empty and tiny metrics."""
+
+from __future__ import annotations
+
+import pytest
+
+from recomart.reports import answer, remaining, results
+from recomart.reports.words import CUSTOMERS, USERS, times, words
+
+HITS = {
+    "two_stage": {"value": 3.24, "low": 3.1, "high": 3.37},
+    "own_history_decayed": {"value": 2.89, "low": 2.75, "high": 3.02},
+    "popularity": {"value": 0.755, "low": 0.7, "high": 0.8},
+}
+TARGETS = [
+    {"target": "recall@10 >= 0.1", "protocol": "all", "verdict": "clearly met"},
+    {"target": "ndcg@10 >= 0.2", "protocol": "novel", "verdict": "missed"},
+]
+EVALUATION = {
+    "all": {"two_stage": {}},
+    "novel": {"blend": {}},
+    "chosen": {"all": "two_stage", "novel": "blend"},
+    "answer": {
+        "all": {
+            "model": "two_stage",
+            "rival": "own_history_decayed",
+            "difference": 0.0406,
+            "low": 0.034,
+            "high": 0.047,
+            "p": 1e-30,
+            "hits": HITS,
+        },
+        "novel": None,
+    },
+    "stability": {"all": {"cuts": 3, "leads": 3}, "novel": None},
+    "losers": {"all": {"worse": 0.081}},
+    "weak": [{"by": "history", "slice": "11-20", "mean": 0.305, "n": 141}],
+    "targets": TARGETS,
+}
+EVENTS = {
+    "delivered": 1000,
+    "rejected": 10,
+    "duplicates": 20,
+    "quarantined": 5,
+    "excluded": 250,
+    "exclusions": {"guest_sale": 250},
+    "good": 715,
+}
+QUALITY = {"score": 99.99, "min_score": 95.0, "tables": {"events": EVENTS}}
+DATA = {
+    "relevant_events": ["purchase"],
+    "horizon_days": 30,
+    "last": "2011-12-09T12:50:00+00:00",
+    "funnel": {
+        "events": {
+            "validated": 715,
+            "far": 1,
+            "before_cut": 600,
+            "in_window": 100,
+            "after_window": 14,
+            "evaluated_all": 80,
+            "evaluated_novel": 40,
+        },
+        "users": {
+            "rows": 50,
+            "with_event": 49,
+            "with_interaction": 47,
+            "event_before_cut": 41,
+            "trained": 40,
+            "in_window": 25,
+            "warm": 20,
+            "evaluated_all": 19,
+            "evaluated_novel": 15,
+        },
+    },
+}
+METRICS = {"quality": QUALITY, "data": DATA, "evaluation": EVALUATION}
+FIX = {"problem": "250 events name no customer.", "rows": 250, "effect": "They cannot be used.", "where": "x.html"}
+
+
+def paragraph(metrics=METRICS, failed=(), deciding="all"):
+    return " ".join(
+        s.before + s.key + s.after for s in answer.sentences({**METRICS, **metrics}, list(failed), deciding)
+    )
+
+
+def test_the_paragraph_says_all_that_a_manager_asks():
+    text = paragraph()
+    for part in (
+        "The data can be trusted: 99.9 % of the checked rows pass every rule, 95 % are required",
+        "72 % of the delivered rows are used; 250 (25 %) are left out as “guest sale”",
+        "“Two-step ranker”, candidates of simple models, ranked by boosted trees",
+        "Of ten products shown, 3.24 were bought within 30 days (3.1 to 3.37)",
+        "4.3 times bestsellers (0.755) and 1.12 times the strongest simple rival, “Bought before, newest first” (2.89)",
+        "The lead over this rival is significant: ndcg@10 +0.041 (+0.034 to +0.047), p < 0.001",
+        "at 3 of 3 cuts in time no other model was better",
+        "8.1 % of the customers get a worse list than from bestsellers",
+        "those with 11-20 products in their history",
+        "Targets missed: discovery: ndcg@10 >= 0.2",
+        "Next: try the lists on a part of the customers",
+    ):
+        assert part in text
+
+
+def test_every_sentence_links_to_its_evidence():
+    for sentence in answer.sentences(METRICS, [], "all"):
+        assert sentence.key
+        assert sentence.href
+
+
+def test_data_below_the_gate_cannot_be_trusted():
+    assert "The data cannot be trusted: 94.9 %" in paragraph({"quality": {**QUALITY, "score": 94.99}})
+
+
+def test_a_lag_is_not_called_a_lead():
+    behind = {**EVALUATION["answer"]["all"], "difference": -0.02, "low": -0.03, "high": -0.01, "p": 0.2}
+    text = paragraph({"evaluation": {**EVALUATION, "answer": {"all": behind}}})
+    assert "The lag behind this rival is not significant: ndcg@10 -0.020 (-0.030 to -0.010), p = 0.2" in text
+
+
+def test_without_a_rival_nothing_is_compared():
+    alone = {"model": "popularity", "rival": None, "difference": None, "low": None, "high": None, "p": None}
+    chosen = {"all": "popularity", "novel": "blend"}
+    answers = {"all": {**alone, "hits": {"popularity": HITS["popularity"]}}}
+    text = paragraph({"evaluation": {**EVALUATION, "answer": answers, "chosen": chosen}})
+    assert "0.755 were bought within 30 days (0.7 to 0.8)." in text
+    assert "rival" not in text
+
+
+def test_the_first_data_fix_is_what_comes_next():
+    assert "Next: mend the data (250 events name no customer); then try" in paragraph(
+        {"quality": {**QUALITY, "fixes": [FIX]}}
+    )
+
+
+def test_a_failed_stage_is_what_comes_next():
+    assert "Next: repair 02 Validate" in paragraph(failed=[{"title": "02 Validate"}])
+
+
+def test_without_metrics_nothing_is_claimed():
+    assert paragraph({"quality": {}, "data": {}, "evaluation": {}}) == ""
+    assert paragraph({"evaluation": {**EVALUATION, "answer": {"all": None}}}).count(":") == 1  # the data only
+
+
+def test_discovery_decides_where_the_shop_shows_new_products_only():
+    assert answer.deciding_protocol({"rule_costs": {"rules": ["only_new", "diversity"]}}) == "novel"
+    assert answer.deciding_protocol({"rule_costs": {"rules": []}}) == "all"
+    assert answer.deciding_protocol({"rule_costs": {}}) == "all"
+
+
+@pytest.mark.parametrize(
+    ("last", "started", "days"),
+    [
+        ("2011-12-09T12:50:00+00:00", "2011-12-11T12:49:00+00:00", 1),
+        ("2011-12-09T12:50:00+00:00", None, None),
+        (None, "2011-12-11T12:49:00+00:00", None),
+        ("2011-12-09T12:50:00+00:00", "2011-12-11T12:49:00", None),  # no time zone: not comparable
+    ],
+)
+def test_age_of_the_data(last, started, days):
+    assert answer.data_age({"last": last}, started) == days
+
+
+def test_rows_add_up():
+    steps = {step.label: step for step in remaining.rows(QUALITY, DATA)}
+    assert [step.count for step in steps.values()] == [1000, 990, 715, 600, 100, 14, 80]
+    assert steps["kept"].why == "250 are left out as “guest sale”; 20 were delivered twice; 5 break a rule"
+    assert steps["read"].why == "10 could not be read"
+    parts = [step.count for step in steps.values() if step.part]
+    assert sum(parts) + DATA["funnel"]["events"]["far"] == steps["kept"].count
+    assert "1 event far from all others left out" in steps["used for training"].why
+
+
+def test_customers_have_a_reason_for_every_loss():
+    steps = remaining.people(DATA, CUSTOMERS)
+    assert [step.count for step in steps] == [50, 47, 40, 25, 20, 19, 15]
+    assert [step.why for step in steps[1:]] == [
+        "1 have no event; 2 only returned products",
+        "7 came after it; 41 have features: 1 of them only returned",
+        "bought in these 30 days",
+        "5 are new, and are evaluated by themselves",
+        "1 chose only products that nobody had before the cut",
+        "4 chose nothing new to them",
+    ]
+
+
+@pytest.mark.parametrize("metrics", [({}, {}), ({"tables": {"events": {"delivered": 0}}}, DATA), (QUALITY, {})])
+def test_unknown_rows_are_not_drawn(metrics):
+    assert remaining.rows(*metrics) == []
+    assert remaining.people({}, USERS) == []
+
+
+def test_share_of_used_rows():
+    assert remaining.used_share(QUALITY) == 0.715
+    assert remaining.used_share({}) is None
+
+
+def test_the_deciding_lists_come_first_with_the_chosen_model_on_top():
+    shown = results.lists(EVALUATION, "novel")
+    assert [(one.protocol, one.decides, one.met) for one in shown] == [("novel", True, 0), ("all", False, 1)]
+    bars = shown[1].bars
+    assert [(bar.model, bar.role) for bar in bars] == [
+        ("two_stage", "chosen"),
+        ("own_history_decayed", "strongest simple rival"),
+        ("popularity", ""),
+    ]
+    assert bars[0].high == 100  # the longest interval ends at the right edge
+    assert shown[0].bars == []
+
+
+def test_the_title_states_the_finding():
+    best = results.lists(EVALUATION, "all")[0]
+    assert results.title(best, "customers", "bought", 30).endswith(
+        "3.24 were bought within 30 days, more than from any simple list"
+    )
+    behind = {**EVALUATION["answer"]["all"], "hits": {**HITS, "two_stage": HITS["popularity"]}}
+    worse = results.lists({**EVALUATION, "answer": {"all": behind}}, "all")[0]
+    assert "not more than" in results.title(worse, "customers", "bought", 30)
+
+
+def test_words_of_the_shop():
+    assert words({"relevant_events": ["purchase"]}) == CUSTOMERS
+    assert words({"relevant_events": ["rating"]}) == USERS
+    assert words({}) == USERS
+
+
+@pytest.mark.parametrize(
+    ("value", "base", "text"),
+    [(3.24, 0.755, "4.3 times"), (3.24, 2.89, "1.12 times"), (1, 0, ""), (9, 0.002, "4,500 times")],
+)
+def test_times(value, base, text):
+    assert times(value, base) == text
