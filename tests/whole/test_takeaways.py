@@ -15,6 +15,7 @@ from recomart_lib.evaluate import takeaways as evaluate_takeaways
 from recomart_lib.explore import summaries
 from recomart_lib.explore import takeaways as explore_takeaways
 from recomart_lib.features import takeaways as features_takeaways
+from recomart_lib.ingest import covered_days
 from recomart_lib.ingest import takeaways as ingest_takeaways
 from recomart_lib.prepare import takeaways as prepare_takeaways
 from recomart_lib.recommend import takeaways as recommend_takeaways
@@ -127,20 +128,21 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             "events/&lt;b&gt;.csv",
         ),
         (
-            ingest_takeaways.days_covered(days(1, 2)),
-            ingest_takeaways.days_covered(days(1, 0, 3)),
-            "No day is empty",
-            "1 day of 3 without an event (33 %); the first is 2024-01-02",
+            covered_days.covered(days(1, 2)),
+            covered_days.covered(days(1, 0, 3)),
+            "Each of 2 days has some",
+            "1 of 3 days (33 %) has none; the first is 2024-01-02",
         ),
         (
             validate_takeaways.quality(report(95.0)),
             validate_takeaways.quality(report(94.99)),
-            "the gate is passed",
-            "the pipeline stops here",
+            "The gate of 95 % is passed",
+            "The quality score is 94.9 %**: 100 of 100 checked rows of users break no rule of severity error. "
+            "The gate of 95 % is **missed: the pipeline stops here**",
         ),
         (
             validate_takeaways.most_failed_rules(report(1)),
-            validate_takeaways.most_failed_rules(report(1, quarantined=2)),
+            validate_takeaways.most_failed_rules(report(1, delivered=9, quarantined=2)),
             "No row fails a rule of severity error",
             "Rows fail 1 rule of severity error**, most often: users.age_possible (2 rows)",
         ),
@@ -184,7 +186,7 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             evaluate_takeaways.best_model(ranked(0.3, (0.26, 0.34)), "all"),
             evaluate_takeaways.best_model(ranked(0.3, (0.24, 0.36)), "all"),
             "do not overlap",
-            "their intervals overlap",
+            "Their intervals overlap",
         ),
         (
             evaluate_takeaways.best_model(ranked(0.3, (0.26, 0.34)), "all"),
@@ -275,7 +277,7 @@ def test_a_sentence_turns_round_with_the_numbers(said, otherwise, words, other_w
     "sentence",
     [
         lambda: ingest_takeaways.ingested(files()),
-        lambda: ingest_takeaways.days_covered(days().cast({"n": pl.Int64})),
+        lambda: covered_days.covered(days().cast({"n": pl.Int64})),
         lambda: explore_takeaways.concentration(summaries.per_key(NO_EVENTS, "user_id"), "users", 0.1, float("nan")),
         lambda: explore_takeaways.funnel(summaries.funnel(NO_EVENTS)),
         lambda: explore_takeaways.season(summaries.per_week(NO_EVENTS, "UTC")),
