@@ -10,7 +10,7 @@ MODEL_NAMES = {
     "segment_popularity": ("Bestsellers of the segment", "what most users of the same segment chose"),
     "own_history": ("Bought before", "what the user chose before, the most often chosen first"),
     "own_history_decayed": ("Bought before, newest first", "what the user chose before, the newest counting most"),
-    "repurchase": ("Repurchase model", "which of the earlier products the user will choose again, learned from features"),
+    "repurchase": ("Repurchase model", "which earlier products the user will choose again, learned from features"),
     "content": ("Similar products", "what resembles the user's products in name, category, brand and price"),
     "item_knn": ("Bought together", "what other users chose together with the user's products"),
     "user_knn": ("Similar users", "what the user and the most similar users chose"),
