@@ -176,6 +176,10 @@ class Report:
             for name in PROTOCOLS
         }
 
+    def rival(self, protocol: str) -> str:
+        """The strongest simple model of a protocol, other than the chosen one; popularity if there is none."""
+        return (self.answers[protocol] or {}).get("rival") or BASELINE
+
     @cached_property
     def stability(self) -> dict[str, dict[str, Any] | None]:
         """Protocol -> at how many cuts the chosen model leads (`answer.stability`); None without users."""
@@ -239,6 +243,12 @@ class Report:
         return {name: comparison.user_shares(users[name], chosen[name], BASELINE) for name in self.protocols}
 
     @cached_property
+    def rival_shares(self) -> dict[str, dict[str, float]]:
+        """As `user_shares`, against the strongest simple model."""
+        chosen, users = self.inputs.chosen, self.users_by_protocol
+        return {name: comparison.user_shares(users[name], chosen[name], self.rival(name)) for name in self.protocols}
+
+    @cached_property
     def cold_users(self) -> pl.DataFrame:
         """One row per model and cold user, with the metrics at every k."""
         pairs = self.inputs.holdout.filter(~pl.col("warm") & pl.col("in_catalogue")).select("user_id", "item_id")
@@ -253,17 +263,17 @@ class Report:
     @cached_property
     def by_history(self) -> pl.DataFrame:
         """Means with intervals per length of the purchase history, protocol *all* and cold users."""
-        models = [self.inputs.chosen["all"], "own_history", BASELINE, "ease"]
+        models = [self.inputs.chosen["all"], self.rival("all"), BASELINE, "ease"]
         warm = self.users_by_protocol["all"].filter(pl.col("model").is_in(models))
         binned = diagnostics.by_history(pl.concat([warm, self.cold_users]), self.inputs.interactions)
         return self._summary(binned, ["history", "model"], [METRIC, "recall@10"])
 
     @cached_property
     def slices(self) -> dict[str, pl.DataFrame]:
-        """activity, tenure, country and category -> means with intervals of the chosen model and popularity."""
+        """activity, tenure, country and category -> means with intervals of the chosen model and its `rival`."""
         users = self.users_by_protocol["all"]
         groups = comparison.user_groups(self.inputs.user_features, users)
-        pair = users.filter(pl.col("model").is_in([self.inputs.chosen["all"], BASELINE]))
+        pair = users.filter(pl.col("model").is_in([self.inputs.chosen["all"], self.rival("all")]))
         bootstrap = (self.settings.n_bootstrap, self.seed)
         names = ("activity", "tenure", "country", "category")
         return {by: comparison.slices(pair, groups, by, METRIC, *bootstrap) for by in names}

@@ -162,7 +162,9 @@ def staleness(table: pl.DataFrame, model: str, metric: str = "ndcg@10") -> str:
         )
     first, last = rows.row(0, named=True), rows.row(-1, named=True)
     if not (first["mean"] or last["mean"]):
-        return not_applicable(f"{metric} is 0 in the first and in the last week, so whether lists go stale is unknown.")
+        return not_applicable(
+            f"{metric.replace('_', ' ')} is 0 in the first and in the last week, so whether lists go stale is unknown."
+        )
     if not _disjoint(first, last):
         verdict = "the intervals overlap: there is no clear change"
     elif first["mean"]:
@@ -170,7 +172,7 @@ def staleness(table: pl.DataFrame, model: str, metric: str = "ndcg@10") -> str:
         verdict = f"{'up' if change > 0 else 'down'} {percent(abs(change))}, and the intervals do not overlap"
     else:
         verdict = "up from nothing"
-    return f"**{plain(model)}, {metric}: {_of(first)} in week {first['week']}, {_of(last)} in week {last['week']}**; {verdict}."
+    return f"**{plain(model)}, {metric.replace('_', ' ')}: {_of(first)} in week {first['week']}, {_of(last)} in week {last['week']}**; {verdict}."
 
 
 def learning_curve(table: pl.DataFrame, model: str, baseline: str, metric: str = "ndcg@10") -> str:
