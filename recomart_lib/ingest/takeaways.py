@@ -9,15 +9,46 @@ import polars as pl
 
 from recomart_lib.core.shops import Shop
 from recomart_lib.core.source_files import LeftOut
-from recomart_lib.core.text import number, percent, plural, safe
+from recomart_lib.core.text import not_applicable, number, percent, plural, safe
+from recomart_lib.ingest import covered_days
 from recomart_lib.ingest.deliveries import day_in_name
 from recomart_lib.ingest.lake import LakeTable
 from recomart_lib.ingest.sources.rest_paging import CERTAIN_ENDS
+
+FEW_REJECTED = 0.001  # of the delivered rows may be unreadable without a warning
+
+
+def warning(files: pl.DataFrame, days: pl.DataFrame, far: pl.DataFrame) -> str:
+    """What a reader has to know before relying on the delivered data; empty if there is nothing.
+
+    Parameters
+    ----------
+    files
+        One row per ingested file.
+    days
+        See `ingestion.per_day`.
+    far
+        See `ingestion.far_days`.
+    """
+    reasons = [_many_rejected(files), covered_days.warning(days)]
+    if n := far.get_column("n").sum():
+        reasons.append(f"{plural(n, 'row')} {'lies' if n == 1 else 'lie'} decades from all others.")
+    return " ".join(filter(None, reasons))
+
+
+def _many_rejected(files: pl.DataFrame) -> str:
+    delivered, n_ingested = files.get_column("rows_delivered").sum(), files.get_column("rows_ingested").sum()
+    rejected = delivered - n_ingested
+    if rejected <= FEW_REJECTED * delivered:
+        return ""
+    return f"{plural(rejected, 'row')} of {delivered:,} ({percent(rejected / delivered)}) could not be read."
 
 
 def ingested(files: pl.DataFrame) -> str:
     """How much was delivered, and how much of it could be read."""
     delivered, n_ingested = files.get_column("rows_delivered").sum(), files.get_column("rows_ingested").sum()
+    if not delivered:
+        return not_applicable("no row was delivered.") + _without_rows(files)
     new = files.filter(pl.col("state") != "unchanged").height
     rejected = delivered - n_ingested
     outcome = "every row could be read"
@@ -45,6 +76,8 @@ def restored(files: pl.DataFrame) -> str:
 
 def verified(lake_tables: Collection[LakeTable]) -> str:
     """How many files of the lake have been compared with their hashes; a difference stops the stage."""
+    if not any(table.verified[0] for table in lake_tables):
+        return not_applicable("the lake has no file.")
     n_files, n_bytes, n_without_hash = (sum(counts) for counts in zip(*(t.verified for t in lake_tables), strict=True))
     earlier = (
         f" {plural(n_without_hash, 'file')} of them {'has' if n_without_hash == 1 else 'have'} no hash, as an earlier "
@@ -175,20 +208,6 @@ def no_longer_delivered(names: list[str]) -> str:
         "stays in the lake and is still read. If these files belong to an older data set (an earlier simulation, for "
         "example), delete the shop's folder in data/raw and run the stage again."
     )
-
-
-def days_covered(days: pl.DataFrame) -> str:
-    """Whether the feed has gaps: `days` has one row per calendar day with `n` events."""
-    if not days.height:
-        return "There are no events."
-    empty = days.filter(pl.col("n") == 0)
-    gaps = "No day is empty."
-    if empty.height:
-        gaps = (
-            f"{plural(empty.height, 'day')} of {days.height} without an event "
-            f"({percent(empty.height / days.height)}); the first is {empty.get_column('day')[0]}."
-        )
-    return f"**A typical day has {number(days.get_column('n').median())} events.** {gaps}"
 
 
 def far_days(days: pl.DataFrame) -> str:

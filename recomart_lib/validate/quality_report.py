@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from recomart_lib.core import text
 from recomart_lib.core.errors import GateError, UserError
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.lake import LakeTable
@@ -140,15 +141,30 @@ def by_delivery(counts: Counts, lake_table: LakeTable) -> pl.DataFrame:
     return days.sort("day")
 
 
-def dimensions(report: dict[str, Any]) -> pl.DataFrame:
-    """One row per dimension: dimension, overall (the lowest table), each table (scores from 0 to 100), meaning."""
+def by_table(report: dict[str, Any]) -> pl.DataFrame:
+    """One row per table, for display: its score (as text), the delivered rows, and the places in which they ended."""
+    places = {name: name for name in PLACES} | {"unreadable": "rejected", "ingested": "landed"}
     rows = [
-        {"dimension": name, "overall": report["dimensions"][name]}
-        | {table: row["dimensions"].get(name) for table, row in report["tables"].items()}
+        {"table": table, "quality score": text.quality(row["score"]), "delivered": row["delivered"]}
+        | {name: row[key] for name, key in places.items()}
+        for table, row in report["tables"].items()
+    ]
+    return pl.DataFrame(rows)
+
+
+def dimensions(report: dict[str, Any]) -> pl.DataFrame:
+    """One row per dimension: dimension, overall (the lowest table), each table (scores, as text), meaning."""
+    rows = [
+        {"dimension": name, "overall": _shown(report["dimensions"][name])}
+        | {table: _shown(row["dimensions"].get(name)) for table, row in report["tables"].items()}
         | {"meaning": meaning}
         for name, meaning in DIMENSIONS.items()
     ]
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _shown(score: float | None) -> str | None:
+    return None if score is None else text.quality(score)
 
 
 def exclusions_and_groups(shop: Shop, report: dict[str, Any]) -> pl.DataFrame:

@@ -2,30 +2,95 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import polars as pl
 
-from recomart_lib.core.text import bullets, number, percent, plural, safe
+from recomart_lib.core import text
+from recomart_lib.core.text import bullets, not_applicable, number, percent, plural, safe
 from recomart_lib.validate.remedies import WORDS, remedies
 from recomart_lib.validate.row_counts import PLACES
 
+NEAR = 1  # point between the score and the gate that is a warning
+MANY_UNUSED = 0.1  # of the delivered rows
+NOT_USED = {
+    "excluded": "left out by the shop file",
+    "duplicates": "repeats of other rows",
+    "quarantined": "in quarantine",
+    "rejected": "unreadable",
+}
+MEASURES = {
+    "volume": "volume",
+    "nulls": "missing values",
+    "event_type": "mix of event types",
+    "category": "mix of categories",
+    "price": "prices",
+}
+
+
+def warning(report: dict[str, Any], drift_table: pl.DataFrame) -> str:
+    """What a reader has to know before relying on the data; empty if there is nothing. `drift_table`: see `drift`."""
+    reasons, margin = [], report["score"] - report["min_score"]
+    if margin < NEAR:
+        reasons.append(
+            f"The quality score of {text.quality(report['score'])} is "
+            f"{'below' if margin < 0 else 'less than a point above'} the gate of {text.quality(report['min_score'])}."
+        )
+    delivered = _sum(report, "delivered")
+    if (unused := delivered - _used(report)) > MANY_UNUSED * delivered:
+        reasons.append(f"{percent(unused / delivered)} of the delivered rows are not used.")
+    if n_flagged := drift_table.filter("flagged").get_column("day").n_unique():
+        deliveries = plural(n_flagged, "daily delivery", "daily deliveries")
+        reasons.append(f"{deliveries} {'differs' if n_flagged == 1 else 'differ'} clearly from those before.")
+    return " ".join(reasons)
+
 
 def quality(report: dict[str, Any]) -> str:
-    """The score and the gate."""
-    score, gate = report["score"], report["min_score"]
+    """The score, which rows it counts, and the gate."""
+    score, gate = report["score"], text.quality(report["min_score"])
     lowest = min(report["tables"], key=lambda table: report["tables"][table]["score"])
-    verdict = "the gate is passed" if score >= gate else "**the pipeline stops here**"
+    row = report["tables"][lowest]
+    n_passed = row["good"] + row["history"]
+    n_checked = n_passed + row["quarantined"] + row["rejected"]
+    if not n_checked:
+        return not_applicable(f"no row of {lowest} was checked, so there is no quality score.")
+    verdict = "passed" if score >= report["min_score"] else "**missed: the pipeline stops here**"
+    name = lowest if len(report["tables"]) == 1 else f"{lowest}, the lowest table,"
+    checked = "All delivered rows were checked."
+    if n_checked < row["delivered"]:
+        share = percent(n_checked / row["delivered"])
+        checked = (
+            f"{share} of the delivered rows were checked; rows that the shop file leaves out, and repeats, were not."
+        )
     return (
-        f"**The quality score is {_rounded_down(score)} %** (lowest table: {lowest}); the gate requires {gate:.1f} %: "
-        f"{verdict}. The score is the share of checked rows that pass every error rule."
+        f"**The quality score is {text.quality(score)}**: {number(n_passed)} of {number(n_checked)} checked rows of {name} "
+        f"break no rule of severity error. The gate of {gate} is {verdict}. {checked}"
     )
 
 
-def _rounded_down(score: float) -> str:
-    """A score with one digit, rounded down: 94.99 must not look like a passed gate."""
-    return f"{math.floor(score * 10 + 1e-6) / 10:.1f}"
+def used(report: dict[str, Any]) -> str:
+    """How many of the delivered rows of all tables are used, and what became of the others."""
+    delivered = _sum(report, "delivered")
+    if not delivered:
+        return not_applicable("no row was delivered.")
+    n_used = _used(report)
+    others = [f"{number(n)} {words}" for place, words in NOT_USED.items() if (n := _sum(report, place))]
+    head = f"**{number(n_used)} of {number(delivered)} delivered rows ({percent(n_used / delivered)}) are used**"
+    return f"{head}. The others: {', '.join(others)}." if others else f"{head}."
+
+
+def _used(report: dict[str, Any]) -> int:
+    return _sum(report, "good") + _sum(report, "history")
+
+
+def _sum(report: dict[str, Any], key: str) -> int:
+    return sum(row[key] for row in report["tables"].values())
+
+
+def first_fix(report: dict[str, Any]) -> str:
+    """The fix that touches most rows (see `data_fixes`); empty if there is none."""
+    fixes = [fix for fix in report["fixes"] if fix["rows"]]
+    return f"**To fix first**: {safe(fixes[0]['problem'])} {safe(fixes[0]['effect'])}" if fixes else ""
 
 
 def exclusions_and_groups(declared: pl.DataFrame) -> str:
@@ -64,7 +129,7 @@ def _skipped_scores(n_damaged: int) -> str:
 
 def _score_by_run(history: pl.DataFrame) -> str:
     if history.height < 2:
-        return "This is the first validated state of the lake and the rules: there is nothing to compare with yet."
+        return not_applicable("this is the first validated state of the lake and the rules: none is earlier.")
     change = history.get_column("score")[-1] - history.get_column("score")[-2]
     difference = (
         "the same as" if abs(change) < 0.005 else f"{abs(change):.2f} points {'above' if change > 0 else 'below'}"
@@ -75,47 +140,59 @@ def _score_by_run(history: pl.DataFrame) -> str:
 def score_by_delivery(scores: pl.DataFrame, gate: float) -> str:
     """How many daily deliveries are below the gate: `scores` has day, score (0 to 100) and n (checked rows)."""
     if not scores.height:
-        return "No daily delivery was checked: there is no score by day."
-    below = scores.filter(pl.col("score") < gate).height
+        return not_applicable("no daily delivery was checked, so there is no score by day.")
+    deliveries = plural(scores.height, "daily delivery", "daily deliveries")
+    n_below = scores.filter(pl.col("score") < gate).height
+    share = f"{n_below:,} of {deliveries} {'is' if n_below == 1 else 'are'}" if n_below else f"None of {deliveries} is"
+    head = f"**{share} below the gate of {text.quality(gate)}.**"
     worst = scores.sort("score", "day").row(0, named=True)
-    share = (
-        f"{below:,} of {plural(scores.height, 'daily delivery', 'daily deliveries')} {'is' if below == 1 else 'are'}"
-        if below
-        else f"None of {plural(scores.height, 'daily delivery', 'daily deliveries')} is"
-    )
-    return (
-        f"**{share} below the gate of {gate:.1f} %.** The lowest score is that of {worst['day']}: "
-        f"{_rounded_down(worst['score'])} % of {plural(worst['n'], 'row')}."
-    )
+    if scores.height > 1 and worst["score"] == scores.get_column("score").max():
+        return f"{head} All have the score {text.quality(worst['score'])}."
+    return f"{head} The lowest score is that of {worst['day']}: {text.quality(worst['score'])} of {plural(worst['n'], 'row')}."
 
 
-def drift(table: pl.DataFrame) -> str:
+def drift(table: pl.DataFrame, currency: str = "") -> str:
     """Which daily deliveries differ from earlier ones; `table` is that of `drift.detect`."""
     if not table.height:
-        return "Drift was not checked: a delivery is compared with earlier ones, of which it needs at least seven."
+        return not_applicable("a delivery is compared with earlier ones, of which it needs at least seven.")
     flagged = table.filter("flagged")
     deliveries = plural(table.get_column("day").n_unique(), "compared delivery", "compared deliveries")
     if not flagged.height:
-        measures = ", ".join(table.get_column("measure").unique(maintain_order=True))
+        measures = ", ".join(MEASURES[measure] for measure in table.get_column("measure").unique(maintain_order=True))
         return f"**None of {deliveries} differs significantly from the deliveries before it** ({measures})."
     n_flagged = flagged.get_column("day").n_unique()
     verb, pronoun = ("differs", "it") if n_flagged == 1 else ("differ", "them")
-    counts = ", ".join(
-        f"{measure} {n:,}" for measure, n in flagged.group_by("measure", maintain_order=True).len("n").iter_rows()
-    )
-    worst = "; ".join(
-        f"{row['day']} {row['measure']} {row['value']:.2f} (threshold {row['threshold']:.2f}; {safe(row['detail'][:80])})"
-        for row in flagged.sort("severity", "day", descending=[True, False]).head(3).iter_rows(named=True)
-    )
     return (
-        f"**{n_flagged:,} of {deliveries} {verb} significantly from the deliveries before {pronoun}**, by measure: "
-        f"{counts}. The worst: {worst}."
+        f"**{n_flagged:,} of {deliveries} {verb} significantly from the deliveries before {pronoun}**: "
+        f"{_measures(flagged)}. The largest differences: {_largest(flagged, currency)}."
+    )
+
+
+def _measures(flagged: pl.DataFrame) -> str:
+    """How many days each measure flags, and how many days count more than once in these numbers."""
+    by_measure = (
+        flagged.group_by("measure", maintain_order=True).len("n").sort("n", descending=True, maintain_order=True)
+    )
+    counts = ", ".join(f"{n:,} by {MEASURES[measure]}" for measure, n in by_measure.iter_rows())
+    n_repeated = flagged.group_by("day").len("n").filter(pl.col("n") > 1).height
+    return f"{counts} ({plural(n_repeated, 'day')} by two or more)" if n_repeated else counts
+
+
+def _largest(flagged: pl.DataFrame, currency: str) -> str:
+    rows = flagged.sort("severity", "day", descending=[True, False]).head(3).iter_rows(named=True)
+    units = {"price": f" {safe(currency)}" if currency else ""}
+    return "; ".join(
+        f"{row['day']} ({MEASURES[row['measure']]}: {safe(row['detail'][:80])}{units.get(row['measure'], '')})"
+        for row in rows
     )
 
 
 def most_failed_rules(report: dict[str, Any], severity: str = "error") -> str:
     """Which rules of a severity most rows fail."""
-    failed = [rule for rule in report["rules"] if rule["severity"] == severity and rule["n_failed"]]
+    rules = [rule for rule in report["rules"] if rule["severity"] == severity]
+    if not rules or not _sum(report, "delivered"):
+        return not_applicable(f"no row was checked by a rule of severity {severity}.")
+    failed = [rule for rule in rules if rule["n_failed"]]
     if not failed:
         return f"No row fails a rule of severity {severity}."
     worst = sorted(failed, key=lambda rule: (-rule["n_failed"], rule["rule"]))[:3]
@@ -125,10 +202,9 @@ def most_failed_rules(report: dict[str, Any], severity: str = "error") -> str:
 
 def reconciliation(report: dict[str, Any]) -> str:
     """Where all rows ended."""
-    sums = {
-        key: sum(row[key] for row in report["tables"].values())
-        for key in ("delivered", "rejected", "landed", "repaired", *PLACES)
-    }
+    sums = {key: _sum(report, key) for key in ("delivered", "rejected", "landed", "repaired", *PLACES)}
+    if not sums["delivered"]:
+        return not_applicable("no row was delivered.")
     repaired = f" {number(sums['repaired'])} of the rows were repaired and ingested again." if sums["repaired"] else ""
     places = " + ".join(f"{number(sums[place])} {place}" for place in PLACES if sums[place] or place != "history")
     return (
@@ -179,6 +255,8 @@ def entities(report: dict[str, Any]) -> str:
 
 def _delivered(table: str, row: dict[str, Any]) -> str:
     words = WORDS[table]
+    if not row["ids"]:
+        return not_applicable(f"there is no valid row about {words}.")
     if row["deliveries"] == 1 and not row["changed"]:
         return f"{table}: one delivery; no statement about any of {number(row['ids'])} {words} has changed."
     days = f" ({row['first_delivery']} to {row['last_delivery']})" if row["deliveries"] > 1 else ""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from types import SimpleNamespace
 
 import polars as pl
+import pytest
 
 from recomart_lib.core.source_files import LeftOut
 from recomart_lib.ingest import takeaways
@@ -55,3 +57,41 @@ def test_restored_files_are_named():
     assert takeaways.restored(files).startswith("**1 file of the lake was damaged**")
     assert "&lt;b&gt;.csv" in takeaways.restored(files)
     assert takeaways.restored(files.tail(1)) == ""
+
+
+def files(delivered: int, ingested: int) -> pl.DataFrame:
+    rows = {"file": ["a.csv"], "state": ["new"], "rows_delivered": [delivered], "rows_ingested": [ingested]}
+    return pl.DataFrame(rows)
+
+
+NO_DAYS = pl.DataFrame(schema={"day": pl.Date, "n": pl.Int64})
+
+
+def test_without_rows_and_files_there_is_no_statement():
+    assert takeaways.ingested(files(0, 0)).startswith("*Not applicable: no row was delivered.*")
+    assert takeaways.ingested(files(0, 0).clear()) == "*Not applicable: no row was delivered.*"
+    assert takeaways.verified([]) == "*Not applicable: the lake has no file.*"
+    assert (
+        takeaways.verified([SimpleNamespace(verified=Verified(0, 0, 0))]) == "*Not applicable: the lake has no file.*"
+    )
+
+
+@pytest.mark.parametrize(
+    ("delivered", "n_ingested", "far", "expected"),
+    [
+        (0, 0, (), ""),
+        (1000, 1000, (), ""),
+        (1000, 999, (), ""),
+        (1000, 998, (), "2 rows of 1,000 (0.2 %) could not be read."),
+        (10, 10, (3,), "3 rows lie decades from all others."),
+        (10, 9, (1,), "1 row of 10 (10 %) could not be read. 1 row lies decades from all others."),
+    ],
+)
+def test_what_warns_of_a_delivery(delivered, n_ingested, far, expected):
+    far_days = pl.DataFrame({"day": [date(1970, 1, 1)] * len(far), "n": far}, {"day": pl.Date, "n": pl.Int64})
+    assert takeaways.warning(files(delivered, n_ingested), NO_DAYS, far_days) == expected
+
+
+def test_gaps_warn_of_a_delivery():
+    days = pl.DataFrame({"day": [date(2024, 1, n) for n in (1, 2, 3)], "n": [1, 0, 1]})
+    assert takeaways.warning(files(9, 9), days, NO_DAYS).startswith("1 day has no event")

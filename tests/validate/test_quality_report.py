@@ -78,7 +78,10 @@ def test_each_dimension_counts_the_rows_that_fail_any_of_its_rules():
     assert quality["tables"]["items"]["score"] == 100
     dimensions = quality_report.dimensions(quality)
     assert dimensions["dimension"].to_list() == list(quality_rules.DIMENSIONS)
-    assert dimensions["overall"].to_list() == list(quality["dimensions"].values())
+    assert dimensions["overall"].to_list() == ["50 %", "33.3 %", "75 %", "100 %", "66.6 %"]
+    by_table = quality_report.by_table(quality)
+    assert by_table.columns[:3] == ["table", "quality score", "delivered"]
+    assert by_table.row(2)[:3] == ("events", "33.3 %", 4)
 
 
 def test_the_score_of_a_delivery_counts_its_rows_and_unreadable_lines():

@@ -1,0 +1,90 @@
+"""What should be fixed in the data, ranked by the rows that it touches: for 02_validate and the index page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recomart_lib.core.shops import Shop
+from recomart_lib.core.text import percent, plural
+from recomart_lib.validate import data_gaps
+from recomart_lib.validate.data_gaps import PAGE, Fix, fix
+from recomart_lib.validate.row_counts import LABEL, Counts
+
+MIN_ROWS = 100  # a day with fewer rows is not named as the worst
+
+
+def fixes(shop: Shop, report: dict[str, Any], counts: dict[str, Counts], validated: Path) -> list[Fix]:
+    """All fixes (see `data_gaps.Fix`), those that touch most rows first.
+
+    Parameters
+    ----------
+    report
+        That of `quality_report.report`.
+    validated
+        The folder of the validated tables.
+    """
+    found = [*_left_out(shop, report, counts), *_not_used(report), *_broken_rules(report)]
+    return sorted([*found, *data_gaps.gaps(shop, validated)], key=lambda one: -one["rows"])
+
+
+def table(found: list[Fix]) -> pl.DataFrame:
+    """One row per fix, for display: problem, rows, share (as text), effect."""
+    rows = [(one["problem"], one["rows"], percent(one["share"]) if one["rows"] else "", one["effect"]) for one in found]
+    schema = {"problem": pl.String, "rows": pl.Int64, "share of the table": pl.String, "what it costs": pl.String}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _left_out(shop: Shop, report: dict[str, Any], counts: dict[str, Counts]) -> Iterator[Fix]:
+    """One fix per exclusion of the shop file that applies to rows."""
+    where = f"{PAGE}#which-rows-does-the-shop-file-exclude-or-count-as-a-group"
+    for name_of_table, row in report["tables"].items():
+        for name, rule in shop.table(name_of_table).exclude.items():
+            if n := row["exclusions"].get(name, 0):
+                kind = f"without {rule.missing}" if rule.missing else f"from {rule.since} on"
+                problem = (
+                    f"{plural(n, 'row')} of {name_of_table} {kind} {'is' if n == 1 else 'are'} left out ({rule.reason})"
+                    f"{_worst_day(counts[name_of_table], name)}."
+                )
+                effect = "The models learn nothing from them" + (
+                    ", and these buyers get no list of their own." if rule.missing == "user_id" else "."
+                )
+                yield fix(problem, n, row["delivered"], effect, where)
+
+
+def _worst_day(counts: Counts, exclusion: str) -> str:
+    """The day with the largest share of rows of an exclusion, among days with enough rows; empty if there is none."""
+    excluded = pl.col("n").filter(pl.col(LABEL) == exclusion).sum()
+    days = counts.placements.drop_nulls("delivery_day").group_by(day="delivery_day")
+    shares = days.agg(pl.col("n").sum(), share=excluded / pl.col("n").sum()).filter(pl.col("n") >= MIN_ROWS)
+    if shares.height < 2 or not shares.get_column("share").max():
+        return ""
+    day, n, share = shares.sort("share", "day", descending=[True, False]).row(0)
+    return f"; on {day} they are {percent(share)} of {plural(n, 'row')}"
+
+
+def _not_used(report: dict[str, Any]) -> Iterator[Fix]:
+    """Duplicates and unreadable lines of each table."""
+    for name, row in report["tables"].items():
+        if n := row["duplicates"]:
+            problem = f"{plural(n, 'row')} of {name} {'repeats' if n == 1 else 'repeat'} another row."
+            effect = "Each row counts once; but a feed that repeats rows may also leave rows out."
+            yield fix(problem, n, row["delivered"], effect, f"{PAGE}#is-every-row-accounted-for")
+        if n := row["rejected"]:
+            problem = f"{plural(n, 'line')} of {name} could not be read."
+            where = "01_ingest.html#which-lines-could-not-be-read-and-why"
+            yield fix(problem, n, row["delivered"], "Such lines are in quarantine and not used.", where)
+
+
+def _broken_rules(report: dict[str, Any]) -> Iterator[Fix]:
+    """One fix per rule of severity error that rows fail."""
+    for rule in report["rules"]:
+        if rule["severity"] == "error" and (n := rule["n_failed"]):
+            sentence = rule["sentence"].rstrip(".")
+            problem = f'{plural(n, "row")} of {rule["table"]} {"breaks" if n == 1 else "break"} the rule "{sentence}".'
+            delivered = report["tables"][rule["table"]]["delivered"]
+            effect = "Such rows are in quarantine and not used."
+            yield fix(problem, n, delivered, effect, f"{PAGE}#which-rules-fail-most-often")
