@@ -6,6 +6,7 @@ nothing that came with the data can run or load anything.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from xml.etree import ElementTree
@@ -16,6 +17,7 @@ from recomart_lib.core.colours import PAPER, THEMED
 
 ELEMENTS = {"svg", "g", "path", "use", "defs", "clipPath", "rect", "text", "tspan", "image"}
 ATTRIBUTES = {"id", "d", "style", "transform", "clip-path", "x", "y", "width", "height", "viewBox", "href"}
+MARKS = ("path", "use", "image")
 NUMBERS = ("d", "x", "y", "width", "height", "transform")
 STYLES = re.compile(
     r"(fill|stroke)(-[a-z]+)?|opacity|font-(size|weight|style)|text-anchor|(?:image-rendering)"
@@ -50,6 +52,9 @@ def inline(vector: str, alt: str, prefix: str) -> str:
     if svg is None:
         return ""
     _remove_background(svg)
+    if not any(element.tag in MARKS for element in svg.iter()):  # a figure that says why it is empty
+        text = " ".join(" ".join(element.itertext()) for element in svg.iter("text"))
+        return f'<p class="soft">{html.escape(text)}</p>'
     _show_values(svg)
     width, height = map(float, svg.get("viewBox", "0 0 1 1").split()[2:])
     usual = width * PIXELS_PER_POINT
@@ -60,7 +65,6 @@ def inline(vector: str, alt: str, prefix: str) -> str:
         "height": f"{height * PIXELS_PER_POINT:.0f}",
         "style": f"min-width:{usual * SMALLEST:.0f}px",
     }
-    # a figure of text only is smaller than the screen
     return f'<figure class="chart">{ElementTree.tostring(svg, encoding="unicode")}</figure>'
 
 

@@ -25,7 +25,7 @@ def use() -> None:
     shell = get_ipython()
     if shell is None:
         return
-    plt.get_backend()  # the notebook's backend, which sets its own formats when it is loaded
+    plt.switch_backend(plt.get_backend())  # loads the notebook's backend, which sets formats of its own
     shell.display_formatter.mimebundle_formatter.for_type(Figure, bundle)
     for kind in ("image/png", "image/svg+xml"):
         shell.display_formatter.formatters[kind].pop(Figure, None)
@@ -57,7 +57,7 @@ def alternative_text(figure: Figure) -> str:
 def svg(figure: Figure) -> str:
     """The figure as SVG, without a date."""
     drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", bbox_inches="tight", metadata=NO_METADATA)
+    figure.savefig(drawn, format="svg", bbox_inches="tight", dpi=PNG_SCALE * 96, metadata=NO_METADATA)
     return drawn.getvalue()
 
 

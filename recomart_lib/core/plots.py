@@ -21,7 +21,7 @@ from recomart_lib.core import figure_values, inline_figures
 from recomart_lib.core.colours import ACCENT, ALARM, GREY, INK, LINE, PAPER, SOFT, colour
 from recomart_lib.core.model_names import MODEL_NAMES, plain
 from recomart_lib.core.numbers import varies
-from recomart_lib.core.text import number, printable
+from recomart_lib.core.text import number, percent, printable
 
 __all__ = ("ACCENT", "ALARM", "GREY", "INK", "PAPER", "SOFT")  # for the figures of the stages, beside the functions
 MAX_YEARS = 200  # on an axis of days; Matplotlib knows the years 1 to 9999, margins included
@@ -97,7 +97,7 @@ def titled(ax: Axes, finding: str, about: str) -> None:
     columns = int(figure.get_figwidth() * 10)
     lines = textwrap.fill(printable(finding), columns)
     figure.suptitle(lines, x=0.01, ha="left", fontsize=12, weight="bold")
-    ax.set_title(textwrap.fill(printable(about), columns), color=SOFT)
+    ax.set_title(textwrap.fill(printable(about), columns), loc="left", color=SOFT)
 
 
 def values(artist: Artist, texts: Sequence[str]) -> None:
@@ -173,7 +173,7 @@ def bars(labels: Sequence[str], numbers: Sequence[float], unit: str, title: str,
     if not any(numbers):
         return empty_figure(f"{title}: no data in this shop.")
     names = [_short(plain(str(label))) for label in labels]
-    shown = [f"{value:.1%}".replace("%", " %") if shares else number(value) for value in numbers]
+    shown = [percent(value) if shares else number(value) for value in numbers]
     _, ax = plt.subplots(figsize=(WIDTH, 1.2 + 0.28 * len(names)))
     fills = [colour(label) if label in MODEL_NAMES else ACCENT for label in map(str, labels)]
     for place, (value, fill, text) in enumerate(zip(numbers, fills, shown, strict=True)):

@@ -1,8 +1,13 @@
-"""Figures of 07_evaluate: tables in, an `Axes` out; axes say their units."""
+"""Figures of 07_evaluate: tables in, an `Axes` out; axes say their units, titles what the figure shows (`findings`).
+
+The chosen model has its colour; the others are grey, each with its name beside it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,99 +15,253 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from recomart_lib.core import protocol_names
 from recomart_lib.core.colours import colour
-from recomart_lib.core.plots import ACCENT, ALARM, GREY, INK, empty_figure
+from recomart_lib.core.model_names import SIMPLE, plain
+from recomart_lib.core.plots import (
+    ACCENT,
+    ALARM,
+    GREY,
+    INK,
+    SMALL,
+    SOFT,
+    WIDTH,
+    empty_figure,
+    label_ends,
+    shade,
+    titled,
+    values,
+)
+from recomart_lib.core.text import interval, score
+from recomart_lib.evaluate import fell_back, findings
+from recomart_lib.evaluate.calibration import calibration_error
 
 PROTOCOL_LOOKS = {"all": {"color": ACCENT, "marker": "o"}, "novel": {"color": ALARM, "marker": "s"}}
+BASELINE = "popularity"
+MIN_TREND = 3  # points that a line may connect
 
 
-def intervals(table: pl.DataFrame, metric: str, title: str, target: float | None = None, label: str = "target") -> Axes:
-    """One dot per model with its 95 % interval, best on top; a dashed line at `target`, named `label` in the legend."""
+def intervals(
+    table: pl.DataFrame,
+    metric: str,
+    title: str,
+    target: float | None = None,
+    label: str = "target",
+    chosen: str | None = None,
+    finding: str | None = None,
+) -> Axes:
+    """One dot per model with its 95 % interval, best on top; a dashed line at `target`, named `label` in the legend.
+
+    `finding`: the title, if it is not who leads.
+    """
     if not table.height:
         return empty_figure(f"{title}: no users to evaluate.")
     rows = table.sort(metric, "model", descending=[True, False])
-    _, ax = plt.subplots(figsize=(8, 0.9 + 0.3 * rows.height))
+    _, ax = plt.subplots(figsize=(WIDTH, 1.4 + 0.29 * rows.height))
     for place, row in enumerate(rows.iter_rows(named=True)):
-        low, high = row[f"{metric}_ci"]
-        ax.plot([low, high], [place, place], color=colour(row["model"]), lw=3, solid_capstyle="butt", alpha=0.5)
-        ax.plot(row[metric], place, "o", color=colour(row["model"]))
+        model, (low, high) = row["model"], row[f"{metric}_ci"]
+        _dot_with_interval(ax, place, row[metric], low, high, shade(model, chosen), _mark(model, chosen), plain(model))
     if target is not None:
-        ax.axvline(target, color=INK, ls="--", lw=1, label=f"{label} {target:.3g}")
+        ax.axvline(target, color=INK, ls="--", lw=1, label=f"{label} {target:.3g}", zorder=1)
         ax.legend(frameon=False, loc="lower right")
-    ax.set_yticks(range(rows.height), rows.get_column("model").to_list())
-    ax.invert_yaxis()
-    ax.grid(axis="y", visible=False)
-    ax.set(xlabel=f"{metric}, mean over users with 95 % bootstrap interval", title=title, xlim=(0, None))
+    _model_ticks(ax, rows.get_column("model").to_list(), chosen)
+    ax.set(xlabel=f"{metric}, mean over users with 95 % interval", xlim=(0, None))
+    titled(ax, finding or findings.leader(dict(rows.select("model", metric).iter_rows()), chosen), title)
     return ax
 
 
-def by_k(table: pl.DataFrame, metric: str, title: str) -> Axes:
+def popularity(table: pl.DataFrame, metric: str, title: str, holdout: float | None, chosen: str) -> Axes:
+    """How popular the listed products are: `intervals`, with a line at what users took (the holdout)."""
+    known = table.drop_nulls(metric)
+    finding = findings.popular(dict(known.select("model", metric).iter_rows()), holdout, chosen)
+    return intervals(known, metric, title, holdout, "what users took:", chosen, finding)
+
+
+def _dot_with_interval(
+    ax: Axes, place: float, mean: float, low: float, high: float, color: str, marker: str, name: str
+) -> None:
+    ax.plot([low, high], [place, place], color=color, lw=3, solid_capstyle="butt", alpha=0.5, clip_on=False)
+    (dot,) = ax.plot(mean, place, marker, color=color, ms=7, clip_on=False, zorder=3)
+    values(dot, [f"{name}: {interval(mean, low, high)}"])
+
+
+def _mark(model: str, chosen: str | None) -> str:
+    """The chosen model is a diamond, simple ones are squares: not by colour alone."""
+    return "D" if model == chosen else "s" if model in SIMPLE else "o"
+
+
+def _model_ticks(ax: Axes, models: Sequence[str], chosen: str | None) -> None:
+    ax.set_yticks(range(len(models)), list(map(plain, models)))
+    for text, model in zip(ax.get_yticklabels(), models, strict=True):
+        text.set_fontweight("bold" if model == chosen else "normal")
+    ax.set_ylim(len(models) - 0.4, -0.6)
+    ax.grid(axis="y", visible=False)
+
+
+def by_k(table: pl.DataFrame, metric: str, title: str, chosen: str) -> Axes:
     """A metric over list length, one line per model. `table` has model, k and the metric."""
     if not table.height:
         return empty_figure(f"{title}: no users to evaluate.")
-    _, ax = plt.subplots()
-    best_first = table.group_by("model").agg(pl.col(metric).last()).sort(metric, descending=True)
-    for model in best_first.get_column("model"):
-        line = table.filter(pl.col("model") == model).sort("k")
-        ax.plot(line.get_column("k"), line.get_column(metric), color=colour(model), label=model, marker="o", ms=3)
-    ax.set(xlabel="k, list length", ylabel=f"{metric}@k, mean over users", title=title, ylim=(0, None))
+    lines = _alike(table.sort("model", "k"), "k", metric, chosen)
+    _, ax = plt.subplots(figsize=(WIDTH, max(3.6, 1.4 + 0.18 * len(lines))))
+    ends = []
+    for models, line in lines:
+        name, model = _joined(models), models[0]
+        k, y = line.get_column("k").to_list(), line.get_column(metric).to_list()
+        _line(
+            ax,
+            k,
+            y,
+            shade(model, chosen),
+            _mark(model, chosen),
+            [f"{name}, {n}: {score(v)}" for n, v in zip(k, y, strict=True)],
+        )
+        ends.append((k[-1], y[-1], name, shade(model, chosen), model == chosen))
+    ax.set(xlabel="list length (products)", ylabel=f"{metric}, mean over users", ylim=(0, None))
     ax.set_xticks(table.get_column("k").unique().sort())
-    _legend_beside(ax)
+    label_ends(ax, ends)
+    titled(ax, findings.course(table, "k", metric, chosen, ("list length", "list lengths")), title)
     return ax
 
 
-def slices(table: pl.DataFrame, by: str, metric: str, title: str) -> Axes:
+def _alike(rows: pl.DataFrame, by: str, metric: str, chosen: str | None) -> list[tuple[list[str], pl.DataFrame]]:
+    """The lines to draw: models with the same values everywhere share one, the chosen model comes last (on top)."""
+    lines: dict[tuple[Any, ...], tuple[list[str], pl.DataFrame]] = {}
+    for (model,), line in rows.group_by("model", maintain_order=True):
+        key = tuple(line.select(by, metric).drop_nulls().iter_rows())
+        models, _ = lines.setdefault(key, ([], line))
+        models.insert(0 if model == chosen else len(models), str(model))
+    return sorted(lines.values(), key=lambda entry: entry[0][0] == chosen)
+
+
+def _joined(models: Sequence[str]) -> str:
+    return " = ".join(map(plain, models))
+
+
+def _line(
+    ax: Axes, x: Sequence[float], y: Sequence[float], color: str, marker: str, texts: Sequence[str], **style: object
+) -> None:
+    bold = color != GREY
+    look: dict[str, Any] = {"lw": 2.2 if bold else 1.2, "ms": 5 if bold else 4, "zorder": 3 if bold else 2}
+    (line,) = ax.plot(x, y, color=color, marker=marker, clip_on=False, **{**look, **style})
+    values(line, texts)
+
+
+def slices(table: pl.DataFrame, by: str, metric: str, title: str, chosen: str) -> Axes:
     """One dot per slice and model with its interval. `table` has the slice column, model, mean, low, high, n."""
     if not table.height:
         return empty_figure(f"{title}: no users to evaluate.")
     groups = table.get_column(by).unique(maintain_order=True).to_list()
-    models = table.get_column("model").unique(maintain_order=True).to_list()
-    _, ax = plt.subplots(figsize=(8, 0.9 + 0.45 * len(groups)))
-    for shift, model in zip(np.linspace(-0.2, 0.2, len(models)), models, strict=True):
+    models = sorted(table.get_column("model").unique(), key=lambda model: (model != chosen, model))
+    _, ax = plt.subplots(figsize=(WIDTH, 1.5 + 0.45 * len(groups)))
+    for shift, model in zip(np.linspace(-0.17, 0.17, len(models)) if len(models) > 1 else [0.0], models, strict=True):
+        color, marker = shade(model, chosen), _mark(model, chosen)
         for row in table.filter(pl.col("model") == model).iter_rows(named=True):
-            y = groups.index(row[by]) + shift
-            ax.plot([row["low"], row["high"]], [y, y], color=colour(model), lw=3, alpha=0.5)
-            ax.plot(row["mean"], y, "o", color=colour(model), label=model if row[by] == groups[0] else None)
+            name = f"{row[by]}, {plain(model)}"
+            _dot_with_interval(
+                ax, groups.index(row[by]) + shift, *(row[c] for c in ("mean", "low", "high")), color, marker, name
+            )
+        ax.plot([], [], marker, color=color, label=plain(model))
     sizes = dict(table.select(by, "n").iter_rows())
     ax.set_yticks(range(len(groups)), [f"{str(group)[:28]} (n = {sizes[group]:,})" for group in groups])
-    ax.invert_yaxis()
+    ax.set_ylim(len(groups) - 0.4, -0.6)
     ax.grid(axis="y", visible=False)
-    ax.set(xlabel=f"{metric}, mean over users with 95 % bootstrap interval", title=title, xlim=(0, None))
-    _legend_beside(ax)
+    ax.set(xlabel=f"{metric}, mean over users with 95 % interval", xlim=(0, None))
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
+    titled(ax, findings.groups(table, by, chosen), title)
     return ax
 
 
-def curve(table: pl.DataFrame, x: str, metric: str, xlabel: str, title: str) -> Axes:
+def curve(
+    table: pl.DataFrame,
+    x: str,
+    metric: str,
+    xlabel: str,
+    title: str,
+    chosen: str,
+    places: tuple[str, str],
+    notes: Mapping[Any, str] | None = None,
+) -> Axes:
     """One line per model over ordered groups, each point with its interval. `table`: see `diagnostics.summary`.
 
-    Each tick label has the number of users. A model without a group has a gap there.
+    Each tick label has the number of users. A model without a group has a gap there; fewer than three points are not
+    connected, as they are no trend.
+
+    Parameters
+    ----------
+    places
+        What the groups are, such as ("cut", "cuts").
+    notes
+        Group -> what to know about it, which stands below its name.
     """
     rows = table.filter(pl.col("metric") == metric)
     if not rows.height:
         return empty_figure(f"{title}: no users to evaluate.")
     groups = rows.get_column(x).unique().sort().to_list()
+    lines = _alike(rows.sort("model", x), x, "mean", chosen)
+    _, ax = plt.subplots(figsize=(WIDTH, 3.9))
+    named, ends = [_group_name(group) for group in groups], []
+    for shift, (models, line) in zip(np.linspace(-0.12, 0.12, len(lines)), lines, strict=True):
+        model, color = models[0], shade(models[0], chosen)
+        full = pl.DataFrame({x: groups}, {x: rows.schema[x]}).join(line, on=x, how="left", maintain_order="left")
+        mean, low, high = (full.get_column(name).to_numpy() for name in ("mean", "low", "high"))
+        place = np.arange(len(groups)) + shift
+        ax.vlines(place, low, high, color=color, lw=2.5, alpha=0.5, clip_on=False)
+        texts = [
+            f"{_joined(models)}, {name}: {interval(*row)}"
+            for name, *row in zip(named, mean, low, high, strict=True)
+            if not np.isnan(row[0])
+        ]
+        connected = "-" if len(texts) >= MIN_TREND else ""
+        _line(ax, place, mean, color, _mark(model, chosen), texts, ls=connected, label=_joined(models))
+        last = int(np.flatnonzero(~np.isnan(mean))[-1])
+        if last == len(groups) - 1:
+            ends.append((place[last], mean[last], _joined(models), color, model == chosen))
+        else:
+            _label_beside(ax, place[last], mean[last], _joined(models))
     sizes = dict(rows.group_by(x).agg(pl.col("n").max()).iter_rows())
-    models = rows.get_column("model").unique().sort().to_list()
-    _, ax = plt.subplots()
-    for shift, model in zip(np.linspace(-0.12, 0.12, len(models)), models, strict=True):
-        line = pl.DataFrame({x: groups}, {x: rows.schema[x]}).join(
-            rows.filter(pl.col("model") == model), on=x, how="left", maintain_order="left"
-        )
-        mean, low, high = (line.get_column(name).to_numpy() for name in ("mean", "low", "high"))
-        style = {"color": colour(model), "label": model, "marker": "o", "ms": 4, "lw": 1.2, "capsize": 2}
-        ax.errorbar(np.arange(len(groups)) + shift, mean, [mean - low, high - mean], **style)
-    names = [f"{group:%Y-%m-%d}" if hasattr(group, "strftime") else str(group) for group in groups]
-    ax.set_xticks(range(len(groups)), [f"{name}\nn = {sizes[g]:,}" for name, g in zip(names, groups, strict=True)])
-    ax.set(xlabel=xlabel, title=title, ylim=(0, None))
-    ax.set_ylabel(f"{metric}, mean over users", fontsize=10)
-    _legend_beside(ax, title="with 95 % interval", title_fontsize=8)
+    below = [f"\n{(notes or {}).get(group, '')}".rstrip() for group in groups]
+    ax.set_xticks(
+        range(len(groups)), [f"{n}{b}\nn = {sizes[g]:,}" for n, b, g in zip(named, below, groups, strict=True)]
+    )
+    ax.set(xlabel=xlabel, ylabel=f"{metric}, mean with 95 % interval", ylim=(0, None), xlim=(-0.4, len(groups) - 0.6))
+    ax.grid(axis="x", visible=False)
+    label_ends(ax, ends)
+    titled(ax, findings.course(rows, x, "mean", chosen, places), title)
     return ax
 
 
-def curves(table: pl.DataFrame, x: str, metrics: Sequence[str], xlabel: str, title: str) -> None:
+def _label_beside(ax: Axes, x: float, y: float, text: str) -> None:
+    ax.annotate(text, (x, y), (7, 4), textcoords="offset points", fontsize=SMALL)
+
+
+def _group_name(group: Any) -> str:
+    return f"{group:%Y-%m-%d}" if hasattr(group, "strftime") else str(group)
+
+
+def by_cut(
+    table: pl.DataFrame, fallen: pl.DataFrame, split_metadata: Mapping[str, Any], protocol: str, chosen: str
+) -> Axes:
+    """The scores of one protocol at every cut (`curve`): which of them chose the models, and which is unseen.
+
+    A model that only showed the list of another is left out at that cut (`fallen`: see `fell_back.models`), and the
+    figure says so.
+    """
+    fallen = fallen.filter(pl.col("protocol") == protocol)
+    rows = table.filter(pl.col("protocol") == protocol).join(fallen, on=["cut", "model"], how="anti")
+    tuning, test = (datetime.fromisoformat(split_metadata[name]) for name in ("validation_start", "cut"))
+    left_out = fell_back.sentence(fallen, BASELINE)
+    about = f"{protocol_names.title(protocol)}, by cut" + (f"; {left_out}" if left_out else "")
+    notes = {tuning: "used for tuning", test: "test: unseen"}
+    return curve(rows, "cut", "ndcg@10", "cut (UTC); n = users evaluated", about, chosen, ("cut", "cuts"), notes)
+
+
+def curves(
+    table: pl.DataFrame, x: str, metrics: Sequence[str], xlabel: str, title: str, chosen: str, places: tuple[str, str]
+) -> None:
     """Draw `curve` once per metric, each with its name in the title."""
     for metric in metrics:
-        curve(table, x, metric, xlabel, f"{title}: {metric}")
+        curve(table, x, metric, xlabel, f"{title}: {metric}", chosen, places)
 
 
 def reliability(table: pl.DataFrame, title: str) -> Axes:
@@ -112,11 +271,19 @@ def reliability(table: pl.DataFrame, title: str) -> Axes:
     """
     if not table.height:
         return empty_figure(f"{title}: no model of this run predicts probabilities.")
-    _, ax = plt.subplots(figsize=(5.6, 4.2))
-    for (model,), line in table.group_by("model", maintain_order=True):
+    _, ax = plt.subplots(figsize=(6.6, 4.6))
+    errors = {}
+    for marker, ((model,), line) in zip(
+        "osDv^" * table.height, table.group_by("model", maintain_order=True), strict=False
+    ):
         x, y, low, high = (line.get_column(name).to_numpy() for name in ("predicted", "observed", "low", "high"))
-        error = np.maximum([y - low, high - y], 0)
-        ax.errorbar(x, y, error, color=colour(model), label=model, marker="o", ms=4, lw=1, capsize=2)
+        ax.vlines(x, low, high, color=colour(model), lw=2, alpha=0.5)
+        texts = [
+            f"predicted {100 * a:.2g} %, observed {100 * b:.2g} % ({100 * c:.2g} to {100 * d:.2g}), {n:,} pairs"
+            for a, b, c, d, n in line.select("predicted", "observed", "low", "high", "n").iter_rows()
+        ]
+        _line(ax, x, y, colour(model), marker, texts, label=plain(model), lw=1.2)
+        errors[str(model)] = calibration_error(line)
     top = 1.05 * max(table.get_column("predicted").max(), table.get_column("high").max())
     ax.plot([0, top], [0, top], ":", color=GREY, label="perfectly calibrated")
     ax.xaxis.set_major_formatter(PercentFormatter(1))
@@ -124,26 +291,48 @@ def reliability(table: pl.DataFrame, title: str) -> Axes:
     ax.set(
         xlabel="predicted probability, mean of the bin",
         ylabel="observed share, with 95 % interval",
-        title=title,
         xlim=(0, top),
         ylim=(0, top),
     )
     ax.legend(frameon=False, loc="upper left")
+    titled(ax, findings.calibrated(errors), title)
     return ax
 
 
-def trade_off(table: pl.DataFrame, x: str, y: str, title: str) -> Axes:
+def trade_off(table: pl.DataFrame, x: str, y: str, title: str, chosen: str) -> Axes:
     """One dot per model: two metrics against each other."""
-    if not table.height:
+    known = table.drop_nulls([x, y])
+    if not known.height:
         return empty_figure(f"{title}: no users to evaluate.")
-    _, ax = plt.subplots(figsize=(6.4, 3.8))
-    for row in table.iter_rows(named=True):
-        ax.plot(row[x], row[y], "o", color=colour(row["model"]), ms=8)
-    places = table.group_by(pl.col(x, y).round(3), maintain_order=True).agg("model")
-    for left, height, names in places.iter_rows():  # models at one point share a label, as labels would overlap
-        ax.annotate(", ".join(names), (left, height), xytext=(6, 3), textcoords="offset points", fontsize=8)
-    ax.set(xlabel=x, ylabel=y, title=title)
+    _, ax = plt.subplots(figsize=(WIDTH, max(3.8, 1.4 + 0.18 * known.height)))
+    for row in known.iter_rows(named=True):
+        model, is_chosen = row["model"], row["model"] == chosen
+        look = {"color": shade(model, chosen), "ms": 10 if is_chosen else 7, "zorder": 3 if is_chosen else 2}
+        (dot,) = ax.plot(row[x], row[y], _mark(model, chosen), clip_on=False, **look)
+        values(dot, [f"{plain(model)}: {x} {score(row[x])}, {y} {score(row[y])}"])
+    # models at one point share a label
+    points = known.group_by(pl.col(x, y).round(3), maintain_order=True).agg("model")
+    ax.margins(0.06)
+    ends = [
+        (
+            left,
+            height,
+            _several(names),
+            shade(chosen if chosen in names else names[0], chosen),
+            chosen in names,
+        )
+        for left, height, names in points.iter_rows()
+    ]
+    label_ends(ax, ends)
+    ax.set(xlabel=x, ylabel=y)
+    titled(ax, findings.traded(known, x, y), title)
     return ax
+
+
+def _several(models: Sequence[str]) -> str:
+    """Models that share a point: at most two names."""
+    names = sorted(map(plain, models))
+    return ", ".join(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} more"
 
 
 def differences(table: pl.DataFrame, metric: str, title: str) -> Axes:
@@ -152,18 +341,28 @@ def differences(table: pl.DataFrame, metric: str, title: str) -> Axes:
     if not rows.height:
         return empty_figure(f"{title}: no users to evaluate.")
     rules = rows.get_column("rule").unique(maintain_order=True).to_list()
-    _, ax = plt.subplots(figsize=(8, 1.1 + 0.45 * len(rules)))
+    _, ax = plt.subplots(figsize=(WIDTH, 1.5 + 0.45 * len(rules)))
     for shift, (protocol, look) in zip((-0.12, 0.12), PROTOCOL_LOOKS.items(), strict=True):
         of_protocol = rows.filter(pl.col("protocol") == protocol)
         places = [rules.index(rule) + shift for rule in of_protocol.get_column("rule")]
         ax.hlines(places, of_protocol.get_column("low"), of_protocol.get_column("high"), look["color"], lw=3, alpha=0.5)
-        ax.plot(of_protocol.get_column("difference"), places, ls="", label=f"protocol {protocol}", **look)
+        (dots,) = ax.plot(
+            of_protocol.get_column("difference"), places, ls="", label=protocol_names.title(str(protocol)), **look
+        )
+        values(
+            dots,
+            [
+                f"{rule}, {protocol}: {interval(*numbers)}"
+                for rule, *numbers in of_protocol.select("rule", "difference", "low", "high").iter_rows()
+            ],
+        )
     ax.axvline(0, color=INK, lw=1)
     ax.set_yticks(range(len(rules)), rules)
     ax.set_ylim(len(rules) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)
-    ax.set(xlabel=f"{metric} with the rule minus without it, 95 % bootstrap interval", title=title)
+    ax.set(xlabel=f"{metric} with the rule minus without it, 95 % interval")
     _legend_beside(ax)
+    titled(ax, findings.costliest(rows, metric), title)
     return ax
 
 
@@ -171,19 +370,25 @@ def diversity(table: pl.DataFrame, k: int, title: str) -> Axes:
     """ndcg against diversity and coverage, one line per protocol, a dot per value of the knob (`rule_costs.curve`)."""
     if not table.height:
         return empty_figure(f"{title}: no users to evaluate.")
-    _, panels = plt.subplots(1, 2, figsize=(8.6, 3.4), sharey=True)
+    _, panels = plt.subplots(1, 2, figsize=(WIDTH, 3.6), sharey=True)
     for ax, name in zip(panels, ("diversity", "coverage"), strict=True):
         for (protocol,), line in table.group_by("protocol", maintain_order=True):
             # lists of one product have no diversity
             knobs, x, y = line.drop_nulls(f"{name}@{k}").select("knob", f"{name}@{k}", f"ndcg@{k}")
-            ax.plot(x, y, label=f"protocol {protocol}", lw=1.2, **PROTOCOL_LOOKS[protocol])
+            (drawn,) = ax.plot(
+                x, y, label=protocol_names.title(str(protocol)), lw=1.2, clip_on=False, **PROTOCOL_LOOKS[protocol]
+            )
+            points = zip(knobs, x, y, strict=True)
+            values(drawn, [f"knob {knob:g}: {name} {score(a)}, ndcg {score(b)}" for knob, a, b in points])
             for knob, *place in zip(knobs, x, y, strict=True):
-                ax.annotate(f"{knob:g}", place, xytext=(4, 4), textcoords="offset points", fontsize=8)
+                ax.annotate(f"{knob:g}", place, xytext=(4, 4), textcoords="offset points", fontsize=SMALL)
         ax.set(xlabel=f"{name}@{k}", ylim=(0, None))
-    panels[0].set(ylabel=f"ndcg@{k}, mean over users", title=title)
-    _legend_beside(panels[1], title="dots: lists.diversity", title_fontsize=8)
+        ax.margins(x=0.08)
+    panels[0].set(ylabel=f"ndcg@{k}, mean over users")
+    _legend_beside(panels[1], title="dots: lists.diversity", title_fontsize=SMALL)
+    titled(panels[0], findings.exchanged(table, k), title)
     return panels[0]
 
 
 def _legend_beside(ax: Axes, **options: object) -> None:
-    ax.legend(frameon=False, bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=8, **options)
+    ax.legend(frameon=False, bbox_to_anchor=(1.01, 1), loc="upper left", labelcolor=SOFT, **options)

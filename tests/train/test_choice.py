@@ -188,7 +188,10 @@ def test_the_sentences_say_how_sure_the_choice_is():
     assert shown.columns[:3] == ["model", "chosen", "within"]
     windows = shown.filter(pl.col("model") == "svd").select("from 2024-02-01", "from 2024-03-01")
     assert windows.row(0) == (None, pytest.approx(0.1))
-    assert figures.choice(evidence, "all").get_title() == "Protocol all: behind the best, mean of the windows"
+    assert (
+        figures.choice(evidence, "all").get_title("left")
+        == "Lists as delivered (all): behind the best, mean of the windows"
+    )
     assert figures.choice(evidence, "novel").get_title() == ""
 
 
