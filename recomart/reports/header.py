@@ -48,3 +48,12 @@ def _entry(name: str, href: str | None, state: str = "") -> Metadata:
         "chip": chip,
         "sign": sign,
     }
+
+
+def steps(name: str, names: list[str]) -> Metadata:
+    """The stages `before` and `after` a stage, for the end of its page; None where there is none."""
+    place = names.index(name) if name in names else None
+    entries = [_entry(other, f"{other}.html") for other in names]
+    if place is None:
+        return {"before": None, "after": None}
+    return {"before": entries[place - 1] if place else None, "after": (entries[place + 1 :] or [None])[0]}

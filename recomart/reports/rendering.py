@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
 
 from recomart.reports import header
+from recomart.reports.finish import finish
 from recomart.reports.formats import duration, metric, number, share, utc
 from recomart.reports.header import CHIPS
 from recomart_lib.core import files, page_policy, paths
@@ -46,7 +47,7 @@ def render(environment: Environment, template: str, root: Path, name: str, **con
 
 
 def write(root: Path, name: str, page: str) -> Path:
-    """Write a page into reports/, without secrets of the environment, and return its path."""
+    """Write a page into reports/, finished and without secrets of the environment, and return its path."""
     target = root / paths.REPORTS / name
-    files.write_text(target, redact(page))
+    files.write_text(target, redact(finish(page)))
     return target

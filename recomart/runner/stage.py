@@ -97,6 +97,7 @@ def _run(name: str, timer: StageTimer, stopper: Stopper) -> None:
             where = f"{name}, section '{metadata['section']}'" if metadata["section"] else name
             message = f"{where}: {error}\nFull report: {paths.REPORTS}/{name}.html"
             raise Stopped(message, stopped.status) if stopped else UserError(message)
+        metadata |= _importing("report").result().verdict(executed)
 
 
 def _checked(
@@ -178,6 +179,7 @@ def _sidecar(name: str, timer: StageTimer) -> Iterator[dict[str, Any]]:
     metadata: dict[str, Any] = {"stage": name, "title": title, "question": None}
     metadata |= {"run": logs.run_id(), "started": started.isoformat(timespec="seconds")}
     metadata |= {"state": "ok", "error": None, "section": None, "shop": None, "rows": {}}
+    metadata |= {"verdict": None, "verdict_reason": None}
     try:
         yield metadata
         metadata |= _result(name)
@@ -212,6 +214,7 @@ def _record(name: str, metadata: dict[str, Any]) -> None:
     files.write_text(paths.place(paths.SIDECARS, f"{name}.json"), text)
     log.info("%s: %s after %.1f s", name, metadata["state"], metadata["seconds"])
     if metadata["state"] != "ok":
-        from recomart.reports import changes, index
+        from recomart.reports import changes, index, search
 
         index.build(paths.root(), changes.build(paths.root()))
+        search.build(paths.root())

@@ -6,11 +6,12 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from recomart.runner import notebook_html
+from recomart.reports import rendering
+from recomart.runner import notebook_clean, notebook_html, report
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 LOADS = re.compile(r"""\b(src|srcset|poster)=(?!\s*["']?data:)|<link\b|@import|url\((?!["']?data:)""")
-PROGRESS = new_output("display_data", {notebook_html.WIDGET: {"model_id": "1"}, "text/plain": "  0%|"})
+PROGRESS = new_output("display_data", {notebook_clean.WIDGET: {"model_id": "1"}, "text/plain": "  0%|"})
 
 
 def display(**data):
@@ -75,9 +76,7 @@ def test_page_loads_nothing():
 def test_policy_names_our_script():
     page = notebook_html.render(notebook(), "t")
     script = re.search(r"<script>(.*?)</script>", page, flags=re.DOTALL)[1]
-    assert (
-        script == notebook_html.FOLD_SCRIPT
-    )  # its hash is in the policy: one changed byte, and the browser refuses it
+    assert script == rendering.SCRIPT  # its hash is in the policy: one changed byte, and the browser refuses it
 
 
 def test_title_error_and_print_are_text():
@@ -99,10 +98,10 @@ def test_error_before_the_kernel_has_no_cell_to_go_to():
     assert 'href="#error"' not in notebook_html.render(notebook(), "t", "params.yaml: no such shop")
 
 
-def test_code_is_folded_and_stderr_absent():
+def test_code_is_in_the_fold_at_the_end_and_stderr_absent():
     page = notebook_html.render(notebook(stream("a warning", "stderr"), PROGRESS, source="secret_sauce = 1"), "t")
-    assert re.search(r'<details class="code">\s*<summary>code</summary>', page)
-    assert "secret_sauce" in page
+    assert page.index('<details class="fold" id="details">') < page.index("secret_sauce")
+    assert page.count("secret_sauce") == 1
     assert "a warning" not in page
     assert "0%|" not in page
 
@@ -113,13 +112,12 @@ def test_figure_is_described_by_the_takeaway_after_it():
     assert 'alt="figure"' in notebook_html.render(notebook(display(image_png=PNG)), "t")
 
 
-def test_data_frames_pass_with_their_text_columns_marked():
+def test_data_frames_pass_with_their_numbers_marked():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"name": ["<script>x</script>", None], "price": [1.5, -2.0]})
     page = notebook_html.render(notebook(display(text_html=frame.to_html())), "t")
-    assert '<td class="text">&lt;script&gt;x&lt;/script&gt;</td>' in page
-    assert '<th class="text">name</th>' in page
-    assert "<td>1.5</td>" in page
+    assert '<td data-label="name">&lt;script&gt;x&lt;/script&gt;</td>' in page
+    assert '<td class="n" data-label="price">1.5</td>' in page
 
 
 def test_sections_are_listed():
@@ -141,7 +139,7 @@ def run(start, chunks):
     """The same run at another time, with its print cut elsewhere."""
     book = notebook(*map(stream, chunks), stream(start, "stderr"), PROGRESS)
     injected = new_code_cell("k = 10", metadata={"tags": ["injected-parameters"], "papermill": {"start_time": start}})
-    banner = new_markdown_cell("<span>failed</span>", metadata={"tags": [notebook_html.FAILURE_TAG]})
+    banner = new_markdown_cell("<span>failed</span>", metadata={"tags": [notebook_clean.FAILURE_TAG]})
     book.cells = [banner, book.cells[0], injected, *book.cells[1:]]
     book.cells[-1].execution_count = 2
     book.metadata.papermill.start_time = start
@@ -149,24 +147,19 @@ def run(start, chunks):
 
 
 def test_clean_gives_equal_bytes():
-    first, second = notebook_html.clean(run("09:00", ["a", "b\n"])), notebook_html.clean(run("10:00", ["ab\n"]))
+    first, second = notebook_clean.clean(run("09:00", ["a", "b\n"])), notebook_clean.clean(run("10:00", ["ab\n"]))
     assert nbformat.writes(first) == nbformat.writes(second)
-    assert nbformat.writes(notebook_html.clean(first)) == nbformat.writes(first)
+    assert nbformat.writes(notebook_clean.clean(first)) == nbformat.writes(first)
     nbformat.validate(first)
 
 
 def test_clean_keeps_what_matters():
-    cleaned = notebook_html.clean(run("09:00", ["a"]))
+    cleaned = notebook_clean.clean(run("09:00", ["a"]))
     assert [cell.id for cell in cleaned.cells] == ["cell-00", "injected-parameters", "cell-02"]
     assert cleaned.cells[1].metadata == {"tags": ["injected-parameters"]}
     assert cleaned.cells[2].execution_count == 2
     assert [output.text for output in cleaned.cells[2].outputs] == ["a"]
     assert set(cleaned.metadata) <= {"kernelspec", "language_info"}
-
-
-def test_error_of():
-    assert notebook_html.error_of(notebook(failure("first"), failure("last"))) == "ValueError: last"
-    assert notebook_html.error_of(notebook()) is None
 
 
 def test_no_output_has_a_secret_of_the_environment(monkeypatch):
@@ -179,7 +172,101 @@ def test_no_output_has_a_secret_of_the_environment(monkeypatch):
         nbformat.v4.new_output("error", ename="ValueError", evalue=secret, traceback=[f"line 1: {secret}"]),
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=outputs)])
-    for text in (nbformat.writes(notebook_html.clean(notebook)), notebook_html.render(notebook, "T", f"no: {secret}")):
+    for text in (nbformat.writes(notebook_clean.clean(notebook)), notebook_html.render(notebook, "T", f"no: {secret}")):
         assert "sesame00" in text
         assert " sesame" not in text
         assert "***" in text
+
+
+def sections(*summary, failing=False):
+    """A notebook with technical sections, one of results, and a summary."""
+    check = failure() if failing else stream("all files exist")
+    cells = [
+        new_markdown_cell("# 02 Validate\n\n**Can we trust it?**\n\nSome background."),
+        new_code_cell("min_quality = 0.95", metadata={"tags": ["parameters"]}),
+        new_code_cell("import polars"),
+        new_markdown_cell("## Inputs\n\nThe files."),
+        new_code_cell("list_inputs()", outputs=[stream("users.csv")]),
+        new_markdown_cell("## Checks"),
+        new_code_cell("check()", outputs=[check]),
+        new_markdown_cell("## How good is it?"),
+        new_code_cell("draw()", outputs=[display(image_png=PNG)], metadata={"tags": ["key-figure"]}),
+        new_code_cell("say()", outputs=[display(text_markdown="**Good.**")]),
+        new_markdown_cell("## Summary"),
+        new_code_cell("sum_up()", outputs=[display(text_markdown=text) for text in summary]),
+        new_markdown_cell("**Limits.** It is a sample."),
+    ]
+    return new_notebook(cells=cells)
+
+
+def test_a_page_begins_with_the_summary_and_ends_with_the_details():
+    page = notebook_html.render(sections("**Warning:** 3 days `differ`.\n\n- **All rows** are kept"), "t")
+    order = [
+        "<strong>Can we trust it?</strong>",
+        'id="summary"',
+        '<span class="chip warn">Warning</span>',
+        "<b>3 days differ.</b>",
+        "<strong>All rows</strong> are kept",
+        'alt="Good."',  # the key figure
+        "Some background.",
+        '<h2 id="how-good-is-it">',
+        'alt="Good."',  # and where it belongs
+        "<strong>Limits.</strong>",
+        'id="details"',
+        '<h3 id="inputs">Inputs</h3>',
+        "users.csv",
+        "all files exist",
+        "Parameters and their defaults",
+        "min_quality",
+        "list_inputs",
+        "sum_up",
+    ]
+    place = 0
+    for text in order:
+        assert text in page[place:], text
+        place = page.index(text, place)
+    assert page.count(">Summary<") == 1  # in the code
+    assert "<details open" not in page
+
+
+@pytest.mark.parametrize(
+    ("summary", "verdict", "reason"),
+    [
+        ("**Passed.**\n\n- fine", "passed", None),
+        ("**Warning:** *a & b*", "warning", "a & b"),
+        ("**No data:** nothing\\_was streamed.", "no data", "nothing_was streamed."),
+        ("- **Passed.** is no verdict here", None, None),
+    ],
+)
+def test_the_verdict_of_a_summary(summary, verdict, reason):
+    assert report.verdict(sections(summary)) == {"verdict": verdict, "verdict_reason": reason}
+    page = notebook_html.render(sections(summary), "t")
+    assert ('<span class="chip' in page) == (verdict is not None)
+
+
+def test_without_a_summary_there_is_no_verdict_and_nothing_at_a_glance():
+    assert report.verdict(sections()) == {"verdict": None, "verdict_reason": None}
+    assert "At a glance" not in notebook_html.render(sections(), "t")
+
+
+def test_the_failing_cell_is_shown_with_its_code_also_in_a_technical_section():
+    page = notebook_html.render(sections(failing=True), "t", "price is -3")
+    details = page.index('id="details"')
+    assert page.index("This stage failed") < page.index('<h2 id="checks">') < page.index('id="error"') < details
+    assert page.index("check") < details
+    assert '<details class="code" open="">' in page
+
+
+def test_what_is_not_applicable_is_grey():
+    page = notebook_html.render(
+        notebook(display(text_markdown="*Not applicable: no user.*\n\n- *Not applicable: b*")), "t"
+    )
+    assert '<p class="soft"><em>Not applicable: no user.</em></p>' in page
+    assert '<li class="soft"><em>Not applicable: b</em></li>' in page
+
+
+def test_the_header_leads_to_all_stages():
+    page = notebook_html.render(notebook(), "t", stages=("02_b", "01_a", "02_b", "03_c"))
+    assert 'aria-current="page" href="02_b.html"' in page or 'href="02_b.html" aria-current="page"' in page
+    assert '<a href="01_a.html" rel="prev">Previous: 01 A</a>' in page
+    assert '<a href="03_c.html" rel="next">Next: 03 C</a>' in page

@@ -1,0 +1,162 @@
+"""Tables for people: named, with scopes, plain names of models, at most seven columns in view, and cards on a phone.
+
+Nothing needs to be known about a table: its own HTML says what it has. The page's script sorts and filters it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bs4 import BeautifulSoup, Tag
+
+from recomart_lib.core.model_names import MODEL_NAMES, plain
+
+IN_VIEW = 7  # columns
+FILTERED = 10  # a table with more rows gets a filter
+CARDS = 3  # with as many columns, a row becomes a card on a phone; a narrower table fits
+NUMERIC = re.compile(r"[-+\u2212\d.,:%/ eE]*|NaN|NaT|None|null|inf|-inf")
+OF_MODELS = re.compile(r"\b(model|models|rival|baseline|ranker|chosen|compared with)\b", re.IGNORECASE)
+SPANS = ("colspan", "rowspan")
+
+Column = list[Tag]
+
+
+def improve(soup: BeautifulSoup) -> None:
+    """Change all tables of the page."""
+    for number, table in enumerate(soup.find_all("table"), start=1):
+        if table.find_parent("table") is None:
+            _improve(soup, table, f"table{number}")
+
+
+def _improve(soup: BeautifulSoup, table: Tag, name: str) -> None:
+    _name(table)
+    head, body = _rows(table)
+    for cell in table.find_all("th"):
+        cell["scope"] = "row" if cell.find_parent("tbody") else "col"
+    if any(cell.has_attr(span) for cell in table.find_all(["td", "th"]) for span in SPANS) or not body:
+        _wrap(soup, table)
+        return
+    columns = _columns(head, body)
+    for header, cells in columns:
+        _mark_numbers(header, cells)
+        _name_models(soup, header, cells)
+        for cell in cells:
+            cell["data-label"] = _text(header) if header else ""
+    _name_headers(soup, [header for header, _ in columns])
+    for row in body:
+        _row_header(row)
+    table["class"] = [*table.get("class", []), *(["cards"] if len(columns) >= CARDS else [])]
+    if len(body) > 1:
+        table["data-sortable"] = ""
+    if len(body) > FILTERED:
+        table["data-filterable"] = ""
+    _fold(soup, _wrap(soup, table), columns, name)
+
+
+def _rows(table: Tag) -> tuple[list[Tag], list[Tag]]:
+    """The cells of the header's rows; the rows of the body."""
+    head = [row for part in table.find_all("thead") for row in part.find_all("tr")]
+    body = [row for part in table.find_all("tbody") for row in part.find_all("tr")]
+    return head, body
+
+
+def _columns(head: list[Tag], body: list[Tag]) -> list[tuple[Tag | None, Column]]:
+    """(header, cells) of each column; counted from the right, since an index does not always have a header."""
+    width = max(len(_cells(row)) for row in body)
+    headers = _cells(head[-1]) if head else []
+    padded = [None] * (width - len(headers)) + headers[-width:]
+    rows = [_cells(row) for row in body]
+    return [
+        (header, [row[place - width] for row in rows if len(row) >= width - place])
+        for place, header in enumerate(padded)
+    ]
+
+
+def _cells(row: Tag) -> list[Tag]:
+    return row.find_all(["th", "td"], recursive=False)
+
+
+def _text(cell: Tag) -> str:
+    return " ".join(cell.get_text(" ").split())
+
+
+def _name(table: Tag) -> None:
+    """Without a caption, the heading above names the table for those who do not see it."""
+    heading = table.find_previous(["h1", "h2", "h3", "h4", "summary"])
+    if not table.find("caption") and heading and not table.has_attr("aria-label"):
+        table["aria-label"] = _text(heading)
+
+
+def _wrap(soup: BeautifulSoup, table: Tag) -> Tag:
+    """The box around the table, which scrolls if it must."""
+    parent = table.parent
+    if parent is not None and "wide" in parent.get("class", []):
+        return parent
+    return table.wrap(soup.new_tag("div", attrs={"class": "wide"}))
+
+
+def _mark_numbers(header: Tag | None, cells: Column) -> None:
+    """Numbers are aligned to the right, unless the table says otherwise."""
+    texts = [_text(cell) for cell in cells]
+    if not any(texts) or not all(map(NUMERIC.fullmatch, texts)):
+        return
+    for cell in [*([header] if header else []), *cells]:
+        if not cell.has_attr("class") and "text-align" not in cell.get("style", ""):
+            cell["class"] = "n"
+
+
+def _name_models(soup: BeautifulSoup, header: Tag | None, cells: Column) -> None:
+    """In a column of models, the plain name with the technical one below."""
+    texts = {_text(cell) for cell in cells} - {"", "-"}
+    only_models = len(texts) > 1 and texts <= MODEL_NAMES.keys()
+    if only_models or (header and OF_MODELS.search(_text(header))):
+        for cell in cells:
+            _name_model(soup, cell)
+
+
+def _name_headers(soup: BeautifulSoup, headers: list[Tag | None]) -> None:
+    """In a table with a column per model, the same."""
+    models = [header for header in headers if header and _text(header) in MODEL_NAMES]
+    for header in models if len(models) > 1 else []:
+        _name_model(soup, header)
+
+
+def _name_model(soup: BeautifulSoup, cell: Tag) -> None:
+    name = _text(cell)
+    if name not in MODEL_NAMES or len(strings := list(cell.find_all(string=lambda text: text.strip()))) != 1:
+        return
+    small = soup.new_tag("small", attrs={"class": "tech"})
+    small.string = name
+    inner = strings[0].parent
+    strings[0].replace_with(plain(name))
+    (inner if inner.name != "code" else cell).append(small)
+    if inner.name == "code":
+        inner.unwrap()
+
+
+def _row_header(row: Tag) -> None:
+    """The first cell names the row."""
+    first = _cells(row)[0] if _cells(row) else None
+    if first is not None and first.name == "td":
+        first.name = "th"
+        first["scope"] = "row"
+
+
+def _fold(soup: BeautifulSoup, box: Tag, columns: list[tuple[Tag | None, Column]], name: str) -> None:
+    """Hide the columns beyond the seventh behind a checkbox, which needs no script."""
+    extra = columns[IN_VIEW:]
+    if not extra:
+        return
+    for header, cells in extra:
+        for cell in [*([header] if header else []), *cells]:
+            cell["class"] = [*_classes(cell), "extra"]
+    label = soup.new_tag("label", attrs={"class": "columns"})
+    label.append(soup.new_tag("input", attrs={"type": "checkbox", "id": name, "autocomplete": "off"}))
+    names = ", ".join(_text(header) for header, _ in extra if header and _text(header))
+    label.append(f" Show all columns: also {names}" if names else " Show all columns")
+    box.insert(0, label)
+
+
+def _classes(cell: Tag) -> list[str]:
+    classes = cell.get("class", [])
+    return classes.split() if isinstance(classes, str) else list(classes)
