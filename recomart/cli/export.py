@@ -13,7 +13,7 @@ import typer
 from recomart.cli import completion
 from recomart.cli.options import examples
 from recomart.cli.output import echo, warn
-from recomart.exports import definitions, writers
+from recomart.exports import definitions, places, writers
 from recomart.project import params, sidecars
 from recomart_lib.core import paths, shops
 from recomart_lib.core.config import suggestion
@@ -22,7 +22,6 @@ from recomart_lib.core.text import plural
 
 app = typer.Typer()
 STANDARD_OUTPUT = Path("-")
-FOLDER = Path("exports")  # the place for exports in a project's folder: Git ignores it
 
 
 @app.command(
@@ -57,7 +56,7 @@ def export(
     if raw and kind != "csv":
         raise typer.BadParameter(f"--raw is for CSV; {kind} is always written unchanged")
     if out != STANDARD_OUTPUT:
-        _check_place(out)
+        places.check(out)
     shop = shops.load(params.load().base.shop)
     _warn_if_outdated(shop.name)
     pieces = _unchanged(definitions.source(table), definitions.pieces(table, shop.time_zone))
@@ -80,24 +79,6 @@ def _format(file_format: str | None, out: Path) -> str:
     if name == "parquet" and out == STANDARD_OUTPUT:
         raise typer.BadParameter("Parquet needs a file: give --out FILE")
     return name
-
-
-def _check_place(out: Path) -> None:
-    """Refuse a place where the file would replace one of the project, or where Git would find customers' ids."""
-    folder, root = out.parent.resolve(), paths.root()
-    if out.is_dir():
-        raise UserError(f"{out} is a folder: give the name of a file.")
-    if out.exists() and not out.is_file():
-        raise UserError(f"{out} is no file: give another name.")
-    if folder.is_relative_to(root / FOLDER):
-        return
-    if folder.is_relative_to(root):
-        raise UserError(
-            f"{out} is inside the project, where it could replace a file, or get into Git with customers' ids. "
-            f"Write it to {FOLDER}/{out.name}, or outside."
-        )
-    if not folder.is_dir():
-        raise UserError(f"The folder {out.parent} does not exist: create it first.")
 
 
 def _warn_if_outdated(shop: str) -> None:

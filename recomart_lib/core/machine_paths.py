@@ -31,4 +31,4 @@ def hide(text: str) -> str:
 def _elsewhere() -> re.Pattern[str]:
     """Absolute paths of at least two parts, below a folder that exists on this machine."""
     folders = [re.escape(entry.name) for entry in os.scandir("/") if entry.is_dir()] if os.name != "nt" else []
-    return re.compile(rf"(?<![\w.:/~…*-])/(?:{'|'.join(folders) or '(?!)'})/(?:{PART}+/)*({PART}*[\w-])")
+    return re.compile(rf"(?<![\w.:/~…*+-])/(?:{'|'.join(folders) or '(?!)'})/(?:{PART}+/)*({PART}*[\w-])")
