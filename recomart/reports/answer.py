@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -180,4 +181,9 @@ def _next(quality: Metadata, failed: list[Metadata], evaluated: bool, shop: Word
     if not fixes:
         return _linked(f"Next: {trial}.", key, "08_recommend.html")
     key = "mend the data"
-    return _linked(f"Next: {key} ({fixes[0]['problem'].rstrip('.')}); then {trial}.", key, "#fixes")
+    return _linked(f"Next: {key} ({_short(fixes[0]['problem'])}); then {trial}.", key, "#fixes")
+
+
+def _short(sentence: str) -> str:
+    """The sentence up to its first parenthesis or second part."""
+    return re.split(r" \(|[;:] |\.$", sentence)[0]

@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 from bs4 import BeautifulSoup, NavigableString, Tag
 
+from recomart.project import git
 from recomart.reports import finish, search
 from recomart_lib.core import files, paths
 from recomart_lib.core.errors import UserError
@@ -48,7 +49,7 @@ def pack(root: Path, out: Path) -> Shared:
     pages = [*search.pages(reports), *(path for path in [reports / search.NAME] if path.exists())]
     if not (reports / "index.html").exists():
         raise UserError("There are no reports yet. Run: make repro (or: dvc repro)")
-    private, names = _Private(_ids(root)), {path.name for path in pages}
+    private, names = _Private(_ids(root), git.revision(root)), {path.name for path in pages}
     with files.complete(out) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in pages:
             archive.writestr(zipfile.ZipInfo(path.name, EPOCH), private.without(path, names), zipfile.ZIP_DEFLATED)
@@ -69,8 +70,8 @@ def _ids(root: Path) -> set[str]:
 class _Private:
     """Removes from pages what others must not see, and counts the masked values."""
 
-    def __init__(self, ids: set[str]) -> None:
-        self.ids, self.n_masked = ids, 0
+    def __init__(self, ids: set[str], revision: str) -> None:
+        self.ids, self.revision, self.n_masked = ids, revision, 0
 
     def without(self, page: Path, names: set[str]) -> str:
         """The page without private parts, ids, and links to what is not in the archive (`names` is)."""
@@ -103,7 +104,7 @@ class _Private:
         if text.strip() in self.ids and not _is_short_number(text.strip()):
             self.n_masked += 1
             return MASK
-        return WORD.sub(self._of_word, text)
+        return WORD.sub(self._of_word, text.replace(self.revision, MASK))
 
     def _of_word(self, found: re.Match[str]) -> str:
         word = found[0].rstrip(".")

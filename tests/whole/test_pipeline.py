@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
@@ -118,3 +119,34 @@ def test_dvc_shows_metrics_plots_and_graph(project):
     assert "headline.json" in run(project, "dvc", "metrics", "show").stdout
     assert "01_ingest" in run(project, "dvc", "dag").stdout
     run(project, "dvc", "plots", "show")
+
+
+# question -> (page, what answers it, in the text before `until`)
+QUESTIONS = {
+    "Is the data good enough, and what was dropped?": (
+        "index.html",
+        r"The data can(not)? be trusted: [\d.]+ % of the checked rows pass .* [\d.]+ % of the delivered rows are used",
+    ),
+    "What is left of rows and users, and why?": ("index.html", r"kept [\d,]+ .*used for training [\d,]+ .*evaluated"),
+    "Which model, and what is it?": ("index.html", r"Proposed for [a-z ]+ \([^)]+\): the “[^”]+”, \w+"),
+    "How much better than bestsellers and the best simple rival, how sure?": (
+        "index.html",
+        r"Of ten products shown, [\d.]+ were bought within \d+ days \([\d.]+ to [\d.]+\): .*"
+        r"the strongest simple rival, “[^”]+” \([\d.]+\)\. The (lead over|lag behind) this rival is (not )?significant: "
+        r"ndcg@10 [+-][\d.]+ \([+-][\d.]+ to [+-][\d.]+\), p ",
+    ),
+    "Is it stable over time?": ("index.html", r"at \d of \d cuts in time no other model was better"),
+    "For whom is it worse?": ("index.html", r"[\d.]+ % of the customers get a worse list than from bestsellers"),
+    "How old is the data?": ("index.html", r"Age of the data [\d,]+ days? last event \d{4}-\d\d-\d\d"),
+    "Which protocol matters?": ("index.html", r"Which lists decide\? (Lists as delivered|Discovery) decides"),
+    "What should be mended first?": ("index.html", r"What to fix in your data (\S+ ){4}"),
+    "What may be forwarded?": ("index.html", r"In short (?:[^.]|\.\d)+\. .+ Next: "),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_page_answers_what_every_reader_asks(project, question):
+    name, answer = QUESTIONS[question]
+    page = (project / "reports" / name).read_text(encoding="utf-8")
+    text = html.unescape(" ".join(re.sub(r"<(svg|script|style)\b.*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL).split()))
+    assert re.search(answer, text), text[:3000]
