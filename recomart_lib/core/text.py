@@ -10,6 +10,8 @@ import json
 import math
 import re
 
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
 
 def printable(text: str) -> str:
     r"""Text from data with control characters escaped as in JSON, so that no terminal or log reader interprets them.
@@ -124,6 +126,8 @@ def at_a_glance(*sentences: str, warning: str = "", no_data: str = "") -> str:
 
 def density(sparsity: dict[str, float]) -> str:
     """How sparse the user-item matrix is (see `summaries.sparsity`)."""
+    if not sparsity["pairs"]:
+        return not_applicable("no user has chosen any product.")
     per_user = sparsity["pairs"] / max(sparsity["users"], 1)
     return (
         f"**{percent(sparsity['density'])} of the {number(sparsity['users'])} x {number(sparsity['items'])} matrix is filled**: "

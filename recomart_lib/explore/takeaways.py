@@ -6,17 +6,37 @@ import polars as pl
 
 from recomart_lib.core.numbers import varies
 from recomart_lib.core.outlying_days import Bulk
-from recomart_lib.core.text import number, percent, plural, safe
+from recomart_lib.core.text import WEEKDAYS, not_applicable, number, percent, plural, safe
 
+FEW = 10  # users or products; of fewer, "the top 10 %" is not even one
 DOMINANT = 0.25  # one user or product with this share of all events is reported
+FEW_WEEKS = 4  # of fewer, nothing is said about seasons
+
+
+def warning(grid: pl.DataFrame, weeks: pl.DataFrame, *findings: str) -> str:
+    """What a reader has to know before relying on the figures; empty if there is nothing.
+
+    Parameters
+    ----------
+    grid, weeks
+        See `summaries.week_hours` and `summaries.per_week`.
+    findings
+        The sentences of `dominant` and `far_days`, which may be empty; their bold part warns.
+    """
+    idle = _idle(grid).strip() if weeks.height >= FEW_WEEKS else ""
+    reasons = [idle and f"{idle[:-1]}: is the shop closed then, or are sales missing?"]
+    reasons += [f"{finding.split('**')[1]}." for finding in findings if finding]
+    return " ".join(filter(None, reasons))
 
 
 def concentration(counts: pl.DataFrame, what: str, top: float, share: float) -> str:
-    """How uneven the distribution is."""
-    if not counts.height:
-        return f"There are no {what}."
+    """How uneven the distribution is. `counts`: `summaries.per_key`; `share`: of the events of the top `top` of them."""
+    if counts.height < FEW:
+        return not_applicable(f"there are fewer than {FEW} {what}, too few to say how uneven they are.")
+    if counts.get_column("n").n_unique() == 1:
+        return f"**All {number(counts.height)} {what} have equally many events**: {number(counts.get_column('n')[0])}."
     single = counts.filter(pl.col("n") == 1).height / counts.height
-    shape = "a few account for most of them" if share > 0.5 else "they are spread out"
+    shape = "a few account for most of them" if share > 0.5 else f"{share / top:.1f} times an even share"
     return (
         f"**The top {percent(top)} of {what} have {percent(share)} of the events** ({shape}); the median has "
         f"{number(counts.get_column('n').median())}, and {percent(single)} have just one."
@@ -40,35 +60,52 @@ def funnel(steps: pl.DataFrame) -> str:
     """Where user-item pairs drop out on the way to a purchase."""
     recorded = steps.filter(pl.col("events") > 0)
     if not recorded.height:
-        return "This shop records no step of the funnel (view, cart, purchase), so there is nothing to compare."
+        return not_applicable("this shop records no step of the funnel (view, cart, purchase).")
     if recorded.height < 2:
         only = recorded.get_column("step")[0]
-        return f"This shop records only one step of the funnel ({only}), so there is nothing to compare."
+        return not_applicable(f"this shop records only one step of the funnel ({only}), so nothing can be compared.")
     compared = recorded.filter(pl.col("share_of_previous").is_not_null()).sort("share_of_previous")
     if not compared.height:
-        return "No pair reached two recorded steps in a row, so no conversion can be computed."
+        return not_applicable("no user-product pair reached two recorded steps in a row.")
     step = compared.row(0, named=True)
     return (
         f"**The narrowest step is {step['step']}: {percent(step['share_of_previous'])} of the pairs at the previous "
-        f"step reach it.** {number(steps.get_column('reached')[-1])} user-item pairs complete all steps."
+        f"step reach it.** {number(steps.get_column('reached')[-1])} user-product pairs complete all steps."
     )
 
 
 def season(weeks: pl.DataFrame) -> str:
-    """How much the weeks differ."""
-    if weeks.height < 4:
-        return f"{plural(weeks.height, 'full week')}: too few to detect seasons."
+    """How much the weeks differ; `weeks` is that of `summaries.per_week`."""
+    if weeks.height < FEW_WEEKS:
+        return not_applicable(
+            f"{weeks.height or 'no'} full week{'s' * (weeks.height != 1)} with events: too few for seasons."
+        )
     best, worst = weeks.sort("n").row(-1, named=True), weeks.sort("n").row(0, named=True)
+    if best["n"] == worst["n"]:
+        return f"**Each of {plural(weeks.height, 'full week')} has equally many events**: {number(best['n'])}."
     ratio = best["n"] / max(worst["n"], 1)
-    quarter = max(weeks.height // 4, 1)
-    trend = weeks.get_column("n").tail(quarter).mean() / max(weeks.get_column("n").head(quarter).mean(), 1) - 1
-    change = f"the last quarter of the weeks is {percent(abs(trend))} {'above' if trend > 0 else 'below'} the first"
-    if trend > 2:
-        change = f"the last quarter of the weeks has {trend + 1:.1f} times the events of the first"
     return (
-        f"**The busiest week ({best['week']}) has {ratio:.1f} times the events of the quietest ({worst['week']})**; {change}. "
-        "A split by time includes these changes; a random split would hide them."
+        f"**The busiest week ({best['week']}) has {ratio:.1f} times the events of the quietest ({worst['week']})**; "
+        f"{_trend(weeks)}.{_empty_weeks(weeks)} A split by time includes these changes; a random split would hide them."
     )
+
+
+def _trend(weeks: pl.DataFrame) -> str:
+    quarter = max(weeks.height // 4, 1)
+    first, last = (weeks.get_column("n").head(quarter).mean(), weeks.get_column("n").tail(quarter).mean())
+    change = last / max(first, 1) - 1
+    if change > 1:
+        return f"the last quarter of the weeks has {change + 1:.1f} times the events of the first"
+    if abs(change) < 0.005:
+        return "the last quarter of the weeks has as many events as the first"
+    return f"the last quarter of the weeks is {percent(abs(change))} {'above' if change > 0 else 'below'} the first"
+
+
+def _empty_weeks(weeks: pl.DataFrame) -> str:
+    """How many weeks between the first and the last have no event at all."""
+    span = (weeks.get_column("week").max() - weeks.get_column("week").min()).days // 7 + 1
+    n = span - weeks.height
+    return f" {plural(n, 'week')} {'has' if n == 1 else 'have'} no event at all." if n else ""
 
 
 def far_days(found: Bulk) -> str:
@@ -84,48 +121,68 @@ def far_days(found: Bulk) -> str:
 
 
 def busiest_hour(grid: pl.DataFrame) -> str:
-    """When the shop is busy."""
+    """When the shop is busy; `grid` is that of `summaries.week_hours`."""
     cells = grid.unpivot(index="day", variable_name="hour", value_name="share").sort("share", "day", "hour")
     top = cells.row(-1, named=True)
-    empty = cells.filter(pl.col("share") == 0).height
+    if not top["share"]:
+        return not_applicable("there are no relevant events.")
+    n_empty = cells.filter(pl.col("share") == 0).height
+    if n_empty == cells.height - 1:
+        return f"**All events are in one hour of the week**, {top['day']} {top['hour']}:00."
+    if top["share"] == cells.get_column("share")[0]:
+        return "**All hours of the week are equally busy.**"
+    empty = f"{n_empty} of {cells.height} hours of the week have none" if n_empty else "every hour of the week has some"
     return (
         f"**The busiest hour is {top['day']} {top['hour']}:00 with {percent(top['share'])} of all events** "
-        f"(even spread: {percent(1 / 168)}); {empty} of 168 hours of the week have none."
+        f"(even spread: {percent(1 / cells.height)}); {empty}.{_idle(grid)}"
     )
+
+
+def _idle(grid: pl.DataFrame) -> str:
+    """The days of the week without any event; empty if there are none."""
+    sums = grid.select("day", n=pl.sum_horizontal(pl.exclude("day")))
+    short = sums.filter(pl.col("n") == 0).get_column("day").to_list()
+    idle = [f"{name}s" for name in WEEKDAYS if name[:3] in short]
+    return f" Nothing happens on {' and '.join(idle)}." if idle else ""
 
 
 def repeats(pairs: pl.DataFrame) -> str:
     """How often users come back to the same product."""
     if not pairs.height:
-        return "There are no relevant events."
+        return not_applicable("there are no relevant events.")
     repeated = pairs.filter(pl.col("n_days") > 1)
-    share = repeated.height / pairs.height
-    gap = f"; the median gap is {number(repeated.get_column('gap_days').median())} days" if repeated.height else ""
     if not repeated.height:
         return (
             "**No user came back to the same product on another day**: read the results of protocol *novel*, which hides a "
             "user's earlier products; recommend.protocol can be novel."
         )
+    share, gap = repeated.height / pairs.height, repeated.get_column("gap_days").median()
     advice = (
-        "purchase history will be hard to beat in protocol *all*" if share > 0.1 else "lists must offer new products"
+        "what a user bought before will be hard to beat as a list" if share > 0.1 else "lists must offer new products"
     )
-    return f"**{percent(share)} of the user-product pairs repeat on another day**{gap}: {advice}."
+    return f"**{percent(share)} of the user-product pairs repeat on another day**, after {number(gap)} days (median): {advice}."
 
 
 def stars(counts: pl.DataFrame) -> str:
     """How users rate. `counts`: see `summaries.ratings`."""
     n = counts.get_column("n").sum()
     if not n:
-        return "This shop has no ratings: the rating model learns from ratings derived from the implicit score."
+        return not_applicable(
+            "this shop has no ratings; the rating models learn from ratings derived from other events."
+        )
+    if counts.height == 1:
+        return f"**All {plural(n, 'rating')} have {number(counts.get_column('stars')[0])} stars**: they tell products not apart."
     mean = (counts.get_column("stars") * counts.get_column("n")).sum() / n
     top = counts.filter(pl.col("stars") >= 4).get_column("n").sum() / n
-    return f"**{number(n)} ratings, {mean:.2f} stars on average**; {percent(top)} are 4 stars or more."
+    return f"**{plural(n, 'rating')}, {mean:.2f} stars on average**; {percent(top)} are 4 stars or more."
 
 
 def category_structure(table: pl.DataFrame, currency: str) -> str:
     """The category with the most revenue, or, where nothing has a price, with the most relevant events."""
     if not table.height:
-        return "This shop has no categories, so a recommender cannot use them."
+        return not_applicable("this shop has no categories, so a recommender cannot use them.")
+    if table.height == 1:
+        return not_applicable(f"all products with a category are of one, {safe(table.get_column('category')[0])}.")
     first, revenue = table.row(0, named=True), table.get_column("revenue").sum()
     if revenue:
         lead = (
@@ -143,12 +200,13 @@ def prices(items: pl.DataFrame, currency: str) -> str:
     """The spread of prices."""
     non_null_prices = items.get_column("price").drop_nulls()
     if not len(non_null_prices):
-        return "This shop has no prices."
+        return not_applicable("this shop has no prices.")
     low, mid, high = (non_null_prices.quantile(q, "linear") for q in (0.1, 0.5, 0.9))
-    missing = f"{percent(items.get_column('price').null_count() / items.height)} have no price."
+    n_missing = items.get_column("price").null_count()
+    missing = f"{percent(n_missing / items.height)} have no price." if n_missing else "Every product has a price."
     if not varies(non_null_prices.to_numpy()):
-        return f"**All products with a price cost {mid:,.2f} {safe(currency)}**; {missing}"
+        return f"**All products with a price cost {mid:,.2f} {safe(currency)}**. {missing}"
     return (
-        f"**Half of the products cost less than {mid:,.2f} {safe(currency)}**; the middle 80 % are between {low:,.2f} and {high:,.2f}, "
-        f"a factor of {high / max(low, 0.01):,.1f}. {missing}"
+        f"**Half of the products cost less than {mid:,.2f} {safe(currency)}**; the middle 80 % are between {low:,.2f} and "
+        f"{high:,.2f} {safe(currency)}, a factor of {number(high / max(low, 0.01))}. {missing}"
     )

@@ -7,18 +7,20 @@ from datetime import datetime
 import polars as pl
 
 from recomart_lib.core.schemas import ALWAYS, KEYS
-from recomart_lib.core.text import number, percent, plural
+from recomart_lib.core.text import not_applicable, number, percent, plural
 
 DRIFTED = 0.25  # the usual threshold of the population stability index
 
 
 def missing(described: pl.DataFrame) -> str:
     """Which features have nulls. `described`: see `profile.profile`."""
+    if not described.height:
+        return not_applicable("there are no features.")
     gaps = described.filter(pl.col("nulls") > 0).sort("nulls", "feature", descending=[True, False])
     if not gaps.height:
         return f"**No nulls** in {plural(described.height, 'feature')}."
     absent = gaps.filter(pl.col("nulls") == 1).height
-    worst = ", ".join(f"{row['entity']}.{row['feature']} {percent(row['nulls'])}" for row in gaps.head(5).to_dicts())
+    worst = ", ".join(f"{row['entity']}.{row['feature']} {percent(row['nulls'])}" for row in gaps.head(3).to_dicts())
     note = f" {plural(absent, 'feature')} could not be computed in this shop." if absent else ""
     return f"**{gaps.height} of {plural(described.height, 'feature')} have nulls**, most of all {worst}.{note}"
 
@@ -27,13 +29,29 @@ def moved(described: pl.DataFrame) -> str:
     """Which features have a different distribution at the test cut than at the validation cut."""
     comparable = described.drop_nulls("psi")
     if not comparable.height:
-        return "Drift between the cuts cannot be computed: there are no users at one of them."
+        return not_applicable("there are no users at the validation cut or at the test cut, so drift is unknown.")
     drifted = comparable.filter(pl.col("psi") >= DRIFTED).sort("psi", "feature", descending=[True, False])
     if not drifted.height:
         top = comparable.sort("psi", "feature", descending=[True, False]).row(0, named=True)
-        return f"**No feature drifts** from the validation cut to the test cut; the largest change is that of {top['entity']}.{top['feature']} (psi {number(top['psi'])})."
+        largest = f"the largest change is that of {top['entity']}.{top['feature']} (psi {number(top['psi'])})"
+        return f"**No feature drifts** from the validation cut to the test cut; {largest if top['psi'] else 'none has changed'}."
     named = ", ".join(f"{row['entity']}.{row['feature']} ({number(row['psi'])})" for row in drifted.head(8).to_dicts())
     return f"**{drifted.height} of {plural(comparable.height, 'feature')} drift** from the validation cut to the test cut (psi of {DRIFTED} or more): {named}."
+
+
+def audits(audited: dict[str, pl.DataFrame]) -> str:
+    """The result of the leakage audit at all cuts. `audited`: cut -> its table (see `leakage_audit.audit`)."""
+    if not audited:
+        return not_applicable("no user has an event before any cut, so there is nothing to audit.")
+    tables = pl.concat([table.select("feature", "leaks") for table in audited.values()])
+    is_canary = pl.col("feature").str.starts_with("canary")
+    leaks = tables.filter(~is_canary).get_column("leaks")
+    n_missed = tables.filter(is_canary, ~pl.col("leaks")).height
+    found = f"None of {leaks.len() // len(audited)} features uses what happened later"
+    if leaks.any():
+        found = f"In {leaks.sum():,} of {leaks.len():,} audits, a feature uses what happened later"
+    planted = f"{plural(n_missed, 'planted leak')} not caught" if n_missed else "all planted leaks were caught"
+    return f"**{found}**: audited at {plural(len(audited), 'moment')}, {planted}."
 
 
 def audited(name: str, as_of: datetime, table: pl.DataFrame) -> str:
@@ -43,20 +61,46 @@ def audited(name: str, as_of: datetime, table: pl.DataFrame) -> str:
     leaks = features.filter("leaks").height
     latest = features.get_column("latest_event").max()
     missed = canary.filter(~pl.col("leaks")).get_column("feature").to_list()
+    if latest is None and not leaks:
+        return not_applicable(f"cut {name}: no feature used any event.")
     n_users, of_users = table.select("n_users", "of_users").row(0)
     sample = f" on a sample of {n_users:,} of {of_users:,} users" if n_users < of_users else ""
     caught = f"**not caught: {', '.join(missed)}**" if missed else "the canaries were caught"
-    latest_used = f"latest event used: {latest:%Y-%m-%d %H:%M:%S}" if latest else "no event was used"
     verdict = (
         f"**{plural(leaks, 'feature')} leak**" if leaks else f"**none of {plural(features.height, 'feature')} leaks**"
     )
-    return f"Cut *{name}* ({as_of:%Y-%m-%d %H:%M:%S} UTC): {verdict}; {latest_used}; {features.get_column('n_changed').sum():,} values changed with later events and statements{sample}; {caught} ({canary.get_column('n_changed').sum():,} changed)."
+    latest_used = f"latest event used: {latest:%Y-%m-%d %H:%M:%S}" if latest else "no event was used"
+    changed, changed_canaries = (part.get_column("n_changed").sum() for part in (features, canary))
+    return (
+        f"Cut *{name}* ({as_of:%Y-%m-%d %H:%M:%S} UTC): {verdict}; {latest_used}; "
+        f"{changed:,} values changed with later events and statements{sample}; {caught} ({changed_canaries:,} changed)."
+    )
 
 
-def redundant(entity: str, pairs: pl.DataFrame) -> str:
-    """Which features of an entity are redundant. `pairs`: see `profile.redundant`."""
+def parity(n_pairs: int, n_users: int, n_features: int) -> str:
+    """That the values for live use are those for training, which the notebook has compared."""
+    if not n_pairs:
+        return not_applicable("no user has chosen any product, so there are no values to compare.")
+    return (
+        f"**Training and live use see the same values**: all {n_features} features of {plural(n_pairs, 'user-product pair')} "
+        f"({plural(n_users, 'user')}) are equal."
+    )
+
+
+def redundant(entity: str, pairs: pl.DataFrame, n_compared: int) -> str:
+    """Which features of an entity are redundant.
+
+    Parameters
+    ----------
+    pairs
+        See `profile.redundant`.
+    n_compared
+        Features that are numbers and vary.
+    """
+    if n_compared < 2:
+        return not_applicable(f"{entity}: fewer than two features are numbers that vary.")
     if not pairs.height:
-        return f"{entity}: **no two features are redundant** (rank correlation of 0.95 or more)."
+        return f"{entity}: **no two of {n_compared} features are redundant** (rank correlation of 0.95 or more)."
     named = ", ".join(f"{row['one']} and {row['other']} ({row['correlation']:.2f})" for row in pairs.head(6).to_dicts())
     return f"{entity}: **{plural(pairs.height, 'pair')} of features are nearly redundant**: {named}."
 
@@ -64,7 +108,13 @@ def redundant(entity: str, pairs: pl.DataFrame) -> str:
 def freshness(last: str, live: datetime) -> str:
     """How old the live features are."""
     hours = (live - datetime.fromisoformat(last)).total_seconds() / 3600
-    lag = f"{number(hours)} hours after the last event" if hours > 0.01 else "right after the last event"
+    lag = "right after the last event"
+    if hours > 0.01:
+        lag = (
+            f"{number(hours)} hours after the last event"
+            if hours < 48
+            else f"{number(hours / 24)} days after the last event"
+        )
     return f"**Live features are as of {live:%Y-%m-%d %H:%M:%S} UTC**, {lag}."
 
 
@@ -83,6 +133,8 @@ def statements(table: str, history: pl.DataFrame, used: pl.DataFrame, zone: str)
         The shop's time zone, for days.
     """
     name = {"users": "user", "items": "product"}[table]
+    if not history.height:
+        return not_applicable(f"there are no {name}s.")
     days = history.filter(pl.col("valid_from") > ALWAYS).get_column("valid_from").dt.convert_time_zone(zone).dt.date()
     if days.is_empty():
         return f"**{name.capitalize()}s**: no statement has a day (one delivery, or events alone); each counts as of every cut."

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from recomart_lib.core.text import not_applicable, number, percent, plural
+from recomart_lib.core.text import WEEKDAYS, not_applicable, number, percent, plural
 
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 WEEKS = 4  # a day of the week on which nothing ever happens, in at least as many weeks, is a closing day
 
 

@@ -15,7 +15,7 @@ from recomart_lib.ingest.deliveries import day_in_name
 from recomart_lib.ingest.lake import LakeTable
 from recomart_lib.ingest.sources.rest_paging import CERTAIN_ENDS
 
-FEW_REJECTED = 0.001  # of the delivered rows may be unreadable without a warning
+FEW_REJECTED = 0.005  # of the delivered rows may be unreadable without a warning
 
 
 def warning(files: pl.DataFrame, days: pl.DataFrame, far: pl.DataFrame) -> str:

@@ -9,8 +9,7 @@ from typing import Any
 import polars as pl
 
 from recomart_lib.core.shops import Shop
-from recomart_lib.core.text import percent, plural
-from recomart_lib.ingest.covered_days import WEEKDAYS
+from recomart_lib.core.text import WEEKDAYS, percent, plural
 from recomart_lib.validate.odd_ids import odd
 
 # problem (a sentence with its numbers), rows (how many it touches; 0: something is absent), share (of the delivered

@@ -164,7 +164,7 @@ def drift(table: pl.DataFrame, currency: str = "") -> str:
     verb, pronoun = ("differs", "it") if n_flagged == 1 else ("differ", "them")
     return (
         f"**{n_flagged:,} of {deliveries} {verb} significantly from the deliveries before {pronoun}**: "
-        f"{_measures(flagged)}. The largest differences: {_largest(flagged, currency)}."
+        f"{_measures(flagged)}. The largest difference{'s' * (flagged.height > 1)}: {_largest(flagged, currency)}."
     )
 
 

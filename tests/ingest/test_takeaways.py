@@ -81,8 +81,8 @@ def test_without_rows_and_files_there_is_no_statement():
     [
         (0, 0, (), ""),
         (1000, 1000, (), ""),
-        (1000, 999, (), ""),
-        (1000, 998, (), "2 rows of 1,000 (0.2 %) could not be read."),
+        (1000, 995, (), ""),
+        (1000, 994, (), "6 rows of 1,000 (0.6 %) could not be read."),
         (10, 10, (3,), "3 rows lie decades from all others."),
         (10, 9, (1,), "1 row of 10 (10 %) could not be read. 1 row lies decades from all others."),
     ],

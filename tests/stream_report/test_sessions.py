@@ -31,8 +31,8 @@ def test_without_events_there_is_no_session():
     empty = sessions.last_session(table(), 30)
     assert empty.height == 0
     assert sessions.per_minute(empty).height == 0
-    assert "No events have been streamed yet" in takeaways.last_session(empty, 0)
-    assert "The latency is unknown" in takeaways.latency_to_disk(empty)
+    assert "no event has been streamed yet" in takeaways.last_session(empty, 0)
+    assert "its latency to the disk is unknown" in takeaways.latency_to_disk(empty)
 
 
 def test_minutes_without_events_are_zero():

@@ -20,15 +20,51 @@ def test_takeaway_accounts_for_all_messages():
 
 def test_dead_letter_reasons_are_escaped():
     reasons = pl.DataFrame({"reason": ["<b>bad</b>", "other"], "n": [3, 1]})
-    takeaway = takeaways.dead_letters(reasons)
-    assert "4 dead letters" in takeaway
+    takeaway = takeaways.dead_letters(reasons, 40)
+    assert "**4 dead letters among 40 messages**" in takeaway
     assert "75 %" in takeaway
     assert "<b>" not in takeaway
-    assert "no dead letters" in takeaways.dead_letters(reasons.clear())
+    assert takeaways.dead_letters(reasons.clear(), 40) == (
+        "**There are no dead letters**: none of 40 messages was unusable."
+    )
 
 
 @pytest.mark.parametrize(
-    ("p99", "verdict"), [(211.0, "is met"), (1_000.0, "is missed"), (None, "nothing was measured")]
+    ("p99", "verdict"),
+    [(211.0, "is met"), (1_000.0, "is missed"), (None, "*Not applicable: no event of the session was newer")],
 )
 def test_latency_to_features_is_compared_with_the_target(p99, verdict):
     assert verdict in takeaways.latency_to_features({"p50": 70.0, "p99": p99}, 1_000)
+
+
+NO_REASONS = pl.DataFrame(schema={"reason": pl.String, "n": pl.Int64})
+NO_SESSION = pl.DataFrame(schema=sessions.MINUTES)
+UNKNOWN = {"p50": None, "p99": None}
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        takeaways.last_session(NO_SESSION, 0),
+        takeaways.latency_to_disk(NO_SESSION),
+        takeaways.latency_to_features(UNKNOWN, 1_000),
+        takeaways.dead_letters(NO_REASONS, 0),
+    ],
+)
+def test_nothing_is_said_of_what_was_not_streamed(sentence):
+    assert sentence.startswith("*Not applicable: ")
+
+
+def test_a_stream_without_messages_is_no_data():
+    assert takeaways.no_data(0).startswith("No event has been streamed yet; ")
+    assert takeaways.no_data(1) == ""
+
+
+def test_dead_letters_and_slow_features_warn():
+    assert takeaways.warning(NO_REASONS, UNKNOWN, 1_000) == ""
+    assert takeaways.warning(NO_REASONS, UNKNOWN | {"p99": 999.0}, 1_000) == ""
+    reasons = pl.DataFrame({"reason": ["x", "y"], "n": [3, 1]})
+    assert takeaways.warning(reasons, UNKNOWN | {"p99": 1_000.0}, 1_000) == (
+        "4 messages could not be used (dead letters). One in a hundred events took more than 1,000 ms to the online "
+        "features; the target is 1,000 ms."
+    )

@@ -103,10 +103,10 @@ def shares(*found: tuple[str, str, float]) -> pl.DataFrame:
 def same(*correlations: float) -> str:
     columns = {"one": pl.String, "other": pl.String, "correlation": pl.Float64}
     table = pl.DataFrame([("a", "b", one) for one in correlations], schema=columns, orient="row")
-    return features_takeaways.redundant("user", table)
+    return features_takeaways.redundant("user", table, 5)
 
 
-COUNTS = pl.DataFrame({"n": [8, 1, 1]})
+COUNTS = pl.DataFrame({"n": [8, *[1] * 9]})
 
 
 WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_users": 3}
@@ -150,7 +150,7 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             explore_takeaways.concentration(COUNTS, "users", 0.1, 0.8),
             explore_takeaways.concentration(COUNTS, "users", 0.1, 0.2),
             "a few account for most of them",
-            "they are spread out",
+            "2.0 times an even share",
         ),
         (
             explore_takeaways.season(weeks(1, 1, 1, 2)),
@@ -162,12 +162,12 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             explore_takeaways.season(weeks(1, 1, 1, 4)),
             explore_takeaways.season(weeks(1, 1, 1, 3)),
             "has 4.0 times the events of the first",
-            "200 % above",
+            "has 3.0 times the events of the first",
         ),
         (
             explore_takeaways.repeats(pairs([2, 1])),
             explore_takeaways.repeats(pairs([2, *[1] * 9])),
-            "purchase history will be hard to beat",
+            "what a user bought before will be hard to beat",
             "lists must offer new products",
         ),
         (
@@ -179,8 +179,8 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
         (
             prepare_takeaways.evaluable_users(WINDOW, "test"),
             prepare_takeaways.evaluable_users(WINDOW | {"users_in_window": 0}, "test"),
-            "5 of 9 users can be evaluated",
-            "The test window has no relevant events",
+            "5 of 9 users (56 %) can be evaluated",
+            "*Not applicable: the test window has no relevant events",
         ),
         (
             evaluate_takeaways.best_model(ranked(0.3, (0.26, 0.34)), "all"),
@@ -206,7 +206,7 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             explore_takeaways.stars(pl.DataFrame({"stars": [1.0, 5.0], "n": [1, 3]})),
             explore_takeaways.stars(summaries.ratings(NO_EVENTS)),
             "4 ratings, 4.00 stars on average**; 75 % are 4 stars",
-            "This shop has no ratings",
+            "*Not applicable: this shop has no ratings",
         ),
         (
             features_takeaways.missing(described(0, 0)),
@@ -230,7 +230,7 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             features_takeaways.moved(described(0, 0.1)),
             features_takeaways.moved(described(0, None)),
             "No feature drifts",
-            "cannot be computed: there are no users at one of them",
+            "*Not applicable: there are no users at the validation cut or at the test cut",
         ),
         (
             audited(False, True),
@@ -242,7 +242,7 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
         (
             same(),
             same(-0.97),
-            "no two features are redundant",
+            "no two of 5 features are redundant",
             "1 pair of features are nearly redundant**: a and b (-0",
         ),
         (
@@ -289,8 +289,8 @@ def test_a_sentence_turns_round_with_the_numbers(said, otherwise, words, other_w
         lambda: evaluate_takeaways.best_model(ranked(0.3, (0, 1)).clear(), "all"),
         lambda: evaluate_takeaways.rating_model({}, {}),
         lambda: answer_takeaways.decides(card().cast({"verdict": pl.String})),
-        lambda: recommend_takeaways.reasons(no_rows("user_id", "item_id", "reason", "reason_kind"), 0, 10),
-        lambda: recommend_takeaways.most_frequent_reason(no_rows("reason_kind", "n")),
+        lambda: recommend_takeaways.full_lists(no_rows("user_id", "item_id", "reason", "reason_kind"), 0, 10),
+        lambda: recommend_takeaways.reason_kinds(no_rows("reason_kind", "n")),
         lambda: train_takeaways.choice(pl.DataFrame(schema=CHOICE), "all"),
         lambda: train_takeaways.search_gain(search()),
         lambda: train_takeaways.hyperparameter_importance(shares(), 10),
