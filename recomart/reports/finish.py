@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bs4 import BeautifulSoup
 
 from recomart.reports import page_tables, page_terms
@@ -19,6 +21,9 @@ def finish(page: str) -> str:
     if not main:
         return page
     soup = BeautifulSoup(main, "html.parser")
+    for heading in soup.find_all(["h2", "h3"], id=False):
+        if name := anchor(heading.get_text()):
+            heading["id"] = name
     page_tables.improve(soup)
     page_terms.explain(soup)
     return before + machine_paths.hide(str(soup)) + after
@@ -31,3 +36,12 @@ def parts(page: str) -> tuple[str, str, str]:
         return page, "", ""
     start += len(OPEN)
     return page[:start], page[start:end], page[end:]
+
+
+def anchor(heading: str) -> str:
+    """The id of a heading, from its text.
+
+    >>> anchor("Who loses, and why?")
+    'who-loses-and-why'
+    """
+    return re.sub(r"\W+", "-", heading.lower()).strip("-")

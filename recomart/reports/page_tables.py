@@ -32,7 +32,10 @@ def _improve(soup: BeautifulSoup, table: Tag, name: str) -> None:
     _name(table)
     head, body = _rows(table)
     for cell in table.find_all("th"):
-        cell["scope"] = "row" if cell.find_parent("tbody") else "col"
+        if _text(cell):
+            cell["scope"] = "row" if cell.find_parent("tbody") else "col"
+        else:
+            cell.name = "td"  # an empty header would be announced as one
     if any(cell.has_attr(span) for cell in table.find_all(["td", "th"]) for span in SPANS) or not body:
         _wrap(soup, table)
         return
@@ -137,7 +140,7 @@ def _name_model(soup: BeautifulSoup, cell: Tag) -> None:
 def _row_header(row: Tag) -> None:
     """The first cell names the row."""
     first = _cells(row)[0] if _cells(row) else None
-    if first is not None and first.name == "td":
+    if first is not None and first.name == "td" and _text(first):
         first.name = "th"
         first["scope"] = "row"
 

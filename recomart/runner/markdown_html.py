@@ -9,6 +9,8 @@ from typing import Any
 from mistune.util import safe_entity
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
+from recomart.reports.finish import anchor
+
 NOT_APPLICABLE = re.compile(r"<em>Not applicable: ")  # `text.not_applicable`
 INLINE = re.compile(r"</?(?:a|b|code|em|i|strong)(?: [^>]*)?>")  # tags that do not part words
 
@@ -21,11 +23,6 @@ def convert(source: str) -> str:
 def plain(markup: str) -> str:
     """The text of HTML, on one line."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", INLINE.sub("", markup))).split())
-
-
-def anchor(heading: str) -> str:
-    """The id of a heading, from its text: `## Who *loses*?` is at #who-loses."""
-    return re.sub(r"\W+", "-", heading.lower()).strip("-")
 
 
 class _SafeRenderer(IPythonRenderer):

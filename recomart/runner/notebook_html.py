@@ -69,7 +69,7 @@ def _html(parts: Parts, failing: str | None) -> dict[str, Any]:
         "key_figure": cell_html.results(parts.key_figure),
         "introduction": cell_html.results(parts.introduction, failing),
         "sections": "\n".join(cell_html.results(part.cells, failing) for part in parts.sections),
-        "headings": [(markdown_html.anchor(part.heading), part.heading) for part in parts.sections if part.heading],
+        "headings": [(finish.anchor(part.heading), part.heading) for part in parts.sections if part.heading],
         "details": _demoted("\n".join(cell_html.results(part.cells) for part in parts.details)),
         "code": [(part.heading, cell_html.code(part.code)) for part in parts.code],
     }

@@ -18,6 +18,15 @@ addEventListener("beforeprint", () => {
 });
 addEventListener("afterprint", () => { while (opened.length) opened.pop().open = false; });
 
+/* what scrolls can be scrolled by keyboard */
+function reach() {
+  for (const box of document.querySelectorAll(".chart, .wide, pre")) {
+    const needed = box.scrollWidth > box.clientWidth && !box.querySelector("a, button, input, [tabindex='0']");
+    if (needed) box.tabIndex = 0; else box.removeAttribute("tabindex");
+  }
+}
+addEventListener("resize", reach);
+
 /* exact values of a figure: shown on hover, focus and tap; arrow keys move from mark to mark, Escape closes */
 const bubble = document.createElement("div");
 bubble.className = "chart-value";
@@ -164,3 +173,5 @@ function excerpt(line, full, words) {
   mark.textContent = full.slice(place, place + word.length);
   line.replaceChildren((from ? "… " : "") + full.slice(from, place), mark, full.slice(place + word.length));
 }
+
+reach();
