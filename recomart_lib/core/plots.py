@@ -95,9 +95,19 @@ def titled(ax: Axes, finding: str, about: str) -> None:
     """Say what the figure shows, and below it of what; both as plain text."""
     figure = ax.get_figure()
     columns = int(figure.get_figwidth() * 10)
-    lines = textwrap.fill(printable(finding), columns)
-    figure.suptitle(lines, x=0.01, ha="left", fontsize=12, weight="bold")
-    ax.set_title(textwrap.fill(printable(about), columns), loc="left", color=SOFT)
+    figure.suptitle(_wrapped(finding, columns - 4), x=0.01, ha="left", fontsize=12, weight="bold")
+    ax.set_title(_wrapped(about, columns), loc="left", color=SOFT)
+
+
+def _wrapped(text: str, columns: int) -> str:
+    """The text in as few lines as it needs, of about equal length."""
+    lines = textwrap.wrap(printable(text), columns)
+    for width in range(columns - 1, 20, -1):
+        narrower = textwrap.wrap(printable(text), width)
+        if len(narrower) > len(lines):
+            break
+        lines = narrower
+    return "\n".join(lines)
 
 
 def values(artist: Artist, texts: Sequence[str]) -> None:
@@ -203,6 +213,8 @@ def _largest(names: Sequence[str], numbers: Sequence[float], shown: Sequence[str
         return f"All {len(names)} are equal: {shown[0]}"
     order = sorted(range(len(names)), key=lambda i: -numbers[i])
     first, second = order[:2]
+    if not numbers[second]:
+        return f"Only {names[first]}: {shown[first]}"
     if numbers[first] == numbers[second]:
         return f"Most: {names[first]} and {names[second]}, {shown[first]} each"
     return f"Most: {names[first]}, {shown[first]}; then {names[second]}, {shown[second]}"
@@ -258,18 +270,19 @@ def histogram(column: pl.Series, xlabel: str, ylabel: str, title: str, log: bool
     ax.yaxis.set_major_formatter("{x:,g}")
     ax.set(xlabel=xlabel, ylabel=ylabel)
     left_out = len(everything) - len(numbers)
-    titled(ax, _middle(numbers), f"{title} ({left_out:,} that are not above 0 are left out)" if left_out else title)
+    about = f"{title} ({left_out:,} that are not above 0 are left out)" if left_out else title
+    titled(ax, _middle(numbers, ylabel), about)
     return ax
 
 
-def _middle(numbers: np.ndarray) -> str:
+def _middle(numbers: np.ndarray, what: str) -> str:
     """What a distribution shows: its middle and its upper tenth."""
     if len(numbers) == 1:
-        return f"Only one value: {number(numbers[0])}"
+        return f"Only one of the {what}: {number(numbers[0])}"
     if not varies(numbers):
-        return f"All {len(numbers):,} values are {number(numbers[0])}"
+        return f"All {len(numbers):,} {what}: {number(numbers[0])}"
     middle, upper = np.quantile(numbers, [0.5, 0.9])
-    return f"Half are at most {number(middle)}, one in ten is above {number(upper)}"
+    return f"Half of the {what}: at most {number(middle)}; one in ten: above {number(upper)}"
 
 
 def _bins(numbers: np.ndarray, log: bool) -> np.ndarray | int:

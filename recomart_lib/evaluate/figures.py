@@ -34,7 +34,6 @@ from recomart_lib.core.plots import (
 )
 from recomart_lib.core.text import interval, score
 from recomart_lib.evaluate import fell_back, findings
-from recomart_lib.evaluate.calibration import calibration_error
 
 PROTOCOL_LOOKS = {"all": {"color": ACCENT, "marker": "o"}, "novel": {"color": ALARM, "marker": "s"}}
 BASELINE = "popularity"
@@ -63,7 +62,7 @@ def intervals(
         _dot_with_interval(ax, place, row[metric], low, high, shade(model, chosen), _mark(model, chosen), plain(model))
     if target is not None:
         ax.axvline(target, color=INK, ls="--", lw=1, label=f"{label} {target:.3g}", zorder=1)
-        ax.legend(frameon=False, loc="lower right")
+        ax.legend(loc="lower right", framealpha=0.9, edgecolor="none")
     _model_ticks(ax, rows.get_column("model").to_list(), chosen)
     ax.set(xlabel=f"{metric}, mean over users with 95 % interval", xlim=(0, None))
     titled(ax, finding or findings.leader(dict(rows.select("model", metric).iter_rows()), chosen), title)
@@ -152,6 +151,8 @@ def slices(table: pl.DataFrame, by: str, metric: str, title: str, chosen: str) -
     if not table.height:
         return empty_figure(f"{title}: no users to evaluate.")
     groups = table.get_column(by).unique(maintain_order=True).to_list()
+    if len(groups) == 1:
+        return empty_figure(f"{title}: all users are in one group ({groups[0]}), so nothing can be compared.")
     models = sorted(table.get_column("model").unique(), key=lambda model: (model != chosen, model))
     _, ax = plt.subplots(figsize=(WIDTH, 1.5 + 0.45 * len(groups)))
     for shift, model in zip(np.linspace(-0.17, 0.17, len(models)) if len(models) > 1 else [0.0], models, strict=True):
@@ -272,7 +273,6 @@ def reliability(table: pl.DataFrame, title: str) -> Axes:
     if not table.height:
         return empty_figure(f"{title}: no model of this run predicts probabilities.")
     _, ax = plt.subplots(figsize=(6.6, 4.6))
-    errors = {}
     for marker, ((model,), line) in zip(
         "osDv^" * table.height, table.group_by("model", maintain_order=True), strict=False
     ):
@@ -283,7 +283,6 @@ def reliability(table: pl.DataFrame, title: str) -> Axes:
             for a, b, c, d, n in line.select("predicted", "observed", "low", "high", "n").iter_rows()
         ]
         _line(ax, x, y, colour(model), marker, texts, label=plain(model), lw=1.2)
-        errors[str(model)] = calibration_error(line)
     top = 1.05 * max(table.get_column("predicted").max(), table.get_column("high").max())
     ax.plot([0, top], [0, top], ":", color=GREY, label="perfectly calibrated")
     ax.xaxis.set_major_formatter(PercentFormatter(1))
@@ -295,7 +294,7 @@ def reliability(table: pl.DataFrame, title: str) -> Axes:
         ylim=(0, top),
     )
     ax.legend(frameon=False, loc="upper left")
-    titled(ax, findings.calibrated(errors), title)
+    titled(ax, findings.calibrated(table), title)
     return ax
 
 

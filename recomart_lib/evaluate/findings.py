@@ -8,6 +8,7 @@ import polars as pl
 
 from recomart_lib.core.model_names import SIMPLE, plain
 from recomart_lib.core.text import plural, score
+from recomart_lib.evaluate.calibration import calibration_error
 
 
 def leader(scores: Mapping[str, float], chosen: str | None = None) -> str:
@@ -59,7 +60,7 @@ def course(rows: pl.DataFrame, by: str, metric: str, chosen: str, places: tuple[
         return f"{plain(chosen)}: {values}"
     top = rivals.group_by(by).agg(top=pl.col(metric).max())
     leads = own.join(top, on=by, how="left").filter(pl.col(metric) > pl.col("top").fill_null(float("-inf"))).height
-    return f"{plain(chosen)} leads at {leads} of {plural(own.height, *places)}: {values}"
+    return f"{plain(chosen)} leads in {leads} of {plural(own.height, *places)}: {values}"
 
 
 def groups(table: pl.DataFrame, by: str, chosen: str) -> str:
@@ -68,8 +69,6 @@ def groups(table: pl.DataFrame, by: str, chosen: str) -> str:
     if not own.height:
         return f"{plain(chosen)} is not evaluated here"
     lowest = own.row(0, named=True)
-    if own.height == 1:
-        return f"Only one group: {lowest[by]}, where {plain(chosen)} has {score(lowest['mean'])}"
     others = table.filter(pl.col("model") != chosen)
     where = f"it is lowest for {lowest[by]}, {score(lowest['mean'])}"
     if own.get_column("mean").n_unique() == 1:
@@ -83,11 +82,15 @@ def groups(table: pl.DataFrame, by: str, chosen: str) -> str:
     return f"{plain(chosen)} is ahead of {rival} in {ahead} of {own.height} groups; {where}"
 
 
-def calibrated(errors: Mapping[str, float | None]) -> str:
-    """How far predictions are from what happened. `errors`: model -> expected calibration error."""
-    known = {model: error for model, error in errors.items() if error is not None}
-    parts = [f"{plain(model)}: off by {100 * error:.2g} points" for model, error in sorted(known.items())]
-    return f"{'; '.join(parts)}, on average" if parts else "No model predicts probabilities"
+def calibrated(bins: pl.DataFrame) -> str:
+    """How far predictions are from what happened, on average. `bins`: see `calibration.calibration_by_model`."""
+    parts = []
+    for (model,), of_model in bins.group_by("model", maintain_order=True):
+        gap = of_model.get_column("predicted") - of_model.get_column("observed")
+        error, bias = calibration_error(of_model) or 0.0, float((gap * of_model.get_column("n")).sum())
+        side = "too high" if bias > 1e-9 else "too low" if bias < -1e-9 else "off"
+        parts.append(f"{plain(str(model))}: probabilities {100 * error:.2g} points {side}")
+    return f"{'; '.join(parts)}, on average"
 
 
 def traded(table: pl.DataFrame, x: str, y: str) -> str:

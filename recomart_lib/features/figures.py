@@ -11,17 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from recomart_lib.core.numbers import varies
-from recomart_lib.core.plots import ACCENT, SMALL, WIDTH, empty_figure, titled, values
+from recomart_lib.core.plots import ACCENT, empty_figure, titled, values
 from recomart_lib.core.text import number as number_of
 from recomart_lib.core.text import plural
 from recomart_lib.features.profile import Correlations, varying
 
 N_COLUMNS = 3
-INCHES = WIDTH, 1.75  # width of a figure of distributions, height of one of its rows
+INCHES = 8, 1.75  # width of a figure of distributions, height of one of its rows
 # of a histogram: where it stands, how high and wide it is, in units of one cell
 BASE, HEIGHT, WIDTH = 0.75, 0.55, 0.88
 NUMBERS = MaxNLocator(3, steps=[1, 2, 2.5, 5, 10])
-TICKS = 7.5  # points, of the numbers below small histograms: 10 pixels on a page
+NAMES, TICKS = 8.5, 7.2  # points, of the texts of a small histogram: 11 and 10 pixels on a page
 FEW = 8  # features between which there is room for the numbers of their correlations
 
 
@@ -83,7 +83,7 @@ def distributions(table: pl.LazyFrame, names: Sequence[str], units: dict[str, st
     for place, (name, bars) in enumerate(shown.items()):
         y, x = divmod(place, N_COLUMNS)
         _small_histogram(ax, x, y + BASE, *bars, name)
-        ax.text(x, y + 0.13, name, fontsize=SMALL)
+        ax.text(x, y + 0.13, name, fontsize=NAMES)
         ax.text(x, y + 0.96, units[name][:44], fontsize=TICKS)
     return ax
 
@@ -100,7 +100,7 @@ def _small_histogram(ax: Axes, left: float, base: float, counts: np.ndarray, edg
     numbers = NUMBERS.tick_values(edges[0], edges[-1])
     for number in numbers[(numbers >= edges[0]) & (numbers <= edges[-1])]:
         ax.text(left + (number - edges[0]) * scale, base + 0.1, f"{number:,.6g}", fontsize=TICKS, ha="center")
-    ax.text(left + WIDTH, base - HEIGHT - 0.07, f"up to {counts.max():,} rows", fontsize=TICKS, ha="right")
+    ax.text(left + 0.97, base - HEIGHT - 0.07, f"up to {counts.max():,} rows", fontsize=TICKS, ha="right")
 
 
 def _bars(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -38,7 +38,7 @@ def delivery_scores(scores: pl.DataFrame, title: str, gate: float) -> Axes:
     ax.plot(day, np.maximum(score, lowest - 0.06 * span), color=GREY, lw=0.7, alpha=0.6, zorder=1)
     for step in np.unique(size[visible]):
         of_size = visible & (size == step)
-        (dots,) = ax.plot(day[of_size], score[of_size], "o", ms=2 + step, color=ACCENT, mew=0, zorder=2)
+        (dots,) = ax.plot(day[of_size], score[of_size], "o", ms=1.5 + 0.8 * step, color=ACCENT, mew=0, zorder=2)
         values(dots, texts[of_size].tolist())
     if not visible.all():
         label = f"below {ylim[0]:.1f}; the lowest is {quality(score.min())}"

@@ -40,7 +40,7 @@ def test_a_curve_keeps_the_order_of_groups_and_leaves_gaps():
     heights = {name: [y for _, y in points] for name, points in drawn(ax).items()}
     assert heights[plain("ease")] == [pytest.approx(float("nan"), nan_ok=True), 0.3, 0.5]
     assert heights[plain("als")] == [0.2, 0.1, pytest.approx(float("nan"), nan_ok=True)]
-    assert title_of(ax) == "Linear item model (EASE) leads at 2 of 2 groups: 0.300 to 0.500"
+    assert title_of(ax) == "Linear item model (EASE) leads in 2 of 2 groups: 0.300 to 0.500"
 
 
 def test_only_the_chosen_model_is_in_colour():
@@ -104,7 +104,7 @@ def test_reliability_shows_observed_against_predicted():
     ax = figures.reliability(table, "T")
     assert drawn(ax)["m"] == [[0.1, 0.2], [0.4, 0.3]]
     assert ax.get_xlim() == ax.get_ylim() == (0, pytest.approx(0.525))
-    assert title_of(ax) == "m: off by 10 points, on average"
+    assert title_of(ax) == "m: probabilities 10 points off, on average"
     assert "no model of this run predicts probabilities" in figures.reliability(table.clear(), "T").texts[0].get_text()
 
 
