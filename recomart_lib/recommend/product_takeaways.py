@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from recomart_lib.core.schemas import UNKNOWN
-from recomart_lib.core.text import bullets, number, percent, plural, safe
+from recomart_lib.core.text import bullets, not_applicable, number, percent, plural, safe
 from recomart_lib.recommend.segments import NO_ORDER, summary
 
 
@@ -20,7 +20,7 @@ def similar(table: pl.DataFrame, items: pl.DataFrame) -> str:
         All products: item_id, category.
     """
     if not table.height:
-        return "**There are no similar products**: too few users chose the same ones, and the products have no names."
+        return not_applicable("no product has similar ones: too few users chose the same, and products have no names.")
     n_products = table.get_column("item_id").n_unique()
     by_content = table.filter(model="content").get_column("item_id").n_unique()
     return bullets(
@@ -32,14 +32,15 @@ def similar(table: pl.DataFrame, items: pl.DataFrame) -> str:
 
 
 def _same_category(table: pl.DataFrame, items: pl.DataFrame) -> str:
-    """The share of pairs within one category, against the share of pairs by chance; nothing where there is one only."""
+    """The share of pairs within one category, against the share of pairs by chance."""
     known = items.select("item_id", "category").filter(pl.col("category") != UNKNOWN)
     sizes = known.get_column("category").value_counts().get_column("count")
     if len(sizes) < 2:
-        return ""
+        only = "all categories are unknown" if not len(sizes) else "all products with a known category share it"
+        return not_applicable(f"whether similar products share the category: {only}.")
     pairs = table.join(known, on="item_id").join(known, left_on="other_item_id", right_on="item_id", suffix="_other")
     if not pairs.height:
-        return ""
+        return not_applicable("whether similar products share the category: it is unknown for these products.")
     same = pairs.select((pl.col("category") == pl.col("category_other")).mean()).item()
     by_chance = float(((sizes / sizes.sum()) ** 2).sum())
     return (
@@ -51,7 +52,7 @@ def _same_category(table: pl.DataFrame, items: pl.DataFrame) -> str:
 def together(table: pl.DataFrame, n_items: int) -> str:
     """How many products are bought together with others, and the strongest pair. `table`: `schemas.BOUGHT_TOGETHER`."""
     if not table.height:
-        return "**No two products are bought together more often than by chance** in enough orders."
+        return not_applicable("no two products are bought together more often than by chance in enough orders.")
     best = table.sort("lift_low", "item_id", "rank", descending=[True, False, False]).row(0, named=True)
     return (
         f"**{number(table.get_column('item_id').n_unique())} of {plural(n_items, 'product')} are bought together with "
@@ -62,7 +63,7 @@ def together(table: pl.DataFrame, n_items: int) -> str:
 def trending(table: pl.DataFrame) -> str:
     """How many products grow, and how many are new. `table`: `schemas.TRENDING`."""
     if not table.height:
-        return "**Nothing is trending**: no product clearly sells more than before, or the history is too short."
+        return not_applicable("no product clearly sells more than before, or the history is too short.")
     new = table.filter(pl.col("growth_low").is_null()).height
     return (
         f"**{plural(table.height - new, 'product')} clearly sell more than in their own past**; "
@@ -77,7 +78,7 @@ def customers(table: pl.DataFrame, items: pl.DataFrame, n: int) -> str:
     `table`: `schemas.CUSTOMERS`; `n`: the places of a list.
     """
     if not table.height:
-        return "**There are no customers to name**: no product was chosen."
+        return not_applicable("no product was chosen, so there are no customers to name.")
     bought = table.select((pl.col("n_orders") > 0).mean()).item()
     sizes = table.group_by("item_id").len()
     full = sizes.filter(pl.col("len") >= n).height
@@ -92,10 +93,12 @@ def segments(table: pl.DataFrame) -> str:
     """The largest segment, what champions spend, and how many users never ordered. `table`: `schemas.SEGMENTS`."""
     ordered = summary(table).filter(pl.col("segment") != NO_ORDER)
     if not ordered.height:
-        return "**There are no segments**: nobody has ordered yet."
+        return not_applicable("nobody has ordered yet, so there are no segments.")
     n = ordered.get_column("users").sum()
     largest = ordered.sort("users", descending=True, maintain_order=True).row(0, named=True)
     without = table.height - n
+    if ordered.height == 1:
+        return not_applicable(f"all {plural(n, 'customer')} with an order are in one segment, {largest['segment']}.")
     return bullets(
         f"**{plural(n, 'customer falls', 'customers fall')} into {plural(ordered.height, 'segment')}** by recency and "
         f"frequency of their orders until {table.get_column('as_of')[0]:%Y-%m-%d}; the largest is "

@@ -12,3 +12,4 @@ from recomart_lib.core.settings import Section
 class Recommend(Section):
     k: int = Field(10, ge=1)
     protocol: Literal["all", "novel"] = "all"
+    show_ids: bool = False

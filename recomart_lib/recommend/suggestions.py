@@ -1,4 +1,4 @@
-"""Recommendations for every user, including cold users; examples to look at."""
+"""Recommendations for every user, including cold users; what a user chose before."""
 
 from __future__ import annotations
 
@@ -33,17 +33,6 @@ def lists_for_all_users(
     return pl.concat([warm.select(columns), default.select(columns)]).cast(RANKED_LISTS).sort("user_id", "rank")
 
 
-def example_users(window: Tables, users: pl.DataFrame) -> dict[str, str]:
-    """Return three users: the most active (`heavy`), the least active (`light`), and one without history (`cold`).
-
-    Without cold users, `cold` is the light user.
-    """
-    active = window["interactions"].group_by("user_id").len().sort("len", "user_id")
-    cold = users.join(window["users"], on="user_id", how="anti").sort("user_id").get_column("user_id")
-    light = active.get_column("user_id")[0]
-    return {"heavy": active.get_column("user_id")[-1], "light": light, "cold": cold[0] if len(cold) else light}
-
-
 def purchase_history(user_id: str, window: Tables, items: pl.DataFrame) -> pl.DataFrame:
     """Return a user's products, most recent first: item_id, name, n_orders, last (day of the last relevant event)."""
     relevant = window["interactions"].filter(pl.col("user_id") == user_id, pl.col("n_relevant") > 0)
@@ -51,24 +40,3 @@ def purchase_history(user_id: str, window: Tables, items: pl.DataFrame) -> pl.Da
     named = relevant.join(items.select("item_id", "name"), on="item_id", how="left", maintain_order="left")
     last = pl.col("last_relevant_timestamp").dt.strftime("%Y-%m-%d").alias("last")
     return named.select("item_id", "name", "n_orders", last)
-
-
-def list_with_history(user_id: str, named: pl.DataFrame, window: Tables, items: pl.DataFrame) -> pl.DataFrame:
-    """Return a user's list next to the purchase history, most recent first: one row per recommendation.
-
-    Parameters
-    ----------
-    named
-        Recommendations with rank, name, category, price, reason_kind and reason.
-
-    Returns
-    -------
-    DataFrame
-        rank, recommendation, category, price, reason_kind, reason, history (a product's name), last (day of its last
-        relevant event). As many rows as the list; null where the history is shorter.
-    """
-    listed = named.filter(pl.col("user_id") == user_id).sort("rank")
-    rank = pl.int_range(1, pl.len() + 1, dtype=listed.schema["rank"]).alias("rank")
-    numbered = purchase_history(user_id, window, items).select(rank, pl.col("name").alias("history"), "last")
-    columns = ("rank", pl.col("name").alias("recommendation"), "category", "price", "reason_kind", "reason")
-    return listed.select(columns).join(numbered, on="rank", how="left", maintain_order="left")

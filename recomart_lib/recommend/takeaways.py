@@ -2,76 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import polars as pl
 
-from recomart_lib.core.text import bullets, number, percent, plural, safe
+from recomart_lib.core.model_names import named, plain
+from recomart_lib.core.text import bullets, not_applicable, number, percent, plural, safe
 from recomart_lib.lists.rules import ALL_RULES, Applied
+from recomart_lib.recommend.customer_gallery import COLD, Customer
 from recomart_lib.recommend.reasons import CHOSEN_BEFORE, NOTHING_NEW
 
 
-def reasons(recommendations: pl.DataFrame, users: int, k: int) -> str:
-    """Say how many users get a full list, how many recommendations have no reason, and for how many users nothing is new.
-
-    `recommendations`: `schemas.RECOMMENDATIONS`.
-    """
-    full = recommendations.group_by("user_id").len().filter(pl.col("len") == k).height
+def full_lists(recommendations: pl.DataFrame, n_users: int, k: int) -> str:
+    """Say how many users get a full list, and for how many nothing is new. `recommendations`: `schemas.RECOMMENDATIONS`."""
+    if not recommendations.height:
+        return not_applicable("nobody gets a list: there is no user, or no product.")
+    full = n_users - short_lists(recommendations, n_users, k)
     items = recommendations.get_column("item_id").n_unique()
     have_all = recommendations.filter(pl.col("reason_kind") == NOTHING_NEW).get_column("user_id").n_unique()
     again = f" {plural(have_all, 'user has', 'users have')} every product already: the list shows what to choose again."
     return (
-        f"**{number(full)} of {plural(users, 'user')} get {k} recommendations**, {plural(items, 'distinct product')} in all; "
-        f"{percent(recommendations.get_column('reason').null_count() / max(recommendations.height, 1))} of the recommendations have no reason."
+        f"**{number(full)} of {plural(n_users, 'user')} get {plural(k, 'recommendation')}**, {plural(items, 'distinct product')} in all."
         f"{again if have_all else ''}"
     )
+
+
+def short_lists(recommendations: pl.DataFrame, n_users: int, k: int) -> int:
+    """The number of users with fewer than k recommendations, or without any."""
+    return n_users - recommendations.group_by("user_id").len().filter(pl.col("len") >= k).height
+
+
+def warning(n_short: int, n_users: int, k: int) -> str:
+    """What a reader has to know first: short lists; else nothing."""
+    if not n_short:
+        return ""
+    few = f"{percent(n_short / n_users)} of the users"
+    return f"{plural(n_short, 'list is', 'lists are')} shorter than {k} ({few}): the rules, or the catalogue, leave too few products."
+
+
+def who_gets_what(n_warm: int, n_cold: int, model: str, default: str) -> str:
+    """Which model the lists come from. `default`: of users without a history."""
+    if not n_warm + n_cold:
+        return not_applicable("there are no users.")
+    cold = f"; {plural(n_cold, 'user')} without one: *{plain(default)}*" if n_cold else "; there is no user without one"
+    return f"**{plural(n_warm, 'user')} with a history: lists of {named(model)}**{cold}."
 
 
 def rules(applied: Applied, fallback: str) -> str:
     """Say what the shop's rules did, and how many users see the most shown product. `fallback`: the next model down."""
     total = applied.counts.filter(rule=ALL_RULES).to_dicts()
     if not total:
-        return (
-            "**The shop has no rules of its own**: the lists are those of the model (section `lists` of the shop file)."
+        return not_applicable(
+            "the shop has no rules of its own (section lists of the shop file), so the lists are those of the model."
         )
+    if not applied.lists.height:
+        return not_applicable("there are no lists that the rules could change.")
     users, row = applied.lists.get_column("user_id").n_unique(), total[0]
-    share = row["removed"] / max(applied.lists.height, 1)
+    share = row["removed"] / applied.lists.height
+    replaced = f"replace {percent(share)} of the recommendations" if row["removed"] else "replace no recommendation"
+    filled = plural(row["filled"], "list is", "lists are") if row["filled"] else "No list is"
+    short = plural(row["short"], "list stays", "lists stay") if row["short"] else "no list stays"
     return bullets(
-        f"**The shop's rules replace {percent(share)} of the recommendations.** {plural(row['filled'], 'list')} of "
-        f"{number(users)} are filled with products of {fallback}; {plural(row['short'], 'list stays', 'lists stay')} short.",
+        f"**The shop's rules {replaced}.** {filled} filled with products of *{plain(fallback)}*, and {short} short, of {number(users)}.",
         f"The most recommended product is on the lists of **{percent(applied.top_share)} of the users**; without rules, "
         f"of {percent(applied.top_share_before)}.",
     )
 
 
-def pages(shown: Mapping[str, pl.DataFrame]) -> str:
-    """Describe the lists of the example users. `shown`: kind of user -> `suggestions.list_with_history`."""
-    parts = []
-    for kind, page in shown.items():
-        if kind == "cold" and page.get_column("history").count():
-            parts.append("There is no **cold** user: the light user is shown instead.")
-            continue
-        repeats = page.filter(pl.col("reason_kind").is_in([CHOSEN_BEFORE, NOTHING_NEW])).height
-        n_history = page.get_column("history").count()
-        parts.append(
-            f"The **{kind}** user's list is shown next to {plural(n_history, 'recent product')}. {repeats} of {page.height} "
-            f"recommendations are in the user's history; the list covers {plural(page.get_column('category').n_unique(), 'category', 'categories')}."
+def spread(recommendations: pl.DataFrame, n_items: int, n_users: int) -> str:
+    """How much of the catalogue is recommended, and to how many users the most recommended product is shown."""
+    if not recommendations.height:
+        return not_applicable("there are no recommendations.")
+    times = recommendations.group_by("item_id").len().get_column("len")
+    return (
+        f"**{percent(len(times) / n_items)} of the catalogue is recommended at least once**; the most recommended product is on the "
+        f"lists of {percent(times.max() / n_users)} of the users."
+    )
+
+
+def gallery(shown: list[Customer]) -> str:
+    """Describe the customers of the gallery, and how much of what they are shown they chose before."""
+    if not shown:
+        return not_applicable("no customer has a list.")
+    warm = [one for one in shown if one.kind != COLD]
+    cold = len(shown) - len(warm)
+    kinds = [reason for one in warm for reason in one.suggestions.get_column("reason_kind")]
+    if not kinds:
+        return not_applicable(
+            f"no customer has a history: {plural(len(shown), 'customer')} with the shop's default list."
         )
-    return bullets(*parts)
+    again = sum(kind in (CHOSEN_BEFORE, NOTHING_NEW) for kind in kinds) / len(kinds)
+    without = f" {plural(cold, 'customer')} without a history: the shop's default list." if cold else ""
+    return (
+        f"**{percent(again)} of the suggestions for the {plural(len(warm), 'customer')} with a history are products that they chose "
+        f"before.**{without}"
+    )
 
 
-def most_frequent_reason(kinds: pl.DataFrame) -> str:
-    """Name the most frequent kind of reason."""
-    if not kinds.height:
-        return "There are no recommendations."
-    first = kinds.row(0, named=True)
-    return f"**{percent(first['n'] / kinds.get_column('n').sum())} of the recommendations have the same kind of reason: {first['reason_kind']}.**"
+def reason_kinds(kinds: pl.DataFrame) -> str:
+    """How often each kind of reason is given. `kinds`: `reasons.reason_kinds`."""
+    known = kinds.drop_nulls("reason_kind")
+    if not known.height:
+        return not_applicable("there are no recommendations with a reason.")
+    n = kinds.get_column("n").sum()
+    if kinds.height == 1:
+        return f"All {plural(n, 'recommendation')} have the same kind of reason: **{known['reason_kind'][0]}**."
+    shares = [f"{row['reason_kind']} {percent(row['n'] / n)}" for row in known.iter_rows(named=True)]
+    without = kinds.filter(pl.col("reason_kind").is_null()).get_column("n").sum()
+    return f"**Reasons**: {', '.join(shares)}{f', none {percent(without / n)}' if without else ''}."
 
 
 def contributions(table: pl.DataFrame, model: str) -> str:
     """Name the most frequent largest contribution. `table`: `explain.contributions` of one user."""
-    if not table.height:
-        return f"**{model} cannot be explained as a sum of contributions.** The reasons above are evidence from the shop's data."
+    if not table.height or not table.get_column("cause").count():
+        return not_applicable(
+            f"the scores of {plain(model)} are no sums of contributions; the reasons above are evidence from the shop's data."
+        )
     first = (
         table.filter(pl.col("rank") == 1)
         .get_column("cause")
@@ -80,6 +124,6 @@ def contributions(table: pl.DataFrame, model: str) -> str:
     )
     cause, count = first.row(0)
     return (
-        f"**The main contribution to these scores: {safe(cause)}** (the largest one in {count} of "
+        f"**The main contribution to these scores of {named(model)}: {safe(cause)}** (the largest one in {count} of "
         f"{table.select('user_id', 'item_id').n_unique()})."
     )

@@ -87,7 +87,9 @@ def test_unknown_categories_are_not_alike():
     items = ITEMS.with_columns(category=pl.lit("unknown"))
     made = build(items=items)
     assert not made["category_customers"].height
-    assert "share the category" not in product_takeaways.similar(made["similar"], items)
+    assert "*Not applicable: whether similar products share the category" in product_takeaways.similar(
+        made["similar"], items
+    )
 
 
 @pytest.mark.parametrize("blocked", ["a", "b", "c", "d"])
@@ -115,8 +117,12 @@ def test_takeaways_of_tables():
         made["similar"], ITEMS
     )
     assert "0 % of the similar products share the category" in product_takeaways.similar(made["similar"], ITEMS)
-    assert product_takeaways.together(made["bought_together"], 4).startswith("**No two products")
-    assert product_takeaways.trending(made["trending"]).startswith("**Nothing is trending**")
+    assert product_takeaways.together(made["bought_together"], 4).startswith("*Not applicable: no two products")
+    assert product_takeaways.trending(made["trending"]).startswith("*Not applicable: no product clearly sells")
     assert product_takeaways.customers(made["customers"], ITEMS, 5).startswith("**3 of 4 products have customers")
-    assert product_takeaways.similar(made["similar"].clear(), ITEMS).startswith("**There are no similar")
-    assert product_takeaways.customers(made["customers"].clear(), ITEMS, 5).startswith("**There are no customers")
+    assert product_takeaways.similar(made["similar"].clear(), ITEMS).startswith(
+        "*Not applicable: no product has similar"
+    )
+    assert product_takeaways.customers(made["customers"].clear(), ITEMS, 5).startswith(
+        "*Not applicable: no product was chosen"
+    )

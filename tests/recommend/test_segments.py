@@ -70,7 +70,7 @@ def test_without_prices_and_without_orders():
     rows = table([[1.0], [2.0]])
     assert "share_of_spend" not in segments.summary(rows).columns
     assert "Champions" not in product_takeaways.segments(rows)
-    assert product_takeaways.segments(table([])) == "**There are no segments**: nobody has ordered yet."
+    assert product_takeaways.segments(table([])).startswith("*Not applicable: nobody has ordered yet")
     assert not segments.summary(table([]).clear()).height
 
 

@@ -1,4 +1,4 @@
-"""Lists for all users, their reasons, and the purchase history next to them."""
+"""Lists for all users, their reasons, and the gallery of customers with what they chose before."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import polars as pl
 
 from recomart_lib import models
-from recomart_lib.core.schemas import INTERACTIONS
-from recomart_lib.recommend import reasons, suggestions, takeaways
+from recomart_lib.core.schemas import INTERACTIONS, RECOMMENDATIONS
+from recomart_lib.recommend import customer_gallery, customer_gallery_html, reasons, suggestions, takeaways
 from recomart_lib.train import train_data
 
 CUT = datetime(2024, 3, 1, tzinfo=UTC)
@@ -85,42 +85,70 @@ def test_who_has_every_product_gets_what_to_choose_again(monkeypatch):
     assert reasons.CHOSEN_BEFORE not in named["reason_kind"].to_list()
 
 
-def test_history_is_next_to_the_list_most_recent_first():
-    named, tables = recommended()
-    page = suggestions.list_with_history("u", named, tables, ITEMS)
-    assert page.select("rank", "history", "last").rows() == [
-        (1, "Bread", "2024-02-09"),
-        (2, "Dates", "2024-02-05"),
-        (3, "Apple", "2024-02-01"),
+def test_history_is_most_recent_first():
+    rows = suggestions.purchase_history("u", window(), ITEMS)
+    assert rows.select("name", "n_orders", "last").rows() == [
+        ("Bread", 1, "2024-02-09"),
+        ("Dates", 1, "2024-02-05"),
+        ("Apple", 1, "2024-02-01"),
     ]
-    assert page["recommendation"].to_list() == ["Apple", "Dates", "Bread"]  # one order each: the popular ones first
+    assert suggestions.purchase_history("x", window(), ITEMS).height == 0
 
 
-def test_short_history_leaves_nulls_and_no_history_only_the_list():
-    named, tables = recommended()
-    assert suggestions.list_with_history("w", named, tables, ITEMS)["history"].to_list() == ["Apple", None, None]
-    page = suggestions.list_with_history("x", named, tables, ITEMS)
-    assert (page.height, page["history"].null_count()) == (3, 3)
+def gallery(show_ids: bool = False, price: float | None = 3.0) -> list[customer_gallery.Customer]:
+    named, tables = recommended(4)
+    items = ITEMS.with_columns(pl.when(item_id="c").then(price).otherwise("price").alias("price"))
+    names = pl.DataFrame(
+        {"user_id": ["u", "v", "w", "x"], "segment": ["champions", "champions", "at risk", "no order"]}
+    )
+    return customer_gallery.customers(named.select(*RECOMMENDATIONS), tables, items, names, show_ids)
 
 
-def test_examples_are_a_heavy_a_light_and_a_cold_user():
-    assert suggestions.example_users(window(), USERS) == {"heavy": "u", "light": "w", "cold": "x"}
-    assert suggestions.example_users(window(), USERS.head(3))["cold"] == "w"
+def test_the_gallery_has_customers_of_every_kind_under_a_number():
+    shown = gallery()
+    assert [one.name for one in shown] == [
+        "Customer 1 (heavy, champions)",
+        "Customer 2 (medium, champions)",
+        "Customer 3 (light, at risk)",
+        "Customer 4 (cold)",
+    ]
+    assert [one.user_id for one in shown] == ["u", "v", "w", "x"]
+    assert [one.n_history for one in shown] == [3, 2, 1, 0]
+    assert gallery(show_ids=True)[0].name == "Customer 1 (heavy, champions, id u)"
+
+
+def test_a_large_shop_shows_every_segment():
+    users = [f"u{n:03}" for n in range(90)]
+    segments = ["champions", "at risk", "hibernating"]
+    rows = pl.DataFrame({"user_id": users, "segment": [segments[n % 3] for n in range(90)], "n": range(1, 91)})
+    kinds = pl.when(pl.col("n") > 60).then(pl.lit("heavy")).otherwise(pl.lit("light")).alias("kind")
+    chosen = customer_gallery._choose(rows.with_columns(kinds))
+    assert chosen.height == customer_gallery.N_CUSTOMERS
+    assert chosen["user_id"].head(6).to_list() == ["u089", "u088", "u087", "u000", "u001", "u002"]
+    assert set(chosen["segment"].tail(14).value_counts().get_column("count")) <= {4, 5}
+
+
+def test_the_gallery_as_html_has_two_lists_and_reasons_and_no_ids():
+    page = customer_gallery_html.show(gallery(), "EUR").data
+    assert page.count("<details") == 5  # and one by product
+    assert page.count('<details class="customer" open>') == 1
+    assert page.count('<ol aria-label="Suggestions">') == 4
+    assert "<b>Apple</b>, fruit, 1.00 EUR<br><small>You chose this once before, last on 2024-02-01.</small>" in page
+    assert "Bread<br><small>once, last on 2024-02-09</small>" in page
+    assert "Nothing: the customer is unknown to the shop" in page
+    assert "<b>Cheese" not in page and "&lt;b&gt;Cheese&lt;/b&gt;" in page
+    assert ">u<" not in page
+    assert "EUR" in page and "None" not in customer_gallery_html.show(gallery(price=None), "EUR").data
+
+
+def test_an_empty_gallery_is_one_sentence():
+    assert "No customer has a list." in customer_gallery_html.show([], "EUR").data
+    assert customer_gallery.by_product([]).height == 0
 
 
 def test_takeaway_counts_repeat_recommendations():
-    named, tables = recommended()
-    text = takeaways.pages(
-        {
-            kind: suggestions.list_with_history(user, named, tables, ITEMS)
-            for kind, user in (("heavy", "u"), ("cold", "x"))
-        }
-    )
-    assert (
-        "The **heavy** user's list is shown next to 3 recent products. 3 of 3 recommendations are in the user's history"
-        in text
-    )
-    assert "The **cold** user's list is shown next to 0 recent products. 0 of 3" in text
-    assert takeaways.pages({"cold": suggestions.list_with_history("u", named, tables, ITEMS)}).endswith(
-        "the light user is shown instead."
-    )
+    text = takeaways.gallery(gallery())
+    assert text.startswith("**50 % of the suggestions for the 3 customers with a history are products that they chose")
+    assert text.endswith("1 customer without a history: the shop's default list.")
+    assert takeaways.gallery(gallery()[3:]).startswith("*Not applicable: no customer has a history")
+    assert takeaways.gallery([]).startswith("*Not applicable")
