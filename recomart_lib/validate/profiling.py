@@ -22,6 +22,7 @@ from recomart_lib.core.page_policy import policy
 log = logging.getLogger(__name__)
 
 HEAD = '<meta charset="utf-8">'
+FIRST_YEAR, LAST_YEAR = 1677, 2262  # of nanoseconds around 1970, in 64 bits
 TITLE = "recomart-title-of-the-profile"  # the library takes the escapes of a title off again
 
 
@@ -53,7 +54,7 @@ def profile(source: Path, title: str, path: Path, max_rows: int, seed: int) -> s
         lazy = lazy.with_row_index("row").filter(pl.col("row").is_in(sample.cast(pl.UInt32).implode())).drop("row")
     log.info("profiling %s", title)
     table = lazy.collect()
-    naive = [pl.col(name).dt.replace_time_zone(None) for name, dtype in table.schema.items() if dtype == pl.Datetime]
+    naive = [_nanoseconds(table[name]) for name, dtype in table.schema.items() if dtype in (pl.Date, pl.Datetime)]
     escaped = pl.col(pl.String).map_elements(html.escape, return_dtype=pl.String)
     frame = table.with_columns(escaped, *naive).rename(html.escape).to_pandas()
     # a minified page would have other scripts than its policy allows
@@ -64,6 +65,17 @@ def profile(source: Path, title: str, path: Path, max_rows: int, seed: int) -> s
     report = ProfileReport(frame, title=TITLE, minimal=True, progress_bar=False, html=page, vars=variables)
     files.write_text(path, _with_policy(report.to_html().replace(TITLE, html.escape(title)), _scripts()))
     return title
+
+
+def _nanoseconds(column: pl.Series) -> pl.Series:
+    """Moments and dates in the unit that the library takes for granted: in any other, its time axis is in 1970.
+
+    What lies outside of the years that this unit can express keeps its unit.
+    """
+    moments = column.cast(pl.Datetime("us")) if column.dtype == pl.Date else column.dt.replace_time_zone(None)
+    first, last = moments.dt.year().min(), moments.dt.year().max()
+    fits = first is None or (first > FIRST_YEAR and last < LAST_YEAR)
+    return moments.dt.cast_time_unit("ns") if fits else moments
 
 
 def _scripts() -> list[str]:
