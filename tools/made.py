@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from recomart.project import dvc_graph, params
-from recomart_lib.core import files, paths
+from recomart_lib.core import files, paths, text
 
 RESULTS = "docs/results/online_retail.json"
 PAGES = ("README.md", "docs/architecture.md", "docs/formulation.md")
@@ -97,7 +97,7 @@ def targets(results: Results) -> str:
         rows.append([row["target"], row["protocol"], value, *numbers, row["verdict"]])
     quality = results["quality"]
     verdict = "met" if quality["score"] >= quality["min_score"] else "missed"
-    rows.append([f"data quality >= {quality['min_score']:.0f} %", "", f"{quality['score']:.2f} %", "", "", verdict])
+    rows.append([f"data quality >= {quality['min_score']:.0f} %", "", text.quality(quality["score"]), "", "", verdict])
     return _table(rows)
 
 
