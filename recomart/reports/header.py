@@ -10,7 +10,7 @@ from recomart.project.sidecars import Metadata
 from recomart_lib.core import paths
 
 CARD = "model_card.html"
-OTHER_PAGES = {"changes.html": "What changed", CARD: "Model card", "search.html": "Search"}
+OTHER_PAGES = {"changes.html": "Changes", CARD: "Model card", "search.html": "Search"}
 # State of a stage (`sidecars.shown_state`) -> the class of its chip; its sign in the header: colour is not enough.
 SIGNS = {
     "ok": ("ok", "✓"),

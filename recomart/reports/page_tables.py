@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup, Tag
 from recomart_lib.core.model_names import MODEL_NAMES, plain
 
 IN_VIEW = 7  # columns
+SORTED = 3  # rows; a table of properties and their values, which are no numbers, stays in its order
 FILTERED = 10  # a table with more rows gets a filter
 CARDS = 3  # with as many columns, a row becomes a card on a phone; a narrower table fits
 NUMERIC = re.compile(r"[-+\u2212\d.,:%/ eE]*|NaN|NaT|None|null|inf|-inf")
@@ -49,7 +50,7 @@ def _improve(soup: BeautifulSoup, table: Tag, name: str) -> None:
     for row in body:
         _row_header(row)
     table["class"] = [*table.get("class", []), *(["cards"] if len(columns) >= CARDS else [])]
-    if len(body) > 1:
+    if len(body) >= SORTED and (len(columns) > 2 or columns[-1][1][0].get("class") == "n"):
         table["data-sortable"] = ""
     if len(body) > FILTERED:
         table["data-filterable"] = ""

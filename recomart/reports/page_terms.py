@@ -39,8 +39,10 @@ def _is_running_text(node: NavigableString) -> bool:
     if isinstance(node, PreformattedString) or not node.strip():
         return False
     above = [parent for parent in node.parents if isinstance(parent, Tag)]
-    in_body = any(parent.name == "th" and parent.get("scope") == "row" for parent in above)
-    return not in_body and not any(parent.name in SKIPPED or "chip" in parent.get("class", []) for parent in above)
+    names_row = any(parent.name == "th" and parent.get("scope") == "row" for parent in above)
+    if names_row and not PATTERN.fullmatch(node.strip()):
+        return False  # data may be there
+    return not any(parent.name in SKIPPED or "chip" in parent.get("class", []) for parent in above)
 
 
 def _mark(soup: BeautifulSoup, node: NavigableString, seen: set[str], used: set[str]) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import nbformat
 
+from recomart.reports import profiles
 from recomart.runner import notebook_clean, notebook_html, notebook_parts, stage
 from recomart.runner.notebook_file import title_of
 from recomart_lib.core import files, paths
+
+PROFILING = "02_validate"  # the stage that writes the profiles
 
 
 def prepare() -> None:
@@ -21,6 +24,8 @@ def write(name: str, executed: nbformat.NotebookNode, error: str | None, stopped
     html = notebook_html.render(cleaned, title_of(cleaned), error, outcome, (name, *stage.STAGES))
     files.write_text(paths.place(paths.REPORTS, f"{name}.ipynb"), nbformat.writes(cleaned) + "\n")
     files.write_text(paths.place(paths.REPORTS, f"{name}.html"), html)
+    if name == PROFILING:
+        profiles.add_headers(paths.root(), stage.STAGES)
 
 
 def verdict(executed: nbformat.NotebookNode) -> dict[str, str | None]:

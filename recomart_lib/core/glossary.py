@@ -12,7 +12,7 @@ GLOSSARY = {
     "recall@10": "Share of the chosen products that were on the list of ten.",
     "hit rate": "Share of the users with at least one chosen product on their list.",
     "mrr": "Mean of 1 / place of the first chosen product: 0.5 if it stands second.",
-    "map": "Mean precision at the places of the chosen products: like ndcg, it rewards hits near the top.",
+    "map@10": "Mean precision at the places of the chosen products: like ndcg, it rewards hits near the top.",
     "coverage": "Share of the catalogue that is on at least one list.",
     "novelty": "How unpopular the shown products are: higher means less known ones.",
     "diversity": "How different the products of one list are from each other: 0 equal, 1 nothing in common.",
