@@ -51,10 +51,9 @@ def course(rows: pl.DataFrame, by: str, metric: str, chosen: str, places: tuple[
     lowest, highest = own.get_column(metric).min(), own.get_column(metric).max()
     rivals = rows.drop_nulls(metric).filter(pl.col("model") != chosen)
     if own.height == 1:
-        beaten = rivals.join(own.select(by), on=by, how="semi").filter(pl.col(metric) > lowest)
-        return f"Only one {places[0]}: {plain(chosen)} has {score(lowest)}" + (
-            "" if not rivals.height else ", more than the others" if not beaten.height else ""
-        )
+        beside = rivals.join(own.select(by), on=by, how="semi").get_column(metric)
+        ahead = ", more than the others" if len(beside) and (beside < lowest).all() else ""
+        return f"Only one {places[0]}: {plain(chosen)} has {score(lowest)}{ahead}"
     values = f"{score(lowest)} to {score(highest)}" if lowest != highest else f"{score(lowest)} in each"
     if not rivals.height:
         return f"{plain(chosen)}: {values}"
