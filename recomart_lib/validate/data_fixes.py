@@ -32,8 +32,11 @@ def fixes(shop: Shop, report: dict[str, Any], counts: dict[str, Counts], validat
 
 
 def table(found: list[Fix]) -> pl.DataFrame:
-    """One row per fix, for display: problem, rows, share (as text), effect."""
-    rows = [(one["problem"], one["rows"], percent(one["share"]) if one["rows"] else "", one["effect"]) for one in found]
+    """One row per fix, for display; where something is absent, it has neither rows nor a share."""
+    rows = [
+        (one["problem"], one["rows"] or None, percent(one["share"]) if one["rows"] else None, one["effect"])
+        for one in found
+    ]
     schema = {"problem": pl.String, "rows": pl.Int64, "share of the table": pl.String, "what it costs": pl.String}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -44,7 +47,8 @@ def _left_out(shop: Shop, report: dict[str, Any], counts: dict[str, Counts]) -> 
     for name_of_table, row in report["tables"].items():
         for name, rule in shop.table(name_of_table).exclude.items():
             if n := row["exclusions"].get(name, 0):
-                kind = f"without {rule.missing}" if rule.missing else f"from {rule.since} on"
+                missing = str(rule.missing).replace("_", " ")
+                kind = f"without a {missing}" if rule.missing else f"from {rule.since} on"
                 problem = (
                     f"{plural(n, 'row')} of {name_of_table} {kind} {'is' if n == 1 else 'are'} left out ({rule.reason})"
                     f"{_worst_day(counts[name_of_table], name)}."

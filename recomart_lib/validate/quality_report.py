@@ -143,7 +143,8 @@ def by_delivery(counts: Counts, lake_table: LakeTable) -> pl.DataFrame:
 
 def by_table(report: dict[str, Any]) -> pl.DataFrame:
     """One row per table, for display: its score (as text), the delivered rows, and the places in which they ended."""
-    places = {name: name for name in PLACES} | {"unreadable": "rejected", "ingested": "landed"}
+    order = ("good", "excluded", "duplicates", "quarantined", "history")
+    places = {name: name for name in order} | {"unreadable": "rejected", "ingested": "landed"}
     rows = [
         {"table": table, "quality score": text.quality(row["score"]), "delivered": row["delivered"]}
         | {name: row[key] for name, key in places.items()}

@@ -19,13 +19,6 @@ NOT_USED = {
     "quarantined": "in quarantine",
     "rejected": "unreadable",
 }
-MEASURES = {
-    "volume": "volume",
-    "nulls": "missing values",
-    "event_type": "mix of event types",
-    "category": "mix of categories",
-    "price": "prices",
-}
 
 
 def warning(report: dict[str, Any], drift_table: pl.DataFrame) -> str:
@@ -54,17 +47,13 @@ def quality(report: dict[str, Any]) -> str:
     n_checked = n_passed + row["quarantined"] + row["rejected"]
     if not n_checked:
         return not_applicable(f"no row of {lowest} was checked, so there is no quality score.")
-    verdict = "passed" if score >= report["min_score"] else "**missed: the pipeline stops here**"
+    verdict = "passed" if score >= report["min_score"] else "missed, the pipeline stops here"
     name = lowest if len(report["tables"]) == 1 else f"{lowest}, the lowest table,"
-    checked = "All delivered rows were checked."
-    if n_checked < row["delivered"]:
-        share = percent(n_checked / row["delivered"])
-        checked = (
-            f"{share} of the delivered rows were checked; rows that the shop file leaves out, and repeats, were not."
-        )
+    share = percent(n_checked / row["delivered"])
     return (
-        f"**The quality score is {text.quality(score)}**: {number(n_passed)} of {number(n_checked)} checked rows of {name} "
-        f"break no rule of severity error. The gate of {gate} is {verdict}. {checked}"
+        f"**The quality score is {text.quality(score)}** (gate of {gate}: {verdict}): {number(n_passed)} of "
+        f"{number(n_checked)} checked rows of {name} break no rule of severity error. {share} of the delivered rows were "
+        "checked."
     )
 
 
@@ -149,42 +138,6 @@ def score_by_delivery(scores: pl.DataFrame, gate: float) -> str:
     if scores.height > 1 and worst["score"] == scores.get_column("score").max():
         return f"{head} All have the score {text.quality(worst['score'])}."
     return f"{head} The lowest score is that of {worst['day']}: {text.quality(worst['score'])} of {plural(worst['n'], 'row')}."
-
-
-def drift(table: pl.DataFrame, currency: str = "") -> str:
-    """Which daily deliveries differ from earlier ones; `table` is that of `drift.detect`."""
-    if not table.height:
-        return not_applicable("a delivery is compared with earlier ones, of which it needs at least seven.")
-    flagged = table.filter("flagged")
-    deliveries = plural(table.get_column("day").n_unique(), "compared delivery", "compared deliveries")
-    if not flagged.height:
-        measures = ", ".join(MEASURES[measure] for measure in table.get_column("measure").unique(maintain_order=True))
-        return f"**None of {deliveries} differs significantly from the deliveries before it** ({measures})."
-    n_flagged = flagged.get_column("day").n_unique()
-    verb, pronoun = ("differs", "it") if n_flagged == 1 else ("differ", "them")
-    return (
-        f"**{n_flagged:,} of {deliveries} {verb} significantly from the deliveries before {pronoun}**: "
-        f"{_measures(flagged)}. The largest difference{'s' * (flagged.height > 1)}: {_largest(flagged, currency)}."
-    )
-
-
-def _measures(flagged: pl.DataFrame) -> str:
-    """How many days each measure flags, and how many days count more than once in these numbers."""
-    by_measure = (
-        flagged.group_by("measure", maintain_order=True).len("n").sort("n", descending=True, maintain_order=True)
-    )
-    counts = ", ".join(f"{n:,} by {MEASURES[measure]}" for measure, n in by_measure.iter_rows())
-    n_repeated = flagged.group_by("day").len("n").filter(pl.col("n") > 1).height
-    return f"{counts} ({plural(n_repeated, 'day')} by two or more)" if n_repeated else counts
-
-
-def _largest(flagged: pl.DataFrame, currency: str) -> str:
-    rows = flagged.sort("severity", "day", descending=[True, False]).head(3).iter_rows(named=True)
-    units = {"price": f" {safe(currency)}" if currency else ""}
-    return "; ".join(
-        f"{row['day']} ({MEASURES[row['measure']]}: {safe(row['detail'][:80])}{units.get(row['measure'], '')})"
-        for row in rows
-    )
 
 
 def most_failed_rules(report: dict[str, Any], severity: str = "error") -> str:

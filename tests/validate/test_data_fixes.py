@@ -90,7 +90,7 @@ def test_rows_without_a_user_name_their_worst_day(tmp_path):
         guest_shop(), result.report, result.counts, validated(tmp_path, [ITEM | FULL], every_day(60))
     )
     assert fix["problem"] == (
-        "107 rows of events without user_id are left out (a <guest>); on 2024-03-02 they are 87 % of 100 rows."
+        "107 rows of events without a user id are left out (a <guest>); on 2024-03-02 they are 87 % of 100 rows."
     )
     assert (fix["rows"], fix["share"]) == (107, 107 / 301)
     assert "these buyers get no list" in fix["effect"]

@@ -136,9 +136,8 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
         (
             validate_takeaways.quality(report(95.0)),
             validate_takeaways.quality(report(94.99)),
-            "The gate of 95 % is passed",
-            "The quality score is 94.9 %**: 100 of 100 checked rows of users break no rule of severity error. "
-            "The gate of 95 % is **missed: the pipeline stops here**",
+            "(gate of 95 %: passed)",
+            "**The quality score is 94.9 %** (gate of 95 %: missed, the pipeline stops here)",
         ),
         (
             validate_takeaways.most_failed_rules(report(1)),
