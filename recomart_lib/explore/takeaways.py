@@ -153,8 +153,8 @@ def repeats(pairs: pl.DataFrame) -> str:
     repeated = pairs.filter(pl.col("n_days") > 1)
     if not repeated.height:
         return (
-            "**No user came back to the same product on another day**: read the results of protocol *novel*, which hides a "
-            "user's earlier products; recommend.protocol can be novel."
+            "**No user came back to the same product on another day**: read the results of *Discovery (novel)*, which shows "
+            "only what is new to the user; recommend.protocol can be novel."
         )
     share, gap = repeated.height / pairs.height, repeated.get_column("gap_days").median()
     advice = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from recomart_lib.core import protocol_names
 from recomart_lib.core.text import not_applicable, number, percent, plural, safe, score
 from recomart_lib.prepare.outliers import Outliers, sentences
 from recomart_lib.prepare.splits import Window
@@ -15,11 +16,9 @@ FEW_USERS = 300  # below, the 95 % interval of ndcg@10 is wider than most differ
 def warning(test: dict[str, Any], found: Outliers, horizon_days: int) -> str:
     """What a reader has to know before relying on the split; empty if there is nothing. `test`: see `splits.describe`."""
     reasons = []
-    for protocol in ("all", "novel"):
+    for protocol, title in protocol_names.TITLES.items():
         if (n := test[f"evaluated_{protocol}"]) < FEW_USERS:
-            reasons.append(
-                f"Only {plural(n, 'user')} can be evaluated in protocol *{protocol}*: the scores will be unsure."
-            )
+            reasons.append(f"Only {plural(n, 'user')} can be evaluated in *{title}*: its scores will be unsure.")
     if n := found.events.height:
         reasons.append(f"{plural(n, 'event')} far from all others {'is' if n == 1 else 'are'} left out.")
     if found.longest_gap > horizon_days:
@@ -62,9 +61,9 @@ def evaluable_users(description: dict[str, Any], name: str) -> str:
         f"{number(n_cold)} {'is a cold user' if n_cold == 1 else 'are cold users'}" if n_cold else "None is a cold user"
     )
     return (
-        f"**{name}: {number(n_evaluated)} of {plural(n, 'user')} ({percent(n_evaluated / n)}) can be evaluated** "
-        f"({number(description['evaluated_novel'])} in protocol *novel*): they and at least one of their relevant products "
-        f"were known before the window. {cold}."
+        f"**{name}: {number(n_evaluated)} of {plural(n, 'user')} ({percent(n_evaluated / n)}) can be evaluated**: they, and "
+        f"a product that they chose, were known before the window. {number(description['evaluated_novel'])} of them chose "
+        f"a known product that was new to them. {cold}."
     )
 
 

@@ -41,8 +41,8 @@ def test_the_split_is_said_in_local_days():
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({}, "**test: 400 of 500 users (80 %) can be evaluated** (300 in protocol *novel*)"),
-        ({}, "1 is a cold user."),
+        ({}, "**test: 400 of 500 users (80 %) can be evaluated**: they, and a product"),
+        ({}, "300 of them chose a known product that was new to them. 1 is a cold user."),
         ({"cold_users": 0}, "None is a cold user."),
         ({"cold_users": 2}, "2 are cold users."),
         ({"evaluated_all": 0}, "**test: none of 500 users can be evaluated**"),
@@ -67,13 +67,13 @@ def test_far_events_need_more_than_one_day():
         (
             {"evaluated_novel": 299},
             outliers(),
-            "Only 299 users can be evaluated in protocol *novel*: the scores will be unsure.",
+            "Only 299 users can be evaluated in *Discovery (novel)*: its scores will be unsure.",
         ),
         (
             {"evaluated_all": 1, "evaluated_novel": 0},
             outliers(),
-            "Only 1 user can be evaluated in protocol *all*: the scores will be unsure. "
-            "Only 0 users can be evaluated in protocol *novel*: the scores will be unsure.",
+            "Only 1 user can be evaluated in *Lists as delivered (all)*: its scores will be unsure. "
+            "Only 0 users can be evaluated in *Discovery (novel)*: its scores will be unsure.",
         ),
         ({}, outliers(n=1), "1 event far from all others is left out."),
         ({}, outliers(n=2), "2 events far from all others are left out."),
