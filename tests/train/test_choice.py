@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from recomart_lib.metrics.intervals import paired_test
 from recomart_lib.models import MODELS
-from recomart_lib.train import choice, figures, takeaways
+from recomart_lib.train import choice, figures, shown, takeaways
 
 VALIDATION, EARLIER = utc(2024, 3, 1), utc(2024, 2, 1)
 SCHEMA = ["cut", "protocol", "model", "user_id", "ndcg@10"]
@@ -172,21 +172,26 @@ def test_the_sentences_say_how_sure_the_choice_is():
     table_of = scores(*two, (VALIDATION, "svd", [0.1] * 4))
     evidence = choice.table(table_of)
     sentence = takeaways.choice(evidence, "all")
-    assert r"two\_stage leads in 2 of 2 windows** (mean ndcg@10 0.3000, standard error" in sentence
+    assert "*Two-step ranker* leads in 2 of 2 windows before the test window (mean ndcg@10 0.300, standard" in sentence
     assert (
-        "**ease is chosen**: of the 2 models within one standard error of it, the simplest (behind by 0.0250"
-        in sentence
+        "(`ease`) is chosen**: of the 2 models within one standard error of *Two-step ranker*, the simplest (behind "
+        "by 0.025" in sentence
     )
-    assert "Evaluated in fewer than 2 windows: svd." in takeaways.fewer_windows(evidence)
+    assert "Evaluated in fewer than 2 windows: Rating model (SVD)." in takeaways.fewer_windows(evidence)
     [unsure] = takeaways.few_users(evidence, table_of, 30)
     assert "only 4 users to evaluate" in unsure
     assert "`horizon_days` in the shop file above 30" in unsure
     one = choice.table(scores((VALIDATION, "ease", [0.5, 0.4]), (VALIDATION, "popularity", [0.0, 0.0])))
-    assert "It is chosen. Only one window decides" in takeaways.choice(one, "all")
+    alone = takeaways.choice(one, "all")
+    assert "(`ease`) is chosen.** It leads in 1 of 1 window" in alone
+    assert "The strongest simple list, *Bestsellers*, is behind the best by 0.450. Only one window decides" in alone
+    table = shown.choice(evidence, table_of, "all")
+    assert table["verdict"].to_list() == ["chosen", "as good, less simple", "behind", "behind"]
+    assert table["model"][0] == "ease"
     assert takeaways.fewer_windows(one) == takeaways.fewer_windows(one.clear()) == ""
-    shown = choice.shown(evidence, table_of, "all")
-    assert shown.columns[:3] == ["model", "chosen", "within"]
-    windows = shown.filter(pl.col("model") == "svd").select("from 2024-02-01", "from 2024-03-01")
+    columns = choice.shown(evidence, table_of, "all")
+    assert columns.columns[:3] == ["model", "chosen", "within"]
+    windows = columns.filter(pl.col("model") == "svd").select("from 2024-02-01", "from 2024-03-01")
     assert windows.row(0) == (None, pytest.approx(0.1))
     assert (
         figures.choice(evidence, "all").get_title("left")
