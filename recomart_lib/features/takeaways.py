@@ -17,12 +17,15 @@ def missing(described: pl.DataFrame) -> str:
     if not described.height:
         return not_applicable("there are no features.")
     gaps = described.filter(pl.col("nulls") > 0).sort("nulls", "feature", descending=[True, False])
+    absent, some = gaps.filter(pl.col("nulls") == 1), gaps.filter(pl.col("nulls") < 1)
+    of_all = plural(described.height, "feature")
     if not gaps.height:
-        return f"**No nulls** in {plural(described.height, 'feature')}."
-    absent = gaps.filter(pl.col("nulls") == 1).height
-    worst = ", ".join(f"{row['entity']}.{row['feature']} {percent(row['nulls'])}" for row in gaps.head(3).to_dicts())
-    note = f" {plural(absent, 'feature')} could not be computed in this shop." if absent else ""
-    return f"**{gaps.height} of {plural(described.height, 'feature')} have nulls**, most of all {worst}.{note}"
+        return f"**No nulls** in {of_all}."
+    worst = ", ".join(f"{row['entity']}.{row['feature']} {percent(row['nulls'])}" for row in some.head(3).to_dicts())
+    if not absent.height:
+        return f"**{some.height} of {of_all} have nulls**, most of all {worst}."
+    others = f" Nulls in {plural(some.height, 'other feature')}, most of all {worst}." if some.height else ""
+    return f"**{absent.height} of {of_all} could not be computed in this shop**, for lack of data.{others}"
 
 
 def moved(described: pl.DataFrame) -> str:

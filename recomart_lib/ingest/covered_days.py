@@ -18,13 +18,12 @@ def covered(days: pl.DataFrame) -> str:
         return not_applicable("there are no events.")
     if days.height == 1:
         return f"**All {plural(days['n'][0], 'event')} are of one day**, {days['day'][0]}."
-    busy = days.filter(pl.col("n") > 0).get_column("n")
-    n_empty = days.height - len(busy)
+    n_empty = days.filter(pl.col("n") == 0).height
     gaps = f"Each of {plural(days.height, 'day')} has some."
     if n_empty:
         share = percent(n_empty / days.height)
         gaps = f"{n_empty:,} of {days.height:,} days ({share}) {'has' if n_empty == 1 else 'have'} none{_which(days)}."
-    return f"**A typical day with events has {number(busy.median())} of them.** {gaps}"
+    return f"**The median day has {number(days.get_column('n').median())} events.** {gaps}"
 
 
 def warning(days: pl.DataFrame) -> str:

@@ -22,6 +22,17 @@ from recomart_lib.core.shops import Shop
 from recomart_lib.core.text import plural
 
 IDS = ("user_id", "item_id")
+# Count of `describe` -> its name for people.
+PROPERTIES = {
+    "train_pairs": "user-product pairs before",
+    "train_users": "users before",
+    "train_items": "products before",
+    "users_in_window": "users with a relevant event in it",
+    "warm_users": "of them with earlier events (warm)",
+    "cold_users": "of them without (cold)",
+    "evaluated_all": "evaluated, lists as delivered (all)",
+    "evaluated_novel": "evaluated, discovery (novel)",
+}
 
 
 @dataclass(frozen=True)
@@ -246,17 +257,19 @@ def _not_evaluable(window: Window, counts: dict[str, Any], shop: Shop, last: dat
     )
 
 
-def overview(windows: list[Window], parts: dict[str, dict[str, pl.DataFrame]]) -> pl.DataFrame:
-    """One row per property (dates, training data, users that can be evaluated), one text column per window."""
-    columns = {
-        window.name: {"start": f"{window.start:%Y-%m-%d}", "end": f"{window.end:%Y-%m-%d}"}
-        | {name: f"{count:,}" for name, count in describe(parts[window.name]).items()}
-        for window in windows
-    }
+def overview(windows: list[Window], parts: dict[str, dict[str, pl.DataFrame]], zone: str = "UTC") -> pl.DataFrame:
+    """One row per property (local days, training data, users that can be evaluated), one text column per window."""
+    columns = {window.name: _properties(window, describe(parts[window.name]), ZoneInfo(zone)) for window in windows}
     properties = list(columns[windows[0].name])
     return pl.DataFrame(
         {"": properties, **{name: [column[key] for key in properties] for name, column in columns.items()}}
     )
+
+
+def _properties(window: Window, counts: dict[str, Any], zone: ZoneInfo) -> dict[str, str]:
+    days = {"first day": window.start, "until (exclusive)": window.end}
+    shown = {name: f"{moment.astimezone(zone):%Y-%m-%d}" for name, moment in days.items()}
+    return shown | {PROPERTIES[name]: f"{count:,}" for name, count in counts.items()}
 
 
 def cuts(split_metadata: dict[str, Any]) -> dict[str, datetime]:

@@ -54,14 +54,12 @@ def evaluable_users(description: dict[str, Any], name: str) -> str:
     if not n:
         return not_applicable(f"the {name} window has no relevant events, so nobody can be evaluated in it.")
     if not n_evaluated:
-        return (
-            f"**{name}: none of {plural(n, 'user')} can be evaluated**: nobody chose a product that was known before."
-        )
+        return f"**{name.capitalize()} window: none of {plural(n, 'user')} can be evaluated**: nobody chose a product that was known before."
     cold = (
         f"{number(n_cold)} {'is a cold user' if n_cold == 1 else 'are cold users'}" if n_cold else "None is a cold user"
     )
     return (
-        f"**{name}: {number(n_evaluated)} of {plural(n, 'user')} ({percent(n_evaluated / n)}) can be evaluated**: they, and "
+        f"**{name.capitalize()} window: {number(n_evaluated)} of {plural(n, 'user')} ({percent(n_evaluated / n)}) can be evaluated**: they, and "
         f"a product that they chose, were known before the window. {number(description['evaluated_novel'])} of them chose "
         f"a known product that was new to them. {cold}."
     )

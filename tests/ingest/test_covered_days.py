@@ -26,26 +26,26 @@ WEEK_WITHOUT_SATURDAY = (9, 9, 9, 9, 9, 0, 9)
     [
         ((), "*Not applicable: there are no events.*", ""),
         ((7,), "**All 7 events are of one day**, 2024-01-01.", ""),
-        ((5, 5, 5), "**A typical day with events has 5 of them.** Each of 3 days has some.", ""),
+        ((5, 5, 5), "**The median day has 5 events.** Each of 3 days has some.", ""),
         (
             (5, 0, 5),
-            "**A typical day with events has 5 of them.** 1 of 3 days (33 %) has none; the first is 2024-01-02.",
+            "**The median day has 5 events.** 1 of 3 days (33 %) has none; the first is 2024-01-02.",
             "1 day has no event: closing days, or a gap in the feed?",
         ),
         (
             (5, 0, 5, 0, 0, 0, 5),
-            "**A typical day with events has 5 of them.** 4 of 7 days (57 %) have none; the longest time is 3 days, "
+            "**The median day has 0 events.** 4 of 7 days (57 %) have none; the longest time is 3 days, "
             "from 2024-01-04 to 2024-01-06.",
             "4 days have no event: closing days, or a gap in the feed?",
         ),
         (
             WEEK_WITHOUT_SATURDAY * 4,
-            "**A typical day with events has 9 of them.** 4 of 28 days (14 %) have none: all Saturdays.",
+            "**The median day has 9 events.** 4 of 28 days (14 %) have none: all Saturdays.",
             "",
         ),
         (
             (*WEEK_WITHOUT_SATURDAY * 4, 0, 0, 9),
-            "**A typical day with events has 9 of them.** 6 of 31 days (19 %) have none: all Saturdays and 2 other "
+            "**The median day has 9 events.** 6 of 31 days (19 %) have none: all Saturdays and 2 other "
             "days; the longest time is 2 days, from 2024-01-29 to 2024-01-30.",
             "2 days have no event, besides all Saturdays: closing days, or a gap in the feed?",
         ),

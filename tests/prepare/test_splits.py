@@ -212,7 +212,13 @@ def test_a_window_is_described_in_numbers():
     }
     assert splits.matrix_size(parts) == {"users": 2, "items": 2, "pairs": 3, "density": 0.75}
     overview = dict(splits.overview([TEST], {"test": parts}).iter_rows())
-    assert (overview["start"], overview["end"], overview["train_pairs"]) == ("2024-02-01", "2024-03-02", "3")
+    assert [overview[name] for name in ("first day", "until (exclusive)", "user-product pairs before")] == [
+        "2024-02-01",
+        "2024-03-02",
+        "3",
+    ]
+    local = dict(splits.overview([TEST], {"test": parts}, "America/New_York").iter_rows())
+    assert local["first day"] == "2024-01-31"
 
 
 def test_a_window_without_events_is_described_too():

@@ -41,12 +41,12 @@ def test_the_split_is_said_in_local_days():
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({}, "**test: 400 of 500 users (80 %) can be evaluated**: they, and a product"),
+        ({}, "**Test window: 400 of 500 users (80 %) can be evaluated**: they, and a product"),
         ({}, "300 of them chose a known product that was new to them. 1 is a cold user."),
         ({"cold_users": 0}, "None is a cold user."),
         ({"cold_users": 2}, "2 are cold users."),
-        ({"evaluated_all": 0}, "**test: none of 500 users can be evaluated**"),
-        ({"users_in_window": 1, "evaluated_all": 0}, "**test: none of 1 user can be evaluated**"),
+        ({"evaluated_all": 0}, "**Test window: none of 500 users can be evaluated**"),
+        ({"users_in_window": 1, "evaluated_all": 0}, "**Test window: none of 1 user can be evaluated**"),
         ({"users_in_window": 0}, "*Not applicable: the test window has no relevant events"),
     ],
 )

@@ -217,7 +217,7 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             features_takeaways.missing(described(0.5, 0)),
             features_takeaways.missing(described(1, 0)),
             "user.spend 50 %.",
-            "1 feature could not be computed in this shop",
+            "1 of 1 feature could not be computed in this shop",
         ),
         (
             features_takeaways.moved(described(0, 0.249)),
