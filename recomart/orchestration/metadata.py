@@ -144,7 +144,7 @@ def _pages(root: Path, stage: str, notebook: str | None) -> dict[str, Any]:
     if notebook and executed.exists():
         links["notebook"] = MetadataValue.notebook(str(executed))
         if picture := process.first_figure(executed):
-            links["preview"] = MetadataValue.md(f"![first figure](data:image/png;base64,{picture})")
+            links["preview"] = MetadataValue.md(f"![first figure]({picture})")
     return links
 
 

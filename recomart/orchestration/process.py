@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import os
@@ -16,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -192,11 +193,18 @@ def outputs(root: Path, stage: str) -> dict[str, str]:
 
 
 def first_figure(notebook: Path, max_length: int = 150_000) -> str | None:
-    """The first figure of an executed notebook with at most `max_length` characters of base64 PNG; None without one."""
+    """The first figure of an executed notebook, as an address (`data:`) of at most `max_length` characters; or None."""
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     except (FileNotFoundError, ValueError):
         return None
-    images = [output.get("data", {}).get("image/png") for cell in cells for output in cell.get("outputs", [])]
-    small = ("".join(image).replace("\n", "") for image in images if image)
-    return next((image for image in small if len(image) <= max_length), None)
+    outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    addresses = (_address(data) for data in outputs if data.keys() & {"image/svg+xml", "image/png"})
+    return next((address for address in addresses if len(address) <= max_length), None)
+
+
+def _address(data: dict[str, Any]) -> str:
+    """A figure of a notebook as an address: an SVG as text, a PNG as base64, both perhaps in several lines."""
+    if "image/svg+xml" in data:
+        return f"data:image/svg+xml;base64,{base64.b64encode(''.join(data['image/svg+xml']).encode()).decode()}"
+    return "data:image/png;base64," + "".join(data["image/png"]).replace("\n", "")

@@ -57,14 +57,16 @@ def alternative_text(figure: Figure) -> str:
 def svg(figure: Figure) -> str:
     """The figure as SVG, without a date."""
     drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", bbox_inches="tight", dpi=PNG_SCALE * 96, metadata=NO_METADATA)
+    figure.canvas.print_figure(drawn, format="svg", bbox_inches="tight", dpi=PNG_SCALE * 96, metadata=NO_METADATA)
     return drawn.getvalue()
 
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG, at twice its size on a page."""
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", bbox_inches="tight", dpi=PNG_SCALE * 96, metadata={"Software": None})
+    figure.canvas.print_figure(
+        drawn, format="png", bbox_inches="tight", dpi=PNG_SCALE * 96, metadata={"Software": None}
+    )
     return drawn.getvalue()
 
 

@@ -352,8 +352,11 @@ class TestMetadata:
     def test_the_first_small_figure_is_the_preview(self, tmp_path):
         cells = [{"outputs": [{"data": {"image/png": "a" * 200}}]}, {}, {"outputs": [{"data": {"image/png": "bb\n"}}]}]
         (tmp_path / "x.ipynb").write_text(json.dumps({"cells": cells}))
-        assert process.first_figure(tmp_path / "x.ipynb", max_length=100) == "bb"
+        assert process.first_figure(tmp_path / "x.ipynb", max_length=100) == "data:image/png;base64,bb"
         assert process.first_figure(tmp_path / "y.ipynb") is None
+        vector = [{"outputs": [{"data": {"image/svg+xml": ["<", "svg/>"]}}]}]
+        (tmp_path / "z.ipynb").write_text(json.dumps({"cells": vector}))
+        assert process.first_figure(tmp_path / "z.ipynb") == "data:image/svg+xml;base64,PHN2Zy8+"
 
 
 class TestSensors:
