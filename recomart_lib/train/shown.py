@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
+from recomart_lib.core.protocol_names import TITLES
 from recomart_lib.core.text import score
 from recomart_lib.train import choice as evidence_of_choice
 
@@ -26,7 +28,7 @@ def search(results: pl.DataFrame, tune_protocol: str) -> pl.DataFrame:
             "lists as delivered": _score(row["all"]),
             "discovery": _score(row["novel"]),
             "trials": row["trials"],
-            "parameters": row["parameters"],
+            "parameters": parameters_in_words(json.loads(row["parameters"])),
         }
         for row in results.iter_rows(named=True)
     ]
@@ -71,4 +73,21 @@ def lists(table: pl.DataFrame) -> pl.DataFrame:
     """The stored lists per model: users and recommendations, by protocol."""
     counts = table.group_by("protocol", "model").agg(users=pl.col("user_id").n_unique(), rows=pl.len())
     counts = counts.with_columns(pl.col("protocol", "model").cast(pl.String)).sort("protocol", "model")
-    return counts.select("model", "protocol", "users", pl.col("rows").alias("recommendations"))
+    named = pl.col("protocol").replace_strict(TITLES, default=pl.col("protocol"))
+    return counts.select("model", named, "users", pl.col("rows").alias("recommendations"))
+
+
+def parameters(chosen: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+    """The hyper-parameters of every model."""
+    rows = [{"model": name, "parameters": parameters_in_words(values)} for name, values in chosen.items()]
+    return pl.DataFrame(rows, schema={"model": pl.String, "parameters": pl.String})
+
+
+def parameters_in_words(values: Mapping[str, Any]) -> str:
+    """`n_factors 64, reg 25.1`: numbers with three significant digits.
+
+    >>> parameters_in_words({"n_factors": 64, "reg": 25.112652504140677})
+    'n_factors 64, reg 25.1'
+    """
+    words = [f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()]
+    return ", ".join(words) or "none"

@@ -89,7 +89,7 @@ def fewer_windows(evidence: pl.DataFrame) -> str:
     if not names:
         return ""
     return (
-        f"Evaluated in fewer than {plural(n, 'window')}: {', '.join(map(plain, names))}. At an earlier cut they had nothing to learn from, or were too far "
+        f"Evaluated in fewer than {plural(n, 'window')}: {', '.join(f'*{plain(name)}*' for name in names)}. At an earlier cut they had nothing to learn from, or were too far "
         f"behind to be fitted ({FAR:.0f} standard errors in the validation window, in both protocols). Two models are compared on the windows of both."
     )
 
@@ -162,6 +162,14 @@ def stored(n_models: int, n_rows: int) -> str:
     if not n_rows:
         return not_applicable("no lists are stored, as no user can be evaluated in the test window.")
     return f"{plural(n_models, 'model')} fitted; {plural(n_rows, 'recommendation')} for the test window stored, which 07 evaluates."
+
+
+def predicted_ratings(predictions: pl.DataFrame) -> str:
+    """What can be predicted. `predictions`: see `model_lists.predictions`."""
+    if not predictions.height:
+        return not_applicable("there are no ratings in the test window to be predicted.")
+    n = predictions.select("user_id", "item_id").unique().height
+    return f"{plural(n, 'rating')} in the test window."
 
 
 def search_gain(table: pl.DataFrame, tune_protocol: str = "mean") -> str:

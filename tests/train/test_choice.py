@@ -177,7 +177,7 @@ def test_the_sentences_say_how_sure_the_choice_is():
         "(`ease`) is chosen**: of the 2 models within one standard error of *Two-step ranker*, the simplest (behind "
         "by 0.025" in sentence
     )
-    assert "Evaluated in fewer than 2 windows: Rating model (SVD)." in takeaways.fewer_windows(evidence)
+    assert "Evaluated in fewer than 2 windows: *Rating model (SVD)*." in takeaways.fewer_windows(evidence)
     [unsure] = takeaways.few_users(evidence, table_of, 30)
     assert "only 4 users to evaluate" in unsure
     assert "`horizon_days` in the shop file above 30" in unsure

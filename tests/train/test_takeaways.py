@@ -95,7 +95,7 @@ def test_the_tables_have_their_verdict_second():
         [
             ("als", 6, 0.2, 0.25, 0.3, 0.2, "{}"),
             ("bpr", 6, 0.2, 0.2, 0.3, 0.1, "{}"),
-            ("svd", 1, None, None, None, None, ""),
+            ("svd", 1, None, None, None, None, "{}"),
         ],
         ["model", "trials", "defaults", "best", "all", "novel", "parameters"],
         orient="row",
