@@ -53,3 +53,26 @@ def test_scores_are_drawn_and_scores_near_the_top_are_readable(scores, gate, tmp
         assert high > 100
         assert "score" in ax.get_ylabel()
         assert gate < 95 or np.median(scores) < 90 or low > 85
+
+
+@pytest.mark.parametrize(
+    ("scores", "title"),
+    [
+        ([97.5], "Only one delivery: 2024-01-01 has 97.5 %"),
+        ([100.0] * 3, "All 3 deliveries have 100 %"),
+        ([99.0, 96.0, 98.0], "All 3 deliveries reach the gate; lowest: 2024-01-02 has 96 %"),
+        ([99.0, 90.0, 98.0], "1 of 3 deliveries below the gate; lowest: 2024-01-02 has 90 %"),
+    ],
+)
+def test_the_title_counts_deliveries_below_the_gate(scores, title):
+    days = [date(2024, 1, 1) + timedelta(days=n) for n in range(len(scores))]
+    table = pl.DataFrame({"day": days, "score": scores, "n": range(1, len(days) + 1)})
+    assert " ".join(figures.delivery_scores(table, "S", 95.0).figure.get_suptitle().split()) == title
+
+
+def test_the_title_of_drift_counts_flagged_days():
+    assert (
+        figures.drift(detect(normal(40, 150)), "Drift").figure.get_suptitle().startswith("No delivery is flagged, of ")
+    )
+    assert "flagged" in figures.drift(detect(ten_times()), "Drift").figure.get_suptitle()
+    assert figures.drift(detect(ten_times()), "Drift").figure.get_suptitle().startswith("1 of ")
