@@ -48,7 +48,8 @@ def _ratio(own: float, other: float, name: str) -> str:
     """`1.1 times what Bestsellers has (2.9)`."""
     if not other:
         return f"above *{plain(name)}* (0)"
-    return f"{own / other:.2g} times *{plain(name)}* ({_two(other)})"
+    times = f"{own / other:.2g}"
+    return f"{f'{times} times' if times != '1' else 'as many as'} *{plain(name)}* ({_two(other)})"
 
 
 def _joined(parts: list[str]) -> str:
@@ -125,6 +126,15 @@ def _unseen(found: Mapping[str, Any]) -> str:
         return "None of them is unseen: the model or its parameters were chosen on them."
     seen = "on the other" if found["cuts"] == 2 else "on the others"
     return f"Only the newest, the test window, is unseen: the model or its parameters were chosen {seen}."
+
+
+def in_the_deciding_protocol(sentence: str) -> str:
+    """A sentence of the deciding protocol without its name, for a summary that says once which protocol decides."""
+    start = f"**{protocol_names.title(protocol_names.DECIDES)}: "
+    if not sentence.startswith(start):
+        return sentence
+    rest = sentence.removeprefix(start)
+    return f"**{rest[0].upper()}{rest[1:]}"
 
 
 def warning(card: pl.DataFrame, answers: Mapping[str, Mapping[str, Any] | None]) -> str:

@@ -20,7 +20,6 @@ GROUPS = {
     "tenure": "first seen",
     "country": "country",
     "category": "preferred category",
-    "history": "products chosen before",
 }
 
 
@@ -70,7 +69,7 @@ def comparison(test: pl.DataFrame, protocol: str) -> str:
 def _names(rows: pl.DataFrame) -> str:
     """The models of a comparison: all by name, or their number where they are many."""
     names = [f"*{plain(name)}*" for name in rows.get_column("model")]
-    return ", ".join(names) if len(names) <= 6 else f"the other {len(names)} models"
+    return ", ".join(names) if len(names) <= 6 else f"{len(names)} other models"
 
 
 def rating_model(errors: dict[str, dict[str, float]], metrics: dict[str, dict[str, Any]]) -> str:
@@ -351,6 +350,8 @@ def worst_groups(rows: list[dict[str, Any]], model: str, n_groups: int) -> str:
 def _group(row: dict[str, Any]) -> str:
     """`activity up to 44 events`: the thirds are numbered only so that they sort."""
     name = row["slice"]
+    if row["by"] == "history":
+        return "cold users" if name == "cold" else f"{safe(name)} products chosen before"
     if row["by"] in ("activity", "tenure"):
         name = name.partition(": ")[2] or name
     return f"{GROUPS.get(row['by'], safe(row['by']))} {safe(name)}"

@@ -31,6 +31,8 @@ def test_hits_in_the_shops_words():
         "**Lists as delivered (all): of ten products that Two-step ranker (`two_stage`) shows, 3.2 (3.1 to 3.4) were "
         "chosen within 30 days.** That is 1.1 times *Bought before* (2.9); and 4.3 times *Bestsellers* (0.76)."
     )
+    equal = ANSWER | {"hits": {"two_stage": ten(0.262), "popularity": ten(0.26)}}
+    assert takeaways.hits(equal, "all", 30).endswith("That is as many as *Bestsellers* (0.26).")
     nothing = ANSWER | {"hits": {"two_stage": ten(0.5), "popularity": ten(0)}}
     assert "within 1 day.** That is above *Bestsellers* (0)." in takeaways.hits(nothing, "novel", 1)
 
@@ -87,6 +89,11 @@ def test_stability_says_which_cut_is_unseen():
     assert "at 1 other cut it had nothing to learn from" in two
     assert two.endswith("were chosen on the other.")
     assert "None of them is unseen" in takeaways.stability(STABLE | {"unseen": 0}, "two_stage", "all")
+
+
+def test_a_summary_names_the_protocol_once():
+    assert takeaways.in_the_deciding_protocol("**Lists as delivered (all): of ten, 3**") == "**Of ten, 3**"
+    assert takeaways.in_the_deciding_protocol("**Discovery (novel): 3**") == "**Discovery (novel): 3**"
 
 
 @pytest.mark.parametrize("found", [None, STABLE | {"cuts": 1}])

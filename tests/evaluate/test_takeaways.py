@@ -163,6 +163,6 @@ def test_small_shops_are_told_how_unsure_their_scores_are():
     metadata = {"windows": {"test": {"evaluated_all": 120, "evaluated_novel": 300}}, "horizon_days": 30}
     [sentence] = takeaways.few_users({"all": board, "novel": board}, {"all": "als", "novel": "ease"}, metadata)
     assert "Protocol *all* has only 120 users to evaluate" in sentence
-    assert "0.0500 to 0.1500" in sentence
+    assert "0.050 to 0.150" in sentence
     assert "above 30" in sentence
     assert takeaways.few_users({"all": board.clear()}, {"all": "als"}, metadata) == []
