@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import matplotlib.pyplot as plt
@@ -11,10 +12,52 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateFormatter, AutoDateLocator, date2num
 from matplotlib.ticker import MaxNLocator
 
-from recomart_lib.core.plots import ACCENT, ALARM, GREY, INK, WIDTH, empty_figure, titled, values
-from recomart_lib.core.text import plural, quality
+from recomart_lib.core.plots import ACCENT, ALARM, GREY, INK, SMALL, WIDTH, empty_figure, titled, values
+from recomart_lib.core.text import percent, plural, quality
 
 N_SIZES = 5  # of dots
+# Where a delivered row ends, in words.
+PLACES = {
+    "good": "used",
+    "excluded": "left out by the shop file",
+    "duplicates": "repeats of other rows",
+    "history": "older states of a user or product",
+    "quarantined": "in quarantine",
+    "rejected": "unreadable",
+}
+
+
+def accounting(row: Mapping[str, int], title: str) -> Axes:
+    """Where the delivered rows of a table ended: one bar per place that has any (`quality_report.report`, tables)."""
+    places = [(words, row[name]) for name, words in PLACES.items() if name == "good" or row[name]]
+    delivered = row["delivered"]
+    if not delivered:
+        return empty_figure(f"{title}: nothing was delivered.")
+    _, ax = plt.subplots(figsize=(WIDTH, 1.3 + 0.34 * len(places)))
+    for place, (words, n) in enumerate(places):
+        text = f"{plural(n, 'row')}, {percent(n / delivered)}"
+        values(ax.barh(place, n, color=GREY if place else ACCENT)[0], [f"{words}: {text}"])
+        ax.annotate(text, (n, place), (4, 0), textcoords="offset points", va="center", fontsize=SMALL)
+    ax.set_yticks(range(len(places)), [words for words, _ in places])
+    ax.invert_yaxis()
+    ax.margins(x=0.25)
+    ax.grid(axis="y", visible=False)
+    ax.xaxis.set_major_formatter("{x:,g}")
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.set(xlabel="rows")
+    titled(ax, _used(row), title)
+    return ax
+
+
+def _used(row: Mapping[str, int]) -> str:
+    """The share of the delivered rows that is used, and where most of the others are."""
+    if row["good"] == row["delivered"]:
+        return f"All {row['good']:,} delivered rows are used" if row["good"] > 1 else "The only delivered row is used"
+    largest = max((name for name in PLACES if name != "good"), key=lambda name: row[name])
+    others = row["delivered"] - row["good"]
+    most = "all" if row[largest] == others else f"{percent(row[largest] / others)}"
+    used = percent(row["good"] / row["delivered"])
+    return f"{used} of the delivered rows are used; of the others, {most} are {PLACES[largest]}"
 
 
 def delivery_scores(scores: pl.DataFrame, title: str, gate: float) -> Axes:

@@ -76,3 +76,29 @@ def test_the_title_of_drift_counts_flagged_days():
     )
     assert "flagged" in figures.drift(detect(ten_times()), "Drift").figure.get_suptitle()
     assert figures.drift(detect(ten_times()), "Drift").figure.get_suptitle().startswith("1 of ")
+
+
+def places(**rows: int) -> dict[str, int]:
+    """A row of the quality report's tables."""
+    counted = {**dict.fromkeys(figures.PLACES, 0), **rows}
+    return {**counted, "delivered": sum(counted.values())}
+
+
+@pytest.mark.parametrize(
+    ("row", "title"),
+    [
+        (
+            places(good=74, excluded=25, duplicates=1),
+            "74 % of the delivered rows are used; of the others, 96 % are left out by the shop file",
+        ),
+        (places(good=3, rejected=1), "75 % of the delivered rows are used; of the others, all are unreadable"),
+        (places(quarantined=2), "0 % of the delivered rows are used; of the others, all are in quarantine"),
+        (places(good=1), "The only delivered row is used"),
+        (places(good=1_000), "All 1,000 delivered rows are used"),
+    ],
+)
+def test_every_delivered_row_has_its_place(row, title):
+    ax = figures.accounting(row, "Rows")
+    assert " ".join(ax.figure.get_suptitle().split()) == title
+    assert sum(bar.get_width() for bar in ax.patches) == row["delivered"]
+    assert figures.accounting(places(), "Rows").texts[0].get_text() == "Rows: nothing was delivered."
