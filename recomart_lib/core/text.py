@@ -11,6 +11,7 @@ import math
 import re
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+NOT_APPLICABLE = "*Not applicable:"
 
 
 def printable(text: str) -> str:
@@ -105,7 +106,7 @@ def not_applicable(reason: str) -> str:
     >>> not_applicable("no message was streamed.")
     '*Not applicable: no message was streamed.*'
     """
-    return f"*Not applicable: {reason}*"
+    return f"{NOT_APPLICABLE} {reason}*"
 
 
 def at_a_glance(*sentences: str, warning: str = "", no_data: str = "") -> str:
@@ -114,22 +115,25 @@ def at_a_glance(*sentences: str, warning: str = "", no_data: str = "") -> str:
     Parameters
     ----------
     sentences
-        Three to five computed sentences; empty ones are left out.
+        Three to five computed sentences; those that are empty or not applicable are left out.
     warning
         What a reader has to know before relying on the stage; empty if there is nothing.
     no_data
         Why the stage had nothing to work on; empty if it had data.
     """
     verdict = f"**No data:** {no_data}" if no_data else f"**Warning:** {warning}" if warning else "**Passed.**"
-    return f"{verdict}\n\n{bullets(*sentences)}".strip()
+    applicable = (sentence for sentence in sentences if not sentence.startswith(NOT_APPLICABLE))
+    return f"{verdict}\n\n{bullets(*applicable)}".strip()
 
 
 def density(sparsity: dict[str, float]) -> str:
     """How sparse the user-item matrix is (see `summaries.sparsity`)."""
     if not sparsity["pairs"]:
         return not_applicable("no user has chosen any product.")
+    if sparsity["density"] == 1:
+        return not_applicable("every user has chosen every product, so there is nothing left to predict.")
     per_user = sparsity["pairs"] / max(sparsity["users"], 1)
     return (
         f"**{percent(sparsity['density'])} of the {number(sparsity['users'])} x {number(sparsity['items'])} matrix is filled**: "
-        f"{per_user:.1f} products per user on average. A recommender has to predict the rest."
+        f"{number(per_user)} products per user on average. A recommender has to predict the rest."
     )

@@ -35,11 +35,12 @@ def concentration(counts: pl.DataFrame, what: str, top: float, share: float) -> 
         return not_applicable(f"there are fewer than {FEW} {what}, too few to say how uneven they are.")
     if counts.get_column("n").n_unique() == 1:
         return f"**All {number(counts.height)} {what} have equally many events**: {number(counts.get_column('n')[0])}."
-    single = counts.filter(pl.col("n") == 1).height / counts.height
-    shape = "a few account for most of them" if share > 0.5 else f"{share / top:.1f} times an even share"
+    n_single, even = counts.filter(pl.col("n") == 1).height, max(1, round(counts.height * top)) / counts.height
+    single = f"{percent(n_single / counts.height)} have just one" if n_single else "none has just one"
+    shape = "a few account for most of them" if share > 0.5 else f"{share / even:.1f} times an even share"
     return (
         f"**The top {percent(top)} of {what} have {percent(share)} of the events** ({shape}); the median has "
-        f"{number(counts.get_column('n').median())}, and {percent(single)} have just one."
+        f"{number(counts.get_column('n').median())}, and {single}."
     )
 
 

@@ -38,8 +38,8 @@ def moved(described: pl.DataFrame) -> str:
         top = comparable.sort("psi", "feature", descending=[True, False]).row(0, named=True)
         largest = f"the largest change is that of {top['entity']}.{top['feature']} (psi {number(top['psi'])})"
         return f"**No feature drifts** from the validation cut to the test cut; {largest if top['psi'] else 'none has changed'}."
-    named = ", ".join(f"{row['entity']}.{row['feature']} ({number(row['psi'])})" for row in drifted.head(8).to_dicts())
-    return f"**{drifted.height} of {plural(comparable.height, 'feature')} drift** from the validation cut to the test cut (psi of {DRIFTED} or more): {named}."
+    named = ", ".join(f"{row['entity']}.{row['feature']} ({number(row['psi'])})" for row in drifted.head(4).to_dicts())
+    return f"**{drifted.height} of {plural(comparable.height, 'feature')} drift** from the validation cut to the test cut (psi of {DRIFTED} or more), most of all {named}."
 
 
 def audits(audited: dict[str, pl.DataFrame]) -> str:

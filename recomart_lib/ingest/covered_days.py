@@ -1,6 +1,7 @@
 """Sentences of 01_ingest about days without events: closing days of the shop, and gaps in the feed.
 
-`days` is that of `ingestion.per_day`: one row per calendar day, with `n` events.
+`days` is that of `ingestion.per_day`: one row per calendar day, with `n` events. `files` is that of the `LakeTable` of
+events. Both count the day of a file, which is that of its events only if the shop delivers a file per day.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from recomart_lib.core.text import WEEKDAYS, not_applicable, number, percent, pl
 WEEKS = 4  # a day of the week on which nothing ever happens, in at least as many weeks, is a closing day
 
 
-def covered(days: pl.DataFrame) -> str:
+def covered(days: pl.DataFrame, files: pl.DataFrame) -> str:
     """How many events a day has, and which days have none."""
     if not days.height:
         return not_applicable("there are no events.")
+    if not _come_by_day(files):
+        return not_applicable("most events come in files of several days; 03 and 04 show the weeks of the events.")
     if days.height == 1:
         return f"**All {plural(days['n'][0], 'event')} are of one day**, {days['day'][0]}."
     n_empty = days.filter(pl.col("n") == 0).height
@@ -26,14 +29,20 @@ def covered(days: pl.DataFrame) -> str:
     return f"**The median day has {number(days.get_column('n').median())} events.** {gaps}"
 
 
-def warning(days: pl.DataFrame) -> str:
+def warning(days: pl.DataFrame, files: pl.DataFrame) -> str:
     """That days have no event although the shop is not closed on this day of the week; empty if there are none."""
     gaps, closing = _gaps(days), closing_days(days)
-    if not gaps.height:
+    if not gaps.height or not _come_by_day(files):
         return ""
     besides = f", besides all {' and '.join(f'{name}s' for name in closing)}" if closing else ""
     verb = "has" if gaps.height == 1 else "have"
     return f"{plural(gaps.height, 'day')} {verb} no event{besides}: closing days, or a gap in the feed?"
+
+
+def _come_by_day(files: pl.DataFrame) -> bool:
+    """Whether at least half of the events are in files of one day each."""
+    rows = files.get_column("n_rows")
+    return 2 * rows.filter(files.get_column("daily")).sum() >= rows.sum()
 
 
 def closing_days(days: pl.DataFrame) -> list[str]:

@@ -10,7 +10,6 @@ import polars as pl
 from recomart_lib.core.shops import Shop
 from recomart_lib.core.source_files import LeftOut
 from recomart_lib.core.text import not_applicable, number, percent, plural, safe
-from recomart_lib.ingest import covered_days
 from recomart_lib.ingest.deliveries import day_in_name
 from recomart_lib.ingest.lake import LakeTable
 from recomart_lib.ingest.sources.rest_paging import CERTAIN_ENDS
@@ -18,19 +17,19 @@ from recomart_lib.ingest.sources.rest_paging import CERTAIN_ENDS
 FEW_REJECTED = 0.005  # of the delivered rows may be unreadable without a warning
 
 
-def warning(files: pl.DataFrame, days: pl.DataFrame, far: pl.DataFrame) -> str:
+def warning(files: pl.DataFrame, far: pl.DataFrame, gaps: str) -> str:
     """What a reader has to know before relying on the delivered data; empty if there is nothing.
 
     Parameters
     ----------
     files
         One row per ingested file.
-    days
-        See `ingestion.per_day`.
     far
         See `ingestion.far_days`.
+    gaps
+        That of `covered_days.warning`.
     """
-    reasons = [_many_rejected(files), covered_days.warning(days)]
+    reasons = [_many_rejected(files), gaps]
     if n := far.get_column("n").sum():
         reasons.append(f"{plural(n, 'row')} {'lies' if n == 1 else 'lie'} decades from all others.")
     return " ".join(filter(None, reasons))
@@ -85,8 +84,9 @@ def verified(lake_tables: Collection[LakeTable]) -> str:
         if n_without_hash
         else ""
     )
+    size = f"{number(n_bytes / 1e6)} MB" if n_bytes >= 1e6 else f"{number(n_bytes / 1e3)} kB"
     return (
-        f"**{plural(n_files, 'Parquet file')} of the lake verified ({number(n_bytes / 1e6)} MB), all that the pipeline reads: "
+        f"**{plural(n_files, 'Parquet file')} of the lake verified ({size}), all that the pipeline reads: "
         f"unchanged since the ingestion.**{earlier}"
     )
 

@@ -18,7 +18,8 @@ def warning(test: dict[str, Any], found: Outliers, horizon_days: int) -> str:
     reasons = []
     for protocol, title in protocol_names.TITLES.items():
         if (n := test[f"evaluated_{protocol}"]) < FEW_USERS:
-            reasons.append(f"Only {plural(n, 'user')} can be evaluated in *{title}*: its scores will be unsure.")
+            who = f"Only {plural(n, 'user')}" if n else "Nobody"
+            reasons.append(f"{who} can be evaluated in *{title}*{': its scores will be unsure' if n else ''}.")
     if n := found.events.height:
         reasons.append(f"{plural(n, 'event')} far from all others {'is' if n == 1 else 'are'} left out.")
     if found.longest_gap > horizon_days:
@@ -54,13 +55,17 @@ def evaluable_users(description: dict[str, Any], name: str) -> str:
     if not n:
         return not_applicable(f"the {name} window has no relevant events, so nobody can be evaluated in it.")
     if not n_evaluated:
-        return f"**{name.capitalize()} window: none of {plural(n, 'user')} can be evaluated**: nobody chose a product that was known before."
+        return (
+            f"**{name.capitalize()} window: none of {plural(n, 'user')} can be evaluated**: nobody who was known before "
+            "chose a product that was."
+        )
+    n_novel = description["evaluated_novel"]
     cold = (
         f"{number(n_cold)} {'is a cold user' if n_cold == 1 else 'are cold users'}" if n_cold else "None is a cold user"
     )
     return (
-        f"**{name.capitalize()} window: {number(n_evaluated)} of {plural(n, 'user')} ({percent(n_evaluated / n)}) can be evaluated**: they, and "
-        f"a product that they chose, were known before the window. {number(description['evaluated_novel'])} of them chose "
+        f"**{name.capitalize()} window: {number(n_evaluated)} of {plural(n, 'user')} ({percent(n_evaluated / n)}) can be "
+        f"evaluated**: they, and a product that they chose, were known before the window. {number(n_novel) if n_novel else 'None'} of them chose "
         f"a known product that was new to them. {cold}."
     )
 
@@ -78,9 +83,10 @@ def few_users(n_users: int, protocol: str, low: float, high: float, horizon_days
     if not 0 < n_users < FEW_USERS:
         return ""
     return (
-        f"**Protocol *{protocol}* has only {plural(n_users, 'user')} to evaluate**: the 95 % interval of the chosen model's ndcg@10 is {score(low)} to "
-        f"{score(high)}. Longer windows have more users: set `horizon_days` in the shop file above {number(horizon_days)}, and `cut`, if it is a day, "
-        "to an earlier one, so that the test window still ends within the data."
+        f"**Protocol *{protocol}* has only {plural(n_users, 'user')} to evaluate**: the 95 % interval of the chosen "
+        f"model's ndcg@10 is {score(low)} to {score(high)}. Longer windows have more users: set `horizon_days` in the shop "
+        f"file above {number(horizon_days)}, and `cut`, if it is a day, to an earlier one, so that the test window still "
+        "ends within the data."
     )
 
 

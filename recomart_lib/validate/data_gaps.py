@@ -76,8 +76,8 @@ def _without_attributes(table: str, rows: pl.LazyFrame) -> Iterator[Fix]:
     n = missing.pop("rows")
     for n_missing in sorted({count for count in missing.values() if count and count >= MIN_MISSING * n}, reverse=True):
         columns = [name for name, count in missing.items() if count == n_missing]
-        who = f"No {noun} has" if n_missing == n else f"{n_missing:,} of {plural(n, noun)} have no"
-        what = " or ".join(f"a {name}" for name in columns) if n_missing == n else " or no ".join(columns)
+        who = f"No {noun} has a" if n_missing == n else f"{n_missing:,} of {plural(n, noun)} have no"
+        what = " or ".join(filter(None, [", ".join(columns[:-1]), columns[-1]]))
         effect = "; ".join(effects[name] for name in columns)
         yield fix(f"{who} {what}.", n_missing, n, f"{effect[0].upper()}{effect[1:]}.", HERE)
 

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
-from recomart_lib.core.text import bullets, number, percent, plural, quality, safe
+from recomart_lib.core.text import at_a_glance, bullets, not_applicable, number, percent, plural, quality, safe
 
 
 class Page(HTMLParser):
@@ -104,3 +104,10 @@ def test_plurals():
 
 def test_bullets_skip_empty_sentences():
     assert bullets("a", "", "b") == "- a\n- b"
+
+
+def test_a_glance_leaves_out_what_is_empty_or_not_applicable():
+    sentences = ["**One.**", "", not_applicable("nothing was streamed.")]
+    assert at_a_glance(*sentences) == "**Passed.**\n\n- **One.**"
+    assert at_a_glance(*sentences, warning="Two days.") == "**Warning:** Two days.\n\n- **One.**"
+    assert at_a_glance(no_data="Nothing was streamed.", warning="w") == "**No data:** Nothing was streamed."

@@ -158,6 +158,10 @@ ONE_CATEGORY = pl.DataFrame([("<b>", 9.0, 1, 1, 9.0)], schema=CATEGORIES, orient
             "**All products with a price cost 2.00 EUR**. Every product has a price.",
         ),
         (text.density({"users": 0, "items": 0, "pairs": 0, "density": 0.0}), "*Not applicable: no user has chosen"),
+        (
+            text.density({"users": 1, "items": 3, "pairs": 3, "density": 1.0}),
+            "*Not applicable: every user has chosen every",
+        ),
     ],
 )
 def test_nothing_is_said_without_a_base_and_equal_numbers_are_called_equal(sentence, expected):

@@ -18,6 +18,11 @@ def days(*counts: int) -> pl.DataFrame:
     return pl.DataFrame(rows, {"day": pl.Date, "n": pl.Int64})
 
 
+def files(daily: int, others: int = 0) -> pl.DataFrame:
+    """Files with so many events, of one day each or of several."""
+    return pl.DataFrame({"daily": [True, False], "n_rows": [daily, others]})
+
+
 WEEK_WITHOUT_SATURDAY = (9, 9, 9, 9, 9, 0, 9)
 
 
@@ -52,5 +57,14 @@ WEEK_WITHOUT_SATURDAY = (9, 9, 9, 9, 9, 0, 9)
     ],
 )
 def test_closing_days_are_no_gaps(counts, said, warns):
-    assert covered_days.covered(days(*counts)) == said
-    assert covered_days.warning(days(*counts)) == warns
+    assert covered_days.covered(days(*counts), files(daily=9)) == said
+    assert covered_days.warning(days(*counts), files(daily=9)) == warns
+
+
+def test_days_of_files_with_several_days_say_nothing():
+    gaps = days(9, 0, 9)
+    assert covered_days.covered(gaps, files(daily=1, others=2)).startswith(
+        "*Not applicable: most events come in files of"
+    )
+    assert covered_days.warning(gaps, files(daily=1, others=2)) == ""
+    assert covered_days.warning(gaps, files(daily=2, others=2)) != ""

@@ -43,6 +43,7 @@ def test_the_split_is_said_in_local_days():
     [
         ({}, "**Test window: 400 of 500 users (80 %) can be evaluated**: they, and a product"),
         ({}, "300 of them chose a known product that was new to them. 1 is a cold user."),
+        ({"evaluated_novel": 0}, "None of them chose a known product that was new to them."),
         ({"cold_users": 0}, "None is a cold user."),
         ({"cold_users": 2}, "2 are cold users."),
         ({"evaluated_all": 0}, "**Test window: none of 500 users can be evaluated**"),
@@ -73,7 +74,7 @@ def test_far_events_need_more_than_one_day():
             {"evaluated_all": 1, "evaluated_novel": 0},
             outliers(),
             "Only 1 user can be evaluated in *Lists as delivered (all)*: its scores will be unsure. "
-            "Only 0 users can be evaluated in *Discovery (novel)*: its scores will be unsure.",
+            "Nobody can be evaluated in *Discovery (novel)*.",
         ),
         ({}, outliers(n=1), "1 event far from all others is left out."),
         ({}, outliers(n=2), "2 events far from all others are left out."),

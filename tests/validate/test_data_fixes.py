@@ -106,7 +106,7 @@ def test_missing_attributes_are_counted_and_few_are_no_fix(tmp_path):
     assert (fix["problem"], fix["rows"]) == ("50 of 200 products have no category.", 50)
     neither = [item | {"category": None} for item in items]
     (fix,) = found(full_shop(), validated(tmp_path, neither, every_day(60)))
-    assert fix["problem"] == "No product has a category or a brand."
+    assert fix["problem"] == "No product has a category or brand."
     assert fix["effect"] == "Lists cannot be mixed by category; similar products are found without it."
 
 

@@ -106,6 +106,7 @@ def same(*correlations: float) -> str:
     return features_takeaways.redundant("user", table, 5)
 
 
+BY_DAY = pl.DataFrame({"daily": [True], "n_rows": [9]})
 COUNTS = pl.DataFrame({"n": [8, *[1] * 9]})
 
 
@@ -128,8 +129,8 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             "events/&lt;b&gt;.csv",
         ),
         (
-            covered_days.covered(days(1, 2)),
-            covered_days.covered(days(1, 0, 3)),
+            covered_days.covered(days(1, 2), BY_DAY),
+            covered_days.covered(days(1, 0, 3), BY_DAY),
             "Each of 2 days has some",
             "1 of 3 days (33 %) has none; the first is 2024-01-02",
         ),
@@ -223,7 +224,7 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             features_takeaways.moved(described(0, 0.249)),
             features_takeaways.moved(described(0, 0.25)),
             "No feature drifts",
-            "1 of 1 feature drift** from the validation cut to the test cut (psi of 0.25 or more): user",
+            "1 of 1 feature drift** from the validation cut to the test cut (psi of 0.25 or more), most of all user.spend (0.25).",
         ),
         (
             features_takeaways.moved(described(0, 0.1)),
@@ -276,7 +277,7 @@ def test_a_sentence_turns_round_with_the_numbers(said, otherwise, words, other_w
     "sentence",
     [
         lambda: ingest_takeaways.ingested(files()),
-        lambda: covered_days.covered(days().cast({"n": pl.Int64})),
+        lambda: covered_days.covered(days().cast({"n": pl.Int64}), BY_DAY),
         lambda: explore_takeaways.concentration(summaries.per_key(NO_EVENTS, "user_id"), "users", 0.1, float("nan")),
         lambda: explore_takeaways.funnel(summaries.funnel(NO_EVENTS)),
         lambda: explore_takeaways.season(summaries.per_week(NO_EVENTS, "UTC")),
