@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 from check_data import EVENT, ITEM, check, good_tables
-from conftest import full_shop, rows, utc
+from conftest import ROOT, full_shop, rows, utc
 
 from recomart_lib.core.shop_tables import Exclusion
 from recomart_lib.core.shops import Shop
@@ -159,3 +161,19 @@ def test_ids_of_another_form_are_named_with_their_rows_and_revenue(tmp_path):
 )
 def test_odd_ids_are_few_among_many_of_usual_forms(ids, expected):
     assert odd(pl.DataFrame({"item_id": ids}, {"item_id": pl.String}))["item_id"].to_list() == expected
+
+
+def headings(notebook: str) -> set[str]:
+    """The anchors of a notebook's headings in its report."""
+    cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
+    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    return {re.sub(r"\W+", "-", title.lower()).strip("-") for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+
+
+def test_fixes_lead_to_sections_that_exist():
+    sources = [Path(module.__file__).read_text(encoding="utf-8") for module in (data_fixes, data_gaps)]
+    links = re.findall(r"(\w+\.html|\{PAGE\})#([\w-]+)", "".join(sources))
+    assert len(links) >= 6
+    for page, anchor in links:
+        notebook = page.replace("{PAGE}", data_gaps.PAGE).removesuffix(".html")
+        assert anchor in headings(notebook), (page, anchor)

@@ -224,7 +224,7 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
             features_takeaways.moved(described(0, 0.249)),
             features_takeaways.moved(described(0, 0.25)),
             "No feature drifts",
-            "1 of 1 feature drift** from the validation cut to the test cut (psi of 0.25 or more), most of all user.spend (0.25).",
+            "1 of 1 feature drift** from the validation cut to the test cut (psi of 0.25 or more), most of all user",
         ),
         (
             features_takeaways.moved(described(0, 0.1)),
