@@ -22,7 +22,7 @@ MODEL_COLOURS = {
     "als": "#6E59D6",
     "ials": "#6095CA",
     "bpr": "#AB459A",
-    "blend": "#6D6A8A",
+    "blend": "#0E7F8C",
     "two_stage": "#E41A1C",
     "svd": "#C3317A",
     "svdpp": "#A85540",

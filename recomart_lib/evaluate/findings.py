@@ -9,6 +9,7 @@ import polars as pl
 from recomart_lib.core.model_names import SIMPLE, plain
 from recomart_lib.core.text import plural, score
 from recomart_lib.evaluate.calibration import calibration_error
+from recomart_lib.evaluate.diagnostics import MIN_USERS
 
 
 def leader(scores: Mapping[str, float], chosen: str | None = None) -> str:
@@ -59,15 +60,19 @@ def course(rows: pl.DataFrame, by: str, metric: str, chosen: str, places: tuple[
         return f"{plain(chosen)}: {values}"
     top = rivals.group_by(by).agg(top=pl.col(metric).max())
     leads = own.join(top, on=by, how="left").filter(pl.col(metric) > pl.col("top").fill_null(float("-inf"))).height
-    return f"{plain(chosen)} leads in {leads} of {plural(own.height, *places)}: {values}"
+    return f"{plain(chosen)} leads in {leads or 'none'} of {plural(own.height, *places)}: {values}"
 
 
 def groups(table: pl.DataFrame, by: str, chosen: str) -> str:
-    """In how many groups of users the chosen model is ahead of the other, and where it is lowest."""
+    """In how many groups of users the chosen model is ahead of the other, and where it is lowest.
+
+    A group of a few users is not called the lowest: its mean says little.
+    """
     own = table.filter(pl.col("model") == chosen).sort("mean", by)
     if not own.height:
         return f"{plain(chosen)} is not evaluated here"
-    lowest = own.row(0, named=True)
+    large = own.filter(pl.col("n") >= MIN_USERS)
+    lowest = (large if large.height else own).row(0, named=True)
     others = table.filter(pl.col("model") != chosen)
     where = f"it is lowest for {lowest[by]}, {score(lowest['mean'])}"
     if own.get_column("mean").n_unique() == 1:

@@ -53,6 +53,7 @@ def rows(**scores: list[float | None]) -> pl.DataFrame:
         (rows(als=[0.3], popularity=[0.2]), "Only one cut: Matrix factorisation (ALS) has 0.300, more than the others"),
         (rows(als=[0.1], popularity=[0.2]), "Only one cut: Matrix factorisation (ALS) has 0.100"),
         (rows(als=[0.2], popularity=[0.2]), "Only one cut: Matrix factorisation (ALS) has 0.200"),
+        (rows(als=[0.1, 0.1], bpr=[0.2, 0.2]), "Matrix factorisation (ALS) leads in none of 2 cuts: 0.100 in each"),
         (rows(als=[0.1, 0.3]), "Matrix factorisation (ALS): 0.100 to 0.300"),
         (rows(popularity=[0.2]), "Matrix factorisation (ALS) is not evaluated here"),
         (rows(als=[None, 0.3], popularity=[0.2, None]), "Only one cut: Matrix factorisation (ALS) has 0.300"),
@@ -63,13 +64,16 @@ def test_the_course_of_the_chosen_model(table, title):
 
 
 def test_groups_of_users():
-    table = rows(als=[0.1, 0.3], popularity=[0.2, 0.2]).rename({"cut": "group"})
+    table = rows(als=[0.1, 0.3], popularity=[0.2, 0.2]).rename({"cut": "group"}).with_columns(n=pl.lit(50))
     title = "Matrix factorisation (ALS) is ahead of Bestsellers in 1 of 2 groups; it is lowest for 0, 0.100"
     assert findings.groups(table, "group", "als") == title
     assert findings.groups(table, "group", "bpr") == "Matrix factorisation (BPR) is not evaluated here"
     alone = table.filter(pl.col("model") == "als")
     assert findings.groups(alone, "group", "als") == "Matrix factorisation (ALS): lowest for 0, 0.100"
-    same = findings.groups(rows(als=[0.2, 0.2], popularity=[0.2, 0.1]).rename({"cut": "group"}), "group", "als")
+    few = table.with_columns(n=pl.when(pl.col("group") == 0).then(3).otherwise(50))
+    assert findings.groups(few, "group", "als").endswith("it is lowest for 1, 0.300")
+    equal = rows(als=[0.2, 0.2], popularity=[0.2, 0.1]).rename({"cut": "group"}).with_columns(n=pl.lit(50))
+    same = findings.groups(equal, "group", "als")
     assert same == "Matrix factorisation (ALS) is ahead of Bestsellers in 1 of 2 groups; it has 0.200 in each"
 
 
