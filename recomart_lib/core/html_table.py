@@ -42,10 +42,10 @@ def _format_of(dtype: pl.DataType, values: list[Any]) -> Callable[[Any], str]:
 
 
 def _short(value: float) -> str:
-    """Four significant digits, or a whole number with thousands separators."""
+    """Three significant digits, or a whole number with thousands separators."""
     if value != value:  # NaN
         return ""
-    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _printable(value: Any) -> str:
