@@ -79,7 +79,7 @@ def popularity(table: pl.DataFrame, metric: str, title: str, holdout: float | No
 def _dot_with_interval(
     ax: Axes, place: float, mean: float, low: float, high: float, color: str, marker: str, name: str
 ) -> None:
-    ax.plot([low, high], [place, place], color=color, lw=3, solid_capstyle="butt", alpha=0.5, clip_on=False)
+    ax.plot([low, high], [place, place], color=color, lw=1.8, solid_capstyle="butt", clip_on=False)
     (dot,) = ax.plot(mean, place, marker, color=color, ms=7, clip_on=False, zorder=3)
     values(dot, [f"{name}: {interval(mean, low, high)}"])
 
@@ -207,7 +207,7 @@ def curve(
         full = pl.DataFrame({x: groups}, {x: rows.schema[x]}).join(line, on=x, how="left", maintain_order="left")
         mean, low, high = (full.get_column(name).to_numpy() for name in ("mean", "low", "high"))
         place = np.arange(len(groups)) + shift
-        ax.vlines(place, low, high, color=color, lw=2.5, alpha=0.5, clip_on=False)
+        ax.vlines(place, low, high, color=color, lw=1.8, clip_on=False)
         texts = [
             f"{_joined(models)}, {name}: {interval(*row)}"
             for name, *row in zip(named, mean, low, high, strict=True)
@@ -277,7 +277,7 @@ def reliability(table: pl.DataFrame, title: str) -> Axes:
         "osDv^" * table.height, table.group_by("model", maintain_order=True), strict=False
     ):
         x, y, low, high = (line.get_column(name).to_numpy() for name in ("predicted", "observed", "low", "high"))
-        ax.vlines(x, low, high, color=colour(model), lw=2, alpha=0.5)
+        ax.vlines(x, low, high, color=colour(model), lw=1.8)
         texts = [
             f"predicted {100 * a:.2g} %, observed {100 * b:.2g} % ({100 * c:.2g} to {100 * d:.2g}), {n:,} pairs"
             for a, b, c, d, n in line.select("predicted", "observed", "low", "high", "n").iter_rows()
@@ -344,7 +344,7 @@ def differences(table: pl.DataFrame, metric: str, title: str) -> Axes:
     for shift, (protocol, look) in zip((-0.12, 0.12), PROTOCOL_LOOKS.items(), strict=True):
         of_protocol = rows.filter(pl.col("protocol") == protocol)
         places = [rules.index(rule) + shift for rule in of_protocol.get_column("rule")]
-        ax.hlines(places, of_protocol.get_column("low"), of_protocol.get_column("high"), look["color"], lw=3, alpha=0.5)
+        ax.hlines(places, of_protocol.get_column("low"), of_protocol.get_column("high"), look["color"], lw=1.8)
         (dots,) = ax.plot(
             of_protocol.get_column("difference"), places, ls="", label=protocol_names.title(str(protocol)), **look
         )

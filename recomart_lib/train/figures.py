@@ -24,7 +24,7 @@ def feature_importance(table: pl.DataFrame, title: str) -> Axes:
         return empty_figure(f"{title}: no training examples yet.")
     _, ax = plt.subplots(figsize=(WIDTH, 1.4 + 0.28 * table.height))
     for place, row in enumerate(table.iter_rows(named=True)):
-        ax.plot([row["low"], row["high"]], [place, place], color=ACCENT, lw=3, alpha=0.5, solid_capstyle="butt")
+        ax.plot([row["low"], row["high"]], [place, place], color=ACCENT, lw=1.8, solid_capstyle="butt")
         (dot,) = ax.plot(row["auc"], place, "o", color=ACCENT, clip_on=False)
         values(dot, [f"{row['feature']}: {interval(row['auc'], row['low'], row['high'])}"])
     ax.axvline(0.5, color=INK, ls="--", lw=1)
@@ -97,7 +97,7 @@ def choice(evidence: pl.DataFrame, protocol: str) -> Axes:
     for place, row in enumerate(rows.iter_rows(named=True)):
         error = row["difference_error"] if np.isfinite(row["difference_error"]) else 0.0
         is_chosen, dot = row["model"] == chosen, shade(row["model"], chosen)
-        ax.hlines(place, -row["difference"] - error, -row["difference"] + error, color=dot, lw=3, alpha=0.5)
+        ax.hlines(place, -row["difference"] - error, -row["difference"] + error, color=dot, lw=1.8)
         mark = {"marker": "D", "ms": 8} if is_chosen else {"marker": "o", "ms": 5}
         (point,) = ax.plot(-row["difference"], place, color=dot, ls="", clip_on=False, zorder=3, **mark)
         values(point, [f"{plain(row['model'])}: {score(row['difference'])} behind, standard error {score(error)}"])
