@@ -15,11 +15,12 @@ from recomart.project import git, params
 from recomart.project.sidecars import Metadata
 from recomart.project.stored_metrics import read_metrics
 from recomart.reports import formats, rendering
-from recomart_lib.core import files, paths
-from recomart_lib.core.text import bullets, percent, plural, safe
+from recomart_lib.core import files, machine_paths, paths
+from recomart_lib.core.model_names import named, plain
+from recomart_lib.core.protocol_names import MEANINGS, title
+from recomart_lib.core.text import bullets, percent, plural, quality, safe
 
 NAMES = [f"{name}@10" for name in ("ndcg", "precision", "recall", "hit_rate", "mrr", "map", "coverage", "novelty")]
-MEANING = {"all": "repeat purchases count", "novel": "only items new to the user count"}
 METRICS = ("data", "tuning", "evaluation", "quality")
 
 
@@ -65,14 +66,15 @@ def render(content: Metadata) -> str:
             if row["metric"] == "ndcg@10" and chosen.get(row["protocol"]) == row["model"]
         ],
         "weak": bullets(*weaknesses(evaluation)),
-        "meaning": MEANING,
+        "meaning": MEANINGS,
         "chosen": chosen,
+        "rivals": {protocol: rival(evaluation, protocol) for protocol in chosen},
     }
     return _environment(autoescape=False).get_template("model_card.md.j2").render({**content, **shown})
 
 
 def scores(evaluation: Metadata, protocol: str, model: str) -> list[Metadata]:
-    """One row per metric of a chosen model: name, value, low, high, random, popularity, ceiling (None: unknown)."""
+    """One row per metric: name, value, low, high; rival, popularity, random, ceiling (each None if unknown)."""
     models = evaluation.get(protocol) or {}
     ceilings = {
         row["target"].split(" ")[0]: row["ceiling"]
@@ -83,9 +85,15 @@ def scores(evaluation: Metadata, protocol: str, model: str) -> list[Metadata]:
     for name in NAMES if model in models else ():
         low, high = models[model].get(f"{name}_ci") or (None, None)
         floors = {floor: models.get(floor, {}).get(name) for floor in ("random", "popularity")}
+        floors["rival"] = models.get(rival(evaluation, protocol), {}).get(name)
         row = {"name": name, "value": models[model].get(name), "low": low, "high": high}
         rows.append({**row, **floors, "ceiling": ceilings.get(name)})
     return rows
+
+
+def rival(evaluation: Metadata, protocol: str) -> str | None:
+    """The strongest simple model beside the chosen one (see 07_evaluate); None if unknown."""
+    return ((evaluation.get("answer") or {}).get(protocol) or {}).get("rival")
 
 
 def weaknesses(evaluation: Metadata) -> list[str]:
@@ -95,11 +103,11 @@ def weaknesses(evaluation: Metadata) -> list[str]:
         numbers = f"{row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f}, n = {row['n']:,})"
         sentences.append(f"{safe(row['by'])} *{safe(row['slice'])}*: ndcg@10 {numbers}, below the average of all users")
     for protocol, shares in (evaluation.get("losers") or {}).items():
-        words = f"of the users are served worse by {chosen[protocol]} than by popularity"
-        sentences.append(f"protocol *{protocol}*: {percent(shares['worse'])} {words}")
+        words = f"of the users are served worse by the {named(chosen[protocol])} than by bestsellers"
+        sentences.append(f"{title(protocol)}: {percent(shares['worse'])} {words}")
     cold = [row for row in evaluation.get("history", []) if row["history"] == "cold" and row["metric"] == "ndcg@10"]
     if cold:
-        reached = ", ".join(f"{row['mean']:.3f} with {row['model']}" for row in cold)
+        reached = ", ".join(f"{row['mean']:.3f} with {named(row['model'])}" for row in cold)
         sentences.append(f"{plural(cold[0]['n'], 'cold user')} can only get bestsellers: ndcg@10 {reached}")
     return sentences
 
@@ -116,5 +124,6 @@ def _environment(autoescape: bool) -> Environment:
         loader=FileSystemLoader(rendering.TEMPLATES), autoescape=autoescape, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"number": formats.number, "metric": formats.metric, "share": formats.share}
-    environment.filters |= {"utc": formats.utc, "safe_text": safe, "percent": percent}
+    environment.filters |= {"utc": formats.utc, "safe_text": safe, "percent": percent, "quality": quality}
+    environment.filters |= {"title_of": title, "named": named, "plain": plain, "hide": machine_paths.hide}
     return environment

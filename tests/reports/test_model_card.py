@@ -8,6 +8,7 @@ import re
 import pytest
 
 from recomart.reports import model_card
+from recomart_lib.core.protocol_names import MEANINGS
 
 PARAMS = "base: {shop: corner, source: data/source/corner, seed: 7}\nrecommend: {k: 5, protocol: novel}\n"
 
@@ -57,6 +58,7 @@ def facts(evil: str = "") -> dict[str, dict]:
             "users": {"test_users": 3000, "warm": 2900, "cold": 100, "evaluated_all": 2800, "evaluated_novel": 2000},
             "targets": [target, {**target, "protocol": "novel", "model": "als", "value": 0.1, "verdict": "missed"}],
             "chosen": {"all": "ease", "novel": "als"},
+            "answer": {"all": {"rival": "popularity"}, "novel": None},
             "weak": [weak],
             "history": [cold],
             "cuts": [{**cut, "protocol": "all", "model": "ease"}, {**cut, "protocol": "all", "model": "popularity"}],
@@ -83,17 +85,19 @@ def write(tmp_path):
 def test_the_numbers_are_those_of_the_metrics(write):
     text, page = write(facts())
     for row in (
-        "| all | repeat purchases count | ease | reg = 200, signal = seen |",
-        "| novel | only items new to the user count | als | none |",
+        f"| Lists as delivered (all) | {MEANINGS['all']} | ease | reg = 200, signal = seen |",
+        f"| Discovery (novel) | {MEANINGS['novel']} | als | none |",
+        "### Lists as delivered (all): Linear item model (EASE) (`ease`)",
+        "| Strongest simple: Bestsellers | Bestsellers | Random |",
         "| Size | 54,321 events, 10 users, 5 items |",
         "| Cut | 2025-12-02 00\\:00 UTC; models are fitted on data before the cut".replace("\\:", ":"),
-        "| ndcg@10 | 0.300 | 0.290 to 0.310 | 0.001 | 0.050 | 1.000 |",
-        "| mrr@10 | 0.300 |  | 0.001 | 0.050 |  |",
-        "| ndcg@10 >= 0.2 | novel | als | 0.100 | 0.290 to 0.310 | **missed** |",
-        "| all | ease | 3 | 0.280 | 0.261 | 0.302 |",
+        "| ndcg@10 | 0.300 | 0.290 to 0.310 | 0.050 | 0.050 | 0.001 | 1.000 |",
+        "| mrr@10 | 0.300 |  | 0.050 | 0.050 | 0.001 |  |",
+        "| ndcg@10 >= 0.2 | **missed** | Discovery (novel) | als | 0.100 | 0.290 to 0.310 |",
+        "| Lists as delivered (all) | ease | 3 | 0.280 | 0.261 | 0.302 |",
         "- country *Malta*: ndcg@10 0.100 (0.050 to 0.150, n = 1,234), below the average of all users",
-        "25 % of the users are served worse by ease than by popularity",
-        "55 cold users can only get bestsellers: ndcg@10 0.040 with popularity",
+        "25 % of the users are served worse by the Linear item model (EASE) (`ease`) than by bestsellers",
+        "55 cold users can only get bestsellers: ndcg@10 0.040 with Bestsellers (`popularity`)",
         "off by 1.2 % on average",
         "lists of 5 in protocol *novel*",
         "data fingerprint abc123, seed 7",
