@@ -75,7 +75,12 @@ DATA = {
     },
 }
 METRICS = {"quality": QUALITY, "data": DATA, "evaluation": EVALUATION}
-FIX = {"problem": "250 events name no customer (guests); 2 % of all.", "rows": 250, "effect": "They cannot be used.", "where": "x.html"}
+FIX = {
+    "problem": "250 events name no customer (guests); 2 % of all.",
+    "rows": 250,
+    "effect": "They cannot be used.",
+    "where": "x.html",
+}
 
 
 def paragraph(metrics=METRICS, failed=(), deciding="all"):
