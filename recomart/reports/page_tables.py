@@ -17,6 +17,7 @@ FILTERED = 10  # a table with more rows gets a filter
 CARDS = 3  # with as many columns, a row becomes a card on a phone; a narrower table fits
 NUMERIC = re.compile(r"[-+\u2212\d.,:%/ eE]*|NaN|NaT|None|null|inf|-inf")
 OF_MODELS = re.compile(r"\b(model|models|rival|baseline|ranker|chosen|compared with)\b", re.IGNORECASE)
+LONG = re.compile(r"\S{21}")  # a word that may be broken, so that all columns fit
 SPANS = ("colspan", "rowspan")
 
 Column = list[Tag]
@@ -46,6 +47,8 @@ def _improve(soup: BeautifulSoup, table: Tag, name: str) -> None:
         _name_models(soup, header, cells)
         for cell in cells:
             cell["data-label"] = _text(header) if header else ""
+            if LONG.search(_text(cell)):
+                _add_class(cell, "long")
     _name_headers(soup, [header for header, _ in columns])
     for row in body:
         _row_header(row)
@@ -153,7 +156,7 @@ def _fold(soup: BeautifulSoup, box: Tag, columns: list[tuple[Tag | None, Column]
         return
     for header, cells in extra:
         for cell in [*([header] if header else []), *cells]:
-            cell["class"] = [*_classes(cell), "extra"]
+            _add_class(cell, "extra")
     label = soup.new_tag("label", attrs={"class": "columns"})
     label.append(soup.new_tag("input", attrs={"type": "checkbox", "id": name, "autocomplete": "off"}))
     names = ", ".join(_text(header) for header, _ in extra if header and _text(header))
@@ -161,6 +164,6 @@ def _fold(soup: BeautifulSoup, box: Tag, columns: list[tuple[Tag | None, Column]
     box.insert(0, label)
 
 
-def _classes(cell: Tag) -> list[str]:
+def _add_class(cell: Tag, name: str) -> None:
     classes = cell.get("class", [])
-    return classes.split() if isinstance(classes, str) else list(classes)
+    cell["class"] = [*(classes.split() if isinstance(classes, str) else classes), name]

@@ -66,7 +66,7 @@ def _html(parts: Parts, failing: str | None) -> dict[str, Any]:
     return {
         "top": cell_html.results(parts.title),
         "glance": _glance(parts.glance),
-        "key_figure": cell_html.results(parts.key_figure),
+        "key_figure": "" if _no_data(parts.glance) else cell_html.results(parts.key_figure),
         "introduction": cell_html.results(parts.introduction, failing),
         "sections": "\n".join(cell_html.results(part.cells, failing) for part in parts.sections),
         "headings": [(finish.anchor(part.heading), part.heading) for part in parts.sections if part.heading],
@@ -84,6 +84,11 @@ def _glance(glance: Glance | None) -> dict[str, str] | None:
         "reason": glance.reason,
         "text": markdown_html.convert(glance.text),
     }
+
+
+def _no_data(glance: Glance | None) -> bool:
+    """Whether the stage had none, so that its figure is empty."""
+    return glance is not None and glance.verdict == "no data"
 
 
 def _demoted(html: str) -> str:
