@@ -232,7 +232,9 @@ def daily(days: pl.DataFrame, ylabel: str, title: str) -> Axes:
     counts = days.get_column("n").to_list()
     few = days.height <= 400  # marks that can still be told apart
     mark = {"marker": "o", "ms": 4 if days.height < 40 else 3 if days.height < 100 else 2} if few else {}
-    (line,) = ax.plot(days.to_series(0).to_numpy(), counts, color=ACCENT, lw=1.4, clip_on=False, **mark)
+    (line,) = ax.plot(
+        days.to_series(0).to_numpy(), counts, color=ACCENT, lw=1.4 if days.height < 100 else 1, clip_on=False, **mark
+    )
     if few:
         values(line, [f"{date}: {count:,}" for date, count in zip(dates, counts, strict=True)])
     ax.set(ylabel=ylabel, ylim=(0, None), xlabel="date")
@@ -242,13 +244,15 @@ def daily(days: pl.DataFrame, ylabel: str, title: str) -> Axes:
 
 
 def _course(dates: Sequence[str], counts: Sequence[int]) -> str:
-    """What a line over days shows: its highest and its median value."""
+    """What a line over days shows: its highest and its median value, and how many days have none."""
     if len(counts) == 1:
         return f"Only {dates[0]}: {counts[0]:,}"
     if len(set(counts)) == 1:
         return f"The same each time: {counts[0]:,}"
     top = max(range(len(counts)), key=lambda i: counts[i])
-    return f"Most on {dates[top]}: {counts[top]:,}; the median is {np.median(counts):,.0f}"
+    none = sum(not count for count in counts)
+    without = f"; {none:,} without any" if none else ""
+    return f"Most on {dates[top]}: {counts[top]:,}; the median is {np.median(counts):,.0f}{without}"
 
 
 def histogram(column: pl.Series, xlabel: str, ylabel: str, title: str, log: bool = False) -> Axes:

@@ -36,6 +36,7 @@ def test_bars(numbers, title):
     ("counts", "title"),
     [
         ([5, 9, 1], "Most on 2026-01-02: 9; the median is 5"),
+        ([5, 0, 1], "Most on 2026-01-01: 5; the median is 1; 1 without any"),
         ([5, 5], "The same each time: 5"),
         ([1_234], "Only 2026-01-01: 1,234"),
     ],
