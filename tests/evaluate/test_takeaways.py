@@ -166,3 +166,37 @@ def test_small_shops_are_told_how_unsure_their_scores_are():
     assert "0.050 to 0.150" in sentence
     assert "above 30" in sentence
     assert takeaways.few_users({"all": board.clear()}, {"all": "als"}, metadata) == []
+
+
+WEEKS = means(("week", "days", "model"), (1, 7, "ease", 0.0), (2, 7, "ease", 0.0))
+NO_HITS = pl.DataFrame({"model": ["a", "b"], "ndcg@10": [0.0, 0.0], "ndcg@10_ci": [[0.0, 0.0]] * 2})
+NOBODY = {"worse": 0.0, "equal": 0.0, "better": 0.0}
+BY_K = pl.DataFrame({"model": ["ease"] * 2, "k": [1, 20], "ndcg": [0.0, 0.0], "recall": [0.0, 0.0]})
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        lambda: takeaways.best_model(NO_HITS.clear(), "all"),
+        lambda: takeaways.best_model(NO_HITS.head(1), "all"),
+        lambda: takeaways.best_model(NO_HITS, "all"),
+        lambda: takeaways.comparison(
+            pl.DataFrame(schema={"p_holm": pl.Float64, "difference": pl.Float64, "model": pl.String}), "all"
+        ),
+        lambda: takeaways.rating_model({}, {}),
+        lambda: takeaways.worse_off(NOBODY, "ease", "all"),
+        lambda: takeaways.worse_off(NOBODY | {"equal": 1}, "ease", "all"),
+        lambda: takeaways.worse_off(NOBODY | {"better": 1}, "popularity", "all"),
+        lambda: takeaways.staleness(WEEKS, "ease"),
+        lambda: takeaways.staleness(WEEKS.clear(), "ease"),
+        lambda: takeaways.learning_curve(means(("history", "model"), ("1", "ease", 0.1)).clear(), "ease", "popularity"),
+        lambda: takeaways.calibration(pl.DataFrame(), {}),
+        lambda: takeaways.random_split(WEEKS.clear().rename({"week": "split"}))[0],
+        lambda: takeaways.list_length(BY_K, "ease"),
+        lambda: takeaways.list_length(BY_K.clear(), "ease"),
+        lambda: takeaways.weak_slices([], "ease", 0),
+        lambda: takeaways.worst_groups([], "ease", 0),
+    ],
+)
+def test_a_statement_without_a_base_is_not_applicable(sentence):
+    assert sentence().startswith("*Not applicable: ")
