@@ -216,7 +216,7 @@ class Report:
 
     @cached_property
     def by_week(self) -> pl.DataFrame:
-        """Means with intervals per week of the test window: the chosen model and two baselines, protocol *all*."""
+        """Means with intervals per week of the test window: the chosen model, its `rival`, and popularity, in *all*."""
         metadata = self.inputs.split_metadata
         start, end = (datetime.fromisoformat(metadata[name]) for name in ("cut", "end"))
         inside = pl.col("timestamp").is_between(start, end, closed="left")
@@ -227,7 +227,7 @@ class Report:
         strings = relevant.select(pl.col("user_id", "item_id").cast(pl.String))
         purchases = events.select("user_id", "item_id", "timestamp").collect()
         purchases = purchases.join(strings, on=["user_id", "item_id"], how="semi").cast(relevant.schema)
-        lists = self._lists_of("own_history", BASELINE)
+        lists = self._lists_of(self.rival("all"), BASELINE)
         weekly = diagnostics.by_week(lists, "all", purchases, start, end, [10])
         return self._summary(weekly, ["week", "days", "model"], [METRIC, "hit_rate@10"])
 
