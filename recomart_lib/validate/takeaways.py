@@ -160,10 +160,13 @@ def reconciliation(report: dict[str, Any]) -> str:
         return not_applicable("no row was delivered.")
     repaired = f" {number(sums['repaired'])} of the rows were repaired and ingested again." if sums["repaired"] else ""
     places = " + ".join(f"{number(sums[place])} {place}" for place in PLACES if sums[place] or place != "history")
-    return (
-        f"**All {number(sums['landed'])} ingested rows are accounted for**: {places}. "
-        f"{number(sums['rejected'])} of {number(sums['delivered'])} delivered rows could not be read.{repaired}"
-    )
+    return f"**All {number(sums['landed'])} ingested rows are accounted for**: {places}. {_unreadable(sums)}{repaired}"
+
+
+def _unreadable(sums: dict[str, int]) -> str:
+    if not sums["rejected"]:
+        return "Every delivered row could be read."
+    return f"{number(sums['rejected'])} of {number(sums['delivered'])} delivered rows could not be read."
 
 
 def equal_lines(report: dict[str, Any]) -> str:

@@ -68,6 +68,7 @@ def test_all_rows_are_accounted_for():
     )
     assert "All 9 ingested rows are accounted for**: 5 good + 2 quarantined + 1 duplicates + 1 excluded" in takeaway
     assert "1 of 10 delivered rows could not be read" in takeaway
+    assert takeaways.reconciliation(report(1)).endswith("Every delivered row could be read.")
 
 
 def test_deliveries_below_the_gate_are_counted_and_the_lowest_named():
