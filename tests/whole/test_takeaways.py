@@ -253,17 +253,17 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
         ),
         (
             train_takeaways.feature_importance(aucs((0.7, 0.6, 0.8)), "v1"),
-            train_takeaways.feature_importance(aucs((0.3, 0.2, 0.6)), "v1"),
+            train_takeaways.feature_importance(aucs((0.3, 0.2, 0.4)), "v1"),
             "the larger value in 70 % of comparisons (AUC 0.700, 0.600 to 0.800). The interval of 1 feature "
             "excludes 0.5",
-            "the smaller value in 70 % of comparisons (AUC 0.300, 0.200 to 0.600). The interval of 0 features "
+            "the smaller value in 70 % of comparisons (AUC 0.300, 0.200 to 0.400). The interval of 1 feature "
             "excludes 0.5",
         ),
         (
             train_takeaways.feature_importance(aucs((0.7, 0.6, 0.8)), "v1"),
             train_takeaways.feature_importance(aucs(), "v1"),
             "&lt;spend&gt;",
-            "Feature importance cannot be computed yet",
+            "*Not applicable: feature importance cannot be computed",
         ),
     ],
 )
