@@ -182,6 +182,8 @@ def _recomart(words: list[str], whole: bool) -> str | None:
             if not hasattr(command, "commands"):
                 return None
             rest = [*context._protected_args, *context.args]
+            if not rest and command.invoke_without_command:
+                return None
             name, command, words = command.resolve_command(context, rest)
             parent = context
     except Exception as problem:  # Typer ships Click under a name of its own

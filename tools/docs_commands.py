@@ -45,11 +45,11 @@ def commands() -> Iterator[tuple[str, Any, str]]:
     """Every executable command: its full name, the Click command, and its panel in `recomart --help`."""
     for name, entry in app.COMMANDS.items():
         command = app.load_command(name)
+        if not hasattr(command, "commands") or command.invoke_without_command:
+            yield f"recomart {name}", command, entry.panel
         if hasattr(command, "commands"):
             for inner in command.commands:
                 yield f"recomart {name} {inner}", command.commands[inner], entry.panel
-        else:
-            yield f"recomart {name}", command, entry.panel
 
 
 def examples(command: Any) -> list[str]:

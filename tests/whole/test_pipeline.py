@@ -127,12 +127,17 @@ QUESTIONS = {
         "index.html",
         r"The data can(not)? be trusted: [\d.]+ % of the checked rows pass .* [\d.]+ % of the delivered rows are used",
     ),
-    "What is left of rows and users, and why?": ("index.html", r"kept [\d,]+ .*used for training [\d,]+ .*evaluated"),
+    "What is left of rows and users, and why?": (
+        "index.html",
+        r"delivered [\d,]+ read [\d,]+ .*kept [\d,]+ .*used for training [\d,]+ .*evaluated [\d,]+ .*"
+        r"get personal lists [\d,]+ .*known before [\d,]+ .*evaluated: discovery [\d,]+",
+    ),
     "Which model, and what is it?": ("index.html", r"Proposed for [a-z ]+ \([^)]+\): the “[^”]+”, \w+"),
     "How much better than bestsellers and the best simple rival, how sure?": (
         "index.html",
         r"Of ten products shown, [\d.]+ were bought within \d+ days \([\d.]+ to [\d.]+\): .*"
-        r"the strongest simple rival, “[^”]+” \([\d.]+\)\. The (lead over|lag behind) this rival is (not )?significant: "
+        r"the strongest simple rival, “[^”]+” \([\d.]+\)\. "
+        r"The (lead over|lag behind) this rival is (not )?significant: "
         r"ndcg@10 [+-][\d.]+ \([+-][\d.]+ to [+-][\d.]+\), p ",
     ),
     "Is it stable over time?": ("index.html", r"at \d of \d cuts in time no other model was better"),
@@ -140,6 +145,10 @@ QUESTIONS = {
     "How old is the data?": ("index.html", r"Age of the data [\d,]+ days? last event \d{4}-\d\d-\d\d"),
     "Which protocol matters?": ("index.html", r"Which lists decide\? (Lists as delivered|Discovery) decides"),
     "What should be mended first?": ("index.html", r"What to fix in your data (\S+ ){4}"),
+    "Why is product X shown to customer Y?": (
+        "08_recommend.html",
+        r"Customer 1 \([a-z ,]+\): [\d,]+ products? chosen before Suggestions, and why .*You (chose|saw|rated) this",
+    ),
     "What may be forwarded?": ("index.html", r"In short (?:[^.]|\.\d)+\. .+ Next: "),
 }
 
