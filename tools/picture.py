@@ -24,7 +24,7 @@ TARGET = Path("docs/images/report.png")
 WIDTH, HEIGHT, MARGIN = 1240, 2000, 20  # of the browser window, in pixels; white borders are cropped
 N_FIGURES, N_COLOURS = 2, 256
 STYLE = """main { max-width: none; padding: 0 1rem } h2 { margin-top: 1rem } table { width: 100% }
-.two { display: flex; gap: 1rem } .two img { width: 50% }"""
+.two { display: flex; gap: 1rem } .two > * { width: 50% }"""
 
 
 def page(index: str, evaluation: str) -> str:
@@ -44,11 +44,13 @@ def page(index: str, evaluation: str) -> str:
         heading,
         heading and heading.find_next("table"),
     ]
-    figures = evaluation_page.find_all("img", limit=N_FIGURES)
+    drawn = evaluation_page.select("img, figure.chart")
+    # the one of the summary comes twice
+    figures = [figure for figure in drawn if not figure.find_parent(class_="glance")][:N_FIGURES]
     if None in parts or len(figures) < N_FIGURES:
         raise UserError("The reports have no target card or no figures: see reports/index.html for what failed.")
     style, *sections = map(str, parts)
-    pictures = "".join(f'<img src="{figure["src"]}">' for figure in figures)
+    pictures = "".join(map(str, figures))
     body = f'<main>{"".join(sections)}<div class="two">{pictures}</div></main>'
     return f'<!DOCTYPE html><meta charset="utf-8">{style}<style>{STYLE}</style><body class="index">{body}'
 

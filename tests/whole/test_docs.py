@@ -207,6 +207,12 @@ def test_a_picture_shows_the_target_card_and_two_figures():
     assert "other" not in html
 
 
+def test_a_picture_shows_vector_figures_without_the_one_of_the_summary():
+    charts = "".join(f'<figure class="chart"><svg id="{name}"></svg></figure>' for name in ("one", "two", "three"))
+    html = picture.page(REPORT, f'<section class="glance"><figure class="chart">zero</figure></section>{charts}')
+    assert [name in html for name in ("zero", "one", "two", "three")] == [False, True, True, False]
+
+
 @pytest.mark.parametrize(("index", "evaluation"), [("<h1>x</h1>", '<img src="1"><img src="2">'), (REPORT, "no figure")])
 def test_a_failed_run_gives_no_picture(index, evaluation):
     with pytest.raises(UserError, match="no target card or no figures"):
