@@ -1,8 +1,8 @@
-"""docs/images/report.png for the README: the top of the index page and of 07, from the finished run in this folder.
+"""docs/images/report.png for the README: the top of the index page, from the finished run in this folder.
 
     make picture
 
-Tiles and target card come from reports/index.html, the figures from reports/07_evaluate.html; a browser renders them.
+A browser renders it.
 """
 
 from __future__ import annotations
@@ -22,36 +22,25 @@ from recomart_lib.core.errors import UserError
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 TARGET = Path("docs/images/report.png")
 WIDTH, HEIGHT, MARGIN = 1240, 2000, 20  # of the browser window, in pixels; white borders are cropped
-N_FIGURES, N_COLOURS = 2, 256
-STYLE = """main { max-width: none; padding: 0 1rem } h2 { margin-top: 1rem } table { width: 100% }
-.two { display: flex; gap: 1rem } .two > * { width: 50% }"""
+N_COLOURS = 256
+PARTS = (".answer", ".tiles", ".box", "figure.bars")
+STYLE = "main { max-width: none; padding: 0 1rem }"
 
 
-def page(index: str, evaluation: str) -> str:
-    """Combine parts of two reports: title, tiles and target card of the index, the first figures of 07.
+def page(index: str) -> str:
+    """The title, the answer, the tiles and the results of the index page.
 
     Raises
     ------
     UserError
-        If a report lacks its part, most likely because the run failed.
+        If the page lacks a part, most likely because the run failed.
     """
-    index_page, evaluation_page = (BeautifulSoup(html, "html.parser") for html in (index, evaluation))
-    heading = index_page.find(id="targets")
-    parts = [
-        index_page.style,
-        index_page.h1,
-        index_page.find(class_="tiles"),
-        heading,
-        heading and heading.find_next("table"),
-    ]
-    drawn = evaluation_page.select("img, figure.chart")
-    # the one of the summary comes twice
-    figures = [figure for figure in drawn if not figure.find_parent(class_="glance")][:N_FIGURES]
-    if None in parts or len(figures) < N_FIGURES:
-        raise UserError("The reports have no target card or no figures: see reports/index.html for what failed.")
+    soup = BeautifulSoup(index, "html.parser")
+    parts = [soup.style, soup.h1, *(soup.select_one(name) for name in PARTS)]
+    if None in parts:
+        raise UserError("The index has no answer or no results: see reports/index.html for what failed.")
     style, *sections = map(str, parts)
-    pictures = "".join(map(str, figures))
-    body = f'<main>{"".join(sections)}<div class="two">{pictures}</div></main>'
+    body = f"<main>{''.join(sections)}</main>"
     return f'<!DOCTYPE html><meta charset="utf-8">{style}<style>{STYLE}</style><body class="index">{body}'
 
 
@@ -93,11 +82,11 @@ def compact(image: Image.Image) -> Image.Image:
 
 
 def main() -> None:
-    reports = [paths.place(paths.REPORTS, name) for name in ("index.html", "07_evaluate.html")]
-    if missing := next((path for path in reports if not path.exists()), None):
-        raise UserError(f"{missing} is missing: the picture is made from a finished run. Run: make repro")
+    index = paths.place(paths.REPORTS, "index.html")
+    if not index.exists():
+        raise UserError(f"{index} is missing: the picture is made from a finished run. Run: make repro")
     target = paths.place(TARGET)
-    photograph(page(*(path.read_text(encoding="utf-8") for path in reports)), target)
+    photograph(page(index.read_text(encoding="utf-8")), target)
     sys.stdout.write(f"{target}: {target.stat().st_size / 1000:.0f} kB\n")
 
 

@@ -197,26 +197,22 @@ def test_results_are_gathered_from_a_run():
     assert made.targets(stored).count("\n") == 8
 
 
-REPORT = '<style>p {}</style><h1>Shop</h1><div class="tiles">T</div><h2 id="targets">Card</h2><table><tr></tr></table>'
+BARS = '<figure class="bars">{}</figure>'
+TOP = '<section class="answer">A</section><div class="tiles">T</div><div class="box">B</div>'
+INDEX = f"<style>p {{}}</style><h1>Shop</h1>{TOP}"
 
 
-def test_a_picture_shows_the_target_card_and_two_figures():
-    html = picture.page(REPORT + "<table>other</table>", '<img src="one"><img src="two"><img src="three">')
-    assert all(word in html for word in ("Shop", "Card", '"one"', '"two"'))
-    assert "three" not in html
-    assert "other" not in html
+def test_the_picture_shows_the_top_of_the_index():
+    html = picture.page(INDEX + BARS.format("delivered") + BARS.format("discovery") + "<h2>Stages</h2>")
+    assert all(word in html for word in ("Shop", ">A<", ">T<", ">B<", "delivered"))
+    assert "discovery" not in html
+    assert "Stages" not in html
 
 
-def test_a_picture_shows_vector_figures_without_the_one_of_the_summary():
-    charts = "".join(f'<figure class="chart"><svg id="{name}"></svg></figure>' for name in ("one", "two", "three"))
-    html = picture.page(REPORT, f'<section class="glance"><figure class="chart">zero</figure></section>{charts}')
-    assert [name in html for name in ("zero", "one", "two", "three")] == [False, True, True, False]
-
-
-@pytest.mark.parametrize(("index", "evaluation"), [("<h1>x</h1>", '<img src="1"><img src="2">'), (REPORT, "no figure")])
-def test_a_failed_run_gives_no_picture(index, evaluation):
-    with pytest.raises(UserError, match="no target card or no figures"):
-        picture.page(index, evaluation)
+@pytest.mark.parametrize("index", ["<h1>x</h1>", INDEX])
+def test_a_failed_run_gives_no_picture(index):
+    with pytest.raises(UserError, match="no answer or no results"):
+        picture.page(index)
 
 
 def test_without_a_browser_the_message_names_some(monkeypatch):
