@@ -51,6 +51,8 @@ def _mark(soup: BeautifulSoup, node: NavigableString, seen: set[str], used: set[
     for found in PATTERN.finditer(text):
         word = found[1].lower().replace("_", " ")
         term = word + found[2] if word + (found[2] or "") in GLOSSARY and found[2] else word
+        if term not in GLOSSARY and text.strip() == found[0]:
+            term = f"{word}@10"  # an everyday word, unless it stands alone, as the name of a column does
         if word in seen or term not in GLOSSARY:
             continue
         seen.add(word)

@@ -70,7 +70,7 @@ def split(notebook: NotebookNode, failing: str | None) -> Parts:
         key_figure=_key_figure(notebook),
         introduction=[*rest, *first.code],
         sections=[part for part in shown if part.cells],
-        details=technical,
+        details=[part for part in technical if _has_content(part)],
         code=[part for part in (*parameters, others, *sections) if part.code],
     )
 
@@ -118,6 +118,13 @@ def _is_technical(part: Section) -> bool:
 
 def _has(part: Section, failing: str | None) -> bool:
     return any(cell.id == failing for cell in part.cells)
+
+
+def _has_content(part: Section) -> bool:
+    """Whether there is more than the heading, and code."""
+    return "\n" in part.cells[0].source.strip() or any(
+        cell.get("outputs") or cell.cell_type == "markdown" for cell in part.cells[1:]
+    )
 
 
 def _without_summary(part: Section) -> Section:

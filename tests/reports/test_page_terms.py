@@ -42,6 +42,11 @@ def test_a_metric_at_another_length_has_the_explanation_of_the_metric():
     assert [mark["data-term"] for mark in soup.select("dfn")] == [GLOSSARY["ndcg"], GLOSSARY["hit rate"]]
 
 
+def test_an_everyday_word_is_a_term_where_it_stands_alone():
+    head = "<table><thead><tr><th>model</th><th>MAP</th></tr></thead></table>"
+    assert [mark["data-term"] for mark in explained(head).select("dfn")] == [GLOSSARY["map@10"]]
+
+
 def test_words_that_contain_a_term_are_none():
     assert marked("<p>shortcut, cutlery, cold-water, execute, my_holdout, recalled, heat map</p>") == []
 

@@ -257,6 +257,14 @@ def test_the_failing_cell_is_shown_with_its_code_also_in_a_technical_section():
     assert '<details class="code" open="">' in page
 
 
+def test_a_technical_section_without_content_is_left_out_but_not_its_code():
+    book = sections()
+    book.cells += [new_markdown_cell("## Outputs"), new_code_cell("write()")]
+    page = notebook_html.render(book, "t")
+    assert '<h3 id="outputs">' not in page
+    assert "<h4>Outputs</h4>" in page
+
+
 def test_what_is_not_applicable_is_grey():
     page = notebook_html.render(
         notebook(display(text_markdown="*Not applicable: no user.*\n\n- *Not applicable: b*")), "t"
