@@ -317,8 +317,8 @@ def test_a_job_launched_in_the_browser_succeeds_and_shows_its_metadata(ui, tmp_p
         problems = []
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.goto(f"{ui.reports}/02_validate.html")
-        page.get_by_text("show all code").click()
-        page.get_by_text("hide all code").wait_for()
+        page.get_by_role("button", name="sort by").first.click()  # the page's script has run
+        page.locator("[aria-sort=ascending]").first.wait_for()
         assert not problems
     assert "refused" not in ui.output.read_text()
 
