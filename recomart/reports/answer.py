@@ -9,10 +9,11 @@ from typing import Any
 
 from recomart.project.sidecars import Metadata
 from recomart.reports.remaining import losses, used_share
-from recomart.reports.words import PROTOCOL_TITLES, Words, three, times, words
+from recomart.reports.words import PROTOCOL_TITLES, Words, words
 from recomart_lib.core.model_names import line, plain
 from recomart_lib.core.protocol_names import DECIDES
-from recomart_lib.core.text import p_value, percent, score
+from recomart_lib.core.text import hits as shown_hits
+from recomart_lib.core.text import p_value, percent, score, times
 from recomart_lib.core.text import quality as shown_quality
 
 SIGNIFICANT = 0.05
@@ -100,8 +101,8 @@ def _described(model: str) -> str:
 def _gain(answer: Metadata, data: Metadata, shop: Words) -> Sentence:
     hits, model, rival = answer["hits"], answer["model"], answer["rival"]
     own, days = hits[model], data.get("horizon_days")
-    key = f"{three(own['value'])} were {shop.chosen} within {days} days"
-    text = f"Of ten products shown, {key} ({three(own['low'])} to {three(own['high'])})"
+    key = f"{shown_hits(own['value'])} were {shop.chosen} within {days} days"
+    text = f"Of ten products shown, {key} ({shown_hits(own['low'])} to {shown_hits(own['high'])})"
     rivals = list(dict.fromkeys(name for name in ("popularity", rival) if name and name != model))
     compared = [_compared(own["value"], name, hits[name]["value"], name == rival) for name in rivals if name in hits]
     return _linked(f"{text}{': ' if compared else ''}{' and '.join(compared)}.", key, "#results")
@@ -110,7 +111,7 @@ def _gain(answer: Metadata, data: Metadata, shop: Words) -> Sentence:
 def _compared(own: float, name: str, value: float, strongest: bool) -> str:
     what = f"the strongest simple rival, “{plain(name)}”" if strongest else plain(name).lower()
     ratio = times(own, value)
-    return f"{ratio} {what} ({three(value)})" if ratio else f"{what}: none"
+    return f"{ratio} {what} ({shown_hits(value)})" if ratio else f"{what}: none"
 
 
 def _risks(evaluation: Metadata, answer: Metadata, deciding: str, shop: Words) -> list[Sentence]:

@@ -23,6 +23,7 @@ METRICS = ("quality", "evaluation", "data", "stream", "rule_costs")
 TARGET_HOURS = 24
 VERDICTS = {"clearly met": "ok", "met": "ok", "missed": "bad"}  # of a target -> its chip
 PASSED = ("ok", "warning")
+IN_WORDS = {"warning": "with a warning", "no data": "without data"}
 
 
 def build(root: Path, changed: str = "") -> Path:
@@ -88,7 +89,7 @@ def _facts(metrics: dict[str, Metadata], all_stages: list[Metadata]) -> Metadata
         "last": last,
         "age": answer.data_age(data, last),
         "good": sum(states[state] for state in PASSED),
-        "other_states": [(state, n) for state, n in states.items() if state != "ok"],
+        "other_states": [(IN_WORDS.get(state, state), n) for state, n in states.items() if state != "ok"],
     }
 
 

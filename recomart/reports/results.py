@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recomart.project.sidecars import Metadata
-from recomart.reports.words import PROTOCOL_TITLES, three
+from recomart.reports.words import PROTOCOL_TITLES
 from recomart_lib.core.model_names import plain
+from recomart_lib.core.text import hits as shown_hits
 
 MET = ("met", "clearly met")
 
@@ -77,9 +78,11 @@ def bars(answer: Metadata | None) -> list[Bar]:
 
 
 def _bar(model: str, row: Metadata, top: float, role: str) -> Bar:
-    interval = f"{three(row['low'])} to {three(row['high'])}"
+    interval = f"{shown_hits(row['low'])} to {shown_hits(row['high'])}"
     place = {end: round(100 * row[end] / top, 2) for end in ("value", "low", "high")}
-    return Bar(model, plain(model), role, three(row["value"]), interval, place["value"], place["low"], place["high"])
+    return Bar(
+        model, plain(model), role, shown_hits(row["value"]), interval, place["value"], place["low"], place["high"]
+    )
 
 
 def title(shown: Lists, people: str, chosen: str, days: int | None) -> str:

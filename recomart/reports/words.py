@@ -28,16 +28,3 @@ USERS = Words("users", "user", "chosen", "choice")
 def words(data: Metadata) -> Words:
     """The words for the shop of reports/metrics/data.json: only purchases count, or other events."""
     return CUSTOMERS if data.get("relevant_events") == ["purchase"] else USERS
-
-
-def times(value: float, base: float) -> str:
-    """A ratio written out: `4.3 times`, `1.12 times`; empty if there is nothing to compare with."""
-    if base <= 0:
-        return ""
-    ratio = value / base
-    return f"{ratio:.2f} times" if ratio < 2 else f"{ratio:.1f} times" if ratio < 100 else f"{ratio:,.0f} times"
-
-
-def three(value: float) -> str:
-    """Three significant digits at most, with thousands separators: `3.24`, `0.755`, `41,300`."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -9,7 +9,7 @@ import zlib
 MODEL_COLOURS = {
     "random": "#8A8A8A",
     "popularity": "#1D99DF",
-    "recent_popularity": "#0072B2",
+    "recent_popularity": "#E41A1C",
     "segment_popularity": "#40A090",
     "own_history": "#C18600",
     "own_history_decayed": "#D55E00",
@@ -23,7 +23,7 @@ MODEL_COLOURS = {
     "ials": "#6095CA",
     "bpr": "#AB459A",
     "blend": "#0E7F8C",
-    "two_stage": "#E41A1C",
+    "two_stage": "#0072B2",
     "svd": "#C3317A",
     "svdpp": "#A85540",
 }

@@ -19,8 +19,8 @@ MODEL_NAMES = {
     "als": ("Matrix factorisation (ALS)", "products whose learned factors fit the user's, for squared error"),
     "ials": ("Matrix factorisation (iALS++)", "the same, with a regularisation that grows with the history"),
     "bpr": ("Matrix factorisation (BPR)", "products whose learned factors fit the user's, for pairwise order"),
-    "blend": ("Blend of three", "the sum of matrix factorisation, EASE and what was bought before"),
-    "two_stage": ("Two-step ranker", "candidates of simple models, ranked by boosted trees"),
+    "blend": ("Blend of three", "the sum of three scores: matrix factorisation, EASE and what was chosen before"),
+    "two_stage": ("Two-step ranker", "simple models propose products, and a learned model (boosted trees) puts them in order"),
     "svd": ("Rating model (SVD)", "products with the highest predicted stars"),
     "svdpp": ("Rating model (SVD++)", "the same; it also uses which products were rated"),
 }

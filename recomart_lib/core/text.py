@@ -95,6 +95,19 @@ def signed(value: float) -> str:
     return "0.000" if score(abs(value)) == "0.000" else f"{value:+.3f}"
 
 
+def hits(value: float) -> str:
+    """Of ten shown products, how many were chosen: `3.24`, `0.76`; more digits only where the first two are zero."""
+    return f"{value:.2f}" if value >= 0.01 or value == 0 else f"{value:.1g}"
+
+
+def times(value: float, base: float) -> str:
+    """A ratio written out: `4.3 times`, `1.12 times`; empty if there is nothing to compare with."""
+    if base <= 0:
+        return ""
+    ratio = value / base
+    return f"{ratio:.2f} times" if ratio < 2 else f"{ratio:.1f} times" if ratio < 100 else f"{ratio:,.0f} times"
+
+
 def p_value(value: float) -> str:
     """`p = 0.021`, `p < 0.001`."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"

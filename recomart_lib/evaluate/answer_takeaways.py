@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from recomart_lib.core import protocol_names
+from recomart_lib.core import protocol_names, text
 from recomart_lib.core.model_names import SIMPLE, named, plain
 from recomart_lib.core.text import not_applicable, number, p_value, plural, score, signed
 
@@ -32,24 +32,18 @@ def hits(answer: Mapping[str, Any] | None, protocol: str, horizon_days: float) -
         return not_applicable(f"{protocol_names.title(protocol)}: no list had a product that was chosen later.")
     ratios = [_ratio(own["value"], value, name) for name, value in others.items()]
     beside = f" That is {_joined(ratios)}." if ratios else ""
-    chosen = f"{_two(own['value'])} ({_two(own['low'])} to {_two(own['high'])}) were chosen"
+    chosen = f"{text.hits(own['value'])} ({text.hits(own['low'])} to {text.hits(own['high'])}) were chosen"
     return (
         f"**{protocol_names.title(protocol)}: of ten products that {named(answer['model'])} shows, {chosen} within "
         f"{number(horizon_days)} {'day' if horizon_days == 1 else 'days'}.**{beside}"
     )
 
 
-def _two(value: float) -> str:
-    """Hits of ten, with the two digits that their interval supports."""
-    return f"{value:.2g}"
-
-
 def _ratio(own: float, other: float, name: str) -> str:
-    """`1.1 times what Bestsellers has (2.9)`."""
+    """`1.12 times *Bestsellers* (2.89)`."""
     if not other:
         return f"above *{plain(name)}* (0)"
-    times = f"{own / other:.2g}"
-    return f"{f'{times} times' if times != '1' else 'as many as'} *{plain(name)}* ({_two(other)})"
+    return f"{text.times(own, other)} *{plain(name)}* ({text.hits(other)})"
 
 
 def _joined(parts: list[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from recomart_lib.core import text
 from recomart_lib.core.model_names import plain
 from recomart_lib.core.protocol_names import title
 from recomart_lib.core.text import interval, p_value, percent, score, signed
@@ -276,7 +277,7 @@ def hits(answers: Mapping[str, Mapping[str, Any] | None]) -> pl.DataFrame:
             row = {
                 "list": model,
                 "verdict": _role(model, found),
-                "hits of ten (95 % interval)": f"{values['value']:.2f} ({values['low']:.2f} to {values['high']:.2f})",
+                "hits of ten (95 % interval)": "{} ({} to {})".format(*(text.hits(values[end]) for end in ("value", "low", "high"))),
                 "the chosen model has": _times(own, values["value"]) if model != found["model"] else None,
                 "protocol": title(protocol),
             }
@@ -285,7 +286,7 @@ def hits(answers: Mapping[str, Mapping[str, Any] | None]) -> pl.DataFrame:
 
 
 def _times(own: float, other: float) -> str | None:
-    return f"{own / other:.2g} times as many" if other else None
+    return f"{text.times(own, other)} as many" if other else None
 
 
 def _role(model: str, found: Mapping[str, Any]) -> str:

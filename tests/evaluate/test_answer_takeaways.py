@@ -29,7 +29,7 @@ def card(*verdicts: tuple[str, str, str]) -> pl.DataFrame:
 def test_hits_in_the_shops_words():
     assert takeaways.hits(ANSWER, "all", 30) == (
         "**Lists as delivered (all): of ten products that Two-step ranker (`two_stage`) shows, 3.2 (3.1 to 3.4) were "
-        "chosen within 30 days.** That is 1.1 times *Bought before* (2.9); and 4.3 times *Bestsellers* (0.76)."
+        "chosen within 30 days.** That is 1.12 times *Bought before* (2.90); and 4.3 times *Bestsellers* (0.76)."
     )
     equal = ANSWER | {"hits": {"two_stage": ten(0.262), "popularity": ten(0.26)}}
     assert takeaways.hits(equal, "all", 30).endswith("That is as many as *Bestsellers* (0.26).")

@@ -58,7 +58,7 @@ def test_hits_of_ten():
     table = shown.hits({"all": ANSWER, "novel": None})
     assert table["hits of ten (95 % interval)"][0] == "3.00 (2.90 to 3.10)"
     assert table["verdict"].to_list() == ["chosen", "strongest simple list"]
-    assert table["the chosen model has"].to_list() == [None, "2 times as many"]
+    assert table["the chosen model has"].to_list() == [None, "2.0 times as many"]
     assert shown.hits({"all": None, "novel": None}).height == 0
 
 
