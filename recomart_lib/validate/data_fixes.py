@@ -1,4 +1,4 @@
-"""What should be fixed in the data, ranked by the rows that it touches: for 02_validate and the index page."""
+"""What should be fixed in the data, ranked by the rows that are lost: for 02_validate and the index page."""
 
 from __future__ import annotations
 
@@ -15,10 +15,18 @@ from recomart_lib.validate.data_gaps import PAGE, Fix, fix
 from recomart_lib.validate.row_counts import LABEL, Counts
 
 MIN_ROWS = 100  # a day with fewer rows is not named as the worst
+NAMED = 3  # broken rules in a sentence
+
+# Table -> what becomes of its rows in quarantine (see `entities.complete`).
+_IN_QUARANTINE = {
+    "events": "They are in quarantine with their reasons, and the models learn nothing from them.",
+    "users": "They are in quarantine; a user with valid events is kept, without the values that are wrong.",
+    "items": "They are in quarantine; a product with valid events is kept, without the values that are wrong.",
+}
 
 
 def fixes(shop: Shop, report: dict[str, Any], counts: dict[str, Counts], validated: Path) -> list[Fix]:
-    """All fixes (see `data_gaps.Fix`), those that touch most rows first.
+    """All fixes (see `data_gaps.Fix`), those that lose most rows first, then those that touch most.
 
     Parameters
     ----------
@@ -28,7 +36,7 @@ def fixes(shop: Shop, report: dict[str, Any], counts: dict[str, Counts], validat
         The folder of the validated tables.
     """
     found = [*_left_out(shop, report, counts), *_not_used(report), *_broken_rules(report)]
-    return sorted([*found, *data_gaps.gaps(shop, validated)], key=lambda one: -one["rows"])
+    return sorted([*found, *data_gaps.gaps(shop, validated)], key=lambda one: (-one["lost"], -one["rows"]))
 
 
 def table(found: list[Fix]) -> pl.DataFrame:
@@ -56,7 +64,7 @@ def _left_out(shop: Shop, report: dict[str, Any], counts: dict[str, Counts]) -> 
                 effect = "The models learn nothing from them" + (
                     ", and these buyers get no list of their own." if rule.missing == "user_id" else "."
                 )
-                yield fix(problem, n, row["delivered"], effect, where)
+                yield fix(problem, n, row["delivered"], effect, where, lost=n)
 
 
 def _worst_day(counts: Counts, exclusion: str) -> str:
@@ -80,15 +88,28 @@ def _not_used(report: dict[str, Any]) -> Iterator[Fix]:
         if n := row["rejected"]:
             problem = f"{plural(n, 'line')} of {name} could not be read."
             where = "01_ingest.html#which-lines-could-not-be-read-and-why"
-            yield fix(problem, n, row["delivered"], "Such lines are in quarantine and not used.", where)
+            yield fix(problem, n, row["delivered"], "Such lines are in quarantine and not used.", where, lost=n)
 
 
 def _broken_rules(report: dict[str, Any]) -> Iterator[Fix]:
-    """One fix per rule of severity error that rows fail."""
-    for rule in report["rules"]:
-        if rule["severity"] == "error" and (n := rule["n_failed"]):
-            sentence = rule["sentence"].rstrip(".")
-            problem = f'{plural(n, "row")} of {rule["table"]} {"breaks" if n == 1 else "break"} the rule "{sentence}".'
-            delivered = report["tables"][rule["table"]]["delivered"]
-            effect = "Such rows are in quarantine and not used."
-            yield fix(problem, n, delivered, effect, f"{PAGE}#which-rules-fail-most-often")
+    """One fix per table with rows in quarantine, with the rules of severity error that they break most often."""
+    for table, row in report["tables"].items():
+        if n := row["quarantined"]:
+            breaks = "breaks a rule" if n == 1 else "break a rule"
+            unused = f" and {'is' if n == 1 else 'are'} not used" if table == "events" else ""
+            problem = f"{plural(n, 'row')} of {table} {breaks}{unused}: {_most_often(report, table)}."
+            yield fix(
+                problem, n, row["delivered"], _IN_QUARANTINE[table], f"{PAGE}#which-rules-fail-most-often", lost=n
+            )
+
+
+def _most_often(report: dict[str, Any], table: str) -> str:
+    """The rules that most rows of a table break."""
+    errors = (rule for rule in report["rules"] if rule["severity"] == "error" and rule["table"] == table)
+    broken = sorted((rule for rule in errors if rule["n_failed"]), key=lambda rule: (-rule["n_failed"], rule["rule"]))
+    sentences = [rule["sentence"].split(". ")[0].rstrip(".") for rule in broken]
+    if len(broken) == 1:
+        return f'"{sentences[0]}"'
+    counted = [f'"{sentence}" ({rule["n_failed"]:,})' for sentence, rule in zip(sentences, broken, strict=True)]
+    others = f" and {plural(len(broken) - NAMED, 'other rule')}" if len(broken) > NAMED else ""
+    return f"most often {', '.join(counted[:NAMED])}{others}"

@@ -13,8 +13,9 @@ from recomart_lib.core.text import WEEKDAYS, percent, plural
 from recomart_lib.validate.odd_ids import odd
 
 # problem (a sentence with its numbers), rows (how many it touches; 0: something is absent), share (of the delivered
-# rows of the table; for products and users, of the validated ones), effect (a sentence: what gets worse by it), where
-# (page and section that show more). The sentences are plain text: who shows them escapes them.
+# rows of the table; for products and users, of the validated ones), lost (how many of the rows are not used), effect (a
+# sentence: what gets worse by it), where (page and section that show more). The sentences are plain text: who shows
+# them escapes them.
 Fix = dict[str, Any]
 
 PAGE = "02_validate.html"
@@ -40,12 +41,13 @@ ATTRIBUTES = {
 EARLY = ("view", "cart")
 
 
-def fix(problem: str, rows: int, of_rows: int, effect: str, where: str) -> Fix:
-    """A `Fix` that touches `rows` of `of_rows` rows."""
+def fix(problem: str, rows: int, of_rows: int, effect: str, where: str, lost: int = 0) -> Fix:
+    """A `Fix` that touches `rows` of `of_rows` rows, of which `lost` are not used."""
     return {
         "problem": problem,
         "rows": rows,
         "share": rows / of_rows if rows else 0.0,
+        "lost": lost,
         "effect": effect,
         "where": where,
     }

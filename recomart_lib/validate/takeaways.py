@@ -77,7 +77,7 @@ def _sum(report: dict[str, Any], key: str) -> int:
 
 
 def first_fix(report: dict[str, Any]) -> str:
-    """The fix that touches most rows (see `data_fixes`); empty if there is none."""
+    """The first fix that touches rows (see `data_fixes`); empty if there is none."""
     fixes = [fix for fix in report["fixes"] if fix["rows"]]
     return f"**To fix first**: {safe(fixes[0]['problem'])} {safe(fixes[0]['effect'])}" if fixes else ""
 

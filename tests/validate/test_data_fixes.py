@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from check_data import EVENT, ITEM, check, good_tables
+from check_data import EVENT, ITEM, USER, Result, check, good_tables
 from conftest import ROOT, full_shop, rows, utc
 
 from recomart_lib.core.shop_tables import Exclusion
@@ -57,20 +57,39 @@ def test_empty_tables_need_no_fix(tmp_path):
     assert found(full_shop(), validated(tmp_path, [], [], [])) == []
 
 
-def test_rows_that_are_not_used_are_named_by_reason_the_largest_first(tmp_path):
-    bad = [EVENT | {"event_id": f"e{n}", "quantity": 0} for n in range(2, 6)]
-    result = check(good_tables(events=[EVENT, EVENT, *bad]), n_unreadable=1)
-    fixes = data_fixes.fixes(
-        full_shop(), result.report, result.counts, validated(tmp_path, [ITEM | FULL], every_day(60))
-    )
+def fixes_of(result: Result, folder: Path) -> list[data_gaps.Fix]:
+    return data_fixes.fixes(full_shop(), result.report, result.counts, validated(folder, [ITEM | FULL], every_day(60)))
+
+
+def test_lost_rows_come_first_and_repeats_which_cost_nothing_last(tmp_path):
+    bad = [EVENT | {"event_id": f"e{n}", "quantity": 0} for n in range(2, 4)]
+    fixes = fixes_of(check(good_tables(events=[EVENT] * 6 + bad), n_unreadable=1), tmp_path)
     assert [fix["problem"] for fix in fixes] == [
-        '4 rows of events break the rule "A quantity is above 0 and at most validate.max_quantity".',
-        "2 rows of events repeat another row.",
+        '2 rows of events break a rule and are not used: "A quantity is above 0 and at most validate.max_quantity".',
         "1 line of events could not be read.",
+        "6 rows of events repeat another row.",
     ]
-    assert [fix["rows"] for fix in fixes] == [4, 2, 1]
-    assert [fix["share"] for fix in fixes] == [0.5, 0.25, 0.125]  # of eight delivered rows
-    assert data_fixes.table(fixes)["share of the table"].to_list() == ["50 %", "25 %", "12 %"]
+    assert [(fix["rows"], fix["lost"]) for fix in fixes] == [(2, 2), (1, 1), (6, 0)]
+    assert [fix["share"] for fix in fixes] == [0.2, 0.1, 0.6]  # of ten delivered rows
+    assert data_fixes.table(fixes)["share of the table"].to_list() == ["20 %", "10 %", "60 %"]
+
+
+def test_all_broken_rules_of_a_table_are_one_fix_with_the_most_frequent(tmp_path):
+    wrong = [{"quantity": 0}, {"quantity": 0}, {"user_id": None}, {"item_id": None}, {"event_type": "purchse"}]
+    bad = [EVENT | {"event_id": f"e{n}"} | values for n, values in enumerate(wrong, 2)]
+    (fix,) = fixes_of(check(good_tables(events=bad)), tmp_path)
+    assert fix["problem"] == (
+        "5 rows of events break a rule and are not used: most often "
+        '"A quantity is above 0 and at most validate.max_quantity" (2), "An event names its product" (1), '
+        '"An event is one of view, cart, purchase, return, rating" (1) and 1 other rule.'
+    )
+    assert fix["where"] == "02_validate.html#which-rules-fail-most-often"
+
+
+def test_rows_of_users_in_quarantine_are_used_as_far_as_possible(tmp_path):
+    (fix,) = fixes_of(check(good_tables(users=[USER | {"user_id": "u2", "age": 999}])), tmp_path)
+    assert fix["problem"] == '1 row of users breaks a rule: "An age is between 0 and validate.max_age years".'
+    assert "is kept, without the values that are wrong" in fix["effect"]
 
 
 def guest_shop() -> Shop:
