@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain, zip_longest
+from typing import Any
 
 import polars as pl
 
@@ -26,6 +27,8 @@ class Customer:
     ----------
     name
         `Customer 7 (heavy, champions)`, with the id only where the shop allows it.
+    n_seen
+        The number of products with any event of the customer, such as a view: 0 for a customer unknown to the shop.
     n_history
         The number of products chosen before.
     history
@@ -37,6 +40,7 @@ class Customer:
     user_id: str
     name: str
     kind: str
+    n_seen: int
     n_history: int
     history: pl.DataFrame
     suggestions: pl.DataFrame
@@ -69,14 +73,14 @@ def customers(
 
 
 def _customer(
-    number: int, row: dict[str, str], shown: pl.DataFrame, window: Tables, items: pl.DataFrame, show_ids: bool
+    number: int, row: dict[str, Any], shown: pl.DataFrame, window: Tables, items: pl.DataFrame, show_ids: bool
 ) -> Customer:
     history = purchase_history(row["user_id"], window, items)
     words = [row["kind"], *([row["segment"]] if row["segment"] != NO_ORDER else [])]
     words += [f"id {row['user_id']}"] if show_ids else []
     own = shown.filter(pl.col("user_id") == row["user_id"]).sort("rank")
     name = f"Customer {number} ({', '.join(words)})"
-    return Customer(row["user_id"], name, row["kind"], history.height, history.head(N_HISTORY), own)
+    return Customer(row["user_id"], name, row["kind"], row["n"] or 0, history.height, history.head(N_HISTORY), own)
 
 
 def _described(window: Tables, segments: pl.DataFrame) -> pl.DataFrame:
@@ -131,5 +135,9 @@ def by_product(shown: list[Customer]) -> pl.DataFrame:
 
 
 def history_of(one: Customer) -> str:
-    """`49 products chosen before`."""
+    """`49 products chosen before`, `nothing chosen yet, looked at 3 products`, `unknown to the shop`."""
+    if one.kind == COLD:
+        return "unknown to the shop"
+    if not one.n_history:
+        return f"nothing chosen yet, looked at {plural(one.n_seen, 'product')}"
     return f"{plural(one.n_history, 'product')} chosen before"

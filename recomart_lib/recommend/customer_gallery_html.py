@@ -10,7 +10,8 @@ from IPython.display import HTML
 
 from recomart_lib.core import html_table
 from recomart_lib.core.schemas import UNKNOWN
-from recomart_lib.recommend.customer_gallery import Customer, by_product, history_of
+from recomart_lib.core.text import plural
+from recomart_lib.recommend.customer_gallery import COLD, Customer, by_product, history_of
 
 SIDES = "display: flex; flex-wrap: wrap; gap: 0 2rem"
 SIDE = "flex: 1 1 17rem; min-width: 0"
@@ -31,7 +32,6 @@ def _customer(one: Customer, currency: str, is_open: bool) -> str:
     history = [_chosen(row) for row in one.history.iter_rows(named=True)]
     more = one.n_history - len(history)
     left_out = f"<p><small>and {more:,} more</small></p>" if more else ""
-    empty = "<p>Nothing: the customer is unknown to the shop, and gets its default list.</p>"
     return "\n".join(
         [
             f'<details class="customer"{" open" if is_open else ""}>',
@@ -39,10 +39,17 @@ def _customer(one: Customer, currency: str, is_open: bool) -> str:
             f'<div style="{SIDES}">',
             f'<div style="{SIDE}"><p><b>Suggestions, and why</b></p>{_list("Suggestions", suggestions)}</div>',
             f'<div style="{SIDE}"><p><b>Chosen before, newest first</b></p>'
-            f"{_list('Chosen before', history) + left_out if history else empty}</div>",
+            f"{_list('Chosen before', history) + left_out if history else _nothing(one)}</div>",
             "</div>\n</details>",
         ]
     )
+
+
+def _nothing(one: Customer) -> str:
+    """Why there is nothing that was chosen before, and where the list comes from."""
+    if one.kind == COLD:
+        return "<p>Nothing: the customer is unknown to the shop, and gets its default list.</p>"
+    return f"<p>Nothing yet. The list follows the {plural(one.n_seen, 'product')} that the customer looked at.</p>"
 
 
 def _list(name: str, entries: Iterable[str]) -> str:

@@ -87,13 +87,15 @@ def gallery(shown: list[Customer]) -> str:
     kinds = [reason for one in warm for reason in one.suggestions.get_column("reason_kind")]
     if not kinds:
         return not_applicable(
-            f"no customer has a history: {plural(len(shown), 'customer')} with the shop's default list."
+            f"no customer is known to the shop: {plural(len(shown), 'customer')} with its default list."
         )
     again = sum(kind in (CHOSEN_BEFORE, NOTHING_NEW) for kind in kinds) / len(kinds)
-    without = f" {plural(cold, 'customer')} without a history: the shop's default list." if cold else ""
+    only_looked = sum(not one.n_history for one in warm)
+    looked = f" ({only_looked} only looked, and chose nothing yet)" if only_looked else ""
+    without = f" {plural(cold, 'customer')} unknown to the shop: the default list." if cold else ""
     return (
-        f"**{percent(again)} of the suggestions for the {plural(len(warm), 'customer')} with a history are products that they chose "
-        f"before.**{without}"
+        f"**{percent(again)} of the suggestions for the {plural(len(warm), 'known customer')}{looked} are products that they "
+        f"chose before.**{without}"
     )
 
 

@@ -141,6 +141,24 @@ def test_the_gallery_as_html_has_two_lists_and_reasons_and_no_ids():
     assert "EUR" in page and "None" not in customer_gallery_html.show(gallery(price=None), "EUR").data
 
 
+def test_who_only_looked_is_not_unknown(monkeypatch):
+    everything = window
+    looked = pl.when(user_id="w").then(0).otherwise("n_relevant").cast(pl.Int32).alias("n_relevant")
+    monkeypatch.setattr(
+        f"{__name__}.window",
+        lambda: (shop := everything()) | {"interactions": shop["interactions"].with_columns(looked)},
+    )
+    shown = gallery()
+    assert [customer_gallery.history_of(one) for one in shown[2:]] == [
+        "nothing chosen yet, looked at 1 product",
+        "unknown to the shop",
+    ]
+    page = customer_gallery_html.show(shown, "EUR").data
+    assert page.count("Nothing yet. The list follows the 1 product that the customer looked at.") == 1
+    assert page.count("the customer is unknown to the shop") == 1
+    assert "for the 3 known customers (1 only looked, and chose nothing yet)" in takeaways.gallery(shown)
+
+
 def test_an_empty_gallery_is_one_sentence():
     assert "No customer has a list." in customer_gallery_html.show([], "EUR").data
     assert customer_gallery.by_product([]).height == 0
@@ -148,7 +166,7 @@ def test_an_empty_gallery_is_one_sentence():
 
 def test_takeaway_counts_repeat_recommendations():
     text = takeaways.gallery(gallery())
-    assert text.startswith("**50 % of the suggestions for the 3 customers with a history are products that they chose")
-    assert text.endswith("1 customer without a history: the shop's default list.")
-    assert takeaways.gallery(gallery()[3:]).startswith("*Not applicable: no customer has a history")
+    assert text.startswith("**50 % of the suggestions for the 3 known customers are products that they chose before.**")
+    assert text.endswith("1 customer unknown to the shop: the default list.")
+    assert takeaways.gallery(gallery()[3:]).startswith("*Not applicable: no customer is known to the shop")
     assert takeaways.gallery([]).startswith("*Not applicable")
