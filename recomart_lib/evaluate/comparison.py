@@ -41,6 +41,37 @@ def compare(table: pl.DataFrame, reference: str, metric: str) -> pl.DataFrame:
     return pl.DataFrame(columns).sort("mean", "model", descending=[True, False])
 
 
+def compare_groups(table: pl.DataFrame, by: str, model: str, rival: str, metric: str, min_users: int) -> pl.DataFrame:
+    """Compare two models within each group of users, paired over its users.
+
+    Parameters
+    ----------
+    table
+        Evaluated users of one protocol, with the column `by`.
+    min_users
+        Smaller groups are left out.
+
+    Returns
+    -------
+    DataFrame
+        One row per group that both models serve, in order: `by`, n (users), mean (of the model), difference (model
+        minus rival), p_holm (corrected for the number of groups).
+    """
+    both = table.filter(pl.col("model").is_in([model, rival])).sort(by)
+    rows, p_values = [], []
+    for (group,), part in both.group_by(by, maintain_order=True):
+        served = part.get_column("model").n_unique() == 2
+        if not served or part.get_column("user_id").n_unique() < min_users:
+            continue
+        values = _wide(part, metric)
+        test = intervals.paired_test(values[model], values[rival])
+        rows.append((group, test.n, float(values[model].mean()), test.difference))
+        p_values.append(test.p_value)
+    numbers = {"n": pl.Int64, "mean": pl.Float64, "difference": pl.Float64}
+    found = pl.DataFrame(rows, schema={by: table.schema[by], **numbers}, orient="row")
+    return found.with_columns(p_holm=pl.Series(intervals.holm(p_values), dtype=pl.Float64))
+
+
 def slices(table: pl.DataFrame, users: pl.DataFrame, by: str, metric: str, n_bootstrap: int, seed: int) -> pl.DataFrame:
     """Compute the mean of a metric per slice of users, with its 95 % bootstrap interval.
 

@@ -269,6 +269,13 @@ class Report:
         return self._summary(binned, ["history", "model"], [METRIC, "recall@10"])
 
     @cached_property
+    def history_tests(self) -> pl.DataFrame:
+        """The chosen model against its `rival` in each group of `by_history`: see `comparison.compare_groups`."""
+        binned = diagnostics.by_history(self.users_by_protocol["all"], self.inputs.interactions)
+        pair = (self.inputs.chosen["all"], self.rival("all"))
+        return comparison.compare_groups(binned, "history", *pair, METRIC, diagnostics.MIN_USERS)
+
+    @cached_property
     def slices(self) -> dict[str, pl.DataFrame]:
         """activity, tenure, country and category -> means with intervals of the chosen model and its `rival`."""
         users = self.users_by_protocol["all"]
@@ -339,7 +346,8 @@ class Report:
             chosen : protocol -> model chosen in the windows before test
             answer, stability : protocol -> see `answer.answer`, `answer.stability`; null without users
             ratings : rating model -> rmse, mae
-            losers : protocol -> shares of users: worse, equal, better than popularity (`user_shares`)
+            losers, losers_to_rival : protocol -> shares of users: worse, equal, better than popularity (`user_shares`),
+                than the strongest simple model (`rival_shares`)
             weak : rows of `weak_slices`: by, slice, mean, low, high, n
             calibration_error : model -> expected calibration error
             cuts, weeks, history, splits : rows of `spread`, `by_week`, `by_history`, `by_split`
@@ -355,6 +363,7 @@ class Report:
             "stability": self.stability,
             "ratings": self.rating_errors,
             "losers": self.user_shares,
+            "losers_to_rival": self.rival_shares,
             "weak": self.weak_slices,
             "calibration_error": self.calibration_errors,
             "cuts": self.spread.to_dicts(),

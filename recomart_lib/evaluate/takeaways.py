@@ -174,32 +174,41 @@ def staleness(table: pl.DataFrame, model: str, metric: str = "ndcg@10") -> str:
     return f"**{plain(model)}, {metric.replace('_', ' ')}: {_of(first)} in week {first['week']}, {_of(last)} in week {last['week']}**; {verdict}."
 
 
-def learning_curve(table: pl.DataFrame, model: str, baseline: str, metric: str = "ndcg@10") -> str:
-    """Say how much history a model needs to beat a simple baseline. `table`: `diagnostics.summary` by history.
+def learning_curve(table: pl.DataFrame, tests: pl.DataFrame, model: str, baseline: str, metric: str = "ndcg@10") -> str:
+    """Say how much history a model needs to beat a simple baseline.
 
     Groups of fewer than MIN_USERS users are left out: their intervals are unreliable.
+
+    Parameters
+    ----------
+    table
+        `diagnostics.summary` by history.
+    tests
+        The two models compared within each group, user by user: `comparison.compare_groups`.
     """
-    rows = table.filter(pl.col("metric") == metric, pl.col("n") >= MIN_USERS).sort("history")
-    own, theirs = ({row["history"]: row for row in rows.filter(model=name).to_dicts()} for name in (model, baseline))
-    both = [history for history in own if history in theirs]
     if model == baseline:
         return not_applicable(f"the chosen model is {plain(baseline)} itself.")
-    if not both:
+    if not tests.height:
         return not_applicable(f"no group of users by history has {MIN_USERS} or more who can be evaluated.")
-    groups: dict[str, list[str]] = {"clearly above": [], "not clearly different from": [], "clearly below": []}
-    for history in both:
-        groups[_position(own[history], theirs[history])].append(history)
-    verdict = "; ".join(f"{word} {plain(baseline)} for {', '.join(names)}" for word, names in groups.items() if names)
-    shortest_and_longest = dict.fromkeys([next(iter(own)), next(reversed(own))])  # may be the same
-    shown = ", ".join(f"{_of(own[history])} for {history}" for history in shortest_and_longest)
-    return f"**By number of distinct products chosen before, {metric} of {plain(model)} is {shown}.** It is {verdict}."
+    rows = {row["history"]: row for row in table.filter(model=model, metric=metric).iter_rows(named=True)}
+    shortest_and_longest = dict.fromkeys([tests["history"][0], tests["history"][-1]])  # may be the same
+    shown = ", ".join(f"{_of(rows[history])} for {history}" for history in shortest_and_longest)
+    higher = tests.filter(pl.col("difference") > 0).height
+    return (
+        f"**By number of distinct products chosen before, {metric} of {plain(model)} is {shown}.** Its mean is above that of "
+        f"{plain(baseline)} in {higher} of {plural(tests.height, 'group')}; compared user by user, {_by_group(tests)}."
+    )
 
 
-def _position(own: dict[str, Any], other: dict[str, Any]) -> str:
-    """Where an interval is relative to another one."""
-    if not _disjoint(own, other):
-        return "not clearly different from"
-    return "clearly above" if own["low"] > other["high"] else "clearly below"
+def _by_group(tests: pl.DataFrame) -> str:
+    """In which groups a model is significantly better, worse, or neither. `tests`: `comparison.compare_groups`."""
+    significant, above = pl.col("p_holm") < SIGNIFICANT, pl.col("difference") > 0
+    parts = {
+        "it is significantly better for": tests.filter(significant & above),
+        "it is significantly worse for": tests.filter(significant & ~above),
+        "there is no clear difference for": tests.filter(~significant),
+    }
+    return "; ".join(f"{words} {', '.join(rows['history'])}" for words, rows in parts.items() if rows.height)
 
 
 def cold_users(table: pl.DataFrame) -> str:

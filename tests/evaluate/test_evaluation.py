@@ -185,3 +185,20 @@ def test_evaluation_never_imports_models():
     code = f"import sys, recomart_lib.evaluate.evaluation; print({result})"
     completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert completed.stdout.strip() == "[]"
+
+
+def test_two_models_are_compared_within_each_group_that_both_serve():
+    rows = [
+        (group, model, f"{group}{n}", 0.5 + gain * (model == "ease") + 0.01 * (n % 3) * (model == "als"))
+        for group, size, gain in (("a", 20, 0.2), ("b", 20, 0.0101), ("c", 3, 0.2))
+        for model in ("als", "ease")
+        for n in range(size)
+    ]
+    served_by_one = [("d", "als", f"d{n}", 0.5) for n in range(20)]
+    table = pl.DataFrame([*rows, *served_by_one], ["group", "model", "user_id", "x"], orient="row")
+    found = comparison.compare_groups(table, "group", "ease", "als", "x", min_users=10)
+    assert found["group"].to_list() == ["a", "b"]
+    assert found["n"].to_list() == [20, 20]
+    assert found["difference"].to_list() == pytest.approx([0.2 - 0.0095, 0.0006])
+    assert (found["p_holm"] < 0.05).to_list() == [True, False]
+    assert comparison.compare_groups(table.clear(), "group", "ease", "als", "x", 10).height == 0

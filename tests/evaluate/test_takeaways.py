@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from recomart_lib.evaluate import diagnostics, takeaways
+from recomart_lib.evaluate import takeaways
 
 
 def means(by: tuple[str, ...], *rows: tuple, metric: str = "ndcg@10") -> pl.DataFrame:
@@ -43,27 +43,28 @@ def test_staleness_compares_full_weeks():
     assert "is unknown" in takeaways.staleness(means(by, (1, 7, "ease", 0.4), (2, 2, "ease", 0.2)), "ease")
 
 
+BINS = pl.Enum(["cold", "0", "1", "2", "3-5"])
+
+
+def group_tests(*rows: tuple[str, float, float]) -> pl.DataFrame:
+    """The result of `comparison.compare_groups` for (history, difference, p_holm)."""
+    schema = {"history": BINS, "difference": pl.Float64, "p_holm": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
 def test_learning_curve_compares_with_the_baseline():
-    rows = [
-        ("cold", "popularity", 0.1),
-        ("1", "ease", 0.2),
-        ("1", "popularity", 0.2),
-        ("2", "ease", 0.5),
-        ("2", "popularity", 0.3),
-        ("3-5", "ease", 0.1),
-        ("3-5", "popularity", 0.3),
-    ]
-    table = means(("history", "model"), *rows)
-    table = table.with_columns(pl.col("history").cast(pl.Enum(["cold", "0", "1", "2", "3-5"])))
-    takeaway = takeaways.learning_curve(table, "ease", "popularity")
+    rows = [("cold", "popularity", 0.1), ("1", "ease", 0.2), ("2", "ease", 0.5), ("3-5", "ease", 0.1)]
+    table = means(("history", "model"), *rows).with_columns(pl.col("history").cast(BINS))
+    tests = group_tests(("1", 0.01, 0.4), ("2", 0.2, 0.001), ("3-5", -0.2, 0.001))
+    takeaway = takeaways.learning_curve(table, tests, "ease", "popularity")
     assert takeaway.startswith("**By number of distinct products chosen before, ndcg@10 of Linear item")
     assert "is 0.200 (0.150 to 0.250) for 1, 0.100 (0.050 to 0.150) for 3-5.**" in takeaway
-    assert "clearly above Bestsellers for 2; not clearly different from Bestsellers for 1; clearly below" in takeaway
-    assert takeaway.endswith("clearly below Bestsellers for 3-5.")
-    few = table.with_columns(n=pl.when(history="3-5").then(diagnostics.MIN_USERS - 1).otherwise("n"))
-    assert "3-5" not in takeaways.learning_curve(few, "ease", "popularity")
-    assert "is Bestsellers itself" in takeaways.learning_curve(table, "popularity", "popularity")
-    assert "no group of users" in takeaways.learning_curve(table.clear(), "ease", "popularity")
+    assert "Its mean is above that of Bestsellers in 2 of 3 groups; compared user by user, it is" in takeaway
+    assert takeaway.endswith(
+        "it is significantly better for 2; it is significantly worse for 3-5; there is no clear difference for 1."
+    )
+    assert "is Bestsellers itself" in takeaways.learning_curve(table, tests, "popularity", "popularity")
+    assert "no group of users" in takeaways.learning_curve(table, tests.clear(), "ease", "popularity")
 
 
 def test_calibration_verdict():
@@ -189,7 +190,7 @@ BY_K = pl.DataFrame({"model": ["ease"] * 2, "k": [1, 20], "ndcg": [0.0, 0.0], "r
         lambda: takeaways.worse_off(NOBODY | {"better": 1}, "popularity", "all"),
         lambda: takeaways.staleness(WEEKS, "ease"),
         lambda: takeaways.staleness(WEEKS.clear(), "ease"),
-        lambda: takeaways.learning_curve(means(("history", "model"), ("1", "ease", 0.1)).clear(), "ease", "popularity"),
+        lambda: takeaways.learning_curve(pl.DataFrame(), group_tests(), "ease", "popularity"),
         lambda: takeaways.calibration(pl.DataFrame(), {}),
         lambda: takeaways.random_split(WEEKS.clear().rename({"week": "split"}))[0],
         lambda: takeaways.list_length(BY_K, "ease"),
