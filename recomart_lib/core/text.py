@@ -139,14 +139,14 @@ def at_a_glance(*sentences: str, warning: str = "", no_data: str = "") -> str:
     return f"{verdict}\n\n{bullets(*applicable)}".strip()
 
 
-def density(sparsity: dict[str, float]) -> str:
-    """How sparse the user-item matrix is (see `summaries.sparsity`)."""
+def density(sparsity: dict[str, float], of: str) -> str:
+    """How sparse the user-item matrix is (see `summaries.sparsity`). `of`: what fills it, in the plural."""
     if not sparsity["pairs"]:
         return not_applicable("no user has chosen any product.")
     if sparsity["density"] == 1:
         return not_applicable("every user has chosen every product, so there is nothing left to predict.")
     per_user = sparsity["pairs"] / max(sparsity["users"], 1)
     return (
-        f"**{percent(sparsity['density'])} of the {number(sparsity['users'])} x {number(sparsity['items'])} matrix is filled**: "
+        f"**{percent(sparsity['density'])} of the {number(sparsity['users'])} x {number(sparsity['items'])} matrix (users x products) is filled by {of}**: "
         f"{number(per_user)} products per user on average. A recommender has to predict the rest."
     )

@@ -11,6 +11,17 @@ from recomart_lib.core.text import WEEKDAYS, not_applicable, number, percent, pl
 FEW = 10  # users or products; of fewer, "the top 10 %" is not even one
 DOMINANT = 0.25  # one user or product with this share of all events is reported
 FEW_WEEKS = 4  # of fewer, nothing is said about seasons
+OFTEN = 0.1  # of the pairs repeat: above, the history alone is a strong list
+
+
+def kind(relevant_events: list[str]) -> str:
+    """What the relevant events of a shop are, in the plural, for sentences and axes.
+
+    >>> kind(["purchase"]), kind(["view", "cart", "rating"])
+    ('purchases', 'views, carts and ratings')
+    """
+    *others, last = [f"{name}s" for name in relevant_events]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def warning(grid: pl.DataFrame, weeks: pl.DataFrame, *findings: str) -> str:
@@ -29,30 +40,41 @@ def warning(grid: pl.DataFrame, weeks: pl.DataFrame, *findings: str) -> str:
     return " ".join(filter(None, reasons))
 
 
-def concentration(counts: pl.DataFrame, what: str, top: float, share: float) -> str:
-    """How uneven the distribution is. `counts`: `summaries.per_key`; `share`: of the events of the top `top` of them."""
+def concentration(counts: pl.DataFrame, what: str, top: float, share: float, of: str = "events") -> str:
+    """How uneven the distribution is.
+
+    Parameters
+    ----------
+    counts
+        See `summaries.per_key`.
+    share
+        Of the events of the top `top` of them.
+    of
+        What the events are: see `kind`.
+    """
     if counts.height < FEW:
         return not_applicable(f"there are fewer than {FEW} {what}, too few to say how uneven they are.")
     if counts.get_column("n").n_unique() == 1:
-        return f"**All {number(counts.height)} {what} have equally many events**: {number(counts.get_column('n')[0])}."
+        return f"**All {number(counts.height)} {what} have equally many {of}**: {number(counts.get_column('n')[0])}."
     n_single, even = counts.filter(pl.col("n") == 1).height, max(1, round(counts.height * top)) / counts.height
     single = f"{percent(n_single / counts.height)} have just one" if n_single else "none has just one"
     shape = "a few account for most of them" if share > 0.5 else f"{share / even:.1f} times an even share"
     return (
-        f"**The top {percent(top)} of {what} have {percent(share)} of the events** ({shape}); the median has "
+        f"**The top {percent(top)} of {what} have {percent(share)} of the {of}** ({shape}); the median has "
         f"{number(counts.get_column('n').median())}, and {single}."
     )
 
 
-def dominant(counts: pl.DataFrame, what: str) -> str:
-    """Name the user or product that has a large part of all events; empty without one. `counts`: `summaries.per_key`."""
+def dominant(counts: pl.DataFrame, what: str, of: str = "events") -> str:
+    """Name the user or product that has a large part of all events; empty without one. `counts`: `summaries.per_key`;
+    `of`: see `kind`."""
     if not counts.height:
         return ""
     name, n, share = counts.row(0)
     if share < max(DOMINANT, min(2 / counts.height, 1)):
         return ""
     return (
-        f"**One {what}, {safe(name)}, has {percent(share)} of the events ({number(n)})**: popularity and models follow "
+        f"**One {what}, {safe(name)}, has {percent(share)} of the {of} ({number(n)})**: popularity and models follow "
         f"it. Check whether it is a robot, a reseller or a collective account."
     )
 
@@ -75,38 +97,38 @@ def funnel(steps: pl.DataFrame) -> str:
     )
 
 
-def season(weeks: pl.DataFrame) -> str:
-    """How much the weeks differ; `weeks` is that of `summaries.per_week`."""
+def season(weeks: pl.DataFrame, of: str = "events") -> str:
+    """How much the weeks differ; `weeks` is that of `summaries.per_week`; `of`: see `kind`."""
     if weeks.height < FEW_WEEKS:
         return not_applicable(
-            f"{weeks.height or 'no'} full week{'s' * (weeks.height != 1)} with events: too few for seasons."
+            f"{weeks.height or 'no'} full week{'s' * (weeks.height != 1)} with {of}: too few for seasons."
         )
     best, worst = weeks.sort("n").row(-1, named=True), weeks.sort("n").row(0, named=True)
     if best["n"] == worst["n"]:
-        return f"**Each of {plural(weeks.height, 'full week')} has equally many events**: {number(best['n'])}."
+        return f"**Each of {plural(weeks.height, 'full week')} has equally many {of}**: {number(best['n'])}."
     ratio = best["n"] / max(worst["n"], 1)
     return (
-        f"**The busiest week ({best['week']}) has {ratio:.1f} times the events of the quietest ({worst['week']})**; "
-        f"{_trend(weeks)}.{_empty_weeks(weeks)} A split by time includes these changes; a random split would hide them."
+        f"**The busiest week ({best['week']}) has {ratio:.1f} times the {of} of the quietest ({worst['week']})**; "
+        f"{_trend(weeks, of)}.{_empty_weeks(weeks, of)} A split by time includes these changes; a random split would hide them."
     )
 
 
-def _trend(weeks: pl.DataFrame) -> str:
+def _trend(weeks: pl.DataFrame, of: str) -> str:
     quarter = max(weeks.height // 4, 1)
     first, last = (weeks.get_column("n").head(quarter).mean(), weeks.get_column("n").tail(quarter).mean())
     change = last / max(first, 1) - 1
     if change > 1:
-        return f"the last quarter of the weeks has {change + 1:.1f} times the events of the first"
+        return f"the last quarter of the weeks has {change + 1:.1f} times the {of} of the first"
     if abs(change) < 0.005:
-        return "the last quarter of the weeks has as many events as the first"
+        return f"the last quarter of the weeks has as many {of} as the first"
     return f"the last quarter of the weeks is {percent(abs(change))} {'above' if change > 0 else 'below'} the first"
 
 
-def _empty_weeks(weeks: pl.DataFrame) -> str:
-    """How many weeks between the first and the last have no event at all."""
+def _empty_weeks(weeks: pl.DataFrame, of: str) -> str:
+    """How many weeks between the first and the last have no event at all; `of`: see `kind`."""
     span = (weeks.get_column("week").max() - weeks.get_column("week").min()).days // 7 + 1
     n = span - weeks.height
-    return f" {plural(n, 'week')} {'has' if n == 1 else 'have'} no event at all." if n else ""
+    return f" {plural(n, 'week')} {'has' if n == 1 else 'have'} no {of} at all." if n else ""
 
 
 def far_days(found: Bulk) -> str:
@@ -121,20 +143,20 @@ def far_days(found: Bulk) -> str:
     return f"**{'; '.join(parts)}**: the figures of this page include such days. 04 says whether it uses them."
 
 
-def busiest_hour(grid: pl.DataFrame) -> str:
-    """When the shop is busy; `grid` is that of `summaries.week_hours`."""
+def busiest_hour(grid: pl.DataFrame, of: str = "events") -> str:
+    """When the shop is busy; `grid` is that of `summaries.week_hours`; `of`: see `kind`."""
     cells = grid.unpivot(index="day", variable_name="hour", value_name="share").sort("share", "day", "hour")
     top = cells.row(-1, named=True)
     if not top["share"]:
         return not_applicable("there are no relevant events.")
     n_empty = cells.filter(pl.col("share") == 0).height
     if n_empty == cells.height - 1:
-        return f"**All events are in one hour of the week**, {top['day']} {top['hour']}:00."
+        return f"**All {of} are in one hour of the week**, {top['day']} {top['hour']}:00."
     if top["share"] == cells.get_column("share")[0]:
         return "**All hours of the week are equally busy.**"
     empty = f"{n_empty} of {cells.height} hours of the week have none" if n_empty else "every hour of the week has some"
     return (
-        f"**The busiest hour is {top['day']} {top['hour']}:00 with {percent(top['share'])} of all events** "
+        f"**The busiest hour is {top['day']} {top['hour']}:00 with {percent(top['share'])} of all {of}** "
         f"(even spread: {percent(1 / cells.height)}); {empty}.{_idle(grid)}"
     )
 
@@ -159,7 +181,9 @@ def repeats(pairs: pl.DataFrame) -> str:
         )
     share, gap = repeated.height / pairs.height, repeated.get_column("gap_days").median()
     advice = (
-        "what a user bought before will be hard to beat as a list" if share > 0.1 else "lists must offer new products"
+        "the user's own history is a strong list, and lists of discovery have to find the rest"
+        if share > OFTEN
+        else "most choices are new products; those who choose again can be served from their history"
     )
     return f"**{percent(share)} of the user-product pairs repeat on another day**, after {number(gap)} days (median): {advice}."
 

@@ -135,8 +135,8 @@ ONE_CATEGORY = pl.DataFrame([("<b>", 9.0, 1, 1, 9.0)], schema=CATEGORIES, orient
         (takeaways.season(weeks(5)), "*Not applicable: 1 full week with events"),
         (takeaways.season(weeks(5, 5, 5, 5)), "**Each of 4 full weeks has equally many events**: 5."),
         (takeaways.season(weeks(4, 8, 8, 4)), "; the last quarter of the weeks has as many events as the first."),
-        (takeaways.season(weeks(4, 8, 8, 5, skip=1)), " 1 week has no event at all."),
-        (takeaways.season(weeks(4, 8, 8, 5, skip=2)), " 2 weeks have no event at all."),
+        (takeaways.season(weeks(4, 8, 8, 5, skip=1)), " 1 week has no events at all."),
+        (takeaways.season(weeks(4, 8, 8, 5, skip=2)), " 2 weeks have no events at all."),
         (takeaways.busiest_hour(grid()), "*Not applicable: there are no relevant events.*"),
         (takeaways.busiest_hour(grid((1, 9))), "**All events are in one hour of the week**, Mon 9:00."),
         (
@@ -157,9 +157,12 @@ ONE_CATEGORY = pl.DataFrame([("<b>", 9.0, 1, 1, 9.0)], schema=CATEGORIES, orient
             takeaways.prices(priced(2.0), "EUR"),
             "**All products with a price cost 2.00 EUR**. Every product has a price.",
         ),
-        (text.density({"users": 0, "items": 0, "pairs": 0, "density": 0.0}), "*Not applicable: no user has chosen"),
         (
-            text.density({"users": 1, "items": 3, "pairs": 3, "density": 1.0}),
+            text.density({"users": 0, "items": 0, "pairs": 0, "density": 0.0}, "purchases"),
+            "*Not applicable: no user has chosen",
+        ),
+        (
+            text.density({"users": 1, "items": 3, "pairs": 3, "density": 1.0}, "purchases"),
             "*Not applicable: every user has chosen every",
         ),
     ],
@@ -190,4 +193,31 @@ def test_idle_days_dominant_users_and_far_days_warn():
     assert takeaways.warning(busy, some, robot, far) == (
         "One user, u0, has 90 % of the events (90). 1 event at least 900 days before all others, the first of which is "
         "on 2024-01-01."
+    )
+
+
+def test_sentences_name_what_is_counted():
+    of = takeaways.kind(["purchase"])
+    table = counts(*range(1, 21))
+    sentences = [
+        takeaways.concentration(table, "users", 0.1, 0.6, of),
+        takeaways.dominant(counts(40, *[1] * 9), "user", of),
+        takeaways.season(weeks(4, 8, 8, 4, skip=1), of),
+        takeaways.busiest_hour(grid((1, 9), (2, 9), (2, 9)), of),
+        text.density({"users": 9, "items": 9, "pairs": 9, "density": 1 / 9}, of),
+    ]
+    for sentence in sentences:
+        assert "purchases" in sentence, sentence
+        assert "event" not in sentence, sentence
+    assert takeaways.kind(["purchase", "rating"]) == "purchases and ratings"
+
+
+def test_repeats_say_what_follows_for_both_kinds_of_lists():
+    n_days = {"n_days": [2, *[1] * 9], "gap_days": [30.0, *[None] * 9]}
+    few, many = pl.DataFrame(n_days), pl.DataFrame(n_days).head(4)
+    assert takeaways.repeats(few).endswith(
+        "most choices are new products; those who choose again can be served from their history."
+    )
+    assert takeaways.repeats(many).endswith(
+        "the user's own history is a strong list, and lists of discovery have to find the rest."
     )
