@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import polars as pl
@@ -10,6 +11,26 @@ from recomart_lib.core.schemas import ALWAYS, KEYS
 from recomart_lib.core.text import not_applicable, number, percent, plural
 
 DRIFTED = 0.25  # the usual threshold of the population stability index
+
+
+def registered(sizes: Mapping[str, int], rows: Mapping[str, int], data_version: str) -> str:
+    """What is stored, and which of it the models use.
+
+    Parameters
+    ----------
+    sizes
+        Version of the feature service -> its features; each version has those of the versions before it, too.
+    rows
+        View -> rows for live use.
+    """
+    if not sizes:
+        return not_applicable("no feature is registered.")
+    versions = ", ".join(f"{service} has {n}" for service, n in sizes.items())
+    return (
+        f"**{plural(max(sizes.values()), 'feature')} are registered** in {plural(len(sizes), 'version')}: {versions}. "
+        "Models use the version that train.feature_service names (see 06), which may be an earlier one. Rows for live "
+        f"use: {', '.join(f'{view} {n:,}' for view, n in rows.items())}. Data version: {data_version[:10]}."
+    )
 
 
 def missing(described: pl.DataFrame) -> str:

@@ -26,12 +26,12 @@ def feature_importance(table: pl.DataFrame, service: str) -> str:
     n_informative = table.filter((pl.col("low") > 0.5) | (pl.col("high") < 0.5)).height
     if not n_informative:
         return not_applicable(
-            f"none of {plural(table.height, 'feature')} of {safe(service)} is clearly informative by itself."
+            f"none of {plural(table.height, 'feature')} of {safe(service)} that are numbers is clearly informative by itself."
         )
     top = table.row(0, named=True)
     direction = "larger" if top["auc"] > 0.5 else "smaller"
     return (
-        f"**{safe(top['feature'])} is the most informative** of {plural(table.height, 'feature')} of {safe(service)}: products that are bought again have the "
+        f"**{safe(top['feature'])} is the most informative** of the {plural(table.height, 'feature')} of {safe(service)} that are numbers and vary: products that are bought again have the "
         f"{direction} value in {percent(max(top['auc'], 1 - top['auc']))} of comparisons (AUC {top['auc']:.3f}, {top['low']:.3f} to {top['high']:.3f}). "
         f"The interval of {plural(n_informative, 'feature')} excludes 0.5."
     )

@@ -105,3 +105,13 @@ def test_parity_counts_pairs_and_users():
 def test_the_age_of_live_features(hours, lag):
     day, hour = divmod(hours, 24)
     assert f"{lag} the last event" in takeaways.freshness("2024-01-01T00:00:00+00:00", utc(2024, 1, 1 + day, hour))
+
+
+def test_what_is_registered_says_which_version_models_use():
+    sentence = takeaways.registered({"v1": 17, "v2": 69}, {"user": 1_000, "item": 20}, "0123456789abc")
+    assert sentence.startswith(
+        "**69 features are registered** in 2 versions: v1 has 17, v2 has 69. Models use the version"
+    )
+    assert "train.feature_service" in sentence
+    assert sentence.endswith("Rows for live use: user 1,000, item 20. Data version: 0123456789.")
+    assert takeaways.registered({}, {}, "").startswith("*Not applicable")
