@@ -9,7 +9,7 @@ import polars as pl
 
 from recomart_lib.core.model_names import named, plain
 from recomart_lib.core.protocol_names import title
-from recomart_lib.core.text import interval, not_applicable, percent, plural, safe, score
+from recomart_lib.core.text import interval, not_applicable, percent, plural, safe, score, times
 from recomart_lib.evaluate.answer_takeaways import SIGNIFICANT, no_users
 from recomart_lib.evaluate.diagnostics import HOLDOUT, MIN_USERS
 from recomart_lib.prepare import takeaways as prepare_takeaways
@@ -241,9 +241,20 @@ def _calibration(model: str, rows: pl.DataFrame, error: float) -> str:
     verdict = "well calibrated" if within == rows.height else f"{direction} overall"
     return (
         f"**The probabilities of {named(model)} are {verdict}**: {percent(predicted)} predicted on average, {percent(observed)} "
-        f"observed. The prediction is within the interval in {within} of {plural(rows.height, 'bin')}; expected "
-        f"calibration error: {percent(error)}."
+        f"observed{_ratio(predicted, observed) if within < rows.height else ''}. The prediction is within the interval in "
+        f"{within} of {plural(rows.height, 'bin')}; predictions are off by {points(error)} on average (expected calibration "
+        "error)."
     )
+
+
+def _ratio(predicted: float, observed: float) -> str:
+    """`, 4.7 times what was observed`; nothing where nothing was observed."""
+    return f", {times(predicted, observed)} what was observed" if observed else ""
+
+
+def points(difference: float) -> str:
+    """A difference of two shares: `9.2 percentage points`."""
+    return f"{100 * difference:.2g} percentage points"
 
 
 def catalogue(table: pl.DataFrame, model: str, protocol: str, k: int = 10) -> str:

@@ -82,6 +82,14 @@ def write(tmp_path):
     return to
 
 
+def test_probabilities_that_are_not_calibrated_mean_no_more_than_scores(write):
+    content = facts()
+    content["evaluation"]["calibration_error"] = {"repurchase": 0.092}
+    text, _ = write(content)
+    assert "off by 9.2 percentage points on average" in text
+    assert "only the calibrated probabilities" not in text
+
+
 def test_the_numbers_are_those_of_the_metrics(write):
     text, page = write(facts())
     for row in (
@@ -98,7 +106,8 @@ def test_the_numbers_are_those_of_the_metrics(write):
         "- country *Malta*: ndcg@10 0.100 (0.050 to 0.150, n = 1,234), below the average of all users",
         "25 % of the users are served worse by the Linear item model (EASE) (`ease`) than by bestsellers",
         "55 cold users can only get bestsellers: ndcg@10 0.040 with Bestsellers (`popularity`)",
-        "off by 1.2 % on average",
+        "off by 1.2 percentage points on average",
+        "; only the calibrated probabilities above mean more.",
         "lists of 5 in protocol *novel*",
         "data fingerprint abc123, seed 7",
         "`make repro SHOP=corner SOURCE=data/source/corner`",
