@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -58,25 +58,32 @@ def hits(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {"value": SHOWN * metrics["precision@10"], "low": SHOWN * low, "high": SHOWN * high}
 
 
-def stability(by_cut: pl.DataFrame, chosen: str, protocol: str, test_cut: datetime) -> dict[str, Any] | None:
+def stability(
+    by_cut: pl.DataFrame, chosen: str, rival: str | None, protocol: str, test_cut: datetime
+) -> dict[str, Any] | None:
     """At how many cuts the chosen model leads, in one protocol.
 
     Parameters
     ----------
     by_cut
         `diagnostics.summary` by cut, protocol and model.
+    rival
+        The strongest simple model at the test cut.
 
     Returns
     -------
     dict or None
         cuts (at which the model was evaluated), all_cuts (at which any was), leads (in how many of its cuts no other
-        model was better), lowest, highest (its ndcg@10), unseen (how many of its cuts chose neither model nor
-        parameters: the test cut). None if it was evaluated at no cut.
+        model was better), lowest, highest (its ndcg@10), scores (its ndcg@10, the oldest cut first), days
+        (between its first and its last cut), rival, rival_cuts (at how many of its cuts the rival was evaluated),
+        unseen (how many of its cuts chose neither model nor parameters: the test cut). None if it was evaluated at no
+        cut.
     """
     rows = by_cut.filter(pl.col("protocol") == protocol, pl.col("metric") == METRIC)
     own = rows.filter(pl.col("model") == chosen)
     if not own.height:
         return None
+    own = own.sort("cut")
     top = rows.group_by("cut").agg(top=pl.col("mean").max())
     return {
         "cuts": own.height,
@@ -84,6 +91,10 @@ def stability(by_cut: pl.DataFrame, chosen: str, protocol: str, test_cut: dateti
         "leads": own.join(top, on="cut").filter(pl.col("mean") == pl.col("top")).height,
         "lowest": own.get_column("mean").min(),
         "highest": own.get_column("mean").max(),
+        "scores": own.get_column("mean").to_list(),
+        "days": (own["cut"][-1] - own["cut"][0]) / timedelta(days=1),
+        "rival": rival,
+        "rival_cuts": rows.filter(pl.col("model") == pl.lit(rival, pl.String)).join(own, on="cut", how="semi").height,
         "unseen": own.filter(pl.col("cut") >= test_cut).height,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ from recomart_lib.core.model_names import SIMPLE, named, plain
 from recomart_lib.core.text import not_applicable, number, p_value, plural, score, signed
 
 SIGNIFICANT = 0.05
+YEAR = 365  # days
 
 
 def no_users(protocol: str) -> str:
@@ -40,9 +42,11 @@ def hits(answer: Mapping[str, Any] | None, protocol: str, horizon_days: float) -
 
 
 def _ratio(own: float, other: float, name: str) -> str:
-    """`1.12 times *Bestsellers* (2.89)`."""
+    """`1.12 times *Bestsellers* (2.89)`; `as many as` where both are written alike."""
     if not other:
         return f"above *{plain(name)}* (0)"
+    if text.hits(own) == text.hits(other):
+        return f"as many as *{plain(name)}* ({text.hits(other)})"
     return f"{text.times(own, other)} *{plain(name)}* ({text.hits(other)})"
 
 
@@ -110,9 +114,33 @@ def stability(found: Mapping[str, Any] | None, model: str, protocol: str) -> str
     others = found["all_cuts"] - found["cuts"]
     few = f"; at {plural(others, 'other cut')} it had nothing to learn from, or was too far behind to be fitted"
     return (
-        f"**{title}: {plain(model)} leads at {found['leads']} of {found['cuts']} cuts**, ndcg@10 from "
-        f"{score(found['lowest'])} to {score(found['highest'])}{few if others else ''}. {_unseen(found)}"
+        f"**{title}: {plain(model)} leads at {found['leads']} of {found['cuts']} cuts**, ndcg@10 "
+        f"{_course(found['scores'])}{few if others else ''}. {_unseen(found)}{_not_compared(found)}{_one_season(found)}"
     )
+
+
+def _course(scores: list[float]) -> str:
+    """The scores in order of time, and whether they only fall or only rise."""
+    shown = f"{', '.join(map(score, scores[:-1]))} and, newest, {score(scores[-1])}"
+    pairs = list(pairwise(map(score, scores)))
+    if all(later < earlier for earlier, later in pairs):
+        return f"{shown}: lower each time" if len(pairs) > 1 else shown
+    return f"{shown}: higher each time" if len(pairs) > 1 and all(b > a for a, b in pairs) else shown
+
+
+def _not_compared(found: Mapping[str, Any]) -> str:
+    """That the strongest simple list is missing at some cuts, so that leading there says less."""
+    if found["rival"] is None or found["rival_cuts"] == found["cuts"]:
+        return ""
+    missing = found["cuts"] - found["rival_cuts"]
+    return f" The strongest simple list, {plain(found['rival'])}, was not evaluated at {missing} of these cuts."
+
+
+def _one_season(found: Mapping[str, Any]) -> str:
+    """That cuts within a part of a year say nothing about the rest of it."""
+    if found["days"] >= YEAR:
+        return ""
+    return f" All cuts lie within {number(found['days'])} days: other seasons are not tested."
 
 
 def _unseen(found: Mapping[str, Any]) -> str:

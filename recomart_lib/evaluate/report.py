@@ -184,7 +184,8 @@ class Report:
     def stability(self) -> dict[str, dict[str, Any] | None]:
         """Protocol -> at how many cuts the chosen model leads (`answer.stability`); None without users."""
         cut = datetime.fromisoformat(self.inputs.split_metadata["cut"])
-        return {name: answer.stability(self.by_cut, self.inputs.chosen[name], name, cut) for name in PROTOCOLS}
+        chosen, rivals = self.inputs.chosen, {name: (self.answers[name] or {}).get("rival") for name in PROTOCOLS}
+        return {name: answer.stability(self.by_cut, chosen[name], rivals[name], name, cut) for name in PROTOCOLS}
 
     @property
     def comparison_table(self) -> pl.DataFrame:

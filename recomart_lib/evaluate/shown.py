@@ -277,7 +277,7 @@ def hits(answers: Mapping[str, Mapping[str, Any] | None]) -> pl.DataFrame:
             row = {
                 "list": model,
                 "verdict": _role(model, found),
-                "hits of ten (95 % interval)": "{} ({} to {})".format(*(text.hits(values[end]) for end in ("value", "low", "high"))),
+                "hits of ten (95 % interval)": _with_interval(values),
                 "the chosen model has": _times(own, values["value"]) if model != found["model"] else None,
                 "protocol": title(protocol),
             }
@@ -285,8 +285,15 @@ def hits(answers: Mapping[str, Mapping[str, Any] | None]) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
+def _with_interval(hits: Mapping[str, float]) -> str:
+    return f"{text.hits(hits['value'])} ({text.hits(hits['low'])} to {text.hits(hits['high'])})"
+
+
 def _times(own: float, other: float) -> str | None:
-    return f"{text.times(own, other)} as many" if other else None
+    """`1.12 times as many`; `as many` where both are written alike."""
+    if not other:
+        return None
+    return "as many" if text.hits(own) == text.hits(other) else f"{text.times(own, other)} as many"
 
 
 def _role(model: str, found: Mapping[str, Any]) -> str:

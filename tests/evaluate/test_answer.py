@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
@@ -61,11 +62,21 @@ def test_without_users_without_rivals_and_with_one_user():
 
 
 def test_stability_counts_leads_and_unseen_cuts():
-    rows = [(1, "ease", 0.2), (1, "als", 0.3), (2, "ease", 0.4), (2, "als", 0.3), (3, "als", 0.1)]
+    first, second, third = (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 8, 15))
+    rows = [
+        (second, "ease", 0.2),
+        (second, "als", 0.3),
+        (first, "ease", 0.4),
+        (first, "als", 0.3),
+        (third, "als", 0.1),
+        (first, "popularity", 0.1),
+    ]
     table = pl.DataFrame(rows, ["cut", "model", "mean"], orient="row")
     table = table.with_columns(protocol=pl.lit("all"), metric=pl.lit("ndcg@10"))
     expected = {"cuts": 2, "all_cuts": 3, "leads": 1, "lowest": 0.2, "highest": 0.4, "unseen": 0}
-    assert answer.stability(table, "ease", "all", 3) == expected
-    assert answer.stability(table, "als", "all", 3)["unseen"] == 1
-    assert answer.stability(table, "ease", "novel", 3) is None
-    assert answer.stability(table.clear(), "ease", "all", 3) is None
+    expected |= {"scores": [0.4, 0.2], "days": 7, "rival": "popularity", "rival_cuts": 1}
+    assert answer.stability(table, "ease", "popularity", "all", third) == expected
+    assert answer.stability(table, "als", None, "all", third)["unseen"] == 1
+    assert answer.stability(table, "als", None, "all", third)["rival_cuts"] == 0
+    assert answer.stability(table, "ease", "popularity", "novel", third) is None
+    assert answer.stability(table.clear(), "ease", "popularity", "all", third) is None

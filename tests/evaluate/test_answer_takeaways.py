@@ -28,8 +28,8 @@ def card(*verdicts: tuple[str, str, str]) -> pl.DataFrame:
 
 def test_hits_in_the_shops_words():
     assert takeaways.hits(ANSWER, "all", 30) == (
-        "**Lists as delivered (all): of ten products that Two-step ranker (`two_stage`) shows, 3.2 (3.1 to 3.4) were "
-        "chosen within 30 days.** That is 1.12 times *Bought before* (2.90); and 4.3 times *Bestsellers* (0.76)."
+        "**Lists as delivered (all): of ten products that Two-step ranker (`two_stage`) shows, 3.24 (3.08 to 3.40) "
+        "were chosen within 30 days.** That is 1.12 times *Bought before* (2.90); and 4.3 times *Bestsellers* (0.76)."
     )
     equal = ANSWER | {"hits": {"two_stage": ten(0.262), "popularity": ten(0.26)}}
     assert takeaways.hits(equal, "all", 30).endswith("That is as many as *Bestsellers* (0.26).")
@@ -77,17 +77,27 @@ def test_a_lead_without_a_base_is_not_applicable(answer):
 
 
 STABLE = {"cuts": 3, "all_cuts": 3, "leads": 2, "lowest": 0.2, "highest": 0.4, "unseen": 1}
+STABLE |= {"scores": [0.4, 0.3, 0.2], "days": 60, "rival": "own_history", "rival_cuts": 3}
 
 
 def test_stability_says_which_cut_is_unseen():
     takeaway = takeaways.stability(STABLE, "two_stage", "all")
-    assert "Two-step ranker leads at 2 of 3 cuts**, ndcg@10 from 0.200 to 0.400." in takeaway
+    assert "leads at 2 of 3 cuts**, ndcg@10 0.400, 0.300 and, newest, 0.200: lower each time." in takeaway
     assert takeaway.endswith(
-        "Only the newest, the test window, is unseen: the model or its parameters were chosen on the others."
+        "Only the newest, the test window, is unseen: the model or its parameters were chosen on the others. "
+        "All cuts lie within 60 days: other seasons are not tested."
     )
-    two = takeaways.stability(STABLE | {"cuts": 2}, "two_stage", "all")
-    assert "at 1 other cut it had nothing to learn from" in two
-    assert two.endswith("were chosen on the other.")
+    two = takeaways.stability(
+        STABLE | {"cuts": 2, "scores": [0.3, 0.2], "rival_cuts": 1, "days": 400}, "two_stage", "all"
+    )
+    assert "ndcg@10 0.300 and, newest, 0.200; at 1 other cut it had nothing to learn from" in two
+    assert two.endswith(
+        "were chosen on the other. The strongest simple list, Bought before, was not evaluated at 1 of these cuts."
+    )
+    mixed = STABLE | {"scores": [0.2, 0.4, 0.3], "rival": None, "rival_cuts": 0}
+    assert "0.200, 0.400 and, newest, 0.300. Only" in takeaways.stability(mixed, "two_stage", "all")
+    rising = STABLE | {"scores": [0.2, 0.3, 0.4]}
+    assert "newest, 0.400: higher each time." in takeaways.stability(rising, "two_stage", "all")
     assert "None of them is unseen" in takeaways.stability(STABLE | {"unseen": 0}, "two_stage", "all")
 
 

@@ -59,6 +59,11 @@ def test_hits_of_ten():
     assert table["hits of ten (95 % interval)"][0] == "3.00 (2.90 to 3.10)"
     assert table["verdict"].to_list() == ["chosen", "strongest simple list"]
     assert table["the chosen model has"].to_list() == [None, "2.0 times as many"]
+    hits = {
+        name: ANSWER["hits"][name] | {"value": value} for name, value in zip(ANSWER["hits"], (0.26, 0.261), strict=True)
+    }
+    alike = ANSWER | {"hits": hits}
+    assert shown.hits({"all": alike})["the chosen model has"].to_list() == [None, "as many"]
     assert shown.hits({"all": None, "novel": None}).height == 0
 
 
