@@ -269,6 +269,8 @@ def overview(windows: list[Window], parts: dict[str, dict[str, pl.DataFrame]], z
 def _properties(window: Window, counts: dict[str, Any], zone: ZoneInfo) -> dict[str, str]:
     days = {"first day": window.start, "until (exclusive)": window.end}
     shown = {name: f"{moment.astimezone(zone):%Y-%m-%d}" for name, moment in days.items()}
+    if window.start == window.end:  # see `after`
+        shown = dict(zip(days, ("after the last event", "open"), strict=True))
     return shown | {PROPERTIES[name]: f"{count:,}" for name, count in counts.items()}
 
 

@@ -221,6 +221,12 @@ def test_a_window_is_described_in_numbers():
     assert local["first day"] == "2024-01-31"
 
 
+def test_the_live_window_has_no_days():
+    live = splits.after(utc(2024, 2, 1, 23))
+    table = splits.overview([live], {"live": splits.split(history(*KNOWN), live, ["purchase"])})
+    assert table["live"].to_list()[:2] == ["after the last event", "open"]
+
+
 def test_a_window_without_events_is_described_too():
     assert splits.describe(splits.split(history(*KNOWN), TEST, ["purchase"]))["users_in_window"] == 0
 
