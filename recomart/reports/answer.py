@@ -1,4 +1,4 @@
-"""The first paragraph of the index: what a reader may forward. Each sentence is computed and leads to its evidence."""
+"""The first lines of the index: what a reader may forward. Each sentence is computed and leads to its evidence."""
 
 from __future__ import annotations
 
@@ -12,24 +12,29 @@ from recomart.reports.remaining import losses, used_share
 from recomart.reports.words import PROTOCOL_TITLES, Words, words
 from recomart_lib.core.model_names import line, plain
 from recomart_lib.core.protocol_names import DECIDES
+from recomart_lib.core.shop_lists import RULES
 from recomart_lib.core.text import hits as shown_hits
-from recomart_lib.core.text import p_value, percent, score, times
+from recomart_lib.core.text import p_value, percent, plural, score, times
 from recomart_lib.core.text import quality as shown_quality
 
 SIGNIFICANT = 0.05
+DAYS_PER_YEAR = 365.25
+COLD = "07_evaluate.html#how-good-are-the-lists-of-cold-users"
+DATA, PROPOSAL, GAIN, RISK, NEXT = "Data", "Proposal", "Gain", "Risk", "Next"
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence; its part `key` is a link to the evidence."""
+    """A sentence on one topic; its part `key` is a link to the evidence."""
 
+    topic: str
     before: str
     key: str
     after: str
     href: str
 
 
-def sentences(metrics: Metadata, failed: list[Metadata], deciding: str) -> list[Sentence]:
+def sentences(metrics: Metadata, failed: list[Metadata], deciding: str, age: int | None) -> list[Sentence]:
     """Can the data be trusted, what is proposed, what does it gain, what is risky, what to do next; in this order.
 
     Parameters
@@ -40,23 +45,25 @@ def sentences(metrics: Metadata, failed: list[Metadata], deciding: str) -> list[
         The stages that failed or were stopped.
     deciding
         The protocol that decides: `all` or `novel`.
+    age
+        See `data_age`.
     """
     quality, data, evaluation = (metrics[name] for name in ("quality", "data", "evaluation"))
-    answer = (evaluation.get("answer") or {}).get(deciding)
-    shop = words(data)
-    found = [_trust(quality)]
-    if answer:
-        found += [
-            _proposal(evaluation, deciding),
-            _gain(answer, data, shop),
-            *_risks(evaluation, answer, deciding, shop),
-        ]
+    answers, shop = evaluation.get("answer") or {}, words(data)
+    found = [_trust(quality), _age(age, data)]
+    if answer := answers.get(deciding):
+        found += [_proposal(evaluation, deciding), _gain(answer, data, shop)]
+        found += [_lead(answer, (evaluation.get("stability") or {}).get(deciding))]
+        found += [_other(name, other, shop) for name, other in answers.items() if name != deciding]
+        found += [_rules(metrics.get("rule_costs") or {}, deciding)]
+        found += [_worse(evaluation, answer, deciding, shop), _new(evaluation, shop), _missed(evaluation)]
     return [sentence for sentence in [*found, _next(quality, failed, bool(answer), shop)] if sentence]
 
 
 def deciding_protocol(metrics: Metadata) -> str:
     """`novel` if the shop's own rules show only new products, else `all`: lists are then delivered with repeats."""
-    return "novel" if "only_new" in (metrics.get("rule_costs") or {}).get("rules", []) else DECIDES
+    rules = {row["rule"] for row in (metrics.get("rule_costs") or {}).get("rules", [])}
+    return "novel" if RULES["only_new"] in rules else DECIDES
 
 
 def data_age(data: Metadata, started: str | None) -> int | None:
@@ -67,9 +74,20 @@ def data_age(data: Metadata, started: str | None) -> int | None:
         return None
 
 
-def _linked(text: str, key: str, href: str) -> Sentence:
+def duration_of(days: int) -> str:
+    """`330 days`; with the years, if there are some: `5,467 days (15 years)`."""
+    years = f" ({days / DAYS_PER_YEAR:.0f} years)" if days >= 2 * DAYS_PER_YEAR else ""
+    return f"{plural(days, 'day')}{years}"
+
+
+def is_significant(answer: Metadata) -> bool:
+    """Whether the chosen model and the strongest simple one differ, by the paired test. `answer`: of one protocol."""
+    return answer.get("p") is not None and answer["p"] < SIGNIFICANT
+
+
+def _linked(topic: str, text: str, key: str, href: str) -> Sentence:
     before, _, after = text.partition(key)
-    return Sentence(before, key, after, href)
+    return Sentence(topic, before, key, after, href)
 
 
 def _trust(quality: Metadata) -> Sentence | None:
@@ -77,35 +95,40 @@ def _trust(quality: Metadata) -> Sentence | None:
         return None
     passed = quality["score"] >= quality["min_score"]
     checked, needed = (shown_quality(quality[name]) for name in ("score", "min_score"))
-    trust = f"The data {'can' if passed else 'cannot'} be trusted: {checked} of the checked rows pass every rule"
-    trust += f", {needed} are required"
+    trust = f"The data {'passes' if passed else 'does not pass'} the quality gate: {checked} of the checked rows pass"
+    trust += f" every rule in the worst table ({needed} are required)"
     share = used_share(quality)
     if share is None:
-        return _linked(f"{trust}.", checked, "#data")
-    used = f"{percent(share)} of the delivered rows are used"
+        return _linked(DATA, f"{trust}.", checked, "#data")
+    used = f"{percent(share)} of the delivered events are used"
     counts = quality["tables"]["events"]
     largest = [f"; {n:,} ({percent(n / counts['delivered'])}) {why}" for n, why in losses(counts)[:1]]
-    return _linked(f"{trust}, and {used}{''.join(largest)}.", used, "#data")
+    return _linked(DATA, f"{trust}, and {used}{''.join(largest)}.", used, "#data")
+
+
+def _age(age: int | None, data: Metadata) -> Sentence | None:
+    days = data.get("horizon_days")
+    if age is None or not days or age <= days:
+        return None
+    key = f"The newest event is {duration_of(age)} old"
+    return _linked(DATA, f"{key}: what happened since is unknown.", key, "#age")
 
 
 def _proposal(evaluation: Metadata, deciding: str) -> Sentence:
     model, (title, meaning) = evaluation["chosen"][deciding], PROTOCOL_TITLES[deciding]
-    text = f"Proposed for {title.lower()} ({meaning}): the “{plain(model)}”{_described(model)}."
-    return _linked(text, plain(model), "06_train.html")
-
-
-def _described(model: str) -> str:
-    return f", {line(model)}" if line(model) else ""
+    described = f": {line(model)}" if line(model) else ""
+    text = f"The “{plain(model)}”{described}. For {title.lower()} ({meaning})."
+    return _linked(PROPOSAL, text, plain(model), "06_train.html")
 
 
 def _gain(answer: Metadata, data: Metadata, shop: Words) -> Sentence:
     hits, model, rival = answer["hits"], answer["model"], answer["rival"]
     own, days = hits[model], data.get("horizon_days")
     key = f"{shown_hits(own['value'])} were {shop.chosen} within {days} days"
-    text = f"Of ten products shown, {key} ({shown_hits(own['low'])} to {shown_hits(own['high'])})"
+    text = f"Of ten products on a list, {key} ({shown_hits(own['low'])} to {shown_hits(own['high'])})"
     rivals = list(dict.fromkeys(name for name in ("popularity", rival) if name and name != model))
     compared = [_compared(own["value"], name, hits[name]["value"], name == rival) for name in rivals if name in hits]
-    return _linked(f"{text}{': ' if compared else ''}{' and '.join(compared)}.", key, "#results")
+    return _linked(GAIN, f"{text}{': ' if compared else ''}{' and '.join(compared)}.", key, "#results")
 
 
 def _compared(own: float, name: str, value: float, strongest: bool) -> str:
@@ -114,55 +137,29 @@ def _compared(own: float, name: str, value: float, strongest: bool) -> str:
     return f"{ratio} {what} ({shown_hits(value)})" if ratio else f"{what}: none"
 
 
-def _risks(evaluation: Metadata, answer: Metadata, deciding: str, shop: Words) -> list[Sentence]:
-    """How sure the lead is, for whom it is worse, and which targets are missed."""
-    found = [_lead(answer, evaluation.get("stability") or {}, deciding)]
-    worse = ((evaluation.get("losers") or {}).get(deciding) or {}).get("worse")
-    weak = (evaluation.get("weak") or [])[:1]
-    if worse is not None:
-        key = f"{percent(worse)} of the {shop.people}"
-        groups = f"; it is weakest for {_group(weak[0])}" if weak and deciding == "all" else ""
-        found.append(
-            _linked(
-                f"Risk: {key} get a worse list than from bestsellers{groups}.", key, "07_evaluate.html#who-is-worse-off"
-            )
-        )
-    missed = [row for row in evaluation.get("targets", []) if row["verdict"] == "missed"]
-    by_protocol = [_missed(protocol, missed) for protocol in PROTOCOL_TITLES]
-    if any(by_protocol):
-        key = "missed"
-        found.append(_linked(f"Targets {key}: {'; '.join(filter(None, by_protocol))}.", key, "#results"))
-    return [sentence for sentence in found if sentence]
-
-
-def _group(weak: Metadata) -> str:
-    who = f"{weak['by']} “{weak['slice']}”"
-    if weak["by"] == "history":
-        who = (
-            "those who are new" if weak["slice"] == "cold" else f"those with {weak['slice']} products in their history"
-        )
-    return f"{who} (ndcg@10 {score(weak['mean'])}, {weak['n']:,} of them)"
-
-
-def _missed(protocol: str, missed: list[Metadata]) -> str:
-    names = [row["target"] for row in missed if row["protocol"] == protocol]
-    return f"{PROTOCOL_TITLES[protocol][0].lower()}: {', '.join(names)}" if names else ""
-
-
-def _lead(answer: Metadata, stability: dict[str, Any], deciding: str) -> Sentence | None:
+def _lead(answer: Metadata, stability: dict[str, Any] | None) -> Sentence | None:
     if answer.get("difference") is None or answer.get("low") is None:
         return None
-    sure = answer.get("p") is not None and answer["p"] < SIGNIFICANT
-    behind = answer["difference"] < 0
-    key = f"{'The lag' if behind else 'The lead'} over this rival {'is' if sure else 'is not'} significant"
-    key = key.replace("The lag over", "The lag behind")
-    low, high = answer["low"], answer["high"]
-    text = f"{key}: ndcg@10 {interval_signed(answer['difference'], low, high)}"
+    place = "The lag behind" if answer["difference"] < 0 else "The lead over"
+    key = f"{place} this rival {'is' if is_significant(answer) else 'is not'} significant"
+    text = f"{key}: ndcg@10 {interval_signed(answer['difference'], answer['low'], answer['high'])}"
     text += f", {p_value(answer['p'])}" if answer.get("p") is not None else ""
-    cuts = stability.get(deciding)
-    if cuts and cuts["cuts"] > 1:
-        text += f"; at {cuts['leads']} of {cuts['cuts']} cuts in time no other model was better"
-    return _linked(f"{text}.", key, "07_evaluate.html#is-the-lead-significant")
+    if stability and stability["cuts"] > 1:
+        text += f"; at {stability['leads']} of {stability['cuts']} cuts in time no model that was compared was better"
+    return _linked(GAIN, f"{text}.", key, "07_evaluate.html#is-the-lead-significant")
+
+
+def _other(protocol: str, answer: Metadata | None, shop: Words) -> Sentence | None:
+    """What the lists that do not decide gain."""
+    if not answer or not answer.get("rival"):
+        return None
+    own, rival = (answer["hits"][answer[role]]["value"] for role in ("model", "rival"))
+    key = PROTOCOL_TITLES[protocol][0]
+    sure = "" if is_significant(answer) else ", a difference that may be chance"
+    text = (
+        f"{key}: {shown_hits(own)} of ten were {shop.chosen} with “{plain(answer['model'])}”, {shown_hits(rival)} with"
+    )
+    return _linked(GAIN, f"{text} “{plain(answer['rival'])}”{sure}.", key, "#results")
 
 
 def interval_signed(value: float, low: float, high: float) -> str:
@@ -170,19 +167,72 @@ def interval_signed(value: float, low: float, high: float) -> str:
     return f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
+def _rules(costs: Metadata, deciding: str) -> Sentence | None:
+    """What the shop's own rules change; all of them together come last."""
+    rows = [row for row in costs.get("rules", []) if (row["protocol"], row["metric"]) == (deciding, "ndcg@10")]
+    if not rows:
+        return None
+    key, row = "The shop's own rules", rows[-1]
+    change = interval_signed(row["difference"], row["low"], row["high"])
+    text = f"{key}, which the delivered lists obey, are not in these numbers; they change ndcg@10 by {change}."
+    return _linked(GAIN, text, key, "07_evaluate.html#what-do-the-shop-s-rules-cost")
+
+
+def _worse(evaluation: Metadata, answer: Metadata, deciding: str, shop: Words) -> Sentence | None:
+    shares = [
+        (((evaluation.get(name) or {}).get(deciding) or {}).get("worse"), other)
+        for name, other in (("losers_to_rival", f"“{plain(answer['rival'] or '')}”"), ("losers", "bestsellers"))
+    ]
+    named = [f"{percent(worse)} than from {other}" for worse, other in shares if worse is not None]
+    if not named:
+        return None
+    key = "Worse lists"
+    weak = (evaluation.get("weak") or [])[:1] if deciding == "all" else []
+    groups = "".join(f"; of those known before, it is weakest for {_group(row, shop)}" for row in weak)
+    text = f"{key} get, of the evaluated {shop.people}, {' and '.join(named)}{groups}."
+    return _linked(RISK, text, key, "07_evaluate.html#who-is-worse-off")
+
+
+def _new(evaluation: Metadata, shop: Words) -> Sentence | None:
+    """What those get who were unknown at the cut."""
+    users = evaluation.get("users") or {}
+    if not users.get("cold"):
+        return None
+    key = f"{users['cold']:,} of {users['test_users']:,} {shop.people} who came in the window were new"
+    return _linked(RISK, f"{key}: they all get one list of bestsellers.", key, COLD)
+
+
+def _group(weak: Metadata, shop: Words) -> str:
+    who = f"{weak['by']} “{weak['slice']}”"
+    if weak["by"] == "history":
+        had = "nothing" if weak["slice"] == "0" else f"{weak['slice']} products"
+        who = f"those who had {shop.chosen} {had} before"
+    return f"{who} (ndcg@10 {score(weak['mean'])}, {weak['n']:,} {shop.people})"
+
+
+def _missed(evaluation: Metadata) -> Sentence | None:
+    missed = [row for row in evaluation.get("targets", []) if row["verdict"] == "missed"]
+    targets = {
+        title.lower(): ", ".join(row["target"] for row in missed if row["protocol"] == protocol)
+        for protocol, (title, _) in PROTOCOL_TITLES.items()
+    }
+    named = "; ".join(f"{title}: {names}" for title, names in targets.items() if names)
+    return _linked(RISK, f"Missed targets: {named}.", "Missed targets", "#targets") if named else None
+
+
 def _next(quality: Metadata, failed: list[Metadata], evaluated: bool, shop: Words) -> Sentence | None:
     if failed:
-        key = f"repair {failed[0]['title']}"
-        return _linked(f"Next: {key} and run the pipeline again.", key, "#stages")
+        key = f"Repair {failed[0]['title']}"
+        return _linked(NEXT, f"{key} and run the pipeline again.", key, "#stages")
     if not evaluated:
         return None
-    key = f"try the lists on a part of the {shop.people}"
+    key = f"ry the lists on a part of the {shop.people}"
     trial = f"{key} and compare: the past, which was measured here, does not show what they do with new lists"
     fixes = quality.get("fixes") or []
     if not fixes:
-        return _linked(f"Next: {trial}.", key, "08_recommend.html")
-    key = "mend the data"
-    return _linked(f"Next: {key} ({_short(fixes[0]['problem'])}); then {trial}.", key, "#fixes")
+        return _linked(NEXT, f"T{trial}.", f"T{key}", "08_recommend.html")
+    key = "Mend the data"
+    return _linked(NEXT, f"{key} ({_short(fixes[0]['problem'])}); then t{trial}.", key, "#fixes")
 
 
 def _short(sentence: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
 
 from recomart.project import git, params
@@ -22,7 +23,7 @@ from recomart_lib.stream import latency
 METRICS = ("quality", "evaluation", "data", "stream", "rule_costs")
 TARGET_HOURS = 24
 VERDICTS = {"clearly met": "ok", "met": "ok", "missed": "bad"}  # of a target -> its chip
-PASSED = ("ok", "warning")
+PASSED = ("ok",)
 IN_WORDS = {"warning": "with a warning", "no data": "without data"}
 
 
@@ -42,7 +43,7 @@ def build(root: Path, changed: str = "") -> Path:
         The page.
     """
     environment = rendering.templates()
-    environment.filters |= {"percent": percent, "quality": shown_quality}
+    environment.filters |= {"percent": percent, "quality": shown_quality, "age": answer.duration_of}
     environment.globals |= {"chips": CHIPS | VERDICTS, "scale": scale, "by_ndcg": _by_ndcg, "width": BAR_WIDTH}
     environment.globals |= {"plain": plain, "titles": PROTOCOL_TITLES, "shown_state": shown_state}
     page = rendering.render(environment, "index.html.j2", root, "index.html", **_gather(root), changed=changed)
@@ -75,19 +76,21 @@ def _facts(metrics: dict[str, Metadata], all_stages: list[Metadata]) -> Metadata
     failed = [stage for stage in all_stages if stage["state"] in FAILURES]
     last = max((stage["started"] for stage in all_stages if stage.get("started")), default=None)
     deciding, shop = answer.deciding_protocol(metrics), words(data)
+    age = answer.data_age(data, last)
+    said_first = answer.sentences(metrics, failed, deciding, age)
     states = Counter(map(shown_state, all_stages))
     return {
         "failed": failed,
-        "answer": answer.sentences(metrics, failed, deciding),
+        "answer": [(topic, list(said)) for topic, said in groupby(said_first, lambda sentence: sentence.topic)],
         "results": results.lists(evaluation, deciding),
-        "title": lambda shown: results.title(shown, shop.people, shop.chosen, data.get("horizon_days")),
+        "title": lambda shown: results.title(shown, shop.chosen, data.get("horizon_days")),
         "used": remaining.used_share(quality),
         "rows": remaining.rows(quality, data),
-        "people": remaining.people(data, shop),
+        "people": remaining.people(quality, data, shop),
         "words": shop,
         "seconds": sum(stage.get("seconds") or 0 for stage in all_stages),
         "last": last,
-        "age": answer.data_age(data, last),
+        "age": age,
         "good": sum(states[state] for state in PASSED),
         "other_states": [(IN_WORDS.get(state, state), n) for state, n in states.items() if state != "ok"],
     }

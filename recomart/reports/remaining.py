@@ -50,6 +50,12 @@ def rows(quality: Metadata, data: Metadata) -> list[Step]:
         ),
         shares.step("after it", funnel["after_window"], "used for the delivered lists only", "04_prepare.html", True),
         shares.step(
+            "what counts in the window",
+            funnel["relevant_in_window"],
+            f"events of type {', '.join(data.get('relevant_events') or ['unknown'])}",
+            "04_prepare.html",
+        ),
+        shares.step(
             "evaluated",
             funnel["evaluated_all"],
             f"what known users chose of known products; in discovery {funnel['evaluated_novel']:,}",
@@ -58,8 +64,8 @@ def rows(quality: Metadata, data: Metadata) -> list[Step]:
     ]
 
 
-def people(data: Metadata, words: Words) -> list[Step]:
-    """From all customers to those whose lists are evaluated; empty if 04 has not run. `data`: see `rows`."""
+def people(quality: Metadata, data: Metadata, words: Words) -> list[Step]:
+    """From all customers to those whose lists are evaluated; empty if 04 has not run. `quality`, `data`: see `rows`."""
     counts = (data.get("funnel") or {}).get("users")
     if not counts or not counts["rows"]:
         return []
@@ -69,9 +75,7 @@ def people(data: Metadata, words: Words) -> list[Step]:
     only_other = counts["event_before_cut"] - counts["trained"]
     unknown = counts["warm"] - counts["evaluated_all"]
     return [
-        shares.step(
-            "in the data", counts["rows"], "with a row of their own, or at least one kept event", "02_validate.html"
-        ),
+        shares.step("in the data", counts["rows"], _origin(quality), "02_validate.html"),
         shares.step(
             "get personal lists",
             counts["with_interaction"],
@@ -90,7 +94,10 @@ def people(data: Metadata, words: Words) -> list[Step]:
             "04_prepare.html",
         ),
         shares.step(
-            "active in the test window", counts["in_window"], f"{words.chosen} in these {days} days", "04_prepare.html"
+            "active in the test window",
+            counts["in_window"],
+            f"{words.chosen} in these {days} days, also those who came after the cut",
+            "04_prepare.html",
         ),
         shares.step(
             "known before", counts["warm"], _lost(cold, "are new, and are evaluated by themselves"), "07_evaluate.html"
@@ -124,6 +131,11 @@ def losses(counts: Metadata) -> list[tuple[int, str]]:
     other = [("rejected", UNREAD), ("duplicates", "were delivered twice"), ("quarantined", "break a rule")]
     found = [*excluded, *((counts.get(key) or 0, why) for key, why in other)]
     return sorted((loss for loss in found if loss[0]), key=lambda loss: (-loss[0], loss[1]))
+
+
+def _origin(quality: Metadata) -> str:
+    delivered = "users" in (quality.get("tables") or {})
+    return "with a delivered row, or at least one kept event" if delivered else "with at least one kept event"
 
 
 def _not_kept(counts: Metadata) -> str:

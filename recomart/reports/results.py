@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recomart.project.sidecars import Metadata
+from recomart.reports.answer import is_significant
 from recomart.reports.words import PROTOCOL_TITLES
 from recomart_lib.core.model_names import plain
 from recomart_lib.core.text import hits as shown_hits
@@ -14,7 +15,7 @@ MET = ("met", "clearly met")
 
 @dataclass(frozen=True)
 class Bar:
-    """One model: hits of ten shown products with the 95 % interval; widths in percent of the longest interval's end."""
+    """One model: hits of ten with the 95 % interval; widths in percent of the longest interval's end of all bars."""
 
     model: str
     name: str
@@ -40,6 +41,7 @@ class Lists:
     decides: bool
     model: str | None
     bars: list[Bar]
+    answer: Metadata | None
     targets: list[Metadata]
 
     @property
@@ -51,13 +53,16 @@ def lists(evaluation: Metadata, deciding: str) -> list[Lists]:
     """The protocols with results, the deciding one first. `evaluation`: reports/metrics/evaluation.json."""
     answers, chosen = evaluation.get("answer") or {}, evaluation.get("chosen") or {}
     targets = evaluation.get("targets") or []
+    ends = [row["high"] for answer in answers.values() if answer for row in answer["hits"].values()]
+    top = max(ends, default=0) or 1  # one scale for all bars
     found = [
         Lists(
             name,
             *PROTOCOL_TITLES[name],
             name == deciding,
             chosen.get(name),
-            bars(answers.get(name)),
+            bars(answers.get(name), top),
+            answers.get(name),
             [row for row in targets if row["protocol"] == name],
         )
         for name in PROTOCOL_TITLES
@@ -66,12 +71,11 @@ def lists(evaluation: Metadata, deciding: str) -> list[Lists]:
     return sorted(found, key=lambda shown: not shown.decides)
 
 
-def bars(answer: Metadata | None) -> list[Bar]:
+def bars(answer: Metadata | None, top: float) -> list[Bar]:
     """The chosen model first, then its rivals, the best first; empty without an answer."""
     if not answer:
         return []
     hits, model = answer["hits"], answer["model"]
-    top = max((row["high"] for row in hits.values()), default=0) or 1
     names = sorted(hits, key=lambda name: (name != model, -hits[name]["value"], name))
     roles = {model: "chosen", answer["rival"]: "strongest simple rival"}
     return [_bar(name, hits[name], top, roles.get(name, "")) for name in names]
@@ -85,11 +89,17 @@ def _bar(model: str, row: Metadata, top: float, role: str) -> Bar:
     )
 
 
-def title(shown: Lists, people: str, chosen: str, days: int | None) -> str:
+def title(shown: Lists, chosen: str, days: int | None) -> str:
     """The finding of the bars, which stands above them."""
     if not shown.bars:
         return f"{shown.title}: not evaluated"
     own, *rivals = shown.bars
-    best = max(rivals, key=lambda bar: bar.width, default=None)
-    verdict = "" if best is None else f", {'more' if own.width > best.width else 'not more'} than from any simple list"
-    return f"{shown.title}: of ten products shown to {people}, {own.shown} were {chosen} within {days} days{verdict}"
+    text = f"{shown.title}: of ten products on a list, {own.shown} were {chosen} within {days} days"
+    if not rivals:
+        return text
+    more = own.width > max(bar.width for bar in rivals)
+    if not more:
+        return f"{text}, not more than from simple lists"
+    return (
+        f"{text}, more than from any simple list{'' if is_significant(shown.answer or {}) else ', which may be chance'}"
+    )
