@@ -183,13 +183,14 @@ def _worse(evaluation: Metadata, answer: Metadata, deciding: str, shop: Words) -
         (((evaluation.get(name) or {}).get(deciding) or {}).get("worse"), other)
         for name, other in (("losers_to_rival", f"“{plain(answer['rival'] or '')}”"), ("losers", "bestsellers"))
     ]
-    named = [f"{percent(worse)} than from {other}" for worse, other in shares if worse is not None]
-    if not named:
+    known = [(percent(worse), other) for worse, other in shares if worse is not None]
+    if not known:
         return None
-    key = "Worse lists"
+    key = f"{known[0][0]} get a worse list"
+    named = [f"{key} than from {known[0][1]}", *(f"{share} than from {other}" for share, other in known[1:])]
     weak = (evaluation.get("weak") or [])[:1] if deciding == "all" else []
     groups = "".join(f"; of those known before, it is weakest for {_group(row, shop)}" for row in weak)
-    text = f"{key} get, of the evaluated {shop.people}, {' and '.join(named)}{groups}."
+    text = f"Of the evaluated {shop.people}, {', '.join(named)}{groups}."
     return _linked(RISK, text, key, "07_evaluate.html#who-is-worse-off")
 
 

@@ -26,6 +26,7 @@ def finish(page: str) -> str:
             heading["id"] = name
     page_tables.improve(soup)
     page_terms.explain(soup)
+    page_tables.break_words(soup)
     return before + machine_paths.hide(str(soup)) + after
 
 

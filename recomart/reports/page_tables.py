@@ -17,7 +17,8 @@ FILTERED = 10  # a table with more rows gets a filter
 CARDS = 3  # with as many columns, a row becomes a card on a phone; a narrower table fits
 NUMERIC = re.compile(r"[-+\u2212\d.,:%/ eE]*|NaN|NaT|None|null|inf|-inf")
 OF_MODELS = re.compile(r"\b(model|models|rival|baseline|ranker|chosen|compared with)\b", re.IGNORECASE)
-LONG = re.compile(r"\S{21}")  # a word that may be broken, so that all columns fit
+LONG = re.compile(r"[^\s_/]{21}")  # a part of a word that may be broken anywhere, so that all columns fit
+NAME = re.compile(r"(?=\S{13})\S*[_/]\S*")  # a longer word breaks behind these marks
 SPANS = ("colspan", "rowspan")
 
 Column = list[Tag]
@@ -28,6 +29,16 @@ def improve(soup: BeautifulSoup) -> None:
     for number, table in enumerate(soup.find_all("table"), start=1):
         if table.find_parent("table") is None:
             _improve(soup, table, f"table{number}")
+
+
+def break_words(soup: BeautifulSoup) -> None:
+    """Let long names in cells break behind `_` and `/`: the last step, as it parts their text."""
+    for cell in soup.find_all(["td", "th"]):
+        for string in list(cell.find_all(string=NAME)):
+            for part in re.split(r"(?<=[_/])(?=\w)", str(string)):
+                string.insert_before(part, soup.new_tag("wbr"))
+            string.previous_sibling.extract()
+            string.extract()
 
 
 def _improve(soup: BeautifulSoup, table: Tag, name: str) -> None:

@@ -51,7 +51,7 @@ def pages(reports: Path) -> list[Path]:
 
 def sections(page: Path) -> Iterator[Section]:
     """The sections of a page that have a heading with an anchor; text before the first belongs to the page's title."""
-    soup = BeautifulSoup(NOT_TEXT.sub(" ", page.read_text(encoding="utf-8")), "html.parser")
+    soup = BeautifulSoup(NOT_TEXT.sub(" ", page.read_text(encoding="utf-8")).replace("<wbr/>", ""), "html.parser")
     main, title = soup.find("main"), soup.find("title")
     name = _line(title).partition(" · ")[0] if title else page.stem
     for part in main.find_all(id="glossary") if main else ():

@@ -20,7 +20,7 @@ MODEL_NAMES = {
     "ials": ("Matrix factorisation (iALS++)", "the same, with a regularisation that grows with the history"),
     "bpr": ("Matrix factorisation (BPR)", "products whose learned factors fit the user's, for pairwise order"),
     "blend": ("Blend of three", "the sum of three scores: matrix factorisation, EASE and what was chosen before"),
-    "two_stage": ("Two-step ranker", "simple models propose products, and a learned model (boosted trees) puts them in order"),
+    "two_stage": ("Two-step ranker", "simple models propose products, boosted trees put them in order"),
     "svd": ("Rating model (SVD)", "products with the highest predicted stars"),
     "svdpp": ("Rating model (SVD++)", "the same; it also uses which products were rated"),
 }

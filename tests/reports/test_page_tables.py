@@ -109,3 +109,13 @@ def test_only_the_main_part_changes():
     page = f"<style>a::after {{ content: '</table>' }}</style>{finish.OPEN}x{finish.CLOSE}<script>1 < 2 && 3</script>"
     assert finish.finish(page) == page
     assert finish.finish("no page") == "no page"
+
+
+def test_long_names_break_behind_underscores_and_stay_one_word():
+    soup = improved(table(rule=["timestamp_not_in_future", "x_y", "<b>_is_escaped_here"], n=[1, 2, 3]))
+    assert "timestamp_<wbr/>not_<wbr/>in_<wbr/>future" in str(soup)
+    assert "x_y" in str(soup)
+    assert "&lt;b&gt;_<wbr/>is_<wbr/>escaped_<wbr/>here" in str(soup)
+    assert "timestamp_not_in_future" in soup.get_text()
+    assert not soup.select(".long")
+    assert improved(table(file=["a" * 30, "b"])).select(".long")

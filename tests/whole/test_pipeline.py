@@ -146,7 +146,7 @@ QUESTIONS = {
     "Is it stable over time?": ("index.html", r"at \d of \d cuts in time no model that was compared was better"),
     "For whom is it worse?": (
         "index.html",
-        r"Worse lists get, of the evaluated customers, [\d.]+ % than from .* than from bestsellers",
+        r"Of the evaluated customers, [\d.]+ % get a worse list than from .*bestsellers",
     ),
     "How old is the data?": ("index.html", r"Age of the data [\d,]+ days? last event \d{4}-\d\d-\d\d"),
     "Which protocol matters?": ("index.html", r"Which lists decide\? (Lists as delivered|Discovery) decides"),
