@@ -34,6 +34,7 @@ from recomart_lib.core.plots import (
 )
 from recomart_lib.core.text import interval, score
 from recomart_lib.evaluate import fell_back, findings
+from recomart_lib.evaluate.diagnostics import MIN_USERS
 
 PROTOCOL_LOOKS = {"all": {"color": ACCENT, "marker": "o"}, "novel": {"color": ALARM, "marker": "s"}}
 BASELINE = "popularity"
@@ -150,9 +151,10 @@ def slices(table: pl.DataFrame, by: str, metric: str, title: str, chosen: str) -
     """One dot per slice and model with its interval. `table` has the slice column, model, mean, low, high, n."""
     if not table.height:
         return empty_figure(f"{title}: no users to evaluate.")
+    table, about = _without_small_groups(table, by, title)
     groups = table.get_column(by).unique(maintain_order=True).to_list()
     if len(groups) == 1:
-        return empty_figure(f"{title}: all users are in one group ({groups[0]}), so nothing can be compared.")
+        return empty_figure(f"{about}: all users are in one group ({groups[0]}), so nothing can be compared.")
     models = sorted(table.get_column("model").unique(), key=lambda model: (model != chosen, model))
     _, ax = plt.subplots(figsize=(WIDTH, 1.5 + 0.45 * len(groups)))
     for shift, model in zip(np.linspace(-0.17, 0.17, len(models)) if len(models) > 1 else [0.0], models, strict=True):
@@ -169,8 +171,20 @@ def slices(table: pl.DataFrame, by: str, metric: str, title: str, chosen: str) -
     ax.grid(axis="y", visible=False)
     ax.set(xlabel=f"{metric}, mean over users with 95 % interval", xlim=(0, None))
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
-    titled(ax, findings.groups(table, by, chosen), title)
+    titled(ax, findings.groups(table, by, chosen), about)
     return ax
+
+
+def _without_small_groups(table: pl.DataFrame, by: str, title: str) -> tuple[pl.DataFrame, str]:
+    """The groups of at least `MIN_USERS` users, and the title with those left out; all groups if none is as large."""
+    sizes = table.group_by(by, maintain_order=True).agg(pl.col("n").max())
+    small = sizes.filter(pl.col("n") < MIN_USERS)
+    if small.height in (0, sizes.height):
+        return table, title
+    names = ", ".join(f"{_group_name(group)} ({n:,})" for group, n in small.sort(by).iter_rows())
+    return table.join(small, on=by, how="anti", maintain_order="left"), (
+        f"{title}; left out, with fewer than {MIN_USERS} users: {names}"
+    )
 
 
 def curve(
@@ -185,8 +199,8 @@ def curve(
 ) -> Axes:
     """One line per model over ordered groups, each point with its interval. `table`: see `diagnostics.summary`.
 
-    Each tick label has the number of users. A model without a group has a gap there; fewer than three points are not
-    connected, as they are no trend.
+    Each tick label has the number of users; groups of few are left out. A model without a
+    group has a gap there; fewer than three points are not connected, as they are no trend.
 
     Parameters
     ----------
@@ -198,10 +212,11 @@ def curve(
     rows = table.filter(pl.col("metric") == metric)
     if not rows.height:
         return empty_figure(f"{title}: no users to evaluate.")
+    rows, about = _without_small_groups(rows, x, title)
     groups = rows.get_column(x).unique().sort().to_list()
     lines = _alike(rows.sort("model", x), x, "mean", chosen)
     _, ax = plt.subplots(figsize=(WIDTH, 3.9))
-    named, ends = [_group_name(group) for group in groups], []
+    named, ends, early = [_group_name(group) for group in groups], [], []
     for shift, (models, line) in zip(np.linspace(-0.12, 0.12, len(lines)), lines, strict=True):
         model, color = models[0], shade(models[0], chosen)
         full = pl.DataFrame({x: groups}, {x: rows.schema[x]}).join(line, on=x, how="left", maintain_order="left")
@@ -219,7 +234,7 @@ def curve(
         if last == len(groups) - 1:
             ends.append((place[last], mean[last], _joined(models), color, model == chosen))
         else:
-            _label_beside(ax, place[last], mean[last], _joined(models))
+            early.append((place[last], low[last], high[last], _joined(models)))
     sizes = dict(rows.group_by(x).agg(pl.col("n").max()).iter_rows())
     below = [f"\n{(notes or {}).get(group, '')}".rstrip() for group in groups]
     ax.set_xticks(
@@ -228,12 +243,28 @@ def curve(
     ax.set(xlabel=xlabel, ylabel=f"{metric}, mean with 95 % interval", ylim=(0, None), xlim=(-0.4, len(groups) - 0.6))
     ax.grid(axis="x", visible=False)
     label_ends(ax, ends)
-    titled(ax, findings.course(rows, x, "mean", chosen, places), title)
+    spans = [(groups.index(group), low, high) for group, low, high in rows.select(x, "low", "high").iter_rows()]
+    for end in early:
+        _label_beside(ax, *end, spans)
+    titled(ax, findings.course(rows, x, "mean", chosen, places), about)
     return ax
 
 
-def _label_beside(ax: Axes, x: float, y: float, text: str) -> None:
-    ax.annotate(text, (x, y), (7, 4), textcoords="offset points", fontsize=SMALL)
+def _label_beside(
+    ax: Axes, x: float, low: float, high: float, text: str, spans: Sequence[tuple[int, float, float]]
+) -> None:
+    """Label a line that ends within the figure above its last interval, or below it where others are in the way.
+
+    `spans`: place and interval of every point.
+    """
+    left, right = ax.get_xlim()
+    width = len(text) * 0.6 * SMALL / (0.65 * 72 * WIDTH) * (right - left)  # of the text, about
+    bottom, top = ax.get_ylim()
+    needed = 0.08 * (top - bottom)
+    near = [span for place, *span in spans if x - 0.3 <= place <= x + width + 0.2]
+    is_free = all(b < high or a > high + needed for a, b in near if (a, b) != (low, high))
+    y, offset, side = (high, 4, "bottom") if is_free else (low, -4, "top")
+    ax.annotate(text, (x, y), (-8, offset), textcoords="offset points", fontsize=SMALL, va=side)
 
 
 def _group_name(group: Any) -> str:

@@ -65,6 +65,27 @@ def test_equal_lines_are_one_line_with_both_names():
     assert set(drawn(ax)) == {f"{plain('als')} = {plain('bpr')}", plain("ease")}
 
 
+def test_small_groups_are_left_out_and_named():
+    table = means(("cold", "ease", 0.9), ("1", "ease", 0.3), ("2", "ease", 0.4))
+    table = table.with_columns(n=pl.when(history="cold").then(1).otherwise("n"))
+    ax = figures.curve(table, "history", "ndcg@10", "products", "T", "ease", ("group", "groups"))
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1\nn = 1,234", "2\nn = 1,234"]
+    assert ax.get_title("left") == "T; left out, with fewer than 10 users: cold (1)"
+    ax = figures.slices(table, "history", "ndcg@10", "T", "ease")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["1 (n = 1,234)", "2 (n = 1,234)"]
+    assert ax.get_title("left").endswith("fewer than 10 users: cold (1)")
+    all_small = figures.slices(table.with_columns(n=3), "history", "ndcg@10", "T", "ease")
+    assert (len(all_small.get_yticklabels()), all_small.get_title("left")) == (3, "T")
+
+
+@pytest.mark.parametrize(("beside", "side"), [(0.65, "bottom"), (0.3, "top")])
+def test_a_line_that_ends_early_has_its_label_where_no_point_is(beside, side):
+    table = means(("cold", "als", 0.2), ("1", "ease", beside), ("2", "ease", 0.9))
+    ax = figures.curve(table, "history", "ndcg@10", "products", "T", "ease", ("group", "groups"))
+    [label] = [text for text in ax.texts if text.get_text() == plain("als")]
+    assert label.get_va() == side
+
+
 def test_a_curve_shows_only_its_metric():
     ax = figures.curve(means(("1", "ease", 0.3)), "history", "recall@10", "products", "T", "ease", ("group", "groups"))
     assert ax.texts[0].get_text() == "T: no users to evaluate."
