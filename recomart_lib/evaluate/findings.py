@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from recomart_lib.core.model_names import SIMPLE, plain
-from recomart_lib.core.text import plural, score
+from recomart_lib.core.text import percent, plural, score
 from recomart_lib.evaluate.calibration import calibration_error
 from recomart_lib.evaluate.diagnostics import MIN_USERS
 
@@ -114,11 +114,16 @@ def popular(scores: Mapping[str, float], holdout: float | None, chosen: str) -> 
     own = scores.get(chosen)
     if own is None or holdout is None:
         return f"{plain(chosen)}: not known"
-    if f"{own:.0%}" == f"{holdout:.0%}":
-        return f"{plain(chosen)} lists products as popular as users took: percentile {100 * own:.0f}"
+    if percent(own) == percent(holdout):
+        return f"{plain(chosen)} lists products as popular as users took: percentile {_percentile(own)}"
     more = "more" if own > holdout else "less"
-    percentiles = f"percentile {100 * own:.0f}, not {100 * holdout:.0f}"
+    percentiles = f"percentile {_percentile(own)}, not {_percentile(holdout)}"
     return f"{plain(chosen)} lists {more} popular products than users took: {percentiles}"
+
+
+def _percentile(share: float) -> str:
+    """As in the tables: `93`, `99.8`."""
+    return percent(share).removesuffix(" %")
 
 
 def costliest(rows: pl.DataFrame, metric: str) -> str:

@@ -211,16 +211,30 @@ def _by_group(tests: pl.DataFrame) -> str:
     return "; ".join(f"{words} {', '.join(rows['history'])}" for words, rows in parts.items() if rows.height)
 
 
-def cold_users(table: pl.DataFrame) -> str:
-    """Say how good the default list of cold users is. `table`: `Report.cold_means`."""
+def cold_users(table: pl.DataFrame, n_cold: int) -> str:
+    """Say how good the default list of cold users is.
+
+    Parameters
+    ----------
+    table
+        `Report.cold_means`.
+    n_cold
+        The cold users of the test window; those who chose only unknown products are not evaluated.
+    """
     if not table.height:
         return not_applicable("no cold user chose a known product in the test window.")
     best = table.sort("ndcg@10", "model", descending=[True, False]).row(0, named=True)
     if not best["ndcg@10"]:
         return not_applicable("no cold user chose a product of the default list.")
+    others = n_cold - best["users"]
+    only_unknown = (
+        f" {plural(others, 'more cold user')} chose only products that were unknown before the window."
+        if others > 0
+        else ""
+    )
     return (
         f"**{plural(best['users'], 'cold user')}: of ten products of *{plain(best['model'])}*, {10 * best['precision@10']:.2g} "
-        f"were chosen**; {percent(best['hit_rate@10'])} of these users chose at least one."
+        f"were chosen**; {percent(best['hit_rate@10'])} of these users chose at least one.{only_unknown}"
     )
 
 
@@ -325,12 +339,15 @@ def coverage(board: pl.DataFrame, model: str, k: int = 10) -> str:
         return no_users("novel")
     if len(rows) == 1:
         return not_applicable(f"{title('novel')}: there is no other model to compare the coverage with.")
+    but = " of all but random products" if "random" in board.get_column("model") else ""
     own, widest = rows[model], max(rows.values(), key=lambda row: (row[f"coverage@{k}"], row["model"]))
     if widest["model"] == model:
-        return f"**{title('novel')}: {plain(model)} also has the highest coverage**: {percent(own[f'coverage@{k}'])}."
+        return (
+            f"**{title('novel')}: {plain(model)} also has the highest coverage{but}**: {percent(own[f'coverage@{k}'])}."
+        )
     return (
         f"**{title('novel')}: {plain(model)} shows {percent(own[f'coverage@{k}'])} of the catalogue at ndcg@{k} {score(own[f'ndcg@{k}'])}**; "
-        f"*{plain(widest['model'])}* has the highest coverage, {percent(widest[f'coverage@{k}'])}, at ndcg@{k} {score(widest[f'ndcg@{k}'])}."
+        f"*{plain(widest['model'])}* has the highest coverage{but}, {percent(widest[f'coverage@{k}'])}, at ndcg@{k} {score(widest[f'ndcg@{k}'])}."
     )
 
 
@@ -371,7 +388,9 @@ def _group(row: dict[str, Any]) -> str:
     """`activity up to 44 events`: the thirds are numbered only so that they sort."""
     name = row["slice"]
     if row["by"] == "history":
-        return "cold users" if name == "cold" else f"{safe(name)} products chosen before"
+        return (
+            "cold users" if name == "cold" else f"{safe(name)} {'product' if name == '1' else 'products'} chosen before"
+        )
     if row["by"] in ("activity", "tenure"):
         name = name.partition(": ")[2] or name
     return f"{GROUPS.get(row['by'], safe(row['by']))} {safe(name)}"

@@ -100,6 +100,7 @@ def test_two_metrics():
     [
         (0.93, 0.81, "lists more popular products than users took: percentile 93, not 81"),
         (0.5, 0.81, "lists less popular products than users took: percentile 50, not 81"),
+        (0.9979, 0.81, "lists more popular products than users took: percentile 99.8, not 81"),
         (0.81, 0.81, "lists products as popular as users took: percentile 81"),
         (0.5, None, ": not known"),
     ],

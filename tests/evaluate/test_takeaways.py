@@ -116,10 +116,12 @@ def test_list_length_and_coverage():
     assert "a list of 20 finds 40 % of the relevant products, a list of 1 5 %" in takeaways.list_length(by_k, "ease")
     assert "no user can be evaluated" in takeaways.list_length(by_k, "als")
     board = pl.DataFrame({"model": ["ease", "als", "random"], "coverage@10": [0.2, 0.6, 1.0], "ndcg@10": [0.3, 0.1, 0]})
-    assert "*Matrix factorisation (ALS)* has the highest coverage, 60 %, at ndcg@10 0.100" in takeaways.coverage(
-        board, "ease"
+    assert (
+        "*Matrix factorisation (ALS)* has the highest coverage of all but random products, 60 %, at ndcg@10"
+        in takeaways.coverage(board, "ease")
     )
-    assert "also has the highest coverage" in takeaways.coverage(board, "als")
+    assert "also has the highest coverage of all but random products**" in takeaways.coverage(board, "als")
+    assert "also has the highest coverage**: 60 %" in takeaways.coverage(board.head(2), "als")
     assert "no user can be evaluated" in takeaways.coverage(board.clear(), "ease")
     assert "no other model" in takeaways.coverage(board.head(1), "ease")
 
@@ -132,6 +134,8 @@ def test_weak_slices_are_named_and_escaped():
     assert takeaway.endswith("; and 2 more.")
     assert "not clearly worse in any of 9 groups" in takeaways.weak_slices([], "mine", 9)
     assert "*Not applicable: no users can be divided" in takeaways.weak_slices([], "mine", 0)
+    one = row | {"by": "history", "slice": "1"}
+    assert takeaways.worst_groups([one], "mine", 9).startswith("**Worst for**: 1 product chosen before (0.100)")
     third = row | {"by": "activity", "slice": "1: up to 44 events"}
     worst = takeaways.worst_groups([third], "mine", 9)
     assert worst.startswith("**Worst for**: activity up to 44 events (0.100), by ndcg@10; 1 of 9 groups")
@@ -150,13 +154,16 @@ def test_models_that_fell_back_are_named():
 
 def test_cold_users_lists():
     row = {"model": "popularity", "users": 323, "precision@10": 0.0591, "ndcg@10": 0.07, "hit_rate@10": 0.4}
-    takeaway = takeaways.cold_users(pl.DataFrame([row]))
+    takeaway = takeaways.cold_users(pl.DataFrame([row]), 323)
     assert takeaway == (
         "**323 cold users: of ten products of *Bestsellers*, 0.59 were chosen**; 40 % of these users chose at least "
         "one."
     )
+    assert takeaways.cold_users(pl.DataFrame([row]), 326).endswith(
+        "at least one. 3 more cold users chose only products that were unknown before the window."
+    )
     for empty in (pl.DataFrame([row]).clear(), pl.DataFrame([row | {"ndcg@10": 0.0}])):
-        assert takeaways.cold_users(empty).startswith("*Not applicable")
+        assert takeaways.cold_users(empty, 323).startswith("*Not applicable")
 
 
 def test_a_sample_of_users_is_said_only_where_there_is_one():
