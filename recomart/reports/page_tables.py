@@ -9,6 +9,7 @@ import re
 
 from bs4 import BeautifulSoup, Tag
 
+from recomart_lib.core import machine_paths
 from recomart_lib.core.model_names import MODEL_NAMES, plain
 
 IN_VIEW = 7  # columns
@@ -18,7 +19,7 @@ CARDS = 3  # with as many columns, a row becomes a card on a phone; a narrower t
 NUMERIC = re.compile(r"[-+\u2212\d.,:%/ eE]*|NaN|NaT|None|null|inf|-inf")
 OF_MODELS = re.compile(r"\b(model|models|rival|baseline|ranker|chosen|compared with)\b", re.IGNORECASE)
 LONG = re.compile(r"[^\s_/]{21}")  # a part of a word that may be broken anywhere, so that all columns fit
-NAME = re.compile(r"(?=\S{13})\S*[_/]\S*")  # a longer word breaks behind these marks
+NAME, BREAK = re.compile(r"\S{13}"), re.compile(r"(?<=\w[_/])(?=\w)")  # a long word, and where it may be broken
 SPANS = ("colspan", "rowspan")
 
 Column = list[Tag]
@@ -34,11 +35,19 @@ def improve(soup: BeautifulSoup) -> None:
 def break_words(soup: BeautifulSoup) -> None:
     """Let long names in cells break behind `_` and `/`: the last step, as it parts their text."""
     for cell in soup.find_all(["td", "th"]):
-        for string in list(cell.find_all(string=NAME)):
-            for part in re.split(r"(?<=[_/])(?=\w)", str(string)):
-                string.insert_before(part, soup.new_tag("wbr"))
-            string.previous_sibling.extract()
-            string.extract()
+        for string in cell.find_all(string=NAME):
+            first, *others = BREAK.split(machine_paths.hide(str(string)))  # a path is found as a whole
+            for part in reversed(others):
+                string.insert_after(soup.new_tag("wbr"), part)
+            if others:
+                string.replace_with(first)
+
+
+def join_words(soup: BeautifulSoup) -> None:
+    """Undo `break_words`, for those who look for words."""
+    for mark in soup.find_all("wbr"):
+        mark.decompose()
+    soup.smooth()
 
 
 def _improve(soup: BeautifulSoup, table: Tag, name: str) -> None:

@@ -15,7 +15,7 @@ import polars as pl
 from bs4 import BeautifulSoup, NavigableString, Tag
 
 from recomart.project import git
-from recomart.reports import finish, search
+from recomart.reports import finish, page_tables, search
 from recomart_lib.core import files, paths
 from recomart_lib.core.errors import UserError
 
@@ -79,6 +79,7 @@ class _Private:
         if not main:
             raise UserError(f"{page} is of an earlier version. Run: dvc repro --force")
         soup = BeautifulSoup(main, "html.parser")
+        page_tables.join_words(soup)  # an id is masked as a whole
         for part in soup.select("[data-private]"):
             part.decompose()
         for link in soup.find_all("a", href=True):
@@ -93,6 +94,7 @@ class _Private:
             for name in ATTRIBUTES:
                 if isinstance(tag.get(name), str):
                     tag[name] = self._masked(tag[name])
+        page_tables.break_words(soup)
         return head + str(soup) + rest
 
     def _mask(self, cell: Tag) -> None:

@@ -13,7 +13,7 @@ PAGE = """<!DOCTYPE html><title>02 Validate · RecoMart</title><a href="search.h
 <main id="main"><h1>02</h1><h2 id="quarantine">What is in the quarantine?</h2>
 <p title="C000042">The user C000042 and 17841. 2011 rows, 178415 others; order 42.</p>
 <table><thead><tr><th>user_id</th><th>rows</th><th>price</th></tr></thead>
-<tbody><tr><td>42</td><td>42</td><td>1.5</td></tr></tbody></table>
+<tbody><tr><td>42</td><td>42</td><td>1.5</td></tr><tr><td></td><td>user_00000_00001</td><td></td></tr></tbody></table>
 <p data-private>commit abc</p><a href="02_validate.ipynb">notebook</a><a href="index.html#top">home</a>
 <svg><text>C000042</text></svg></main><script>run("C000042")</script>"""
 
@@ -27,7 +27,9 @@ def root(tmp_path):
     (reports / "02_validate.html").write_text(finish.finish(PAGE), encoding="utf-8")
     (reports / "02_validate.ipynb").write_text("{}")
     (reports / "profiles/users.html").write_text("rows")
-    pl.DataFrame({"user_id": ["C000042", "17841", "42", "2011"]}).write_parquet(prepared / "users.parquet")
+    pl.DataFrame({"user_id": ["C000042", "17841", "42", "2011", "user_00000_00001"]}).write_parquet(
+        prepared / "users.parquet"
+    )
     return tmp_path
 
 
@@ -49,6 +51,7 @@ def test_ids_are_masked_in_text_attributes_figures_and_their_columns(root):
     main = page[: page.index("<script>")]
     assert "C000042" not in main
     assert "17841." not in main
+    assert "user_0" not in main
     assert 'title="•••"' in main
     assert re.search(r'<t[dh][^>]*data-label="user_id"[^>]*>•••<', main)
 
