@@ -10,6 +10,9 @@ from recomart_lib.lists.rules import ALL_RULES, Applied
 from recomart_lib.recommend.customer_gallery import COLD, Customer
 from recomart_lib.recommend.reasons import CHOSEN_BEFORE, NOTHING_NEW
 
+ALIKE = 0.5  # lists of which more than this share hold one product are much alike
+MIN_USERS = 10  # with fewer, shares of users say nothing
+
 
 def full_lists(recommendations: pl.DataFrame, n_users: int, k: int) -> str:
     """Say how many users get a full list, and for how many nothing is new. `recommendations`: `schemas.RECOMMENDATIONS`."""
@@ -30,12 +33,28 @@ def short_lists(recommendations: pl.DataFrame, n_users: int, k: int) -> int:
     return n_users - recommendations.group_by("user_id").len().filter(pl.col("len") >= k).height
 
 
-def warning(n_short: int, n_users: int, k: int) -> str:
-    """What a reader has to know first: short lists; else nothing."""
-    if not n_short:
+def warning(recommendations: pl.DataFrame, n_items: int, n_users: int, k: int) -> str:
+    """What a reader has to know first: short lists, and one product on most of them; else nothing.
+
+    A shop of few products or users has no choice: its lists are alike without a warning.
+    """
+    if not recommendations.height:
         return ""
-    few = f"{percent(n_short / n_users)} of the users"
-    return f"{plural(n_short, 'list is', 'lists are')} shorter than {k} ({few}): the rules, or the catalogue, leave too few products."
+    n_short, share = short_lists(recommendations, n_users, k), top_share(recommendations, n_users)
+    parts = []
+    if n_short:
+        few = f"{percent(n_short / n_users)} of the users"
+        parts.append(
+            f"{plural(n_short, 'list is', 'lists are')} shorter than {k} ({few}): the rules, or the catalogue, leave too few products."
+        )
+    if share > ALIKE and n_items * ALIKE > k and n_users >= MIN_USERS:
+        parts.append(f"lists are much alike: one product is on those of {percent(share)} of the users.")
+    return " ".join(parts)
+
+
+def top_share(recommendations: pl.DataFrame, n_users: int) -> float:
+    """The share of users to whom the most recommended product is shown."""
+    return recommendations.group_by("item_id").len().get_column("len").max() / n_users
 
 
 def who_gets_what(n_warm: int, n_cold: int, model: str, default: str) -> str:
@@ -71,10 +90,10 @@ def spread(recommendations: pl.DataFrame, n_items: int, n_users: int) -> str:
     """How much of the catalogue is recommended, and to how many users the most recommended product is shown."""
     if not recommendations.height:
         return not_applicable("there are no recommendations.")
-    times = recommendations.group_by("item_id").len().get_column("len")
+    share, shown = top_share(recommendations, n_users), recommendations.get_column("item_id").n_unique()
     return (
-        f"**{percent(len(times) / n_items)} of the catalogue is recommended at least once**; the most recommended product is on the "
-        f"lists of {percent(times.max() / n_users)} of the users."
+        f"**{percent(shown / n_items)} of the catalogue is recommended at least once**; the most recommended product is on the "
+        f"lists of {percent(share)} of the users."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from recomart_lib.core import text
 from recomart_lib.core.schemas import BOUGHT_TOGETHER, CUSTOMERS, SEGMENTS, SIMILAR, TRENDING
 from recomart_lib.lists.rules import COUNTS, Applied
 from recomart_lib.recommend import product_takeaways, reasons, takeaways
@@ -21,13 +22,27 @@ def test_full_and_short_lists_are_counted():
     three = lists("a", "b", "a")
     assert takeaways.full_lists(three, 2, 2) == ("**1 of 2 users get 2 recommendations**, 2 distinct products in all.")
     assert takeaways.short_lists(three, 3, 2) == 2, "a user without any list counts"
-    assert takeaways.warning(0, 3, 2) == ""
-    assert takeaways.warning(2, 3, 2).startswith("2 lists are shorter than 2 (67 % of the users)")
+    assert takeaways.warning(three, 4, 2, 1) == ""
+    assert takeaways.warning(three, 4, 3, 2).startswith("2 lists are shorter than 2 (67 % of the users)")
+    assert takeaways.warning(lists(), 0, 0, 2) == ""
+
+
+@pytest.mark.parametrize(
+    ("n_items", "n_users", "shown", "alike"),
+    [(100, 20, 11, True), (100, 20, 10, False), (20, 20, 20, False), (100, 9, 9, False)],
+)
+def test_one_product_on_most_lists_is_a_warning(n_items, n_users, shown, alike):
+    same = [(f"u{n}", "a" if n < shown else f"b{n}", place) for n in range(n_users) for place in range(1)]
+    others = [(f"u{n}", f"c{n}-{place}", place) for n in range(n_users) for place in range(1, 10)]
+    table = pl.DataFrame([*same, *others], ["user_id", "item_id", "rank"], orient="row")
+    said = takeaways.warning(table, n_items, n_users, 10)
+    share = text.percent(shown / n_users)
+    assert said == (f"lists are much alike: one product is on those of {share} of the users." if alike else "")
 
 
 def test_users_who_have_every_product_are_counted():
-    text = takeaways.full_lists(lists(reasons.NOTHING_NEW, reasons.NOTHING_NEW, reasons.POPULAR), 2, 2)
-    assert text.endswith("1 user has every product already: the list shows what to choose again.")
+    said = takeaways.full_lists(lists(reasons.NOTHING_NEW, reasons.NOTHING_NEW, reasons.POPULAR), 2, 2)
+    assert said.endswith("1 user has every product already: the list shows what to choose again.")
 
 
 def test_kinds_of_reasons_in_shares():
@@ -45,8 +60,8 @@ def test_main_contribution():
 
 
 def test_who_gets_what():
-    text = takeaways.who_gets_what(5, 1, "two_stage", "recent_popularity")
-    assert text.endswith("Two-step ranker (`two_stage`)**; 1 user without one: *Recent bestsellers*.")
+    said = takeaways.who_gets_what(5, 1, "two_stage", "recent_popularity")
+    assert said.endswith("Two-step ranker (`two_stage`)**; 1 user without one: *Recent bestsellers*.")
     assert "there is no user without one" in takeaways.who_gets_what(5, 0, "two_stage", "recent_popularity")
 
 
