@@ -85,7 +85,8 @@ def customers(table: pl.DataFrame, items: pl.DataFrame, n: int) -> str:
     return (
         f"**{number(sizes.height)} of {plural(items.height, 'product')} have customers to write to**, "
         f"{number(full)} of them a full list of {number(n)}. {percent(bought)} of these customers bought the product "
-        "before: leave them out of a mailing on things that nobody buys twice."
+        "before: leave them out of a mailing on things that nobody buys twice. `recomart export customers --out "
+        "exports/customers.csv` writes these lists with the customers' ids."
     )
 
 
@@ -102,18 +103,18 @@ def segments(table: pl.DataFrame) -> str:
     return bullets(
         f"**{plural(n, 'customer falls', 'customers fall')} into {plural(ordered.height, 'segment')}** by recency and "
         f"frequency of their orders until {table.get_column('as_of')[0]:%Y-%m-%d}; the largest is "
-        f"{largest['segment']} ({percent(largest['users'] / n)}). "
+        f"{largest['segment']} ({percent(largest['share'])} of all customers). "
         + (f"{plural(without, 'user has', 'users have')} no order." if without else ""),
-        _champions(ordered, n),
+        _champions(ordered),
     )
 
 
-def _champions(ordered: pl.DataFrame, n: int) -> str:
+def _champions(ordered: pl.DataFrame) -> str:
     champions = ordered.filter(segment="champions").to_dicts()
     if not champions or "share_of_spend" not in ordered.columns:
         return ""
     [row] = champions
     return (
-        f"Champions, the most recent and most frequent, are {percent(row['users'] / n)} of these customers "
+        f"Champions, the most recent and most frequent, are {percent(row['share'])} of all customers "
         f"({number(row['users'])}) and account for {percent(row['share_of_spend'])} of the spend."
     )

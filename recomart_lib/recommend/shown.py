@@ -76,16 +76,26 @@ def trending(table: pl.DataFrame, items: pl.DataFrame, n: int) -> pl.DataFrame:
     )
 
 
-def customers(table: pl.DataFrame, items: pl.DataFrame, item_ids: list[str], n: int, show_ids: bool) -> pl.DataFrame:
-    """The first n customers for each product, by id only where the shop allows it. `table`: `schemas.CUSTOMERS`."""
+def customers(
+    table: pl.DataFrame, items: pl.DataFrame, item_ids: list[str], n: int, of_users: pl.DataFrame, show_ids: bool
+) -> pl.DataFrame:
+    """The first n customers for each product, by id only where the shop allows it.
+
+    `table`: `schemas.CUSTOMERS`; `of_users`: `schemas.SEGMENTS`.
+    """
     rows = product_tables.gallery(table, items, item_ids, n)
+    rows = rows.join(
+        of_users.select("user_id", "segment", "last_order"), on="user_id", how="left", maintain_order="left"
+    )
     return rows.select(
         "product",
         pl.col("rank").alias("place"),
         *([pl.col("user_id").alias("customer")] if show_ids else []),
-        _digits("affinity").alias("affinity (orders customers)"),
+        "segment",
+        pl.col("last_order").dt.date().alias("last order"),
         pl.col("n_orders").alias("orders with it"),
         pl.col("last").dt.date().alias("last order with it"),
+        _digits("affinity").alias("affinity (orders customers)"),
     )
 
 
@@ -103,7 +113,7 @@ def by_segment(table: pl.DataFrame, currency: str) -> pl.DataFrame:
     return rows.select(
         "segment",
         pl.col("users").alias("customers"),
-        pl.col("share").map_elements(percent, pl.String).alias("share"),
+        pl.col("share").map_elements(percent, pl.String).alias("share of all customers"),
         _digits("orders_median").alias("orders, median"),
         _digits("days_since_order_median").alias("days since the last order, median"),
         *money,

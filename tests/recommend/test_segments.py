@@ -62,7 +62,8 @@ def test_the_summary_and_the_takeaway():
     assert shown["segment"].to_list() == ["champions", "promising", "about to sleep", "hibernating", "no order"]
     assert shown["share_of_spend"][0] == 0.75 and shown["days_since_order_median"][3] == 4.5
     text = product_takeaways.segments(rows)
-    assert "5 customers fall into 4 segments" in text and "the largest is hibernating (40 %)" in text
+    assert "5 customers fall into 4 segments" in text and "the largest is hibernating (33 % of all customers)" in text
+    assert "are 17 % of all customers (1)" in text, "the same base as in the table"
     assert "2025-01-31" in text and "1 user has no order." in text and "75" in text
 
 
