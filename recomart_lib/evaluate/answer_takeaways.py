@@ -133,7 +133,12 @@ def _not_compared(found: Mapping[str, Any]) -> str:
     if found["rival"] is None or found["rival_cuts"] == found["cuts"]:
         return ""
     missing = found["cuts"] - found["rival_cuts"]
-    return f" The strongest simple list, {plain(found['rival'])}, was not evaluated at {missing} of these cuts."
+    where = (
+        f"{missing} of these cuts"
+        if found["rival_cuts"]
+        else "any of these cuts, so it is compared in the test window alone"
+    )
+    return f" The strongest simple list, {plain(found['rival'])}, was not evaluated at {where}."
 
 
 def _one_season(found: Mapping[str, Any]) -> str:
