@@ -14,11 +14,12 @@ from recomart_lib.features import definitions
 from recomart_lib.models.base import ArrayModel, TrainData
 from recomart_lib.models.item_to_item import ItemToItem
 from recomart_lib.models.two_stage import TwoStage
+from recomart_lib.recommend import plain_causes
 from recomart_lib.train import candidates
 
 BLOCK = 1_024  # users whose candidates are in memory at the same time
 # One row: one of the largest contributions to a recommendation's score; rank 1 is the largest. `value`: the value of
-# the column that contributes; null if an item of the history contributes.
+# the column that contributes, and `detail` its definition; null if an item of the history contributes.
 CONTRIBUTIONS = {
     "user_id": pl.String,
     "item_id": pl.String,
@@ -26,6 +27,7 @@ CONTRIBUTIONS = {
     "cause": pl.String,
     "value": pl.String,
     "contribution": pl.Float64,
+    "detail": pl.String,
 }
 
 
@@ -105,13 +107,13 @@ def _of_columns(model: TwoStage, columns: pl.DataFrame) -> pl.DataFrame:
         return pl.DataFrame(schema=CONTRIBUTIONS)
     parts = model.contributions(columns).filter(pl.col("feature") != "(all)")
     features = parts.get_column("feature").unique().sort().to_list()
-    words = pl.DataFrame(
-        {"feature": features, "words": [candidates.describe_column(name, _formula) for name in features]}
-    )
+    details = [candidates.describe_column(name, _formula) for name in features]
+    words = [plain_causes.words(name) or detail for name, detail in zip(features, details, strict=True)]
+    described = pl.DataFrame({"feature": features, "words": words, "detail": details})
     keys = columns.select(pl.int_range(pl.len()).alias("row"), "user_id", "item_id")
     value = pl.col("value").round_sig_figs(3).cast(pl.String).fill_null("unknown")
-    named = parts.join(words, on="feature").join(keys, on="row")
-    return named.select("user_id", "item_id", "contribution", cause="words", value=value)
+    named = parts.join(described, on="feature").join(keys, on="row")
+    return named.select("user_id", "item_id", "contribution", "detail", cause="words", value=value)
 
 
 def _formula(ref: str) -> str:
@@ -122,5 +124,5 @@ def _formula(ref: str) -> str:
 def _of_history(model: ItemToItem, pairs: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
     parts = model.explain(pairs.get_column("user_idx").to_numpy(), pairs.get_column("item_idx").to_numpy())
     named = parts.join(pairs, on=["user_idx", "item_idx"]).join(names, left_on="because_idx", right_on="item_idx")
-    cause, no_value = pl.format("you chose {}", "name"), pl.lit(None, pl.String)
-    return named.select("user_id", "item_id", "contribution", cause=cause, value=no_value)
+    cause, nothing = pl.format("you chose {}", "name"), pl.lit(None, pl.String)
+    return named.select("user_id", "item_id", "contribution", cause=cause, value=nothing, detail=nothing)

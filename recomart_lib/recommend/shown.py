@@ -125,9 +125,10 @@ def contributions(table: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     rows = product_tables.with_names(table, items)
     return rows.select(
         "product",
-        "cause",
+        pl.col("cause").alias("what speaks for it"),
         pl.col("value").alias("its value"),
         _digits("contribution").alias("contribution to the score"),
+        pl.col("detail").alias("definition"),
     )
 
 

@@ -145,6 +145,6 @@ def contributions(table: pl.DataFrame, model: str) -> str:
     )
     cause, count = first.row(0)
     return (
-        f"**The main contribution to these scores of {named(model)}: {safe(cause)}** (the largest one in {count} of "
+        f"**What speaks most for these products by {named(model)}: {safe(cause)}** (the largest one in {count} of "
         f"{table.select('user_id', 'item_id').n_unique()})."
     )

@@ -14,7 +14,9 @@ from recommend_data import (
 
 from recomart_lib import models
 from recomart_lib.core.errors import UserError
-from recomart_lib.recommend import explain
+from recomart_lib.features import definitions
+from recomart_lib.recommend import explain, plain_causes
+from recomart_lib.train import candidates
 
 LISTS = pl.DataFrame({"user_id": ["u0", "u0", "cold"], "item_id": ["c", "b", "a"]})
 
@@ -81,3 +83,11 @@ def test_contributions_sum_to_the_score():
     )
     negative = model.explain(np.array([0]), np.array([2])).filter(pl.col("contribution") < 0)["contribution"].sum()
     assert positive["contribution"].sum() + negative == pytest.approx(model.score(np.array([0]))[0, 2])
+
+
+def test_every_column_of_the_ranker_has_plain_words():
+    of_sources = [f"{source}__{kind}" for source in candidates.SOURCES for kind in candidates.DESCRIPTIONS]
+    columns = [*of_sources, "own", "own__rank", *(d.ref.replace(".", "__") for d in definitions.DEFINITIONS)]
+    assert [column for column in columns if not plain_causes.words(column)] == []
+    assert plain_causes.words("recent_week__rank").endswith("by Recent bestsellers of the last week")
+    assert plain_causes.words("user__new_feature") is None
