@@ -45,7 +45,7 @@ def _short(value: float) -> str:
     """Three significant digits, or a whole number with thousands separators."""
     if value != value:  # NaN
         return ""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value + 0.0:.3g}"  # never -0
 
 
 def _printable(value: Any) -> str:

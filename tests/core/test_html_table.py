@@ -73,3 +73,7 @@ def test_a_table_is_shown_without_pandas():
         [sys.executable, "-c", f"{code}; print('pandas' in sys.modules)"], capture_output=True, text=True
     )
     assert done.stdout == "False\n", done.stderr
+
+
+def test_zero_has_no_sign():
+    assert "<td>0</td>" in html_table.render(pl.DataFrame({"price": [-0.0, 1.5]}))
