@@ -12,7 +12,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from recomart.reports import finish, header, rendering
-from recomart.runner import cell_html, markdown_html, notebook_parts
+from recomart.runner import cell_html, empty_sections, markdown_html, notebook_parts
 from recomart.runner.notebook_clean import clean
 from recomart.runner.notebook_parts import Glance, Parts
 from recomart_lib.core import redaction
@@ -62,14 +62,19 @@ def render(
 
 
 def _html(parts: Parts, failing: str | None) -> dict[str, Any]:
-    """The parts as HTML, for the template."""
+    """The parts as HTML, for the template. A stage without data does not say so in each of its sections."""
+    sections = [
+        (part.heading, empty_sections.one_line(cell_html.results(part.cells, failing))) for part in parts.sections
+    ]
+    if _no_data(parts.glance):
+        sections = [(heading, html) for heading, html in sections if not empty_sections.says_nothing(html)]
     return {
         "top": cell_html.results(parts.title),
         "glance": _glance(parts.glance),
         "key_figure": "" if _no_data(parts.glance) else cell_html.results(parts.key_figure),
         "introduction": cell_html.results(parts.introduction, failing),
-        "sections": "\n".join(cell_html.results(part.cells, failing) for part in parts.sections),
-        "headings": [(finish.anchor(part.heading), part.heading) for part in parts.sections if part.heading],
+        "sections": "\n".join(html for _, html in sections),
+        "headings": [(finish.anchor(heading), heading) for heading, _ in sections if heading],
         "details": _demoted("\n".join(cell_html.results(part.cells) for part in parts.details)),
         "code": [(part.heading, cell_html.code(part.code)) for part in parts.code],
     }

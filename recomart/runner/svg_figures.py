@@ -27,6 +27,7 @@ LOCAL = re.compile(r"#([\w.-]+)|url\(#([\w.-]+)\)")
 PICTURE = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=\s]+")
 BACKGROUND = f"fill:var({THEMED[PAPER]})"
 PIXELS_PER_POINT = 96 / 72
+EMPTY = "empty"  # class of the text in place of a figure that shows nothing
 SMALLEST = 0.75  # of the usual size: below, a figure scrolls instead of becoming illegible on a phone
 
 
@@ -54,7 +55,7 @@ def inline(vector: str, alt: str, prefix: str) -> str:
     _remove_background(svg)
     if not any(element.tag in MARKS for element in svg.iter()):  # a figure that says why it is empty
         text = " ".join(" ".join(element.itertext()) for element in svg.iter("text"))
-        return f'<p class="soft">{html.escape(text)}</p>'
+        return f'<p class="soft {EMPTY}">{html.escape(text)}</p>'
     _show_values(svg)
     width, height = map(float, svg.get("viewBox", "0 0 1 1").split()[2:])
     usual = width * PIXELS_PER_POINT

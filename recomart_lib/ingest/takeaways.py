@@ -224,7 +224,7 @@ def far_days(days: pl.DataFrame) -> str:
 def fetched(tables: pl.DataFrame) -> str:
     """What the API returned, and how many retries it took: one row per fetched table."""
     if not tables.height:
-        return "No API is used: all tables come in files."
+        return not_applicable("no API is used: all tables come in files.")
     records, pages, retries = (tables.get_column(name).sum() for name in ("records", "pages", "retries"))
     outcome = "No request had to be repeated."
     if retries:

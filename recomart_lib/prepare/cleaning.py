@@ -100,11 +100,14 @@ def clean_history(table: str, history: pl.DataFrame) -> pl.DataFrame:
 
 
 def filled(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """One row per column that had missing values: column, missing before, missing after."""
+    """One row per column that had missing values: column, missing before, missing after.
+
+    Age groups that the shop does not deliver were not missing: they are computed from the ages.
+    """
     rows = [
         (name, before.get_column(name).null_count(), after.get_column(name).null_count())
         for name in before.columns
-        if before.get_column(name).null_count()
+        if before.get_column(name).null_count() and not (name == "age_group" and before.get_column(name).count() == 0)
     ]
     columns = {"column": pl.String, "missing_before": pl.Int64, "missing_after": pl.Int64}
     return pl.DataFrame(rows, schema=columns, orient="row")

@@ -21,7 +21,7 @@ def test_retries_of_an_api_are_reported():
     assert "The end" not in takeaways.fetched(pl.DataFrame([table]))
     refused = takeaways.fetched(pl.DataFrame([table | {"end": "a page with <b>"}]))
     assert "The end of users was recognised by this: a page with &lt;b&gt;." in refused
-    assert "No API is used" in takeaways.fetched(pl.DataFrame([table]).clear())
+    assert "no API is used" in takeaways.fetched(pl.DataFrame([table]).clear())
 
 
 def test_files_without_rows_are_named():

@@ -167,6 +167,13 @@ def test_filled_counts_missing_values_before_and_after():
     assert cleaning.filled(before.select("item_id"), before).is_empty()
 
 
+def test_computed_age_groups_were_not_missing():
+    users = rows("users", {"user_id": "u", "age": 30}, {"user_id": "v", "age": 40})
+    assert "age_group" not in cleaning.filled(users, cleaning.clean_users(users))["column"].to_list()
+    some = users.with_columns(age_group=pl.Series(["30-39", None]))
+    assert ("age_group", 1, 0) in cleaning.filled(some, cleaning.clean_users(some)).rows()
+
+
 def test_cleaning_empty_tables_gives_empty_tables():
     assert cleaning.clean_events(rows("events"), Prepare()).is_empty()
     assert cleaning.clean_users(rows("users")).is_empty()

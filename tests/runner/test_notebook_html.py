@@ -278,3 +278,34 @@ def test_the_header_leads_to_all_stages():
     assert 'aria-current="page" href="02_b.html"' in page or 'href="02_b.html" aria-current="page"' in page
     assert '<a href="01_a.html" rel="prev">Previous: 01 A</a>' in page
     assert '<a href="03_c.html" rel="next">Next: 03 C</a>' in page
+
+
+def section(title: str, *outputs) -> list:
+    return [new_markdown_cell(f"## {title}\n\nWhat it is."), *(new_code_cell("x", outputs=[out]) for out in outputs)]
+
+
+NOTHING = display(text_markdown="*Not applicable: nothing streamed.*")
+NO_ROWS = display(text_html="<p>No rows.</p>")
+
+
+def glance(verdict: str) -> list:
+    return section("Summary", display(text_markdown=verdict))
+
+
+def test_an_empty_table_is_left_out_beside_a_sentence_that_says_why():
+    cells = [*section("A", NO_ROWS, NOTHING), *section("B", NO_ROWS), *section("C", display(text_markdown="Good."))]
+    page = notebook_html.render(new_notebook(cells=cells), "t")
+    assert page.count("No rows.") == 1
+    assert page.index("nothing streamed") < page.index('id="b"') < page.index("No rows.") < page.index("Good.")
+
+
+def test_without_data_the_page_does_not_say_so_in_each_section():
+    table = display(text_html="<table><tbody><tr><td>1</td></tr></tbody></table>")
+    cells = [*section("A", NO_ROWS, NOTHING), *section("B", NOTHING), *section("C", table)]
+    page = notebook_html.render(new_notebook(cells=[*cells, *glance("**No data:** Nothing came.")]), "t")
+    assert "Nothing came." in page
+    assert "nothing streamed" not in page
+    assert 'id="a"' not in page
+    assert 'id="c"' in page
+    passed = notebook_html.render(new_notebook(cells=[*cells, *glance("**Passed.**")]), "t")
+    assert passed.count("nothing streamed") == 2

@@ -114,7 +114,7 @@ def test_a_figure_with_values_is_a_group_and_another_one_a_picture():
 
 def test_a_figure_that_says_why_it_is_empty_is_a_line_of_text():
     page = page_of(plots.empty_figure("T: no <data>."))
-    assert page == '<p class="soft">T: no &lt;data&gt;.</p>'
+    assert page == '<p class="soft empty">T: no &lt;data&gt;.</p>'
 
 
 def test_a_shaded_area_of_cells_is_a_picture_inside():
