@@ -133,12 +133,8 @@ def _not_compared(found: Mapping[str, Any]) -> str:
     if found["rival"] is None or found["rival_cuts"] == found["cuts"]:
         return ""
     missing = found["cuts"] - found["rival_cuts"]
-    where = (
-        f"{missing} of these cuts"
-        if found["rival_cuts"]
-        else "any of these cuts, so it is compared in the test window alone"
-    )
-    return f" The strongest simple list, {plain(found['rival'])}, was not evaluated at {where}."
+    where = f"compared at {missing} of these cuts" if found["rival_cuts"] else "among the models compared at these cuts"
+    return f" The strongest simple list, {plain(found['rival'])}, is not {where}."
 
 
 def _one_season(found: Mapping[str, Any]) -> str:

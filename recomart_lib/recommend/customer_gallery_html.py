@@ -46,10 +46,10 @@ def _customer(one: Customer, currency: str, is_open: bool) -> str:
 
 
 def _nothing(one: Customer) -> str:
-    """Why there is nothing that was chosen before, and where the list comes from."""
+    """Why there is nothing that was chosen before, and what else the shop knows."""
     if one.kind == COLD:
         return "<p>Nothing: the customer is unknown to the shop, and gets its default list.</p>"
-    return f"<p>Nothing yet. The list follows the {plural(one.n_seen, 'product')} that the customer looked at.</p>"
+    return f"<p>Nothing yet; the customer looked at {plural(one.n_seen, 'product')}.</p>"
 
 
 def _list(name: str, entries: Iterable[str]) -> str:

@@ -154,7 +154,7 @@ def test_who_only_looked_is_not_unknown(monkeypatch):
         "unknown to the shop",
     ]
     page = customer_gallery_html.show(shown, "EUR").data
-    assert page.count("Nothing yet. The list follows the 1 product that the customer looked at.") == 1
+    assert page.count("Nothing yet; the customer looked at 1 product.") == 1
     assert page.count("the customer is unknown to the shop") == 1
     assert "for the 3 known customers (1 only looked, and chose nothing yet)" in takeaways.gallery(shown)
 
