@@ -87,7 +87,8 @@ def verified(lake_tables: Collection[LakeTable]) -> str:
     size = f"{number(n_bytes / 1e6)} MB" if n_bytes >= 1e6 else f"{number(n_bytes / 1e3)} kB"
     return (
         f"**{plural(n_files, 'Parquet file')} of the lake verified ({size}), all that the pipeline reads: "
-        f"unchanged since the ingestion.**{earlier}"
+        "unchanged since the ingestion.** There is one for each file, and a second one where lines could not be read."
+        f"{earlier}"
     )
 
 

@@ -48,6 +48,7 @@ def test_verified_files_are_counted_and_those_without_a_hash_named():
     counts = SimpleNamespace(verified=Verified(2, 3_000_000, 0)), SimpleNamespace(verified=Verified(1, 0, 0))
     assert takeaways.verified(counts).startswith("**3 Parquet files of the lake verified (3 MB), all that")
     assert "no hash" not in takeaways.verified(counts)
+    assert takeaways.verified(counts).endswith("for each file, and a second one where lines could not be read.")
     earlier = takeaways.verified([SimpleNamespace(verified=Verified(2, 1, 1))])
     assert "1 file of them has no hash, as an earlier version of RecoMart" in earlier
 
