@@ -49,11 +49,13 @@ def quality(report: dict[str, Any]) -> str:
         return not_applicable(f"no row of {lowest} was checked, so there is no quality score.")
     verdict = "passed" if score >= report["min_score"] else "missed, the pipeline stops here"
     name = lowest if len(report["tables"]) == 1 else f"{lowest}, the lowest table,"
-    share = percent(n_checked / row["delivered"])
+    share = f"{percent(n_checked / row['delivered'])} of the delivered rows were checked"
+    if n_checked < row["delivered"]:
+        share += ": all but repeats and what the shop file leaves out; an unreadable line counts as a failed row"
+    least = "" if abs(10 * score - round(10 * score)) < 1e-6 else "at least "  # it is rounded down
     return (
-        f"**The quality score is {text.quality(score)}** (gate of {gate}: {verdict}): {number(n_passed)} of "
-        f"{number(n_checked)} checked rows of {name} break no rule of severity error. {share} of the delivered rows were "
-        "checked."
+        f"**The quality score is {least}{text.quality(score)}** (gate of {gate}: {verdict}): {number(n_passed)} of "
+        f"{number(n_checked)} checked rows of {name} break no rule of severity error. {share}."
     )
 
 
