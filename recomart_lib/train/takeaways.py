@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recomart_lib.core.model_names import SIMPLE, named, plain
-from recomart_lib.core.protocol_names import title
+from recomart_lib.core.model_names import SIMPLE, line, named, plain
+from recomart_lib.core.protocol_names import MEANINGS, title
 from recomart_lib.core.text import not_applicable, percent, plural, safe, score
+from recomart_lib.models import MODELS
 from recomart_lib.models.base import ArrayModel
 from recomart_lib.prepare import takeaways as prepare_takeaways
 from recomart_lib.train.choice import FAR
@@ -64,6 +65,42 @@ def choice(evidence: pl.DataFrame, protocol: str) -> str:
             "Only one window decides: the data before it is too short for another, or train.n_backtests is below 3."
         )
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def heading(protocol: str) -> str:
+    """What stands above the table of a protocol."""
+    return f"**{title(protocol)}**: {MEANINGS[protocol]}."
+
+
+def chosen_models(evidence: pl.DataFrame) -> str:
+    """What the chosen models are, each in one line. `evidence`: see `choice.table`."""
+    lines = [f"*{plain(name)}*: {line(name)}" for name in _chosen(evidence) if line(name)]
+    return f"**What is chosen**: {'; '.join(lines)}." if lines else ""
+
+
+def what_they_do(evidence: pl.DataFrame) -> list[str]:
+    """A paragraph per chosen model: what it does, what it learns from, what it cannot. `evidence`: see `choice.table`."""
+    return [
+        f"**{plain(name)}**{f': {line(name)}' if line(name) else ''}. {_learns(name)} It ranks only products "
+        "with an event before the window, and a user without one gets the default list."
+        for name in _chosen(evidence)
+    ]
+
+
+def _chosen(evidence: pl.DataFrame) -> list[str]:
+    return evidence.filter("chosen").sort("protocol").get_column("model").unique(maintain_order=True).to_list()
+
+
+def _learns(name: str) -> str:
+    """What a model learns from."""
+    if name in SIMPLE:
+        return "It only counts what was chosen before the window, and learns nothing."
+    if name in MODELS and MODELS[name].reads_features:
+        return (
+            "It learns from earlier windows: which of the proposed products were chosen, by what the features of 05 and "
+            "the simple models said of them before. A change of taste that no earlier window shows is unknown to it."
+        )
+    return "It learns from who chose which products before the window. Why they were chosen is unknown to it."
 
 
 def _rival(rows: pl.DataFrame, chosen: str) -> str:

@@ -104,3 +104,18 @@ def test_the_tables_have_their_verdict_second():
     assert table["verdict"].to_list() == ["improved", "defaults kept", "could not be evaluated"]
     assert table.columns[2] == "ndcg@10 searched for (mean of both protocols)"
     assert shown.search(found.clear(), "all").height == 0
+
+
+def test_the_chosen_models_are_described():
+    evidence = pl.DataFrame(
+        {"protocol": ["all", "all", "novel", "novel"], "model": ["two_stage", "ease", "popularity", "<b>"]}
+    ).with_columns(chosen=pl.Series([True, False, True, False]))
+    glance = takeaways.chosen_models(evidence)
+    assert glance.startswith("**What is chosen**: *Two-step ranker*: simple models propose")
+    assert "*Bestsellers*: what most users chose, ever" in glance
+    ranker, bestsellers = takeaways.what_they_do(evidence)
+    assert "learns from earlier windows" in ranker
+    assert "learns nothing" in bestsellers
+    assert takeaways.chosen_models(evidence.clear()) == ""
+    assert takeaways.what_they_do(evidence.clear()) == []
+    assert takeaways.heading("novel").startswith("**Discovery (novel)**: only products that are new")
