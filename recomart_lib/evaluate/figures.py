@@ -154,7 +154,8 @@ def slices(table: pl.DataFrame, by: str, metric: str, title: str, chosen: str) -
     table, about = _without_small_groups(table, by, title)
     groups = table.get_column(by).unique(maintain_order=True).to_list()
     if len(groups) == 1:
-        return empty_figure(f"{about}: all users are in one group ({groups[0]}), so nothing can be compared.")
+        others = "all users" if about == title else "all others"
+        return empty_figure(f"{about}: {others} are in one group ({groups[0]}), so nothing can be compared.")
     models = sorted(table.get_column("model").unique(), key=lambda model: (model != chosen, model))
     _, ax = plt.subplots(figsize=(WIDTH, 1.5 + 0.45 * len(groups)))
     for shift, model in zip(np.linspace(-0.17, 0.17, len(models)) if len(models) > 1 else [0.0], models, strict=True):

@@ -74,6 +74,8 @@ def test_small_groups_are_left_out_and_named():
     ax = figures.slices(table, "history", "ndcg@10", "T", "ease")
     assert [label.get_text() for label in ax.get_yticklabels()] == ["1 (n = 1,234)", "2 (n = 1,234)"]
     assert ax.get_title("left").endswith("fewer than 10 users: cold (1)")
+    one = figures.slices(table.filter(pl.col("history") != "2"), "history", "ndcg@10", "T", "ease")
+    assert one.texts[0].get_text().endswith("cold (1): all others are in one group (1), so nothing can be compared.")
     all_small = figures.slices(table.with_columns(n=3), "history", "ndcg@10", "T", "ease")
     assert (len(all_small.get_yticklabels()), all_small.get_title("left")) == (3, "T")
 
