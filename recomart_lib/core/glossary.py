@@ -39,7 +39,7 @@ GLOSSARY = {
     "gini": "How unevenly something is distributed: 0 all equal, 1 everything on one.",
     "sidecar": "A small file that says how a stage ended: state, time, rows, error.",
     "fingerprint": "A short code for the content of the data: equal data, equal code.",
-    "boosted trees": "Hundreds of small decision trees, each correcting those before it, that together predict a choice.",
+    "boosted trees": "Hundreds of small decision trees that predict a choice together, each correcting those before.",
     "lambdarank": "A way to learn an order: of two products, the chosen one must stand higher, above all near the top.",
     "candidates": "The products that a ranker scores for a user.",
     "slice": "A group of users, such as a country, whose scores are shown separately.",
