@@ -36,7 +36,7 @@ def export(
         str,
         typer.Argument(metavar="TABLE", help=f"{', '.join(definitions.EXPORTS)}.", autocompletion=completion.exports),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write, or - for standard output.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write.")],
     file_format: Annotated[
         str | None,
         typer.Option("--format", metavar="FORMAT", help="csv, jsonl or parquet.", show_default="by the file's ending"),
@@ -47,7 +47,8 @@ def export(
 ) -> None:
     """Write recommendations, tables of products or segments to a file for other systems.
 
-    docs/exports.md describes the columns. An existing file is replaced.
+    docs/exports.md describes the columns. An existing file is replaced; - is
+    standard output.
     In the project's folder, the place for them is exports/.
     """
     if table not in definitions.EXPORTS:

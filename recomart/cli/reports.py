@@ -38,9 +38,7 @@ def build_index() -> None:
         echo(page)
 
 
-@reports_app.callback(
-    invoke_without_command=True, epilog=examples("recomart reports", "recomart reports share --out exports/reports.zip")
-)
+@reports_app.callback(invoke_without_command=True, epilog=examples("recomart reports"))
 def open_reports(context: typer.Context) -> None:
     """Print the path of the reports, and open them on a desktop."""
     if context.invoked_subcommand:
@@ -55,9 +53,7 @@ def open_reports(context: typer.Context) -> None:
 
 @reports_app.command("share", epilog=examples("recomart reports share --out exports/reports.zip"))
 def share_reports(
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="The ZIP file to write; an existing one is replaced.")
-    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write.")],
 ) -> None:
     """Pack the pages into a ZIP file that is safe to send.
 

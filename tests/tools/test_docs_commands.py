@@ -21,7 +21,8 @@ def parse(line: str) -> tuple[str, dict]:
     if ">" in words:
         words = words[: words.index(">")]
     assert words.pop(0) == "recomart"
-    name = next(name for name in COMMANDS if line.split()[: len(name.split())] == name.split())
+    fitting = [name for name in COMMANDS if line.split()[: len(name.split())] == name.split()]
+    name = max(fitting, key=len)  # `recomart reports` is a command, and so is `recomart reports share`
     return name, COMMANDS[name].make_context(name, words[len(name.split()) - 1 :]).params
 
 

@@ -134,7 +134,7 @@ QUESTIONS = {
     ),
     "Which model, and what is it?": (
         "index.html",
-        r"Proposal\. The “ ?[^”]+ ?”: \w+ .* For (lists as delivered|discovery) \(",
+        r"Proposal\. The “ ?[^”]+”: \w+ .* For (lists as delivered|discovery) \(",
     ),
     "How much better than bestsellers and the best simple rival, how sure?": (
         "index.html",
@@ -164,7 +164,7 @@ def test_a_page_answers_what_every_reader_asks(project, question):
     name, answer = QUESTIONS[question]
     page = (project / "reports" / name).read_text(encoding="utf-8")
     text = html.unescape(" ".join(re.sub(r"<(svg|script|style)\b.*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL).split()))
-    assert re.search(answer, text), text[:3000]
+    assert re.search(answer, re.sub(r" (?=[:;,.”])", "", text)), text[:3000]
 
 
 def test_links_of_the_index_lead_somewhere(project):

@@ -142,7 +142,7 @@ def test_a_dirty_shop_stops_at_the_gate_and_leaves_its_report(project):
     assert "below validate.min_quality" in done.stderr
     assert "Traceback" not in done.stderr
     page = (project / "reports/02_validate.html").read_text()
-    assert "below validate.min_quality" in page[: page.find("<h1")]
+    assert "below validate.min_quality" in page[: page.find("<h2")]
     index = (project / "reports/index.html").read_text()
     assert "failed" in index
     assert "stale" in index
