@@ -52,7 +52,8 @@ def quality(report: dict[str, Any]) -> str:
     share = f"{percent(n_checked / row['delivered'])} of the delivered rows were checked"
     if n_checked < row["delivered"]:
         share += ": all but repeats and what the shop file leaves out; an unreadable line counts as a failed row"
-    least = "" if abs(10 * score - round(10 * score)) < 1e-6 else "at least "  # it is rounded down
+    rounded = abs(10 * score - round(10 * score)) > 1e-6  # down
+    least = "at least " if rounded and score >= report["min_score"] else ""
     return (
         f"**The quality score is {least}{text.quality(score)}** (gate of {gate}: {verdict}): {number(n_passed)} of "
         f"{number(n_checked)} checked rows of {name} break no rule of severity error. {share}."
