@@ -146,6 +146,7 @@ def _lead(answer: Metadata, stability: dict[str, Any] | None) -> Sentence | None
     text += f", {p_value(answer['p'])}" if answer.get("p") is not None else ""
     if stability and stability["cuts"] > 1:
         text += f"; at {stability['leads']} of {stability['cuts']} cuts in time no model that was compared was better"
+        text += " (this rival was not compared there)" if stability.get("rival_cuts") == 0 else ""
     return _linked(GAIN, f"{text}.", key, "07_evaluate.html#is-the-lead-significant")
 
 

@@ -149,6 +149,12 @@ def test_what_rules_cost_is_said_where_there_are_rules():
     assert "own rules" not in paragraph()
 
 
+def test_a_rival_that_was_not_evaluated_at_the_cuts_is_named():
+    stability = {"all": {"cuts": 3, "leads": 3, "rival_cuts": 0}}
+    text = paragraph({"evaluation": {**EVALUATION, "stability": stability}})
+    assert "was compared was better (this rival was not compared there)." in text
+
+
 def test_old_data_are_called_old():
     assert "The newest event is 330 days old" in paragraph(age=330)
     assert "5,467 days (15 years) old" in paragraph(age=5467)
