@@ -97,9 +97,8 @@ def title(shown: Lists, chosen: str, days: int | None) -> str:
     text = f"{shown.title}: of ten products on a list, {own.shown} were {chosen} within {days} days"
     if not rivals:
         return text
-    more = own.width > max(bar.width for bar in rivals)
-    if not more:
+    best = max(rivals, key=lambda bar: bar.width)
+    if own.width <= best.width:
         return f"{text}, not more than from simple lists"
-    return (
-        f"{text}, more than from any simple list{'' if is_significant(shown.answer or {}) else ', which may be chance'}"
-    )
+    clear = own.low > best.high and is_significant(shown.answer or {})
+    return f"{text}, {'more than from any simple list' if clear else f'close to {best.name.lower()} ({best.shown})'}"
