@@ -37,7 +37,7 @@ def test_one_product_on_most_lists_is_a_warning(n_items, n_users, shown, alike):
     table = pl.DataFrame([*same, *others], ["user_id", "item_id", "rank"], orient="row")
     said = takeaways.warning(table, n_items, n_users, 10)
     share = text.percent(shown / n_users)
-    assert said == (f"lists are much alike: one product is on those of {share} of the users." if alike else "")
+    assert said == (f"Lists are much alike: one product is on those of {share} of the users." if alike else "")
 
 
 def test_users_who_have_every_product_are_counted():
