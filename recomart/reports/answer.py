@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from recomart.project.sidecars import Metadata
+from recomart.project.sidecars import FAILURES, Metadata
 from recomart.reports.remaining import losses, used_share
 from recomart.reports.words import PROTOCOL_TITLES, Words, words
 from recomart_lib.core.model_names import line, plain
@@ -19,6 +19,7 @@ from recomart_lib.core.text import quality as shown_quality
 
 SIGNIFICANT = 0.05
 DAYS_PER_YEAR = 365.25
+LISTS = "08_recommend"
 COLD = "07_evaluate.html#how-good-are-the-lists-of-cold-users"
 DATA, PROPOSAL, GAIN, RISK, NEXT = "Data", "Proposal", "Gain", "Risk", "Next"
 
@@ -34,15 +35,15 @@ class Sentence:
     href: str
 
 
-def sentences(metrics: Metadata, failed: list[Metadata], deciding: str, age: int | None) -> list[Sentence]:
+def sentences(metrics: Metadata, stages: list[Metadata], deciding: str, age: int | None) -> list[Sentence]:
     """Can the data be trusted, what is proposed, what does it gain, what is risky, what to do next; in this order.
 
     Parameters
     ----------
     metrics
         Name -> the content of reports/metrics/<name>.json; `quality`, `data` and `evaluation` may be empty.
-    failed
-        The stages that failed or were stopped.
+    stages
+        See `sidecars.stages`.
     deciding
         The protocol that decides: `all` or `novel`.
     age
@@ -53,10 +54,16 @@ def sentences(metrics: Metadata, failed: list[Metadata], deciding: str, age: int
     found = [_trust(quality), _age(age, data)]
     if answer := answers.get(deciding):
         found += [_proposal(evaluation, deciding), _gain(answer, data, shop)]
-        found += [_lead(answer, (evaluation.get("stability") or {}).get(deciding))]
+        found += [_lead(answer), _stable((evaluation.get("stability") or {}).get(deciding))]
         found += [_other(name, other, shop) for name, other in answers.items() if name != deciding]
         found += [_rules(metrics.get("rule_costs") or {}, deciding)]
-        found += [_worse(evaluation, answer, deciding, shop), _new(evaluation, shop), _missed(evaluation)]
+        found += [
+            _worse(evaluation, answer, deciding, shop),
+            _new(evaluation, shop),
+            _lists(stages),
+            _missed(evaluation),
+        ]
+    failed = [stage for stage in stages if stage["state"] in FAILURES]
     return [sentence for sentence in [*found, _next(quality, failed, bool(answer), shop)] if sentence]
 
 
@@ -137,17 +144,26 @@ def _compared(own: float, name: str, value: float, strongest: bool) -> str:
     return f"{ratio} {what} ({shown_hits(value)})" if ratio else f"{what}: none"
 
 
-def _lead(answer: Metadata, stability: dict[str, Any] | None) -> Sentence | None:
+def _lead(answer: Metadata) -> Sentence | None:
     if answer.get("difference") is None or answer.get("low") is None:
         return None
     place = "The lag behind" if answer["difference"] < 0 else "The lead over"
     key = f"{place} this rival {'is' if is_significant(answer) else 'is not'} significant"
     text = f"{key}: ndcg@10 {interval_signed(answer['difference'], answer['low'], answer['high'])}"
     text += f", {p_value(answer['p'])}" if answer.get("p") is not None else ""
-    if stability and stability["cuts"] > 1:
-        text += f"; at {stability['leads']} of {stability['cuts']} cuts in time no model that was compared was better"
-        text += " (this rival was not compared there)" if stability.get("rival_cuts") == 0 else ""
     return _linked(GAIN, f"{text}.", key, "07_evaluate.html#is-the-lead-significant")
+
+
+def _stable(stability: dict[str, Any] | None) -> Sentence | None:
+    """Whether the lead holds at earlier cuts, and what that is worth."""
+    if not stability or stability["cuts"] < 2:
+        return None
+    key = f"At {stability['leads']} of {stability['cuts']} cuts in time"
+    scores = ", ".join(map(score, stability.get("scores") or []))
+    values = f" (ndcg@10 {scores}, the newest last)" if scores else ""
+    unseen = f"unseen when the model was chosen: {stability['unseen']} of them"
+    text = f"{key} no model that was compared was better{values}; {unseen}."
+    return _linked(GAIN, text, key, "07_evaluate.html#is-the-result-stable-over-time")
 
 
 def _other(protocol: str, answer: Metadata | None, shop: Words) -> Sentence | None:
@@ -210,6 +226,13 @@ def _group(weak: Metadata, shop: Words) -> str:
         had = "nothing" if weak["slice"] == "0" else f"{weak['slice']} products"
         who = f"those who had {shop.chosen} {had} before"
     return f"{who} (ndcg@10 {score(weak['mean'])}, {weak['n']:,} {shop.people})"
+
+
+def _lists(stages: list[Metadata]) -> Sentence | None:
+    """What the stage that makes the lists warns of."""
+    warned = [stage for stage in stages if stage["stage"] == LISTS and stage.get("verdict") == "warning"]
+    reason = warned[0]["verdict_reason"] if warned else None
+    return _linked(RISK, reason, reason.partition(":")[0], f"{LISTS}.html") if reason else None
 
 
 def _missed(evaluation: Metadata) -> Sentence | None:

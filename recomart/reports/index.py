@@ -77,7 +77,7 @@ def _facts(metrics: dict[str, Metadata], all_stages: list[Metadata]) -> Metadata
     last = max((stage["started"] for stage in all_stages if stage.get("started")), default=None)
     deciding, shop = answer.deciding_protocol(metrics), words(data)
     age = answer.data_age(data, last)
-    said_first = answer.sentences(metrics, failed, deciding, age)
+    said_first = answer.sentences(metrics, all_stages, deciding, age)
     states = Counter(map(shown_state, all_stages))
     return {
         "failed": failed,

@@ -143,7 +143,10 @@ QUESTIONS = {
         r"The (lead over|lag behind) this rival is (not )?significant: "
         r"ndcg@10 [+-][\d.]+ \([+-][\d.]+ to [+-][\d.]+\), p ",
     ),
-    "Is it stable over time?": ("index.html", r"at \d of \d cuts in time no model that was compared was better"),
+    "Is it stable over time?": (
+        "index.html",
+        r"At \d of \d cuts in time no model that was compared was better \(ndcg@10 ",
+    ),
     "For whom is it worse?": (
         "index.html",
         r"Of the evaluated customers, [\d.]+ % get a worse list than from .*bestsellers",
