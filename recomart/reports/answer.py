@@ -54,7 +54,9 @@ def sentences(metrics: Metadata, stages: list[Metadata], deciding: str, age: int
     found = [_trust(quality), _age(age, data)]
     if answer := answers.get(deciding):
         found += [_proposal(evaluation, deciding), _gain(answer, data, shop)]
-        found += [_lead(answer), _stable((evaluation.get("stability") or {}).get(deciding))]
+        choice = ((metrics.get("tuning") or {}).get("choice") or {}).get(deciding) or {}
+        stability = (evaluation.get("stability") or {}).get(deciding)
+        found += [_lead(answer), _stable(stability, choice.get(answer["model"]))]
         found += [_other(name, other, shop) for name, other in answers.items() if name != deciding]
         found += [_rules(metrics.get("rule_costs") or {}, deciding)]
         found += [
@@ -154,15 +156,17 @@ def _lead(answer: Metadata) -> Sentence | None:
     return _linked(GAIN, f"{text}.", key, "07_evaluate.html#is-the-lead-significant")
 
 
-def _stable(stability: dict[str, Any] | None) -> Sentence | None:
-    """Whether the lead holds at earlier cuts, and what that is worth."""
+def _stable(stability: dict[str, Any] | None, choice: dict[str, Any] | None) -> Sentence | None:
+    """Whether the lead holds at other cuts. `choice`: of the chosen model, in the windows before test (06_train)."""
     if not stability or stability["cuts"] < 2:
         return None
     key = f"At {stability['leads']} of {stability['cuts']} cuts in time"
     scores = ", ".join(map(score, stability.get("scores") or []))
     values = f" (ndcg@10 {scores}, the newest last)" if scores else ""
-    unseen = f"unseen when the model was chosen: {stability['unseen']} of them"
-    text = f"{key} no model that was compared was better{values}; {unseen}."
+    text = f"{key} no model that was compared there was better{values}, "
+    text += f"of which the choice did not see {stability['unseen']}"
+    windows = choice["windows"] if choice else 0
+    text += f"; among all models, it led in {choice['leads']} of {windows} windows before the test." if windows else "."
     return _linked(GAIN, text, key, "07_evaluate.html#is-the-result-stable-over-time")
 
 

@@ -20,7 +20,7 @@ from recomart_lib.core.text import percent
 from recomart_lib.core.text import quality as shown_quality
 from recomart_lib.stream import latency
 
-METRICS = ("quality", "evaluation", "data", "stream", "rule_costs")
+METRICS = ("quality", "evaluation", "data", "stream", "rule_costs", "tuning")
 TARGET_HOURS = 24
 VERDICTS = {"clearly met": "ok", "met": "ok", "missed": "bad"}  # of a target -> its chip
 PASSED = ("ok",)

@@ -78,7 +78,8 @@ DATA = {
         },
     },
 }
-METRICS = {"quality": QUALITY, "data": DATA, "evaluation": EVALUATION}
+TUNING = {"choice": {"all": {"two_stage": {"windows": 2, "leads": 1}}}}
+METRICS = {"quality": QUALITY, "data": DATA, "evaluation": EVALUATION, "tuning": TUNING}
 FIX = {
     "problem": "250 events name no customer (guests); 2 % of all.",
     "rows": 250,
@@ -101,8 +102,8 @@ def test_the_paragraph_says_all_that_a_manager_asks():
         "Of ten products on a list, 3.24 were bought within 30 days (3.10 to 3.37)",
         "4.3 times bestsellers (0.76) and 1.12 times the strongest simple rival, “Bought before, newest first” (2.89)",
         "The lead over this rival is significant: ndcg@10 +0.041 (+0.034 to +0.047), p < 0.001",
-        "At 3 of 3 cuts in time no model that was compared was better (ndcg@10 0.329, 0.312, 0.306, the newest last)",
-        "; unseen when the model was chosen: 1 of them.",
+        "At 3 of 3 cuts in time no model that was compared there was better (ndcg@10 0.329, 0.312, 0.306, the newest",
+        "of which the choice did not see 1; among all models, it led in 1 of 2 windows before the test.",
         "Of the evaluated customers, 28 % get a worse list than from “Bought before, newest first”, 8.1 % than",
         "weakest for those who had bought 11-20 products before (ndcg@10 0.305, 141 customers)",
         "323 of 1,664 customers who came in the window were new: they all get one list of bestsellers",

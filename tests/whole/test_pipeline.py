@@ -145,7 +145,7 @@ QUESTIONS = {
     ),
     "Is it stable over time?": (
         "index.html",
-        r"At \d of \d cuts in time no model that was compared was better \(ndcg@10 ",
+        r"At \d of \d cuts in time no model that was compared there was better \(ndcg@10 ",
     ),
     "For whom is it worse?": (
         "index.html",
