@@ -159,7 +159,7 @@ def test_rating_shops_run_to_the_end_with_the_kept_headline(tmp_path, real_data,
     run(project, "dvc", "repro")
     assert_headline_is_kept(project, shop)
     explored = (project / "reports/03_explore.html").read_text()
-    text = " ".join(re.findall(r"<p>(.*?)</p>", explored, re.DOTALL))
+    text = re.sub(r"<[^>]+>", "", " ".join(re.findall(r"<p>(.*?)</p>", explored, re.DOTALL)))
     assert "relevant events" in text
     assert not re.search(r"\b(bought|purchases|sells|revenue)\b", text)
 
