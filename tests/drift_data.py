@@ -53,3 +53,12 @@ def on_bad_day(column: str, value: pl.Expr) -> pl.DataFrame:
 
 def ten_times() -> pl.DataFrame:
     return normal(40, np.where(np.arange(40) == BAD, 3_000, 300))
+
+
+def drift_table(*comparisons: tuple[int, str, float, float, str]) -> pl.DataFrame:
+    """What `drift.detect` returns, from (day of January, measure, value, threshold, detail)."""
+    columns = ("day", "measure", "value", "threshold", "detail")
+    records = [dict(zip(columns, (date(2024, 1, day), *rest), strict=True)) for day, *rest in comparisons]
+    schema = {name: dtype for name, dtype in drift.DRIFT.items() if name in columns}
+    severity = pl.col("value") / pl.col("threshold")
+    return pl.DataFrame(records, schema=schema).with_columns(severity=severity, flagged=severity > 1)

@@ -60,7 +60,7 @@ def stages(root: Path) -> list[Metadata]:
 
 
 def shown_state(stage: Metadata) -> str:
-    """What people are told about a stage: its state, or, if it completed with a warning or without data, that.
+    """What is reported about a stage: its state, or, if it completed with a warning or without data, that.
 
     >>> shown_state({"state": "ok", "verdict": "no data"}), shown_state({"state": "stale", "verdict": "warning"})
     ('no data', 'stale')

@@ -260,7 +260,7 @@ def _next(quality: Metadata, failed: list[Metadata], evaluated: bool, shop: Word
     fixes = quality.get("fixes") or []
     if not fixes:
         return _linked(NEXT, f"T{trial}.", f"T{key}", "08_recommend.html")
-    key = "Mend the data"
+    key = "Fix the data"
     return _linked(NEXT, f"{key} ({_short(fixes[0]['problem'])}); then t{trial}.", key, "#fixes")
 
 

@@ -23,7 +23,6 @@ from recomart_lib.stream import latency
 METRICS = ("quality", "evaluation", "data", "stream", "rule_costs", "tuning")
 TARGET_HOURS = 24
 VERDICTS = {"clearly met": "ok", "met": "ok", "missed": "bad"}  # of a target -> its chip
-PASSED = ("ok",)
 IN_WORDS = {"warning": "with a warning", "no data": "without data"}
 
 
@@ -71,7 +70,7 @@ def _gather(root: Path) -> Metadata:
 
 
 def _facts(metrics: dict[str, Metadata], all_stages: list[Metadata]) -> Metadata:
-    """What the page tells: the answer, results, what is left of the data, and how the stages ended."""
+    """What the page reports: the answer, results, what is left of the data, and how the stages ended."""
     quality, evaluation, data = (metrics[name] for name in ("quality", "evaluation", "data"))
     failed = [stage for stage in all_stages if stage["state"] in FAILURES]
     last = max((stage["started"] for stage in all_stages if stage.get("started")), default=None)
@@ -91,7 +90,7 @@ def _facts(metrics: dict[str, Metadata], all_stages: list[Metadata]) -> Metadata
         "seconds": sum(stage.get("seconds") or 0 for stage in all_stages),
         "last": last,
         "age": age,
-        "good": sum(states[state] for state in PASSED),
+        "good": states["ok"],
         "other_states": [(IN_WORDS.get(state, state), n) for state, n in states.items() if state != "ok"],
     }
 

@@ -139,7 +139,7 @@ def test_without_a_rival_nothing_is_compared():
 
 
 def test_the_first_data_fix_is_what_comes_next():
-    assert "Next: Mend the data (250 events name no customer); then try" in paragraph(
+    assert "Next: Fix the data (250 events name no customer); then try" in paragraph(
         {"quality": {**QUALITY, "fixes": [FIX]}}
     )
 

@@ -5,18 +5,10 @@ from __future__ import annotations
 from datetime import date
 
 import polars as pl
+from drift_data import drift_table
 
 from recomart_lib.validate import drift_takeaways
-from recomart_lib.validate.drift import DRIFT, MIN_PRECEDING
-
-
-def drift_table(*comparisons: tuple[int, str, float, float, str]) -> pl.DataFrame:
-    """What `drift.detect` returns, from (day of January, measure, value, threshold, detail)."""
-    columns = ("day", "measure", "value", "threshold", "detail")
-    records = [dict(zip(columns, (date(2024, 1, day), *rest), strict=True)) for day, *rest in comparisons]
-    schema = {name: dtype for name, dtype in DRIFT.items() if name in columns}
-    severity = pl.col("value") / pl.col("threshold")
-    return pl.DataFrame(records, schema=schema).with_columns(severity=severity, flagged=severity > 1)
+from recomart_lib.validate.drift import MIN_PRECEDING
 
 
 def test_flagged_deliveries_are_counted_and_the_worst_named():

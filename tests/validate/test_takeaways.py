@@ -6,19 +6,10 @@ from datetime import date
 
 import polars as pl
 import pytest
+from drift_data import drift_table
 from takeaway_data import report
 
 from recomart_lib.validate import quality_report, takeaways
-from recomart_lib.validate.drift import DRIFT
-
-
-def drift_table(*comparisons: tuple[int, str, float, float, str]) -> pl.DataFrame:
-    """What `drift.detect` returns, from (day of January, measure, value, threshold, detail)."""
-    columns = ("day", "measure", "value", "threshold", "detail")
-    records = [dict(zip(columns, (date(2024, 1, day), *rest), strict=True)) for day, *rest in comparisons]
-    schema = {name: dtype for name, dtype in DRIFT.items() if name in columns}
-    severity = pl.col("value") / pl.col("threshold")
-    return pl.DataFrame(records, schema=schema).with_columns(severity=severity, flagged=severity > 1)
 
 
 def test_exclusions_and_groups_are_counted_and_escaped():

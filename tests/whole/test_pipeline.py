@@ -153,7 +153,7 @@ QUESTIONS = {
     ),
     "How old is the data?": ("index.html", r"Age of the data [\d,]+ days? last event \d{4}-\d\d-\d\d"),
     "Which protocol matters?": ("index.html", r"Which lists decide\? (Lists as delivered|Discovery) decides"),
-    "What should be mended first?": ("index.html", r"What to fix in your data (\S+ ){4}"),
+    "What should be fixed first?": ("index.html", r"What to fix in your data (\S+ ){4}"),
     "Why is product X shown to customer Y?": (
         "08_recommend.html",
         r"Customer 1 \([a-z ,]+\): [\d,]+ products? chosen before Suggestions, and why .*You (chose|saw|rated) this",
