@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 import yaml
 from brokers import embedded_broker, kafka  # noqa: F401
+from browsers import chromium  # noqa: F401
 from hypothesis import settings
 from projects import finished_project, project  # noqa: F401
 from recommend_data import finished  # noqa: F401

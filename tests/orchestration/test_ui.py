@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -261,28 +260,22 @@ def hostile_page(ui) -> Iterator[str]:
         server.shutdown()
 
 
-@contextmanager
-def browser_page() -> Iterator[Any]:
+@pytest.fixture
+def tab(chromium) -> Iterator[Any]:
     """A tab of Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="NO PLAYWRIGHT: pip install playwright")
-    if not (browser := shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")):
-        pytest.skip("NO BROWSER: there is no chromium here")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
-        page = chromium.new_page(viewport={"width": 1400, "height": 800})
-        page.set_default_timeout(60_000)
-        yield page
-        chromium.close()
+    page = chromium.new_page(viewport={"width": 1400, "height": 800})
+    page.set_default_timeout(60_000)
+    yield page
+    page.close()
 
 
 @pytest.mark.slow
-def test_a_hostile_page_in_the_same_browser_changes_nothing(ui, hostile_page):
+def test_a_hostile_page_in_the_same_browser_changes_nothing(ui, hostile_page, tab):
     assert ui.ask(MUTATION.replace("true", "false")) == {"setAutoMaterializePaused": False}
-    with browser_page() as page:
-        page.goto(hostile_page)
-        page.wait_for_function("document.title.split(', ').length == 3")
-        assert page.title() == "json failed, socket failed, text failed"
-        page.wait_for_timeout(2_000)  # form and image
+    tab.goto(hostile_page)
+    tab.wait_for_function("document.title.split(', ').length == 3")
+    assert tab.title() == "json failed, socket failed, text failed"
+    tab.wait_for_timeout(2_000)  # form and image
     assert ui.ask("{ instance { autoMaterializePaused } }") == {"instance": {"autoMaterializePaused": False}}
     said = ui.output.read_text()
     assert said.count("refused: POST '/graphql'") == 2, said  # the preflight of the JSON is refused instead
@@ -291,35 +284,34 @@ def test_a_hostile_page_in_the_same_browser_changes_nothing(ui, hostile_page):
 
 
 @pytest.mark.slow
-def test_a_job_launched_in_the_browser_succeeds_and_shows_its_metadata(ui, tmp_path):
+def test_a_job_launched_in_the_browser_succeeds_and_shows_its_metadata(ui, tab, tmp_path):
     """Screenshots go to RECOMART_SCREENSHOTS, if that names a folder: docs/images were made so."""
     pictures = Path(os.environ.get("RECOMART_SCREENSHOTS", tmp_path))
-    with browser_page() as page:
-        expanded = ",".join(f"global@global:{group}" for group in GROUPS)
-        page.goto(f"{ui.address}/asset-groups?expanded={expanded}")
-        for stage in ("01_ingest", "05_features", "index"):
-            page.get_by_text(stage, exact=True).first.wait_for()
-        page.wait_for_timeout(3_000)  # the graph moves into its place
-        page.screenshot(path=pictures / "orchestration_graph.png")
-        page.goto(f"{ui.address}/locations/{MODULE}/jobs/validation_only_job/playground")
-        page.get_by_text("data/source/simulated").first.wait_for()
-        page.get_by_role("button", name="Launch Run").click()
-        page.wait_for_url("**/runs/*")
-        page.get_by_text("Success", exact=True).first.wait_for(timeout=600_000)
-        page.wait_for_timeout(2_000)
-        page.screenshot(path=pictures / "orchestration_run.png")
-        page.goto(f"{ui.address}/assets/02_validate")
-        for text in ("quality score", "rows out", "MD5 in dvc.lock", "preview"):
-            page.get_by_text(text).first.wait_for()
-        page.screenshot(path=pictures / "orchestration_asset.png")
-        page.goto(f"{ui.address}/notebook?repoLocName={MODULE}&path=reports/02_validate.ipynb")
-        page.get_by_text("Can we trust the delivered data?").first.wait_for()
-        problems = []
-        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-        page.goto(f"{ui.reports}/02_validate.html")
-        page.get_by_role("button", name="sort by").first.click()  # the page's script has run
-        page.locator("[aria-sort=ascending]").first.wait_for()
-        assert not problems
+    expanded = ",".join(f"global@global:{group}" for group in GROUPS)
+    tab.goto(f"{ui.address}/asset-groups?expanded={expanded}")
+    for stage in ("01_ingest", "05_features", "index"):
+        tab.get_by_text(stage, exact=True).first.wait_for()
+    tab.wait_for_timeout(3_000)  # the graph moves into its place
+    tab.screenshot(path=pictures / "orchestration_graph.png")
+    tab.goto(f"{ui.address}/locations/{MODULE}/jobs/validation_only_job/playground")
+    tab.get_by_text("data/source/simulated").first.wait_for()
+    tab.get_by_role("button", name="Launch Run").click()
+    tab.wait_for_url("**/runs/*")
+    tab.get_by_text("Success", exact=True).first.wait_for(timeout=600_000)
+    tab.wait_for_timeout(2_000)
+    tab.screenshot(path=pictures / "orchestration_run.png")
+    tab.goto(f"{ui.address}/assets/02_validate")
+    for text in ("quality score", "rows out", "MD5 in dvc.lock", "preview"):
+        tab.get_by_text(text).first.wait_for()
+    tab.screenshot(path=pictures / "orchestration_asset.png")
+    tab.goto(f"{ui.address}/notebook?repoLocName={MODULE}&path=reports/02_validate.ipynb")
+    tab.get_by_text("Can we trust the delivered data?").first.wait_for()
+    problems = []
+    tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    tab.goto(f"{ui.reports}/02_validate.html")
+    tab.get_by_role("button", name="sort by").first.click()  # the page's script has run
+    tab.locator("[aria-sort=ascending]").first.wait_for()
+    assert not problems
     assert "refused" not in ui.output.read_text()
 
 

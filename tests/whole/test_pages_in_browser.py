@@ -6,7 +6,6 @@ RECOMART_REPORTS=reports pytest -m slow tests/whole/test_pages_in_browser.py    
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -31,17 +30,6 @@ OPEN = "document.querySelectorAll('details').forEach(fold => { fold.open = true;
 TOO_WIDE = """[...document.querySelectorAll('main *')].filter(part => !part.closest('svg, figure, pre, .unseen')
   && part.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
   .map(part => part.outerHTML.slice(0, 150))"""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="NO PLAYWRIGHT: make .venv/.browser")
-    if not (browser := shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")):
-        pytest.skip("NO BROWSER: there is no chromium here")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
