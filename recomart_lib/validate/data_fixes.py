@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from recomart_lib.core.shop_tables import Exclusion
 from recomart_lib.core.shops import Shop
 from recomart_lib.core.text import percent, plural
 from recomart_lib.validate import data_gaps
@@ -23,6 +24,16 @@ _IN_QUARANTINE = {
     "users": "They are in quarantine; a user with valid events is kept, without the values that are wrong.",
     "items": "They are in quarantine; a product with valid events is kept, without the values that are wrong.",
 }
+
+# What to do about rows without an id of a user; what is left out for another reason is the shop's own decision.
+_HOW_NO_USER = (
+    "Record an id at each sale (loyalty card, e-mail receipt, account at checkout), or accept it: a row without one "
+    "cannot train a personal list, but could count for bestsellers."
+)
+_HOW_MISSING = "Have the {column} delivered with each row, if the shop knows it."
+_HOW_SINCE = "Nothing while the reason holds; then remove the exclusion {name} from the shop file."
+_HOW_REPEATS = "Ask who sends the feed why rows come twice, and whether others are missing."
+_HOW_WRONG = "Correct them where they come from, or here: recomart quarantine export, then replay."
 
 
 def fixes(shop: Shop, report: dict[str, Any], counts: dict[str, Counts], validated: Path) -> list[Fix]:
@@ -42,11 +53,11 @@ def fixes(shop: Shop, report: dict[str, Any], counts: dict[str, Counts], validat
 def table(found: list[Fix]) -> pl.DataFrame:
     """One row per fix, for display; where something is absent, it has neither rows nor a share."""
     rows = [
-        (one["problem"], one["rows"] or None, percent(one["share"]) if one["rows"] else None, one["effect"])
+        (one["problem"], one["rows"] or None, percent(one["share"]) if one["rows"] else None, one["effect"], one["how"])
         for one in found
     ]
-    schema = {"problem": pl.String, "rows": pl.Int64, "share of the table": pl.String, "what it costs": pl.String}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    texts = dict.fromkeys(("share of the table", "what it costs", "what to do"), pl.String)
+    return pl.DataFrame(rows, schema={"problem": pl.String, "rows": pl.Int64, **texts}, orient="row")
 
 
 def _left_out(shop: Shop, report: dict[str, Any], counts: dict[str, Counts]) -> Iterator[Fix]:
@@ -64,7 +75,14 @@ def _left_out(shop: Shop, report: dict[str, Any], counts: dict[str, Counts]) -> 
                 effect = "The models learn nothing from them" + (
                     ", and these buyers get no list of their own." if rule.missing == "user_id" else "."
                 )
-                yield fix(problem, n, row["delivered"], effect, where, lost=n)
+                yield fix(problem, n, row["delivered"], effect, _how_left_out(name, rule), where, lost=n)
+
+
+def _how_left_out(name: str, rule: Exclusion) -> str:
+    """What to do about the rows of an exclusion of the shop file."""
+    if rule.missing == "user_id":
+        return _HOW_NO_USER
+    return _HOW_MISSING.format(column=rule.missing.replace("_", " ")) if rule.missing else _HOW_SINCE.format(name=name)
 
 
 def _worst_day(counts: Counts, exclusion: str) -> str:
@@ -84,11 +102,12 @@ def _not_used(report: dict[str, Any]) -> Iterator[Fix]:
         if n := row["duplicates"]:
             problem = f"{plural(n, 'row')} of {name} {'repeats' if n == 1 else 'repeat'} another row."
             effect = "Each row counts once; but a feed that repeats rows may also leave rows out."
-            yield fix(problem, n, row["delivered"], effect, f"{PAGE}#is-every-row-accounted-for")
+            yield fix(problem, n, row["delivered"], effect, _HOW_REPEATS, f"{PAGE}#is-every-row-accounted-for")
         if n := row["rejected"]:
             problem = f"{plural(n, 'line')} of {name} could not be read."
             where = "01_ingest.html#which-lines-could-not-be-read-and-why"
-            yield fix(problem, n, row["delivered"], "Such lines are in quarantine and not used.", where, lost=n)
+            effect = "Such lines are in quarantine and not used."
+            yield fix(problem, n, row["delivered"], effect, _HOW_WRONG, where, lost=n)
 
 
 def _broken_rules(report: dict[str, Any]) -> Iterator[Fix]:
@@ -98,9 +117,8 @@ def _broken_rules(report: dict[str, Any]) -> Iterator[Fix]:
             breaks = "breaks a rule" if n == 1 else "break a rule"
             unused = f" and {'is' if n == 1 else 'are'} not used" if table == "events" else ""
             problem = f"{plural(n, 'row')} of {table} {breaks}{unused}: {_most_often(report, table)}."
-            yield fix(
-                problem, n, row["delivered"], _IN_QUARANTINE[table], f"{PAGE}#which-rules-fail-most-often", lost=n
-            )
+            where = f"{PAGE}#which-rules-fail-most-often"
+            yield fix(problem, n, row["delivered"], _IN_QUARANTINE[table], _HOW_WRONG, where, lost=n)
 
 
 def _most_often(report: dict[str, Any], table: str) -> str:

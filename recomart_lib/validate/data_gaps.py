@@ -14,8 +14,8 @@ from recomart_lib.validate.odd_ids import odd
 
 # problem (a sentence with its numbers), rows (how many it touches; 0: something is absent), share (of the delivered
 # rows of the table; for products and users, of the validated ones), lost (how many of the rows are not used), effect (a
-# sentence: what gets worse by it), where (page and section that show more). The sentences are plain text: who shows
-# them escapes them.
+# sentence: what gets worse by it), how (a sentence: what to do about it), where (page and section that show more). The
+# sentences are plain text: who shows them escapes them.
 Fix = dict[str, Any]
 
 PAGE = "02_validate.html"
@@ -37,11 +37,16 @@ ATTRIBUTES = {
     ),
     "users": ("user", {"country": "results and bestsellers by country are not possible"}),
 }
+HOW_ABSENT = "Record them in the web shop, and deliver each as an event of its own type."
+HOW_IDLE = "Ask whether the shop was open on these days; if it was, have the missing {what}s delivered."
+HOW_ODD = "Leave them out of the delivery, or keep them off the lists: lists.block in the shop file."
+HOW_ODD_BLOCKED = "Leave them out of the delivery, if revenue and popularity should be those of products only."
+HOW_MISSING = "Have {them} delivered, if the shop knows, and map the column in the shop file (tables.{table}.columns)."
 # Types of events that show interest before a sale.
 EARLY = ("view", "cart")
 
 
-def fix(problem: str, rows: int, of_rows: int, effect: str, where: str, lost: int = 0) -> Fix:
+def fix(problem: str, rows: int, of_rows: int, effect: str, how: str, where: str, lost: int = 0) -> Fix:
     """A `Fix` that touches `rows` of `of_rows` rows, of which `lost` are not used."""
     return {
         "problem": problem,
@@ -49,6 +54,7 @@ def fix(problem: str, rows: int, of_rows: int, effect: str, where: str, lost: in
         "share": rows / of_rows if rows else 0.0,
         "lost": lost,
         "effect": effect,
+        "how": how,
         "where": where,
     }
 
@@ -81,7 +87,8 @@ def _without_attributes(table: str, rows: pl.LazyFrame) -> Iterator[Fix]:
         who = f"No {noun} has a" if n_missing == n else f"{n_missing:,} of {plural(n, noun)} have no"
         what = " or ".join(filter(None, [", ".join(columns[:-1]), columns[-1]]))
         effect = "; ".join(effects[name] for name in columns)
-        yield fix(f"{who} {what}.", n_missing, n, f"{effect[0].upper()}{effect[1:]}.", HERE)
+        how = HOW_MISSING.format(them="it" if len(columns) == 1 else "them", table=table)
+        yield fix(f"{who} {what}.", n_missing, n, f"{effect[0].upper()}{effect[1:]}.", how, HERE)
 
 
 def _odd_ids(shop: Shop, items: pl.LazyFrame, events: pl.LazyFrame) -> Iterator[Fix]:
@@ -101,7 +108,8 @@ def _odd_ids(shop: Shop, items: pl.LazyFrame, events: pl.LazyFrame) -> Iterator[
         f"{plural(found.height, 'product id')} {'looks' if found.height == 1 else 'look'} like postage, fees or manual "
         f"entries, not like the others: {_named(found, events)}; {plural(n, 'row')}{money}."
     )
-    yield fix(problem, n, n_rows, _effect_of_odd_ids(shop, found), HERE)
+    effect, how = _about_odd_ids(shop, found)
+    yield fix(problem, n, n_rows, effect, how, HERE)
 
 
 def _named(found: pl.DataFrame, events: pl.LazyFrame) -> str:
@@ -115,13 +123,14 @@ def _named(found: pl.DataFrame, events: pl.LazyFrame) -> str:
     return ", ".join(shown) + (f" and {found.height - SHOWN} more" if found.height > SHOWN else "")
 
 
-def _effect_of_odd_ids(shop: Shop, found: pl.DataFrame) -> str:
+def _about_odd_ids(shop: Shop, found: pl.DataFrame) -> tuple[str, str]:
+    """What they cost, and what to do about them."""
     n_blocked = found.filter(pl.col("item_id").is_in(shop.lists.block.items)).height
     effect = "What is no product counts as one in revenue, popularity and in what the models learn"
     if n_blocked == found.height:
-        return f"{effect}; the shop file keeps all of them off the lists (lists.block)."
+        return f"{effect}; the shop file keeps all of them off the lists (lists.block).", HOW_ODD_BLOCKED
     blocked = f"; the shop file keeps {n_blocked} of them off the lists" if n_blocked else " and may be recommended"
-    return f"{effect}{blocked} (lists.block)."
+    return f"{effect}{blocked} (lists.block).", HOW_ODD
 
 
 def _idle_weekdays(shop: Shop, events: pl.LazyFrame) -> Iterator[Fix]:
@@ -137,7 +146,7 @@ def _idle_weekdays(shop: Shop, events: pl.LazyFrame) -> Iterator[Fix]:
     what = "sale" if "purchase" in shop.relevant_events else "relevant event"
     problem = f"There is no {what} on any {' or '.join(idle)}, in {plural(weeks, 'week')}."
     effect = f"If the shop was open, its {what}s of these days are missing; if it was closed, nothing is to be done."
-    yield fix(problem, 0, 0, effect, "03_explore.html#are-there-seasons")
+    yield fix(problem, 0, 0, effect, HOW_IDLE.format(what=what), "03_explore.html#are-there-seasons")
 
 
 def _absent_event_types(events: pl.LazyFrame) -> Iterator[Fix]:
@@ -149,4 +158,4 @@ def _absent_event_types(events: pl.LazyFrame) -> Iterator[Fix]:
     problem = f"The events have no {'s and no '.join(absent)}s, only {' and '.join(f'{name}s' for name in recorded)}."
     effect = "What users look at without choosing it is unknown, and nothing is known of those who only look."
     where = "03_explore.html#where-do-users-drop-out-between-viewing-and-buying"
-    yield fix(problem, 0, 0, effect, where)
+    yield fix(problem, 0, 0, effect, HOW_ABSENT, where)

@@ -20,6 +20,11 @@ NOT_USED = {
     "rejected": "unreadable",
 }
 
+PLANTED = (
+    "This shop is simulated, and faults are planted in its data on purpose (simulate.dirt_rate): what is found here shows "
+    "that the checks work, not how good a real shop's data is."
+)
+
 
 def warning(report: dict[str, Any], drift_table: pl.DataFrame) -> str:
     """What a reader has to know before relying on the data; empty if there is nothing. `drift_table`: see `drift`."""
@@ -77,6 +82,11 @@ def _used(report: dict[str, Any]) -> int:
 
 def _sum(report: dict[str, Any], key: str) -> int:
     return sum(row[key] for row in report["tables"].values())
+
+
+def planted(simulated: bool) -> str:
+    """That the faults of a simulated shop say nothing about real data, as plain text; empty for another shop."""
+    return PLANTED if simulated else ""
 
 
 def first_fix(report: dict[str, Any]) -> str:

@@ -98,6 +98,18 @@ def test_a_stage_that_never_ran_is_not_stale(root):
     assert states(page_of(root))["07"] == "not run yet"
 
 
+def test_what_to_do_about_the_data_is_said_and_where_faults_are_planted(root):
+    fix = {"problem": "9 rows <b>.", "rows": 9, "share": 0.1, "effect": "They are lost.", "where": "02_validate.html"}
+    quality = {"score": 96.0, "min_score": 95.0, "fixes": [{**fix, "how": "Record an id <i>."}, fix]}
+    write(root / "reports/metrics/quality.json", quality)
+    page = page_of(root)
+    assert "They are lost. <b>What to do:</b> Record an id &lt;i&gt;." in page
+    assert page.count("What to do:") == 1  # of an older version: without
+    assert "planted" not in page
+    write(root / "reports/metrics/quality.json", {**quality, "planted": "Faults are planted."})
+    assert "<p>Faults are planted.</p>" in page_of(root)
+
+
 def test_only_existing_reports_are_linked(root):
     (root / "reports/01_ingest.html").write_text("x")
     write(root / "reports/01_ingest.ipynb", {})
@@ -264,14 +276,15 @@ def test_duration(seconds, text):
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.978, "97.8 %"),
-        (0.94999, "94.9 %"),
-        (1, "100.0 %"),
+        (97.8, "97.8 %"),
+        (94.999, "94.9 %"),
+        (100, "100 %"),
         (float("nan"), "-"),
+        (None, "-"),
     ],
 )
-def test_share(value, text):
-    assert formats.share(value) == text
+def test_quality(value, text):
+    assert formats.quality(value) == text
 
 
 def test_times_are_shown_in_utc():

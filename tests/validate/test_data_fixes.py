@@ -71,6 +71,8 @@ def test_lost_rows_come_first_and_repeats_which_cost_nothing_last(tmp_path):
     ]
     assert [(fix["rows"], fix["lost"]) for fix in fixes] == [(2, 2), (1, 1), (6, 0)]
     assert [fix["share"] for fix in fixes] == [0.2, 0.1, 0.6]  # of ten delivered rows
+    assert all(fix["how"].endswith(".") for fix in fixes)
+    assert data_fixes.table(fixes)["what to do"].to_list() == [fix["how"] for fix in fixes]
     assert data_fixes.table(fixes)["share of the table"].to_list() == ["20 %", "10 %", "60 %"]
 
 
@@ -115,6 +117,27 @@ def test_rows_without_a_user_name_their_worst_day(tmp_path):
     )
     assert (fix["rows"], fix["share"]) == (107, 107 / 301)
     assert "these buyers get no list" in fix["effect"]
+    assert fix["how"].startswith("Record an id at each sale")
+    assert "could count for bestsellers" in fix["how"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (Exclusion(missing="order_id", reason="r"), "Have the order id delivered with each row, if the shop knows it."),
+        (
+            Exclusion(since="2000-01-01", reason="r"),
+            "Nothing while the reason holds; then remove the exclusion odd from the shop file.",
+        ),
+    ],
+)
+def test_what_to_do_about_other_rows_that_are_left_out(tmp_path, rule, expected):
+    shop = full_shop()
+    events = shop.table("events").model_copy(update={"exclude": {"odd": rule}})
+    shop = shop.model_copy(update={"tables": shop.tables | {"events": events}})
+    result = check(good_tables(events=[EVENT | {"order_id": None}]), shop)
+    (fix,) = data_fixes.fixes(shop, result.report, result.counts, validated(tmp_path, [ITEM | FULL], every_day(60)))
+    assert fix["how"] == expected
 
 
 def test_missing_attributes_are_counted_and_few_are_no_fix(tmp_path):
@@ -160,10 +183,12 @@ def test_ids_of_another_form_are_named_with_their_rows_and_revenue(tmp_path):
     )
     assert (fix["rows"], fix["share"]) == (6, 6 / 186)
     assert "may be recommended" in fix["effect"]
+    assert "lists.block" in fix["how"]
     shop = full_shop()
     blocked = shop.lists.model_copy(update={"block": shop.lists.block.model_copy(update={"items": ["POST"]})})
     (fix,) = found(shop.model_copy(update={"lists": blocked}), tmp_path)
     assert "keeps all of them off the lists" in fix["effect"]
+    assert "off the lists" not in fix["how"]
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,11 @@ def test_the_first_fix_is_that_of_most_rows_and_escaped():
     assert takeaways.first_fix({"fixes": fixes}) == "**To fix first**: 3 rows &lt;b&gt;. They are lost."
 
 
+def test_only_a_simulated_shop_has_planted_faults():
+    assert takeaways.planted(False) == ""
+    assert "faults are planted in its data on purpose" in takeaways.planted(True)
+
+
 NO_ROWS = {"delivered": 0}
 NO_RULES = report(100.0) | {"rules": []}
 
