@@ -97,7 +97,7 @@ def _other_numbers(before: Run, now: Run) -> list[tuple[str, Any, Any]]:
     ]
     shown = [
         {
-            "data quality": formats.share((quality.get("score") or math.nan) / 100),
+            "data quality": formats.quality(quality.get("score")),
             "events": formats.number(data.get("n_events")),
             "users": formats.number(data.get("n_users")),
             "products": formats.number(data.get("n_items")),

@@ -1,10 +1,12 @@
-"""Numbers, shares, durations and times as the pages show them."""
+"""Numbers, scores, durations and times as the pages show them; a dash for a missing value."""
 
 from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
 from typing import Any
+
+from recomart_lib.core import text
 
 BAR_WIDTH = 110  # of the small figures, in CSS pixels
 
@@ -19,9 +21,9 @@ def metric(value: float | None) -> str:
     return "-" if _absent(value) else f"{value:.3f}"
 
 
-def share(value: float | None) -> str:
-    """`97.8 %`. Rounded down, so that 94.96 % does not look like a passed threshold of 95 %."""
-    return "-" if _absent(value) else f"{math.floor(round(value * 1000, 6)) / 10:.1f} %"
+def quality(score: float | None) -> str:
+    """`99.9 %` (see `text.quality`); a dash for a missing score."""
+    return "-" if _absent(score) else text.quality(score)
 
 
 def duration(seconds: float | None) -> str:

@@ -18,7 +18,7 @@ from recomart.reports import formats, rendering
 from recomart_lib.core import files, machine_paths, paths
 from recomart_lib.core.model_names import named, plain
 from recomart_lib.core.protocol_names import MEANINGS, title
-from recomart_lib.core.text import bullets, percent, plural, quality, safe
+from recomart_lib.core.text import bullets, percent, plural, safe
 
 NAMES = [f"{name}@10" for name in ("ndcg", "precision", "recall", "hit_rate", "mrr", "map", "coverage", "novelty")]
 METRICS = ("data", "tuning", "evaluation", "quality")
@@ -123,7 +123,7 @@ def _environment(autoescape: bool) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(rendering.TEMPLATES), autoescape=autoescape, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"number": formats.number, "metric": formats.metric, "share": formats.share}
-    environment.filters |= {"utc": formats.utc, "safe_text": safe, "percent": percent, "quality": quality}
+    environment.filters |= {"number": formats.number, "metric": formats.metric, "quality": formats.quality}
+    environment.filters |= {"utc": formats.utc, "safe_text": safe, "percent": percent}
     environment.filters |= {"title_of": title, "named": named, "plain": plain, "hide": machine_paths.hide}
     return environment

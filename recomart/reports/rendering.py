@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from recomart.reports import header
 from recomart.reports.finish import finish
-from recomart.reports.formats import duration, metric, number, share, utc
+from recomart.reports.formats import duration, metric, number, quality, utc
 from recomart.reports.header import CHIPS
 from recomart_lib.core import files, page_policy, paths
 from recomart_lib.core.colours import colour
@@ -22,7 +22,7 @@ POLICY = page_policy.policy(SCRIPT)
 def templates() -> Environment:
     """The environment of the page templates; it escapes all values."""
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": number, "share": share, "duration": duration, "utc": utc, "metric": metric}
+    environment.filters |= {"number": number, "quality": quality, "duration": duration, "utc": utc, "metric": metric}
     environment.globals |= {"colour": colour, "policy": POLICY, "script": SCRIPT, "chips": CHIPS}
     return environment
 
