@@ -21,7 +21,7 @@ SIGNIFICANT = 0.05
 DAYS_PER_YEAR = 365.25
 LISTS = "08_recommend"
 COLD = "07_evaluate.html#how-good-are-the-lists-of-cold-users"
-DATA, PROPOSAL, GAIN, RISK, NEXT = "Data", "Proposal", "Gain", "Risk", "Next"
+DATA, PROPOSAL, GAIN, SURE, RISK, NEXT = "Data", "Proposal", "Gain", "How sure", "Risk", "Next"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Sentence:
 
 
 def sentences(metrics: Metadata, stages: list[Metadata], deciding: str, age: int | None) -> list[Sentence]:
-    """Can the data be trusted, what is proposed, what does it gain, what is risky, what to do next; in this order.
+    """The data, the proposal, its gain, how sure that is, what is risky, and what to do next; in this order.
 
     Parameters
     ----------
@@ -53,18 +53,13 @@ def sentences(metrics: Metadata, stages: list[Metadata], deciding: str, age: int
     answers, shop = evaluation.get("answer") or {}, words(data)
     found = [_trust(quality), _age(age, data)]
     if answer := answers.get(deciding):
-        found += [_proposal(evaluation, deciding), _gain(answer, data, shop)]
-        choice = ((metrics.get("tuning") or {}).get("choice") or {}).get(deciding) or {}
-        stability = (evaluation.get("stability") or {}).get(deciding)
-        found += [_lead(answer), _stable(stability, choice.get(answer["model"]))]
+        found += [_proposal(evaluation, deciding), _gain(answer, data, shop), _repeats(evaluation, deciding, shop)]
         found += [_other(name, other, shop) for name, other in answers.items() if name != deciding]
         found += [_rules(metrics.get("rule_costs") or {}, deciding)]
-        found += [
-            _worse(evaluation, answer, deciding, shop),
-            _new(evaluation, shop),
-            _lists(stages),
-            _missed(evaluation),
-        ]
+        found += [_lead(answer), _for_whom(evaluation, answer, deciding, shop), _better(answer)]
+        found += [_stable((evaluation.get("stability") or {}).get(deciding))]
+        found += [_worse(evaluation, answer, deciding, shop), _new(evaluation, shop)]
+        found += [_lists(stages), _missed(evaluation)]
     failed = [stage for stage in stages if stage["state"] in FAILURES]
     return [sentence for sentence in [*found, _next(quality, failed, bool(answer), shop)] if sentence]
 
@@ -126,7 +121,11 @@ def _age(age: int | None, data: Metadata) -> Sentence | None:
 def _proposal(evaluation: Metadata, deciding: str) -> Sentence:
     model, (title, meaning) = evaluation["chosen"][deciding], PROTOCOL_TITLES[deciding]
     described = f": {line(model)}" if line(model) else ""
-    text = f"The “{plain(model)}”{described}. For {title.lower()} ({meaning})."
+    earlier = ((evaluation.get("stability") or {}).get(deciding) or {}).get("earlier") or {}
+    best = earlier.get("best", model)
+    near = f" In the windows before the test, it was the simplest of those nearly as good as “{plain(best)}”."
+    why = "" if best == model else near
+    text = f"The “{plain(model)}”{described}.{why} It makes {title.lower()}: {meaning}."
     return _linked(PROPOSAL, text, plain(model), "06_train.html")
 
 
@@ -153,11 +152,51 @@ def _lead(answer: Metadata) -> Sentence | None:
     key = f"{place} this rival {'is' if is_significant(answer) else 'is not'} significant"
     text = f"{key}: ndcg@10 {interval_signed(answer['difference'], answer['low'], answer['high'])}"
     text += f", {p_value(answer['p'])}" if answer.get("p") is not None else ""
-    return _linked(GAIN, f"{text}.", key, "07_evaluate.html#is-the-lead-significant")
+    return _linked(SURE, f"{text}.", key, "07_evaluate.html#is-the-lead-significant")
 
 
-def _stable(stability: dict[str, Any] | None, choice: dict[str, Any] | None) -> Sentence | None:
-    """Whether the lead holds at other cuts. `choice`: of the chosen model, in the windows before test (06_train)."""
+def _repeats(evaluation: Metadata, deciding: str, shop: Words) -> Sentence | None:
+    """How much of the lists the customers had chosen before."""
+    found = (evaluation.get("repeats") or {}).get(deciding)
+    if not found or not found["shown"]:
+        return None
+    key = f"{percent(found['shown'])} of these lists"
+    hits = f", and {percent(found['hits'])} of what was {shop.chosen} from them," if found["hits"] is not None else ""
+    text = f"{key}{hits} is what the same {shop.person} had {shop.chosen} before."
+    return _linked(GAIN, text, key, "07_evaluate.html#how-good-are-the-lists-in-the-shop-s-words")
+
+
+def _for_whom(evaluation: Metadata, answer: Metadata, deciding: str, shop: Words) -> Sentence | None:
+    """Whether the lead over the rival holds for those with little history, too."""
+    rows = evaluation.get("history_tests") or []
+    if deciding != "all" or len(rows) < 2 or not is_significant(answer):
+        return None
+    unclear = [row for row in rows if row["p_holm"] is None or row["p_holm"] >= SIGNIFICANT or row["difference"] <= 0]
+    if not unclear:
+        return None
+    n, all_n = (sum(row["n"] for row in part) for part in (unclear, rows))
+    groups = _either([row["history"] for row in unclear])
+    key = f"It is not shown for those who had {shop.chosen} {groups} products before"
+    text = f"{key} ({percent(n / all_n)} of the evaluated {shop.people})."
+    return _linked(SURE, text, key, "07_evaluate.html#how-much-history-does-the-model-need")
+
+
+def _either(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} or {parts[-1]}"
+
+
+def _better(answer: Metadata) -> Sentence | None:
+    """A model that the test window would have preferred."""
+    better = answer.get("better")
+    if not better:
+        return None
+    key = f"In the test window, “{plain(better['model'])}” is better than the chosen model"
+    text = f"{key}: ndcg@10 {-better['difference']:+.3f}, {p_value(better['p'])}; the choice was made before."
+    return _linked(SURE, text, key, "07_evaluate.html#is-the-lead-significant")
+
+
+def _stable(stability: dict[str, Any] | None) -> Sentence | None:
+    """Whether the lead holds at other cuts, and in the windows before test among all models."""
     if not stability or stability["cuts"] < 2:
         return None
     key = f"At {stability['leads']} of {stability['cuts']} cuts in time"
@@ -165,9 +204,11 @@ def _stable(stability: dict[str, Any] | None, choice: dict[str, Any] | None) -> 
     values = f" (ndcg@10 {scores}, the newest last)" if scores else ""
     text = f"{key} no model that was compared there was better{values}, "
     text += f"of which the choice did not see {stability['unseen']}"
-    windows = choice["windows"] if choice else 0
-    text += f"; among all models, it led in {choice['leads']} of {windows} windows before the test." if windows else "."
-    return _linked(GAIN, text, key, "07_evaluate.html#is-the-result-stable-over-time")
+    earlier = stability.get("earlier") or {}
+    if windows := earlier.get("windows"):
+        text += f"; among all models, it led in {earlier['leads']} of {windows} windows before the test"
+    text += "."
+    return _linked(SURE, text, key, "07_evaluate.html#is-the-result-stable-over-time")
 
 
 def _other(protocol: str, answer: Metadata | None, shop: Words) -> Sentence | None:
@@ -180,7 +221,9 @@ def _other(protocol: str, answer: Metadata | None, shop: Words) -> Sentence | No
     text = (
         f"{key}: {shown_hits(own)} of ten were {shop.chosen} with “{plain(answer['model'])}”, {shown_hits(rival)} with"
     )
-    return _linked(GAIN, f"{text} “{plain(answer['rival'])}”{sure}.", key, "#results")
+    better = answer.get("better")
+    ahead = f"; in the test window, “{plain(better['model'])}” would have been better" if better else ""
+    return _linked(GAIN, f"{text} “{plain(answer['rival'])}”{sure}{ahead}.", key, "#results")
 
 
 def interval_signed(value: float, low: float, high: float) -> str:
@@ -242,11 +285,16 @@ def _lists(stages: list[Metadata]) -> Sentence | None:
 def _missed(evaluation: Metadata) -> Sentence | None:
     missed = [row for row in evaluation.get("targets", []) if row["verdict"] == "missed"]
     targets = {
-        title.lower(): ", ".join(row["target"] for row in missed if row["protocol"] == protocol)
+        title.lower(): ", ".join(map(_target, (row for row in missed if row["protocol"] == protocol)))
         for protocol, (title, _) in PROTOCOL_TITLES.items()
     }
     named = "; ".join(f"{title}: {names}" for title, names in targets.items() if names)
     return _linked(RISK, f"Missed targets: {named}.", "Missed targets", "#targets") if named else None
+
+
+def _target(row: Metadata) -> str:
+    """`precision@10 >= 0.15 (0.060 reached, 0.244 possible)`."""
+    return f"{row['target']} ({score(row['value'])} reached, {score(row['ceiling'])} possible)"
 
 
 def _next(quality: Metadata, failed: list[Metadata], evaluated: bool, shop: Words) -> Sentence | None:

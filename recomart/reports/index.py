@@ -10,18 +10,15 @@ from pathlib import Path
 from recomart.project import git, params
 from recomart.project.sidecars import FAILURES, Metadata, shown_state, stages
 from recomart.project.stored_metrics import read_metrics
-from recomart.reports import answer, remaining, rendering, results
-from recomart.reports.formats import BAR_WIDTH, duration, scale
+from recomart.reports import answer, forward, remaining, rendering, results, targets
+from recomart.reports.formats import BAR_WIDTH, scale
 from recomart.reports.header import CHIPS
 from recomart.reports.words import PROTOCOL_TITLES, words
 from recomart_lib.core import files, paths
 from recomart_lib.core.model_names import plain
 from recomart_lib.core.text import percent
-from recomart_lib.core.text import quality as shown_quality
-from recomart_lib.stream import latency
 
 METRICS = ("quality", "evaluation", "data", "stream", "rule_costs", "tuning")
-TARGET_HOURS = 24
 VERDICTS = {"clearly met": "ok", "met": "ok", "missed": "bad"}  # of a target -> its chip
 IN_WORDS = {"warning": "with a warning", "no data": "without data"}
 
@@ -42,7 +39,7 @@ def build(root: Path, changed: str = "") -> Path:
         The page.
     """
     environment = rendering.templates()
-    environment.filters |= {"percent": percent, "quality": shown_quality, "age": answer.duration_of}
+    environment.filters |= {"percent": percent, "age": answer.duration_of}
     environment.globals |= {"chips": CHIPS | VERDICTS, "scale": scale, "by_ndcg": _by_ndcg, "width": BAR_WIDTH}
     environment.globals |= {"plain": plain, "titles": PROTOCOL_TITLES, "shown_state": shown_state}
     page = rendering.render(environment, "index.html.j2", root, "index.html", **_gather(root), changed=changed)
@@ -59,7 +56,7 @@ def _gather(root: Path) -> Metadata:
         **metrics,
         **_facts(metrics, all_stages),
         "stages": all_stages,
-        "targets": _targets(metrics, all_stages),
+        "targets": targets.rows(metrics, all_stages),
         "shop": metrics["data"].get("shop") or next((s["shop"] for s in all_stages if s.get("shop")), None),
         "revision": git.revision(root),
         "sections": _sections(root / "params.yaml"),
@@ -81,6 +78,7 @@ def _facts(metrics: dict[str, Metadata], all_stages: list[Metadata]) -> Metadata
     return {
         "failed": failed,
         "answer": [(topic, list(said)) for topic, said in groupby(said_first, lambda sentence: sentence.topic)],
+        "forward": forward.sentences(metrics, deciding, age),
         "results": results.lists(evaluation, deciding),
         "title": lambda shown: results.title(shown, shop.chosen, data.get("horizon_days")),
         "used": remaining.used_share(quality),
@@ -93,44 +91,6 @@ def _facts(metrics: dict[str, Metadata], all_stages: list[Metadata]) -> Metadata
         "good": states["ok"],
         "other_states": [(IN_WORDS.get(state, state), n) for state, n in states.items() if state != "ok"],
     }
-
-
-def target_card(root: Path) -> list[Metadata]:
-    """The targets of the project in `root`: target, verdict and, if measured, the value."""
-    return _gather(root)["targets"]
-
-
-def _targets(metrics: dict[str, Metadata], stages: list[Metadata]) -> list[Metadata]:
-    """The evaluation's targets, each with its threshold as a number; then data quality and the pipeline's time."""
-    ranked = [{**row, "threshold": _threshold(row["target"])} for row in metrics["evaluation"].get("targets", [])]
-    quality = metrics["quality"]
-    data_quality = {
-        "target": f"data quality >= {shown_quality(quality.get('min_score', 95))}",
-        "verdict": "not measured",
-    }
-    if quality:
-        data_quality |= {
-            "shown": shown_quality(quality["score"]),
-            "verdict": _verdict(quality["score"] >= quality["min_score"]),
-        }
-    duration_target = {"target": f"pipeline < {TARGET_HOURS} h", "verdict": "not measured"}
-    if stages and all(stage["state"] == "ok" for stage in stages):
-        seconds = sum(stage["seconds"] for stage in stages)
-        duration_target |= {"shown": duration(seconds), "verdict": _verdict(seconds < TARGET_HOURS * 3600)}
-    freshness = {"target": f"event to feature < {latency.TARGET_MS / 1000:.0f} s (p99)", "verdict": "not measured"}
-    if p99 := metrics["stream"].get("to_features_ms", {}).get("p99"):
-        freshness |= {"shown": f"{p99:,.0f} ms", "verdict": _verdict(p99 < latency.TARGET_MS)}
-    return [*ranked, data_quality, duration_target, freshness]
-
-
-def _verdict(met: bool) -> str:
-    return "met" if met else "missed"
-
-
-def _threshold(target: str) -> float | None:
-    """The number after the sign: 0.15 of `precision@10 >= 0.15`."""
-    match = re.search(r"[<>]=?\s*([\d.]+)", target)
-    return float(match[1]) if match else None
 
 
 def _sections(path: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from recomart_lib.core import protocol_names, text
 from recomart_lib.core.model_names import SIMPLE, named, plain
-from recomart_lib.core.text import not_applicable, number, p_value, plural, score, signed
+from recomart_lib.core.text import not_applicable, number, p_value, percent, plural, score, signed
 
 SIGNIFICANT = 0.05
 YEAR = 365  # days
@@ -115,7 +115,8 @@ def stability(found: Mapping[str, Any] | None, model: str, protocol: str) -> str
     few = f"; at {plural(others, 'other cut')} it had nothing to learn from, or was too far behind to be fitted"
     return (
         f"**{title}: {plain(model)} leads at {found['leads']} of {found['cuts']} cuts**, ndcg@10 "
-        f"{_course(found['scores'])}{few if others else ''}. {_unseen(found)}{_not_compared(found)}{_one_season(found)}"
+        f"{_course(found['scores'])}{few if others else ''}. {_unseen(found)}{_not_compared(found)}"
+        f"{_earlier(found['earlier'])}{_one_season(found)}"
     )
 
 
@@ -135,6 +136,30 @@ def _not_compared(found: Mapping[str, Any]) -> str:
     missing = found["cuts"] - found["rival_cuts"]
     where = f"compared at {missing} of these cuts" if found["rival_cuts"] else "among the models compared at these cuts"
     return f" The strongest simple list, {plain(found['rival'])}, is not {where}."
+
+
+def _earlier(earlier: Mapping[str, Any] | None) -> str:
+    """How the model stood among all models, in the windows in which it was chosen."""
+    if not earlier or not earlier["windows"]:
+        return ""
+    windows = plural(earlier["windows"], "window")
+    stood = f" Among all models, it led in {earlier['leads']} of {windows} before the test (see 06)"
+    if earlier["best"] == earlier["model"]:
+        return f"{stood}."
+    behind = f"{score(earlier['behind'])} behind {plain(earlier['best'])}"
+    return f"{stood}; {behind}, it was chosen as the simplest of those within one standard error."
+
+
+def repeats(found: Mapping[str, Any] | None, model: str, protocol: str) -> str:
+    """How much of the lists, and of their hits, users had chosen before; nothing without lists or repeats.
+
+    `found`: see `answer.repeats`.
+    """
+    if found is None or not found["shown"]:
+        return ""
+    hits = "" if found["hits"] is None else f", and {percent(found['hits'])} of its hits,"
+    shown = f"{percent(found['shown'])} of what {plain(model)} shows{hits}"
+    return f"**{protocol_names.title(protocol)}: {shown} the same user had chosen before.**"
 
 
 def _one_season(found: Mapping[str, Any]) -> str:
@@ -174,6 +199,11 @@ def warning(card: pl.DataFrame, answers: Mapping[str, Mapping[str, Any] | None])
     if not is_clear_lead(found):
         parts.append(
             f"{plain(found['model'])} is not clearly better than the strongest simple list, {plain(found['rival'])}."
+        )
+    if better := found["better"]:
+        parts.append(
+            f"In the test window, {plain(better['model'])} is better than the chosen {plain(found['model'])}: "
+            f"{signed(-better['difference'])} ndcg@10, {p_value(better['p'])}."
         )
     return " ".join(parts)
 

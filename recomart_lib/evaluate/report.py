@@ -42,6 +42,8 @@ class Inputs:
         reports/metrics/data.json.
     chosen
         Protocol -> the model chosen in the windows before test (reports/metrics/tuning.json).
+    choice
+        Protocol -> model -> its scores in these windows (tuning.json).
     """
 
     lists: pl.DataFrame
@@ -55,6 +57,7 @@ class Inputs:
     probabilities: pl.DataFrame
     split_metadata: dict[str, Any]
     chosen: dict[str, str]
+    choice: dict[str, dict[str, dict[str, Any]]]
 
     @classmethod
     def read(cls) -> Inputs:
@@ -73,8 +76,8 @@ class Inputs:
         }
         compact = [_with_dtypes(table, dtypes) for table in (lists, *pairs, items, features)]
         others = tables.read_all(paths.MODELS, "predictions", "backtest", "splits", "calibration")
-        chosen = tables.read_json(paths.METRICS, "tuning.json")["chosen"]
-        return cls(*compact, *others.values(), metadata, chosen)
+        tuning = tables.read_json(paths.METRICS, "tuning.json")
+        return cls(*compact, *others.values(), metadata, tuning["chosen"], tuning["choice"])
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """The main tables by name, to show their sizes."""
@@ -185,7 +188,19 @@ class Report:
         """Protocol -> at how many cuts the chosen model leads (`answer.stability`); None without users."""
         cut = datetime.fromisoformat(self.inputs.split_metadata["cut"])
         chosen, rivals = self.inputs.chosen, {name: (self.answers[name] or {}).get("rival") for name in PROTOCOLS}
-        return {name: answer.stability(self.by_cut, chosen[name], rivals[name], name, cut) for name in PROTOCOLS}
+        return {
+            name: answer.stability(self.by_cut, chosen[name], rivals[name], name, cut, self.inputs.choice[name])
+            for name in PROTOCOLS
+        }
+
+    @cached_property
+    def repeats(self) -> dict[str, dict[str, float] | None]:
+        """Protocol -> the share of places and hits that users had chosen before (`answer.repeats`)."""
+        data = self.inputs
+        return {
+            name: answer.repeats(data.lists, data.relevant[name], data.interactions, name, data.chosen[name])
+            for name in PROTOCOLS
+        }
 
     @property
     def comparison_table(self) -> pl.DataFrame:
@@ -345,13 +360,14 @@ class Report:
             users : numbers of users: test_users, warm, cold, evaluated_all, evaluated_novel
             targets : rows of `target_card`; target is written as "ndcg@10 >= 0.2"
             chosen : protocol -> model chosen in the windows before test
-            answer, stability : protocol -> see `answer.answer`, `answer.stability`; null without users
+            answer, stability, repeats : protocol -> see the functions of these names in `answer`; null without users
             ratings : rating model -> rmse, mae
             losers, losers_to_rival : protocol -> shares of users: worse, equal, better than popularity (`user_shares`),
                 than the strongest simple model (`rival_shares`)
             weak : rows of `weak_slices`: by, slice, mean, low, high, n
             calibration_error : model -> expected calibration error
             cuts, weeks, history, splits : rows of `spread`, `by_week`, `by_history`, `by_split`
+            history_tests : rows of `history_tests`
             catalogue : protocol -> rows of `catalogue`
         """
         rows = self.target_card.iter_rows(named=True)
@@ -362,6 +378,7 @@ class Report:
             "chosen": self.inputs.chosen,
             "answer": self.answers,
             "stability": self.stability,
+            "repeats": self.repeats,
             "ratings": self.rating_errors,
             "losers": self.user_shares,
             "losers_to_rival": self.rival_shares,
@@ -370,6 +387,7 @@ class Report:
             "cuts": self.spread.to_dicts(),
             "weeks": self.by_week.to_dicts(),
             "history": self.by_history.to_dicts(),
+            "history_tests": self.history_tests.to_dicts(),
             "splits": self.by_split.to_dicts(),
             "catalogue": {protocol: table.to_dicts() for protocol, table in self.catalogue.items()},
         }

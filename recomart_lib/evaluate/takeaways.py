@@ -14,6 +14,8 @@ from recomart_lib.evaluate.answer_takeaways import SIGNIFICANT, no_users
 from recomart_lib.evaluate.diagnostics import HOLDOUT, MIN_USERS
 from recomart_lib.prepare import takeaways as prepare_takeaways
 
+FAR_OFF = 0.1  # calibration error: ten percentage points
+
 # What users are sliced by -> the words before the name of a slice.
 GROUPS = {
     "activity": "activity",
@@ -244,6 +246,15 @@ def calibration(bins: pl.DataFrame, errors: dict[str, float]) -> str:
         return not_applicable("no model of this run predicts probabilities.")
     return "\n\n".join(
         _calibration(model, rows, errors[model]) for (model,), rows in bins.group_by("model", maintain_order=True)
+    )
+
+
+def far_off(errors: Mapping[str, float]) -> str:
+    """A warning of probabilities that are no basis for plans; else nothing. `errors`: model -> calibration error."""
+    return " ".join(
+        f"The probabilities of {named(model)} are off by {points(error)} on average: do not plan with them."
+        for model, error in errors.items()
+        if error > FAR_OFF
     )
 
 

@@ -75,8 +75,40 @@ def test_stability_counts_leads_and_unseen_cuts():
     table = table.with_columns(protocol=pl.lit("all"), metric=pl.lit("ndcg@10"))
     expected = {"cuts": 2, "all_cuts": 3, "leads": 1, "lowest": 0.2, "highest": 0.4, "unseen": 0}
     expected |= {"scores": [0.4, 0.2], "days": 7, "rival": "popularity", "rival_cuts": 1}
-    assert answer.stability(table, "ease", "popularity", "all", third) == expected
-    assert answer.stability(table, "als", None, "all", third)["unseen"] == 1
-    assert answer.stability(table, "als", None, "all", third)["rival_cuts"] == 0
-    assert answer.stability(table, "ease", "popularity", "novel", third) is None
-    assert answer.stability(table.clear(), "ease", "popularity", "all", third) is None
+    expected |= {"earlier": None}
+    assert answer.stability(table, "ease", "popularity", "all", third, {}) == expected
+    assert answer.stability(table, "als", None, "all", third, {})["unseen"] == 1
+    assert answer.stability(table, "als", None, "all", third, {})["rival_cuts"] == 0
+    assert answer.stability(table, "ease", "popularity", "novel", third, {}) is None
+    assert answer.stability(table.clear(), "ease", "popularity", "all", third, {}) is None
+    choice = {
+        "ease": {"windows": 2, "leads": 1, "difference": 0.001},
+        "als": {"difference": 0},
+        "bpr": {"difference": 1},
+    }
+    found = answer.stability(table, "ease", None, "all", third, choice)
+    assert found["earlier"] == {"model": "ease", "windows": 2, "leads": 1, "best": "als", "behind": 0.001}
+    own = answer.earlier_windows({"ease": {"windows": 1, "leads": 1, "difference": 0}}, "ease")
+    assert (own["best"], own["behind"]) == ("ease", 0)
+
+
+def test_a_model_that_the_test_window_would_have_preferred_is_named():
+    found = answer.answer(MODELS, compared("ease"), "ease")
+    assert found["better"] is not None
+    assert found["better"]["model"] == "two_stage"
+    assert found["better"]["difference"] < 0
+    assert found["better"]["p"] < 0.05
+    assert answer.answer(MODELS, compared("two_stage"), "two_stage")["better"] is None
+    assert answer.answer(MODELS, compared("ease", 1), "ease")["better"] is None, "one user proves nothing"
+
+
+def test_repeats_are_counted_on_the_lists_of_evaluated_users():
+    rows = [("u", "a", "ease", "all", 1), ("u", "b", "ease", "all", 2), ("u", "c", "ease", "all", 11)]
+    rows += [("v", "a", "ease", "all", 1), ("u", "b", "als", "all", 1), ("u", "b", "ease", "novel", 1)]
+    lists = pl.DataFrame(rows, ["user_id", "item_id", "model", "protocol", "rank"], orient="row")
+    before = pl.DataFrame({"user_id": ["u", "u", "v"], "item_id": ["a", "b", "a"], "n_relevant": [2, 0, 1]})
+    relevant = pl.DataFrame({"user_id": ["u", "u"], "item_id": ["b", "a"]})
+    assert answer.repeats(lists, relevant, before, "all", "ease") == {"shown": 0.5, "hits": 0.5}
+    assert answer.repeats(lists, relevant, before, "novel", "ease") == {"shown": 0.0, "hits": 0.0}
+    assert answer.repeats(lists, relevant[1:], before, "novel", "ease") == {"shown": 0.0, "hits": None}
+    assert answer.repeats(lists, relevant.clear(), before, "all", "ease") is None

@@ -14,7 +14,7 @@ def ten(value: float) -> dict[str, float]:
 
 HITS = {"two_stage": ten(3.24), "own_history": ten(2.9), "popularity": ten(0.76)}
 ANSWER = {"model": "two_stage", "rival": "own_history", "difference": 0.04, "low": 0.03, "high": 0.05, "p": 1e-30}
-ANSWER |= {"hits": HITS}
+ANSWER |= {"hits": HITS, "better": None}
 
 
 def card(*verdicts: tuple[str, str, str]) -> pl.DataFrame:
@@ -77,7 +77,7 @@ def test_a_lead_without_a_base_is_not_applicable(answer):
 
 
 STABLE = {"cuts": 3, "all_cuts": 3, "leads": 2, "lowest": 0.2, "highest": 0.4, "unseen": 1}
-STABLE |= {"scores": [0.4, 0.3, 0.2], "days": 60, "rival": "own_history", "rival_cuts": 3}
+STABLE |= {"scores": [0.4, 0.3, 0.2], "days": 60, "rival": "own_history", "rival_cuts": 3, "earlier": None}
 
 
 def test_stability_says_which_cut_is_unseen():
@@ -103,6 +103,26 @@ def test_stability_says_which_cut_is_unseen():
     assert "None of them is unseen" in takeaways.stability(STABLE | {"unseen": 0}, "two_stage", "all")
 
 
+EARLIER = {"model": "blend", "windows": 2, "leads": 1, "best": "blend", "behind": 0}
+
+
+def test_stability_says_how_the_choice_stood_among_all_models():
+    led = takeaways.stability(STABLE | {"earlier": EARLIER, "days": 400}, "blend", "all")
+    assert led.endswith(" Among all models, it led in 1 of 2 windows before the test (see 06).")
+    behind = takeaways.stability(STABLE | {"earlier": EARLIER | {"best": "ease", "behind": 0.002}}, "blend", "all")
+    assert "0.002 behind Linear item model (EASE), it was chosen as the simplest of those within one standard" in behind
+
+
+def test_repeats_are_said_where_there_are_some():
+    assert takeaways.repeats({"shown": 0.86, "hits": 0.92}, "blend", "all") == (
+        "**Lists as delivered (all): 86 % of what Blend of three shows, and 92 % of its hits, the same user had chosen "
+        "before.**"
+    )
+    assert "shows the same user" in takeaways.repeats({"shown": 0.86, "hits": None}, "blend", "all")
+    assert takeaways.repeats({"shown": 0.0, "hits": 0.0}, "blend", "all") == ""
+    assert takeaways.repeats(None, "blend", "all") == ""
+
+
 def test_a_summary_names_the_protocol_once():
     assert takeaways.in_the_deciding_protocol("**Lists as delivered (all): of ten, 3**") == "**Of ten, 3**"
     assert takeaways.in_the_deciding_protocol("**Discovery (novel): 3**") == "**Discovery (novel): 3**"
@@ -121,6 +141,11 @@ def test_warnings_are_of_the_protocol_that_decides():
     )
     unsure = {"all": ANSWER | {"p": 0.3}, "novel": None}
     assert "is not clearly better than the strongest simple list, Bought before." in takeaways.warning(card(), unsure)
+    better = {"model": "ease", "difference": -0.012, "p": 0.01}
+    assert takeaways.warning(card(), {"all": ANSWER | {"better": better}, "novel": None}) == (
+        "In the test window, Linear item model (EASE) is better than the chosen Two-step ranker: +0.012 ndcg@10, "
+        "p = 0.01."
+    )
     assert takeaways.warning(card(), {"all": None, "novel": None}) == ""
     assert takeaways.no_data({"all": None, "novel": None}) == "no user can be evaluated in the test window."
     assert takeaways.no_data(answers) == ""

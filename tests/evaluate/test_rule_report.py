@@ -31,7 +31,7 @@ def inputs() -> Inputs:
     nothing, chosen = pl.DataFrame(), {"all": "ease", "novel": "ease"}
     tables = (bought.with_columns(**history).cast(ENUM), holdout.with_columns(**flags).cast(ENUM))
     items = items.cast({"item_id": ENUM["item_id"]})
-    return Inputs(nothing, *tables, items, *[nothing] * 5, {"cut": CUT.isoformat()}, chosen)
+    return Inputs(nothing, *tables, items, *[nothing] * 5, {"cut": CUT.isoformat()}, chosen, {})
 
 
 @pytest.fixture

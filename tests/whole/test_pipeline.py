@@ -134,13 +134,13 @@ QUESTIONS = {
     ),
     "Which model, and what is it?": (
         "index.html",
-        r"Proposal\. The “ ?[^”]+”: \w+ .* For (lists as delivered|discovery) \(",
+        r"Proposal\. The “ ?[^”]+”: \w+ .* It makes (lists as delivered|discovery): ",
     ),
     "How much better than bestsellers and the best simple rival, how sure?": (
         "index.html",
         r"Of ten products on a list, [\d.]+ were bought within \d+ days \([\d.]+ to [\d.]+\): .*"
-        r"the strongest simple rival, “[^”]+” \([\d.]+\)\. "
-        r"The (lead over|lag behind) this rival is (not )?significant: "
+        r"the strongest simple rival, “[^”]+” \([\d.]+\)\. .*"
+        r"How sure\. The (lead over|lag behind) this rival is (not )?significant: "
         r"ndcg@10 [+-][\d.]+ \([+-][\d.]+ to [+-][\d.]+\), p ",
     ),
     "Is it stable over time?": (
@@ -158,7 +158,10 @@ QUESTIONS = {
         "08_recommend.html",
         r"Customer 1 \([a-z ,]+\): [\d,]+ products? chosen before Suggestions, and why .*You (chose|saw|rated) this",
     ),
-    "What may be forwarded?": ("index.html", r"In short Data\. .+ Proposal\. .+ Gain\. .+ Risk\. .+ Next\. "),
+    "What may be forwarded?": (
+        "index.html",
+        r"In short Of ten products that the “ ?[^”]+” would have shown, .+ The data passes .+ Next\. ",
+    ),
 }
 
 
