@@ -105,6 +105,10 @@ def weaknesses(evaluation: Metadata) -> list[str]:
     for protocol, shares in (evaluation.get("losers") or {}).items():
         words = f"of the users are served worse by the {named(chosen[protocol])} than by bestsellers"
         sentences.append(f"{title(protocol)}: {percent(shares['worse'])} {words}")
+    for protocol, found in (evaluation.get("repeats") or {}).items():
+        if found and found["shown"]:
+            words = "of the listed products are those that the same user had chosen before"
+            sentences.append(f"{title(protocol)}: {percent(found['shown'])} {words}")
     cold = [row for row in evaluation.get("history", []) if row["history"] == "cold" and row["metric"] == "ndcg@10"]
     if cold:
         reached = ", ".join(f"{row['mean']:.3f} with {named(row['model'])}" for row in cold)

@@ -62,6 +62,7 @@ def facts(evil: str = "") -> dict[str, dict]:
             "weak": [weak],
             "history": [cold],
             "cuts": [{**cut, "protocol": "all", "model": "ease"}, {**cut, "protocol": "all", "model": "popularity"}],
+            "repeats": {"all": {"shown": 0.86, "hits": 0.9}, "novel": None},
             "losers": {"all": {"worse": 0.25, "equal": 0.25, "better": 0.5}},
             "calibration_error": {"repurchase": 0.0123},
         },
@@ -86,8 +87,11 @@ def test_probabilities_that_are_not_calibrated_mean_no_more_than_scores(write):
     content = facts()
     content["evaluation"]["calibration_error"] = {"repurchase": 0.092}
     text, _ = write(content)
-    assert "off by 9.2 percentage points on average" in text
+    assert "off by 9.2 percentage points on average (expected calibration error)." in text
     assert "only the calibrated probabilities" not in text
+    content["evaluation"]["calibration_error"] = {"repurchase": 0.49}
+    far_off, _ = write(content)
+    assert "off by 49 percentage points on average (expected calibration error): do not plan with them." in far_off
 
 
 def test_the_numbers_are_those_of_the_metrics(write):
@@ -105,6 +109,7 @@ def test_the_numbers_are_those_of_the_metrics(write):
         "| Lists as delivered (all) | ease | 3 | 0.280 | 0.261 | 0.302 |",
         "- country *Malta*: ndcg@10 0.100 (0.050 to 0.150, n = 1,234), below the average of all users",
         "25 % of the users are served worse by the Linear item model (EASE) (`ease`) than by bestsellers",
+        "86 % of the listed products are those that the same user had chosen before",
         "55 cold users can only get bestsellers: ndcg@10 0.040 with Bestsellers (`popularity`)",
         "off by 1.2 percentage points on average",
         "; only the calibrated probabilities above mean more.",
