@@ -146,7 +146,7 @@ def test_no_user_to_evaluate(write):
         "weak": [],
         "history": [],
         "cuts": [],
-        "losers": {},
+        "losers": {}, "repeats": {},
     }
     text, _ = write(content)
     assert text.count("No user can be evaluated.") == 2
