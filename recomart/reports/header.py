@@ -7,6 +7,7 @@ from pathlib import Path
 
 from recomart.project import sidecars
 from recomart.project.sidecars import Metadata
+from recomart.reports import age
 from recomart_lib.core import paths
 
 CARD = "model_card.html"
@@ -24,21 +25,28 @@ CHIPS = {state: chip for state, (chip, _) in SIGNS.items()}
 
 
 def without_states(names: Iterable[str]) -> Metadata:
-    """For the page of a stage, which is the same whatever became of the others: all stages, linked, without a state."""
+    """For the page of a stage, which is the same whatever became of the others: all stages, linked, without a state.
+
+    The line about the age of the data is that of `age.of_stage`.
+    """
     return {"nav": [_entry(name, f"{name}.html") for name in names], "more": list(OTHER_PAGES.items())}
 
 
 def with_states(root: Path, page: str) -> Metadata:
-    """For a page that is built last: the stages of the project in `root` with their states; what exists is linked.
+    """For a page that is built last: the stages of the project in `root` with their states, and how old the data is.
+
+    What exists is linked.
 
     The model card is the one page that a failed stage does not build together with the others.
     """
+    rows = sidecars.stages(root)
     stages = [
         _entry(row["stage"], f"{row['stage']}.html" if row["report"] else None, sidecars.shown_state(row))
-        for row in sidecars.stages(root)
+        for row in rows
     ]
     absent = {CARD} if page != CARD and not (root / paths.REPORTS / CARD).exists() else {}
-    return {"nav": stages, "more": [(other, OTHER_PAGES[other]) for other in OTHER_PAGES if other not in absent]}
+    more = [(other, OTHER_PAGES[other]) for other in OTHER_PAGES if other not in absent]
+    return {"nav": stages, "more": more, **age.of_project(root, rows)}
 
 
 def _entry(name: str, href: str | None, state: str = "") -> Metadata:

@@ -27,7 +27,12 @@ def prepare() -> None:
 
 
 def render(
-    notebook: NotebookNode, title: str, error: str | None = None, outcome: str = "failed", stages: tuple[str, ...] = ()
+    notebook: NotebookNode,
+    title: str,
+    error: str | None = None,
+    outcome: str = "failed",
+    stages: tuple[str, ...] = (),
+    age: dict[str, Any] | None = None,
 ) -> str:
     """An executed notebook as one self-contained HTML page.
 
@@ -43,6 +48,8 @@ def render(
         What an error means: the stage `failed`, or it `was stopped`.
     stages
         This stage, then all stages in their order, for the header: names of notebooks. Empty: a page without stages.
+    age
+        The line about the age of the data (`age.of_stage`); None: a page without it.
     """
     described = cell_html.describe(clean(notebook))
     failing = _failing_cell(described)
@@ -55,6 +62,7 @@ def render(
         "failing": failing,
         **_html(parts, failing),
         **header.without_states(all_stages),
+        **(age or {}),
         "here": f"{this}.html",
         "steps": header.steps(this, all_stages),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import nbformat
 
-from recomart.reports import profiles
+from recomart.reports import age, profiles
 from recomart.runner import notebook_clean, notebook_html, notebook_parts, stage
 from recomart.runner.notebook_file import title_of
 from recomart_lib.core import files, paths
@@ -17,15 +17,16 @@ def prepare() -> None:
     notebook_html.prepare()
 
 
-def write(name: str, executed: nbformat.NotebookNode, error: str | None, stopped: bool = False) -> None:
+def write(name: str, executed: nbformat.NotebookNode, started: str, error: str | None, stopped: bool = False) -> None:
     """Write a stage's report to reports/. With an error, the stage failed, or it was stopped."""
     cleaned = notebook_clean.clean(executed)
     outcome = "was stopped" if stopped else "failed"
-    html = notebook_html.render(cleaned, title_of(cleaned), error, outcome, (name, *stage.STAGES))
+    data = {} if error else age.of_stage(paths.root(), name, started)
+    html = notebook_html.render(cleaned, title_of(cleaned), error, outcome, (name, *stage.STAGES), data)
     files.write_text(paths.place(paths.REPORTS, f"{name}.ipynb"), nbformat.writes(cleaned) + "\n")
     files.write_text(paths.place(paths.REPORTS, f"{name}.html"), html)
     if name == PROFILING:
-        profiles.add_headers(paths.root(), stage.STAGES)
+        profiles.add_headers(paths.root(), stage.STAGES, data)
 
 
 def verdict(executed: nbformat.NotebookNode) -> dict[str, str | None]:

@@ -89,9 +89,9 @@ def _run(name: str, timer: StageTimer, stopper: Stopper) -> None:
         metadata["section"] = timer.section if error else None
         timer.start("report")
         try:
-            _write_report(name, executed, error, stopped is not None)
+            _write_report(name, executed, metadata["started"], error, stopped is not None)
         except Stopped as late:
-            _write_report(name, executed, str(late), stopped=True)
+            _write_report(name, executed, metadata["started"], str(late), stopped=True)
             raise
         if error:
             where = f"{name}, section '{metadata['section']}'" if metadata["section"] else name
@@ -113,7 +113,8 @@ def _checked(
         return notebook, _importing("checks").result().check(name, STAGES[name], notebook)
     except (UserError, Stopped) as error:
         executor.end()
-        _write_report(name, notebook or _only_title(metadata["title"]), str(error), isinstance(error, Stopped))
+        shown = notebook or _only_title(metadata["title"])
+        _write_report(name, shown, metadata["started"], str(error), isinstance(error, Stopped))
         raise
 
 
@@ -167,8 +168,8 @@ def _limit(name: str) -> float | None:
     return limits.get(name)
 
 
-def _write_report(name: str, executed: NotebookNode, error: str | None, stopped: bool = False) -> None:
-    _importing("report").result().write(name, executed, error, stopped)
+def _write_report(name: str, executed: NotebookNode, started: str, error: str | None, stopped: bool = False) -> None:
+    _importing("report").result().write(name, executed, started, error, stopped)
 
 
 @contextmanager
@@ -214,7 +215,6 @@ def _record(name: str, metadata: dict[str, Any]) -> None:
     files.write_text(paths.place(paths.SIDECARS, f"{name}.json"), text)
     log.info("%s: %s after %.1f s", name, metadata["state"], metadata["seconds"])
     if metadata["state"] != "ok":
-        from recomart.reports import changes, index, search
+        from recomart.reports import overview
 
-        index.build(paths.root(), changes.build(paths.root()))
-        search.build(paths.root())
+        overview.build(paths.root())

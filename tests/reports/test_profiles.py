@@ -7,6 +7,7 @@ import pytest
 from recomart.reports import profiles
 
 STAGES = ("01_ingest", "02_validate")
+AGE = {"age_line": "Data up to 2026-11-01.", "age_link": ("index.html#stages", "Up to date?"), "older": ""}
 
 
 @pytest.mark.parametrize(
@@ -20,16 +21,23 @@ def test_a_profile_gets_the_header_once(tmp_path, page):
     path = tmp_path / "reports/profiles/users.html"
     path.parent.mkdir(parents=True)
     path.write_text(page)
-    profiles.add_headers(tmp_path, STAGES)
+    profiles.add_headers(tmp_path, STAGES, AGE)
     first = path.read_text()
-    profiles.add_headers(tmp_path, STAGES)
+    profiles.add_headers(tmp_path, STAGES, AGE)
     assert path.read_text() == first
     assert first.count('<header class="bar">') == 1
     assert first.index("</head>") < first.index("<header") < first.index("The profile")
-    for link in ("../index.html", "../01_ingest.html", "../02_validate.html", "../changes.html"):
+    assert first.count("Data up to 2026-11-01.") == 1
+    for link in (
+        "../index.html",
+        "../index.html#stages",
+        "../01_ingest.html",
+        "../02_validate.html",
+        "../changes.html",
+    ):
         assert f'href="{link}"' in first
 
 
 def test_without_profiles_nothing_happens(tmp_path):
-    profiles.add_headers(tmp_path, STAGES)
+    profiles.add_headers(tmp_path, STAGES, AGE)
     assert not list(tmp_path.iterdir())
