@@ -13,7 +13,7 @@ from recomart.cli.options import examples
 from recomart.cli.output import echo
 from recomart.cli.writing import writing
 from recomart.exports import places
-from recomart.reports import changes, index, model_card, search, share
+from recomart.reports import model_card, overview, share
 from recomart.runs import archive
 from recomart_lib.core import paths
 from recomart_lib.core.errors import UserError
@@ -33,9 +33,7 @@ def build_index() -> None:
     with writing("recomart index"):
         archive.save(root)
         model_card.build(root)
-        page = index.build(root, changes.build(root))
-        search.build(root)
-        echo(page)
+        echo(overview.build(root))
 
 
 @reports_app.callback(invoke_without_command=True, epilog=examples("recomart reports"))

@@ -13,7 +13,7 @@ from recomart.orchestration import process
 from recomart.orchestration.process import StageRun
 from recomart.project import sidecars
 from recomart.project.stored_metrics import read_metrics
-from recomart.reports import formats, index
+from recomart.reports import formats, targets
 from recomart_lib.core import paths, shops
 from recomart_lib.core.text import safe
 from recomart_lib.ingest import lake
@@ -131,7 +131,7 @@ def _scores(root: Path, stage: str, notebook: str | None) -> dict[str, Any]:
         for name in HEADLINES
         if headline.get(protocol, {}).get(name) is not None
     }
-    return scores | {"target card": MetadataValue.md(_card(index.target_card(root)))}
+    return scores | {"target card": MetadataValue.md(_card(targets.read(root)))}
 
 
 def _pages(root: Path, stage: str, notebook: str | None) -> dict[str, Any]:
