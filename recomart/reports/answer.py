@@ -202,8 +202,9 @@ def _stable(stability: dict[str, Any] | None) -> Sentence | None:
     key = f"At {stability['leads']} of {stability['cuts']} cuts in time"
     scores = ", ".join(map(score, stability.get("scores") or []))
     values = f" (ndcg@10 {scores}, the newest last)" if scores else ""
-    text = f"{key} no model that was compared there was better{values}, "
-    text += f"of which the choice did not see {stability['unseen']}"
+    unseen = stability["unseen"]
+    was = "none of them was" if not unseen else "only the newest was" if unseen == 1 else f"{unseen} of them were"
+    text = f"{key} no model that was compared there was better{values}; {was} unseen when the model was chosen"
     earlier = stability.get("earlier") or {}
     if windows := earlier.get("windows"):
         text += f"; among all models, it led in {earlier['leads']} of {windows} windows before the test"
