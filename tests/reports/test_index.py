@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from recomart.project.git import revision
-from recomart.reports import formats, index
+from recomart.reports import formats, index, targets
 from recomart_lib.core.colours import MODEL_COLOURS, colour
 
 LOADS = re.compile(r"""(?:src|srcset|poster)\s*=|<link\b|@import|url\(""")
@@ -206,6 +206,15 @@ def test_feature_latency_is_evaluated_if_the_stream_reported_it(root, p99, verdi
     row = re.search(r"Event to feature.*", TAG.sub("", page_of(root)))[0]
     assert verdict in row
     assert (f"{p99:,.0f} ms" in row) if p99 else ("ms" not in row)
+
+
+def test_the_targets_are_read_without_the_index(root, monkeypatch):
+    monkeypatch.setattr(index, "_gather", None)
+    assert [row["verdict"] for row in targets.read(root)] == 3 * ["not measured"]
+    metrics(root)
+    rows = {row["target"]: row["verdict"] for row in targets.read(root)}
+    assert rows["data quality >= 95 %"] == "missed"
+    assert len(rows) > 3
 
 
 def test_verdicts_of_an_earlier_version_are_understood(root):
