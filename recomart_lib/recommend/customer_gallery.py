@@ -15,7 +15,7 @@ from recomart_lib.train.train_data import Tables
 
 N_CUSTOMERS = 20
 N_HISTORY = 10  # products of the history that are shown
-PER_KIND = 3  # the most active, the least active, and those without a history; then every segment in turn
+PER_KIND = 3  # the most active, the least active, and cold ones; then every segment in turn
 COLD = "cold"
 
 
@@ -28,7 +28,9 @@ class Customer:
     name
         `Customer 7 (heavy, champions)`, with the id only where the shop allows it.
     n_seen
-        The number of products with any event of the customer, such as a view: 0 for a customer unknown to the shop.
+        The number of products with any event of the customer that models learn from, such as a view: 0 for a cold one.
+    n_returned
+        The number of products that a cold customer returned, which is all that the data has of this customer.
     n_history
         The number of products chosen before.
     history
@@ -41,13 +43,19 @@ class Customer:
     name: str
     kind: str
     n_seen: int
+    n_returned: int
     n_history: int
     history: pl.DataFrame
     suggestions: pl.DataFrame
 
 
 def customers(
-    lists: pl.DataFrame, window: Tables, items: pl.DataFrame, segments: pl.DataFrame, show_ids: bool = False
+    lists: pl.DataFrame,
+    window: Tables,
+    items: pl.DataFrame,
+    segments: pl.DataFrame,
+    events: pl.DataFrame,
+    show_ids: bool = False,
 ) -> list[Customer]:
     """At most `N_CUSTOMERS` users who have a list: heavy, light and cold ones, then users of every segment.
 
@@ -59,10 +67,12 @@ def customers(
         All products: item_id, name, category, price.
     segments
         `schemas.SEGMENTS`.
+    events
+        All events: user_id, item_id, event_type.
     show_ids
         Whether names contain the user's id.
     """
-    rows = _described(window, segments).join(lists.select("user_id").unique(), on="user_id", how="semi")
+    rows = _described(window, segments, events).join(lists.select("user_id").unique(), on="user_id", how="semi")
     shown = lists.join(
         items.select("item_id", "name", "category", "price"), on="item_id", how="left", maintain_order="left"
     )
@@ -80,16 +90,21 @@ def _customer(
     words += [f"id {row['user_id']}"] if show_ids else []
     own = shown.filter(pl.col("user_id") == row["user_id"]).sort("rank")
     name = f"Customer {number} ({', '.join(words)})"
-    return Customer(row["user_id"], name, row["kind"], row["n"] or 0, history.height, history.head(N_HISTORY), own)
+    n_seen, n_returned = row["n"] or 0, row["n_returned"] or 0
+    return Customer(row["user_id"], name, row["kind"], n_seen, n_returned, history.height, history.head(N_HISTORY), own)
 
 
-def _described(window: Tables, segments: pl.DataFrame) -> pl.DataFrame:
-    """One row per user: user_id, n (products with an event), kind (heavy and light: the outer thirds), segment.
+def _described(window: Tables, segments: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """One row per user: user_id, n (products with an event that models learn from, null: none), n_returned, kind (heavy
+    and light: the outer thirds), segment.
 
     Ordered by n, the smallest first.
     """
+    returns = events.filter(pl.col("event_type") == "return").group_by("user_id")
+    returned = returns.agg(n_returned=pl.col("item_id").n_unique().cast(pl.Int64))
     active = window["interactions"].group_by("user_id").agg(n=pl.len().cast(pl.Int64))
     rows = segments.select("user_id", "segment").join(active, on="user_id", how="left")
+    rows = rows.join(returned, on="user_id", how="left")
     rows = rows.sort("n", "user_id", nulls_last=False)
     share = pl.col("n").rank("average") / pl.col("n").count()
     kind = (
@@ -135,9 +150,9 @@ def by_product(shown: list[Customer]) -> pl.DataFrame:
 
 
 def history_of(one: Customer) -> str:
-    """`49 products chosen before`, `nothing chosen yet, looked at 3 products`, `unknown to the shop`."""
+    """`49 products chosen before`, `nothing chosen yet, looked at 3 products`, `only returned 2 products`."""
     if one.kind == COLD:
-        return "unknown to the shop"
+        return f"only returned {plural(one.n_returned, 'product')}" if one.n_returned else "no event yet"
     if not one.n_history:
         return f"nothing chosen yet, looked at {plural(one.n_seen, 'product')}"
     return f"{plural(one.n_history, 'product')} chosen before"

@@ -48,7 +48,9 @@ def _customer(one: Customer, currency: str, is_open: bool) -> str:
 def _nothing(one: Customer) -> str:
     """Why there is nothing that was chosen before, and what else the shop knows."""
     if one.kind == COLD:
-        return "<p>Nothing: the customer is unknown to the shop, and gets its default list.</p>"
+        returned = f"only returned products ({one.n_returned:,}), whose sale is not in the data"
+        why = returned if one.n_returned else "has no event yet"
+        return f"<p>Nothing: the customer {why}, and gets the default list.</p>"
     return f"<p>Nothing yet; the customer looked at {plural(one.n_seen, 'product')}.</p>"
 
 

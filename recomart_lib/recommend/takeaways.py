@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import polars as pl
 
 from recomart_lib.core.model_names import named, plain
@@ -58,11 +60,19 @@ def top_share(recommendations: pl.DataFrame, n_users: int) -> float:
 
 
 def who_gets_what(n_warm: int, n_cold: int, model: str, default: str) -> str:
-    """Which model the lists come from. `default`: of users without a history."""
+    """Which model the lists come from. `default`: the model of the list of cold users."""
     if not n_warm + n_cold:
         return not_applicable("there are no users.")
-    cold = f"; {plural(n_cold, 'user')} without one: *{plain(default)}*" if n_cold else "; there is no user without one"
-    return f"**{plural(n_warm, 'user')} with a history: lists of {named(model)}**{cold}."
+    cold = f"; {plural(n_cold, 'cold user')}, of whom the models know nothing: *{plain(default)}*"
+    return f"**{plural(n_warm, 'warm user')}: lists of {named(model)}**{cold if n_cold else '; there is no cold user'}."
+
+
+def as_of(last: str | None) -> str:
+    """Up to when the lists know what users did. `last`: the time of the newest event, or None."""
+    if not last:
+        return not_applicable("there are no events.")
+    moment = datetime.fromisoformat(last).astimezone(UTC)
+    return f"**The lists know events up to {moment:%Y-%m-%d %H:%M} UTC**; run the pipeline again on new data before they are used."
 
 
 def rules(applied: Applied, fallback: str) -> str:
@@ -102,18 +112,18 @@ def gallery(shown: list[Customer]) -> str:
     if not shown:
         return not_applicable("no customer has a list.")
     warm = [one for one in shown if one.kind != COLD]
-    cold = len(shown) - len(warm)
+    cold = [one for one in shown if one.kind == COLD]
     kinds = [reason for one in warm for reason in one.suggestions.get_column("reason_kind")]
     if not kinds:
-        return not_applicable(
-            f"no customer is known to the shop: {plural(len(shown), 'customer')} with its default list."
-        )
+        return not_applicable(f"all customers are cold: {plural(len(shown), 'customer')} with the default list.")
     again = sum(kind in (CHOSEN_BEFORE, NOTHING_NEW) for kind in kinds) / len(kinds)
     only_looked = sum(not one.n_history for one in warm)
     looked = f" ({only_looked} only looked, and chose nothing yet)" if only_looked else ""
-    without = f" {plural(cold, 'customer')} unknown to the shop: the default list." if cold else ""
+    returned = sum(one.n_returned > 0 for one in cold)
+    only_returned = f" ({returned} only returned products)" if returned else ""
+    without = f" {plural(len(cold), 'cold customer')}{only_returned}: the default list." if cold else ""
     return (
-        f"**{percent(again)} of the suggestions for the {plural(len(warm), 'known customer')}{looked} are products that they "
+        f"**{percent(again)} of the suggestions for the {plural(len(warm), 'warm customer')}{looked} are products that they "
         f"chose before.**{without}"
     )
 

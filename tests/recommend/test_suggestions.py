@@ -95,13 +95,17 @@ def test_history_is_most_recent_first():
     assert suggestions.purchase_history("x", window(), ITEMS).height == 0
 
 
+RETURNS = [("u", "b", "return"), ("x", "b", "view")]
+
+
 def gallery(show_ids: bool = False, price: float | None = 3.0) -> list[customer_gallery.Customer]:
     named, tables = recommended(4)
     items = ITEMS.with_columns(pl.when(item_id="c").then(price).otherwise("price").alias("price"))
     names = pl.DataFrame(
         {"user_id": ["u", "v", "w", "x"], "segment": ["champions", "champions", "at risk", "no order"]}
     )
-    return customer_gallery.customers(named.select(*RECOMMENDATIONS), tables, items, names, show_ids)
+    events = pl.DataFrame(RETURNS, schema=["user_id", "item_id", "event_type"], orient="row")
+    return customer_gallery.customers(named.select(*RECOMMENDATIONS), tables, items, names, events, show_ids)
 
 
 def test_the_gallery_has_customers_of_every_kind_under_a_number():
@@ -135,7 +139,7 @@ def test_the_gallery_as_html_has_two_lists_and_reasons_and_no_ids():
     assert page.count('<ol aria-label="Suggestions">') == 4
     assert "<b>Apple</b>, fruit, 1.00 EUR<br><small>You chose this once before, last on 2024-02-01.</small>" in page
     assert "Bread<br><small>once, last on 2024-02-09</small>" in page
-    assert "Nothing: the customer is unknown to the shop" in page
+    assert "Nothing: the customer has no event yet, and gets the default list." in page
     assert "<b>Cheese" not in page and "&lt;b&gt;Cheese&lt;/b&gt;" in page
     assert ">u<" not in page
     assert "EUR" in page and "None" not in customer_gallery_html.show(gallery(price=None), "EUR").data
@@ -151,12 +155,21 @@ def test_who_only_looked_is_not_unknown(monkeypatch):
     shown = gallery()
     assert [customer_gallery.history_of(one) for one in shown[2:]] == [
         "nothing chosen yet, looked at 1 product",
-        "unknown to the shop",
+        "no event yet",
     ]
     page = customer_gallery_html.show(shown, "EUR").data
     assert page.count("Nothing yet; the customer looked at 1 product.") == 1
-    assert page.count("the customer is unknown to the shop") == 1
-    assert "for the 3 known customers (1 only looked, and chose nothing yet)" in takeaways.gallery(shown)
+    assert page.count("the customer has no event yet") == 1
+    assert "for the 3 warm customers (1 only looked, and chose nothing yet)" in takeaways.gallery(shown)
+
+
+def test_who_only_returned_is_cold_and_not_unknown(monkeypatch):
+    monkeypatch.setattr(f"{__name__}.RETURNS", [("x", "b", "return"), ("x", "b", "return"), ("x", "a", "return")])
+    shown = gallery()
+    assert customer_gallery.history_of(shown[3]) == "only returned 2 products"
+    page = customer_gallery_html.show(shown, "EUR").data
+    assert "Nothing: the customer only returned products (2), whose sale is not in the data, and gets" in page
+    assert takeaways.gallery(shown).endswith(" 1 cold customer (1 only returned products): the default list.")
 
 
 def test_an_empty_gallery_is_one_sentence():
@@ -166,7 +179,7 @@ def test_an_empty_gallery_is_one_sentence():
 
 def test_takeaway_counts_repeat_recommendations():
     text = takeaways.gallery(gallery())
-    assert text.startswith("**50 % of the suggestions for the 3 known customers are products that they chose before.**")
-    assert text.endswith("1 customer unknown to the shop: the default list.")
-    assert takeaways.gallery(gallery()[3:]).startswith("*Not applicable: no customer is known to the shop")
+    assert text.startswith("**50 % of the suggestions for the 3 warm customers are products that they chose before.**")
+    assert text.endswith("1 cold customer: the default list.")
+    assert takeaways.gallery(gallery()[3:]).startswith("*Not applicable: all customers are cold")
     assert takeaways.gallery([]).startswith("*Not applicable")

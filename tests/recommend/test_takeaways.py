@@ -59,10 +59,19 @@ def test_main_contribution():
     assert "&lt;b&gt;** (the largest one in 1 of 1)" in takeaways.contributions(table.filter(item_id="c"), "ease")
 
 
+def test_the_lists_say_up_to_when_they_know_what_users_did():
+    assert takeaways.as_of("2011-12-09T13:50:00+01:00").startswith(
+        "**The lists know events up to 2011-12-09 12:50 UTC**"
+    )
+    assert takeaways.as_of(None).startswith("*Not applicable")
+
+
 def test_who_gets_what():
     said = takeaways.who_gets_what(5, 1, "two_stage", "recent_popularity")
-    assert said.endswith("Two-step ranker (`two_stage`)**; 1 user without one: *Recent bestsellers*.")
-    assert "there is no user without one" in takeaways.who_gets_what(5, 0, "two_stage", "recent_popularity")
+    assert said.endswith(
+        "Two-step ranker (`two_stage`)**; 1 cold user, of whom the models know nothing: *Recent bestsellers*."
+    )
+    assert "there is no cold user" in takeaways.who_gets_what(5, 0, "two_stage", "recent_popularity")
 
 
 def test_spread_over_the_catalogue():
