@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,16 +24,17 @@ BASE, HEIGHT, WIDTH = 0.75, 0.55, 0.88
 NUMBERS = MaxNLocator(3, steps=[1, 2, 2.5, 5, 10])
 NAMES, TICKS = 8.5, 7.2  # points, of the texts of a small histogram: 11 and 10 pixels on a page
 FEW = 8  # features between which there is room for the numbers of their correlations
+SMALL_MAP = 15  # features whose correlations have exact values, cell by cell; a larger map is one picture
 
 
 def correlations(correlated: Correlations, title: str) -> Axes:
-    """Rank correlations of numeric columns that vary."""
+    """Rank correlations of numeric columns that vary, with exact values where they are few."""
     import seaborn as sns  # takes 0.7 s to import, and only this figure needs it
 
     names = correlated.names
     if len(names) < 2:
         return empty_figure(f"{title}: fewer than two features vary.")
-    few = len(names) <= FEW
+    few, is_small = len(names) <= FEW, len(names) <= SMALL_MAP
     side = 0.9 if few else 0.32
     _, ax = plt.subplots(figsize=(3.6 + side * len(names), 2.4 + (0.5 if few else side) * len(names)))
     sns.heatmap(
@@ -46,13 +48,23 @@ def correlations(correlated: Correlations, title: str) -> Axes:
         yticklabels=names,
         cbar_kws={"label": "Spearman correlation"},
         ax=ax,
-        rasterized=True,
+        rasterized=not is_small,
     )
+    if is_small:
+        values(ax.collections[0], [_cell(correlated, i, j) for i, j in product(range(len(names)), repeat=2)])
     ax.collections[0].colorbar.solids.set_rasterized(True)
     for text in ax.texts:  # on the colour of a cell, not of the page: not a colour that follows the page's theme
         text.set_color("#fefefe" if text.get_color() == "w" else "#111111")
     titled(ax, _strongest(correlated), f"{title} ({correlated.sample})")
     return ax
+
+
+def _cell(correlated: Correlations, i: int, j: int) -> str:
+    """A cell of the map in words; where two features have values in no common row, nothing is known."""
+    known = np.isfinite(correlated.matrix[i, j])
+    return f"{correlated.names[i]} and {correlated.names[j]}: " + (
+        f"{correlated.matrix[i, j]:.2f}" if known else "unknown"
+    )
 
 
 def _strongest(correlated: Correlations) -> str:

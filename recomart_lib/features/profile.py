@@ -17,6 +17,7 @@ from recomart_lib.features.moments import Moments
 from recomart_lib.validate.drift import psi
 
 N_CORRELATED, SEED = 20_000, 19
+WEAK = 0.3  # rank correlations below it are not listed
 N_BINS = 10  # bins with equally many values at the earlier cut
 
 Tables = Mapping[str, pl.LazyFrame]
@@ -77,7 +78,20 @@ def redundant(correlated: Correlations, at_least: float = 0.95) -> pl.DataFrame:
     upper = np.triu(np.abs(np.nan_to_num(matrix)), 1)
     pairs = [(numeric[i], numeric[j], matrix[i, j]) for i, j in zip(*np.nonzero(upper >= at_least), strict=True)]
     columns = {"one": pl.String, "other": pl.String, "correlation": pl.Float64}
-    return pl.DataFrame(pairs, schema=columns, orient="row").sort(pl.col("correlation").abs(), descending=True)
+    strength = pl.col("correlation").abs()
+    return pl.DataFrame(pairs, schema=columns, orient="row").sort(
+        strength, "one", "other", descending=[True, False, False]
+    )
+
+
+def strongest(correlated: Mapping[str, Correlations], n: int = 15) -> pl.DataFrame:
+    """The `n` pairs of features of each entity with the strongest rank correlation, from `WEAK` on: entity, one, other,
+    correlation.
+
+    For those who cannot see the colours of a large map, which has no values.
+    """
+    tables = [redundant(each, WEAK).head(n).with_columns(entity=pl.lit(entity)) for entity, each in correlated.items()]
+    return pl.concat(tables).select("entity", "one", "other", pl.col("correlation").round(3))
 
 
 def sizes(cuts: dict[str, datetime], features: Moments) -> pl.DataFrame:

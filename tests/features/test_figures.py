@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import polars as pl
 import pytest
 
+from recomart.runner import svg_figures
+from recomart_lib.core import inline_figures
 from recomart_lib.features import figures, profile
 
 pytestmark = pytest.mark.usefixtures("close_figures")
@@ -67,6 +72,36 @@ def test_correlations_of_a_large_table_are_those_of_a_sample(monkeypatch):
     assert (correlated.matrix == profile.correlations(pairs(5_000).lazy(), NAMES).matrix).all(), "a fixed seed"
     ax = figures.correlations(correlated, "Pairs")
     assert "Pairs (sample: 200 of 5,000 rows)" in {ax.get_title(loc=loc) for loc in ("left", "center")}
+
+
+def values_of(correlated: profile.Correlations) -> list[str]:
+    """The exact values on the map in a page, in their order."""
+    figure = figures.correlations(correlated, "Pairs").figure
+    page = svg_figures.inline(inline_figures.svg(figure), "a map", "f")
+    return re.findall(r'class="value" role="img" aria-label="([^"]+)"', page)
+
+
+def test_each_cell_of_a_small_map_has_its_value():
+    matrix = np.array([[1, -0.25, np.nan], [-0.25, 1, 0.5], [np.nan, 0.5, 1]])
+    shown = values_of(profile.Correlations(["a", "b", "c"], matrix, 9, 9))
+    assert len(shown) == 9
+    assert (shown[0], shown[1], shown[2], shown[5]) == (
+        "a and a: 1.00",
+        "a and b: -0.25",
+        "a and c: unknown",
+        "b and c: 0.50",
+    )
+
+
+def test_a_large_map_is_a_picture_and_its_strongest_pairs_are_a_table():
+    n = figures.SMALL_MAP + 1
+    matrix = np.eye(n)
+    matrix[0, 1] = matrix[1, 0] = -0.9
+    matrix[2, 3] = matrix[3, 2] = profile.WEAK - 0.01
+    correlated = profile.Correlations([f"f{i}" for i in range(n)], matrix, 9, 9)
+    assert values_of(correlated) == []
+    empty = profile.Correlations([], np.zeros((0, 0)), 0, 0)
+    assert profile.strongest({"user": correlated, "item": empty}).rows() == [("user", "f0", "f1", -0.9)]
 
 
 def test_correlations_of_fewer_than_two_features_are_not_drawn():
