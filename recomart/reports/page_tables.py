@@ -21,6 +21,8 @@ OF_MODELS = re.compile(r"\b(model|models|rival|baseline|ranker|chosen|compared w
 LONG = re.compile(r"[^\s_/]{21}")  # a part of a word that may be broken anywhere, so that all columns fit
 NAME, BREAK = re.compile(r"\S{13}"), re.compile(r"(?<=\w[_/])(?=\w)")  # a long word, and where it may be broken
 SPANS = ("colspan", "rowspan")
+HEADINGS = ["h1", "h2", "h3", "h4", "summary"]
+UNSEEN = "unseen"  # the class of what only screen readers have
 
 Column = list[Tag]
 
@@ -30,6 +32,7 @@ def improve(soup: BeautifulSoup) -> None:
     for number, table in enumerate(soup.find_all("table"), start=1):
         if table.find_parent("table") is None:
             _improve(soup, table, f"table{number}")
+    _name_twins(soup)
 
 
 def break_words(soup: BeautifulSoup) -> None:
@@ -51,7 +54,7 @@ def join_words(soup: BeautifulSoup) -> None:
 
 
 def _improve(soup: BeautifulSoup, table: Tag, name: str) -> None:
-    _name(table)
+    _name(soup, table)
     head, body = _rows(table)
     for cell in table.find_all("th"):
         if _text(cell):
@@ -107,11 +110,27 @@ def _text(cell: Tag) -> str:
     return " ".join(cell.get_text(" ").split())
 
 
-def _name(table: Tag) -> None:
-    """Without a caption, the heading above names the table for those who do not see it."""
-    heading = table.find_previous(["h1", "h2", "h3", "h4", "summary"])
-    if not table.find("caption") and heading and not table.has_attr("aria-label"):
-        table["aria-label"] = _text(heading)
+def _name(soup: BeautifulSoup, table: Tag) -> None:
+    """Without a caption, the heading above is the table's, for those who do not see that it stands above."""
+    folds = [None, *table.find_parents("details")]
+    above = (heading for heading in table.find_all_previous(HEADINGS) if heading.find_parent("details") in folds)
+    heading = next(above, None)
+    if table.find("caption") or heading is None or table.has_attr("aria-label"):
+        return
+    caption = soup.new_tag("caption", attrs={"class": UNSEEN})
+    caption.string = " ".join(heading.get_text().split())
+    table.insert(0, caption)
+
+
+def _name_twins(soup: BeautifulSoup) -> None:
+    """Number the tables that would have the same caption."""
+    twins: dict[str, list[Tag]] = {}
+    for caption in soup.select(f"caption.{UNSEEN}"):
+        twins.setdefault(_text(caption), []).append(caption)
+    for text, captions in twins.items():
+        for number, caption in enumerate(captions, start=1):
+            if len(captions) > 1:
+                caption.string = f"{text} ({number} of {len(captions)})"
 
 
 def _wrap(soup: BeautifulSoup, table: Tag) -> Tag:

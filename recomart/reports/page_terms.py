@@ -17,6 +17,7 @@ SECTION = "h2"
 # what is inside is no running text, has its own role, or is too small for a tooltip
 SKIPPED = {"h1", "h2", "h3", "h4", "a", "code", "pre", "summary", "svg", "button", "label", "td", "dt", "dfn", "script"}
 SKIPPED |= {"style", "details"}
+NO_TEXT = {"chip", "unseen"}  # classes
 TERMS = sorted({term.partition("@")[0] for term in GLOSSARY}, key=lambda term: (-len(term), term))  # the longest first
 WORDS = "|".join(re.escape(term).replace(r"\ ", "[ _]") for term in TERMS)
 PATTERN = re.compile(rf"(?<![\w@-])({WORDS})(s|@\d+)?(?![\w@-])", re.IGNORECASE)
@@ -42,7 +43,7 @@ def _is_running_text(node: NavigableString) -> bool:
     names_row = any(parent.name == "th" and parent.get("scope") == "row" for parent in above)
     if names_row and not PATTERN.fullmatch(node.strip()):
         return False  # data may be there
-    return not any(parent.name in SKIPPED or "chip" in parent.get("class", []) for parent in above)
+    return not any(parent.name in SKIPPED or NO_TEXT.intersection(parent.get("class", [])) for parent in above)
 
 
 def _mark(soup: BeautifulSoup, node: NavigableString, seen: set[str], used: set[str]) -> None:

@@ -54,7 +54,7 @@ def sections(page: Path) -> Iterator[Section]:
     soup = BeautifulSoup(NOT_TEXT.sub(" ", page.read_text(encoding="utf-8")).replace("<wbr/>", ""), "html.parser")
     main, title = soup.find("main"), soup.find("title")
     name = _line(title).partition(" · ")[0] if title else page.stem
-    for part in main.find_all(id="glossary") if main else ():
+    for part in main.select("#glossary, caption.unseen") if main else ():
         part.decompose()
     anchor, heading, words = "", name, []
     for node in main.descendants if main else ():

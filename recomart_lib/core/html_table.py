@@ -10,14 +10,15 @@ from typing import Any
 import polars as pl
 
 
-def render(table: pl.DataFrame) -> str:
+def render(table: pl.DataFrame, caption: str = "") -> str:
     """All rows of a table: formatted numbers, text escaped for HTML, and an empty cell for a null or NaN."""
     names = [_element("th", name) for name in table.columns]
     cells = [[_element("td", text) for text in _texts(column)] for column in table.iter_columns()]
     rows = ["\n".join(["    <tr>", *row, "    </tr>"]) for row in zip(*cells, strict=True)]
     head = "\n".join(['    <tr style="text-align: right;">', *names, "    </tr>"])
     body = "\n".join(["  <tbody>", *rows, "  </tbody>"])
-    return f'<table class="dataframe">\n  <thead>\n{head}\n  </thead>\n{body}\n</table>'
+    title = f"  <caption>{html.escape(caption, quote=False)}</caption>\n" if caption else ""
+    return f'<table class="dataframe">\n{title}  <thead>\n{head}\n  </thead>\n{body}\n</table>'
 
 
 def _element(name: str, text: str) -> str:

@@ -52,12 +52,15 @@ def write_json(content: dict[str, Any], *parts: Path | str) -> None:
     files.write_text(paths.place(Path(*parts)), text + "\n")
 
 
-def show(table: pl.DataFrame, rows: int = 20) -> HTML:
-    """The first rows of a table for display in a notebook: formatted numbers, text escaped for HTML."""
+def show(table: pl.DataFrame, rows: int = 20, caption: str = "") -> HTML:
+    """The first rows of a table for display in a notebook: formatted numbers, text escaped for HTML.
+
+    `caption`: how it differs from the other tables below the same heading; a table alone is named by the heading.
+    """
     if not table.height:
         return HTML("<p>No rows.</p>")
     more = f"<p>... and {table.height - rows:,} more rows</p>" if table.height > rows else ""
-    return HTML(html_table.render(table.head(rows)) + more)
+    return HTML(html_table.render(table.head(rows), caption) + more)
 
 
 def counts(named: Mapping[str, pl.DataFrame | pl.LazyFrame]) -> HTML:

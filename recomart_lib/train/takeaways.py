@@ -67,9 +67,9 @@ def choice(evidence: pl.DataFrame, protocol: str) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def heading(protocol: str) -> str:
-    """What stands above the table of a protocol."""
-    return f"**{title(protocol)}**: {MEANINGS[protocol]}."
+def caption(protocol: str) -> str:
+    """The caption of a protocol's table."""
+    return f"{title(protocol)}: {MEANINGS[protocol]}"
 
 
 def chosen_models(evidence: pl.DataFrame) -> str:
@@ -217,7 +217,7 @@ def search_gain(table: pl.DataFrame, tune_protocol: str = "mean") -> str:
             "no model was searched: all hyper-parameters are fixed (train.models), or train.n_trials is 1."
         )
     if not searched.get_column("best").count():
-        return not_applicable("no user can be evaluated in the validation window, so the search cannot be judged.")
+        return not_applicable("no user can be evaluated in the validation window, so the search has no result.")
     gains = searched.filter(pl.col("best") > pl.col("defaults")).with_columns(gain=pl.col("best") - pl.col("defaults"))
     effort = f"{plural(searched['trials'].sum(), 'trial')} of {plural(searched.height, 'model')}"
     if not gains.height:

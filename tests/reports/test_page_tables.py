@@ -31,16 +31,33 @@ def test_headers_have_scopes_and_a_row_has_a_name():
         ("tea", "row"),
         ("salt", "row"),
     ]
-    assert soup.table["aria-label"] == "How many?"
+    assert (soup.caption.get_text(), soup.caption["class"]) == ("How many?", ["unseen"])
     assert [(cell.get_text(), cell["data-label"], cell["class"]) for cell in soup.find_all("td")] == [
         ("1,200", "rows", ["n"]),
         ("3", "rows", ["n"]),
     ]
 
 
-def test_a_caption_names_the_table_by_itself():
-    soup = improved("<h2>x</h2><table><caption>Sales</caption><tbody><tr><td>a</td></tr></tbody></table>")
-    assert not soup.table.has_attr("aria-label")
+def test_a_caption_of_its_own_stays_in_view():
+    soup = improved("<h2>x</h2>", html_table.render(pl.DataFrame({"n": [1]}), "Sales <b>"))
+    assert [(caption.get_text(), caption.get("class")) for caption in soup.find_all("caption")] == [("Sales <b>", None)]
+
+
+def test_tables_below_the_same_heading_have_different_captions():
+    soup = improved("<h2>How <i>many</i>?</h2>", table(a=[1]), table(b=[1]), "<h3>Who?</h3>", table(a=[1]))
+    captions = [caption.get_text() for caption in soup.find_all("caption")]
+    assert captions == ["How many? (1 of 2)", "How many? (2 of 2)", "Who?"]
+
+
+def test_the_heading_of_a_fold_names_only_its_tables():
+    fold = "<details><summary>Code</summary><h3>Inputs</h3>" + table(a=[1]) + "</details>"
+    soup = improved("<h2>How many?</h2>", fold, table(b=[1]), "<details><summary>More</summary>", table(c=[1]))
+    assert [caption.get_text() for caption in soup.find_all("caption")] == ["Inputs", "How many?", "More"]
+
+
+def test_no_term_is_marked_where_nobody_sees_it():
+    soup = improved("<h2>The holdout</h2>", table(a=[1]), "<p>The holdout is new.</p>")
+    assert [mark.find_parent("p") is not None for mark in soup.find_all("dfn")] == [True]
 
 
 def test_an_empty_header_is_none():

@@ -118,4 +118,4 @@ def test_the_chosen_models_are_described():
     assert "learns nothing" in bestsellers
     assert takeaways.chosen_models(evidence.clear()) == ""
     assert takeaways.what_they_do(evidence.clear()) == []
-    assert takeaways.heading("novel").startswith("**Discovery (novel)**: only products that are new")
+    assert takeaways.caption("novel").startswith("Discovery (novel): only products that are new")
