@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from recomart.project.sidecars import FAILURES, Metadata
 from recomart.reports.remaining import losses, used_share
@@ -16,6 +16,7 @@ from recomart_lib.core.shop_lists import RULES
 from recomart_lib.core.text import hits as shown_hits
 from recomart_lib.core.text import p_value, percent, plural, score, times
 from recomart_lib.core.text import quality as shown_quality
+from recomart_lib.evaluate.answer_takeaways import ahead, course, one_season
 
 SIGNIFICANT = 0.05
 DAYS_PER_YEAR = 365.25
@@ -51,17 +52,19 @@ def sentences(metrics: Metadata, stages: list[Metadata], deciding: str, age: int
     """
     quality, data, evaluation = (metrics[name] for name in ("quality", "data", "evaluation"))
     answers, shop = evaluation.get("answer") or {}, words(data)
-    found = [_trust(quality), _age(age, data)]
+    found = [_trust(quality), _planted(quality), _age(age, data)]
     if answer := answers.get(deciding):
         found += [_proposal(evaluation, deciding), _gain(answer, data, shop), _repeats(evaluation, deciding, shop)]
         found += [_other(name, other, shop) for name, other in answers.items() if name != deciding]
-        found += [_rules(metrics.get("rule_costs") or {}, deciding)]
+        found += [_rules(metrics.get("rule_costs") or {}, deciding, shop)]
         found += [_lead(answer), _for_whom(evaluation, answer, deciding, shop), _better(answer)]
         found += [_stable((evaluation.get("stability") or {}).get(deciding))]
-        found += [_worse(evaluation, answer, deciding, shop), _new(evaluation, shop)]
+        found += [_worse(evaluation, answer, deciding, shop), _weak(evaluation, deciding, shop), _new(evaluation, shop)]
         found += [_lists(stages), _missed(evaluation)]
     failed = [stage for stage in stages if stage["state"] in FAILURES]
-    return [sentence for sentence in [*found, _next(quality, failed, bool(answer), shop)] if sentence]
+    if answer or failed:
+        found += _next(quality, failed, age, shop)
+    return [sentence for sentence in found if sentence]
 
 
 def deciding_protocol(metrics: Metadata) -> str:
@@ -110,6 +113,13 @@ def _trust(quality: Metadata) -> Sentence | None:
     return _linked(DATA, f"{trust}, and {used}{''.join(largest)}.", used, "#data")
 
 
+def _planted(quality: Metadata) -> Sentence | None:
+    """That the shop is simulated, and its faults with it."""
+    said = quality.get("planted")
+    key = "This shop is simulated"
+    return _linked(DATA, said, key, "#fixes") if said and key in said else None
+
+
 def _age(age: int | None, data: Metadata) -> Sentence | None:
     days = data.get("horizon_days")
     if age is None or not days or age <= days:
@@ -133,7 +143,8 @@ def _gain(answer: Metadata, data: Metadata, shop: Words) -> Sentence:
     hits, model, rival = answer["hits"], answer["model"], answer["rival"]
     own, days = hits[model], data.get("horizon_days")
     key = f"{shown_hits(own['value'])} were {shop.chosen} within {days} days"
-    text = f"Of ten products on a list, {key} ({shown_hits(own['low'])} to {shown_hits(own['high'])})"
+    since = f" from {data['cut'][:10]}" if data.get("cut") else ""
+    text = f"Of ten products on a list, {key}{since} ({shown_hits(own['low'])} to {shown_hits(own['high'])})"
     rivals = list(dict.fromkeys(name for name in ("popularity", rival) if name and name != model))
     compared = [_compared(own["value"], name, hits[name]["value"], name == rival) for name in rivals if name in hits]
     return _linked(GAIN, f"{text}{': ' if compared else ''}{' and '.join(compared)}.", key, "#results")
@@ -200,15 +211,10 @@ def _stable(stability: dict[str, Any] | None) -> Sentence | None:
     if not stability or stability["cuts"] < 2:
         return None
     key = f"At {stability['leads']} of {stability['cuts']} cuts in time"
-    scores = ", ".join(map(score, stability.get("scores") or []))
-    values = f" (ndcg@10 {scores}, the newest last)" if scores else ""
     unseen = stability["unseen"]
     was = "none of them was" if not unseen else "only the newest was" if unseen == 1 else f"{unseen} of them were"
-    text = f"{key} no model that was compared there was better{values}; {was} unseen when the model was chosen"
-    earlier = stability.get("earlier") or {}
-    if windows := earlier.get("windows"):
-        text += f"; among all models, it led in {earlier['leads']} of {windows} windows before the test"
-    text += "."
+    text = f"{key} no other model was better{ahead(stability)}: ndcg@10 {course(stability['scores'])}; {was} unseen "
+    text += f"when the model was chosen.{one_season(stability)}"
     return _linked(SURE, text, key, "07_evaluate.html#is-the-result-stable-over-time")
 
 
@@ -232,15 +238,23 @@ def interval_signed(value: float, low: float, high: float) -> str:
     return f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
-def _rules(costs: Metadata, deciding: str) -> Sentence | None:
+def _rules(costs: Metadata, deciding: str, shop: Words) -> Sentence | None:
     """What the shop's own rules change; all of them together come last."""
     rows = [row for row in costs.get("rules", []) if (row["protocol"], row["metric"]) == (deciding, "ndcg@10")]
     if not rows:
         return None
     key, row = "The shop's own rules", rows[-1]
+    named = ", ".join(dict.fromkeys(one["rule"] for one in rows[:-1]))
     change = interval_signed(row["difference"], row["low"], row["high"])
-    text = f"{key}, which the delivered lists obey, are not in these numbers; they change ndcg@10 by {change}."
+    text = f"{key}{f' ({named})' if named else ''}, which the delivered lists obey, are not in these numbers: "
+    text += f"they change ndcg@10 by {change}{_hits_with_rules(costs, deciding, shop)}; simple lists were not measured "
+    text += "with them."
     return _linked(GAIN, text, key, "07_evaluate.html#what-do-the-shop-s-rules-cost")
+
+
+def _hits_with_rules(costs: Metadata, deciding: str, shop: Words) -> str:
+    rows = [row for row in costs["rules"] if (row["protocol"], row["metric"]) == (deciding, "precision@10")]
+    return f" ({shown_hits(10 * rows[-1]['with'])} of ten were {shop.chosen})" if rows else ""
 
 
 def _worse(evaluation: Metadata, answer: Metadata, deciding: str, shop: Words) -> Sentence | None:
@@ -252,11 +266,27 @@ def _worse(evaluation: Metadata, answer: Metadata, deciding: str, shop: Words) -
     if not known:
         return None
     key = f"{known[0][0]} get a worse list"
-    named = [f"{key} than from {known[0][1]}", *(f"{share} than from {other}" for share, other in known[1:])]
-    weak = (evaluation.get("weak") or [])[:1] if deciding == "all" else []
-    groups = "".join(f"; of those known before, it is weakest for {_group(row, shop)}" for row in weak)
-    text = f"Of the evaluated {shop.people}, {', '.join(named)}{groups}."
+    better = ((evaluation.get("losers_to_rival") or {}).get(deciding) or {}).get("better")
+    also = f", and {percent(better)} a better one" if better is not None else ""
+    named = [
+        f"{key} than from {known[0][1]}{also}",
+        *(f"{share} a worse one than from {who}" for share, who in known[1:]),
+    ]
+    text = f"Of the evaluated {shop.people}, {', '.join(named)}."
     return _linked(RISK, text, key, "07_evaluate.html#who-is-worse-off")
+
+
+def _weak(evaluation: Metadata, deciding: str, shop: Words) -> Sentence | None:
+    """The weakest group of users, and the largest of those that are clearly below the average."""
+    weak = (evaluation.get("weak") or []) if deciding == "all" else []
+    if not weak:
+        return None
+    largest = max(weak, key=lambda row: row["n"])
+    key = f"It is weakest for {_group(weak[0], shop)}"
+    others = f"; the largest group that is clearly below the average: {_group(largest, shop)}" if len(weak) > 1 else ""
+    return _linked(
+        RISK, f"{key}{others if largest != weak[0] else ''}.", key, "07_evaluate.html#which-groups-get-worse-lists"
+    )
 
 
 def _new(evaluation: Metadata, shop: Words) -> Sentence | None:
@@ -265,7 +295,9 @@ def _new(evaluation: Metadata, shop: Words) -> Sentence | None:
     if not users.get("cold"):
         return None
     key = f"{users['cold']:,} of {users['test_users']:,} {shop.people} who came in the window were new"
-    return _linked(RISK, f"{key}: they all get one list of bestsellers.", key, COLD)
+    best = max((row["precision@10"] for row in evaluation.get("cold") or []), default=None)
+    hits = f", of which {shown_hits(10 * best)} of ten were {shop.chosen}" if best is not None else ""
+    return _linked(RISK, f"{key}: they all get one list of bestsellers{hits}.", key, COLD)
 
 
 def _group(weak: Metadata, shop: Words) -> str:
@@ -298,19 +330,29 @@ def _target(row: Metadata) -> str:
     return f"{row['target']} ({score(row['value'])} reached, {score(row['ceiling'])} possible)"
 
 
-def _next(quality: Metadata, failed: list[Metadata], evaluated: bool, shop: Words) -> Sentence | None:
+def _next(quality: Metadata, failed: list[Metadata], age: int | None, shop: Words) -> list[Sentence]:
+    """One sentence per step."""
     if failed:
-        key = f"Repair {failed[0]['title']}"
-        return _linked(NEXT, f"{key} and run the pipeline again.", key, "#stages")
-    if not evaluated:
-        return None
-    key = f"ry the lists on a part of the {shop.people}"
-    trial = f"{key} and compare: the past, which was measured here, does not show what they do with new lists"
-    fixes = quality.get("fixes") or []
-    if not fixes:
-        return _linked(NEXT, f"T{trial}.", f"T{key}", "08_recommend.html")
-    key = "Fix the data"
-    return _linked(NEXT, f"{key} ({_short(fixes[0]['problem'])}); then t{trial}.", key, "#fixes")
+        return [Sentence(NEXT, "", f"Repair {failed[0]['title']}", " and run the pipeline again.", "#stages")]
+    return [Sentence(NEXT, "", step.key, f"{step.rest}.", step.href) for step in next_steps(quality, age, shop)]
+
+
+class Step(NamedTuple):
+    """What to do next: a key that links to the evidence, and the rest of the sentence."""
+
+    key: str
+    rest: str
+    href: str
+
+
+def next_steps(quality: Metadata, age: int | None, shop: Words) -> list[Step]:
+    """What to do next, in order: newer data, the first fix (not of faults that are planted), a trial."""
+    newer = [Step("Get newer data", "", "#age")] if age is not None and age > DAYS_PER_YEAR else []
+    fixes = [] if quality.get("planted") else (quality.get("fixes") or [])[:1]
+    first = [Step("Fix the data", f" ({_short(fix['problem'])})", "#fixes") for fix in fixes]
+    trial = f"Show the lists to a part of the {shop.people}"
+    why = " and compare: the past, which was measured here, does not show what they do with new lists"
+    return [*newer, *first, Step(trial, why, "08_recommend.html")]
 
 
 def _short(sentence: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recomart.project.sidecars import Metadata
-from recomart.reports.answer import duration_of, is_significant
+from recomart.reports.answer import Step, duration_of, is_significant, next_steps
 from recomart.reports.remaining import used_share
 from recomart.reports.words import Words, words
 from recomart_lib.core.model_names import plain
@@ -19,7 +19,7 @@ def sentences(metrics: Metadata, deciding: str, age: int | None) -> list[str]:
     return [
         _gain(answer, (evaluation.get("repeats") or {}).get(deciding), data, shop),
         _data(metrics["quality"], age),
-        _risk(evaluation, answer, deciding, shop),
+        _risk(evaluation, answer, deciding, shop, next_steps(metrics["quality"], age, shop)),
     ]
 
 
@@ -50,9 +50,11 @@ def _data(checked: Metadata, age: int | None) -> str:
     return text + (f", and the newest is {duration_of(age)} old." if age is not None else ".")
 
 
-def _risk(evaluation: Metadata, answer: Metadata, deciding: str, shop: Words) -> str:
+def _risk(evaluation: Metadata, answer: Metadata, deciding: str, shop: Words, steps: list[Step]) -> str:
     worse = ((evaluation.get("losers_to_rival") or {}).get(deciding) or {}).get("worse")
-    trial = f"show these lists to a part of the {shop.people} and compare, since nobody has seen them yet"
+    keys = [step.key[0].lower() + step.key[1:] for step in steps]
+    after = f"{', '.join(keys[:-1])}, then {keys[-1]}" if len(keys) > 1 else keys[0]
+    trial = f"{after}, since nobody has seen them yet"
     if worse is None or not answer["rival"]:
-        return f"Next, {trial}."
-    return f"{percent(worse)} of the {shop.people} would get a worse list than from that simple one: next, {trial}."
+        return f"Next: {trial}."
+    return f"{percent(worse)} of the {shop.people} would get a worse list than from that simple one; next: {trial}."

@@ -93,19 +93,22 @@ def stability(
         cuts (at which the model was evaluated), all_cuts (at which any was), leads (in how many of its cuts no other
         model was better), lowest, highest (its ndcg@10), scores (its ndcg@10, the oldest cut first), days
         (between its first and its last cut), rival, rival_cuts (at how many of its cuts the rival was evaluated),
-        unseen (how many of its cuts chose neither model nor parameters: the test cut), earlier (see
-        `earlier_windows`). None if it was evaluated at no cut.
+        unseen (how many of its cuts chose neither model nor parameters: the test cut), ahead (the models that led where
+        it did not, one per cut: model, by how much), earlier (see `earlier_windows`). None if it was evaluated at no
+        cut.
     """
     rows = by_cut.filter(pl.col("protocol") == protocol, pl.col("metric") == METRIC)
     own = rows.filter(pl.col("model") == chosen)
     if not own.height:
         return None
     own = own.sort("cut")
-    top = rows.group_by("cut").agg(top=pl.col("mean").max())
+    top = rows.sort("mean", "model", descending=[True, False]).unique("cut", keep="first", maintain_order=True)
+    led = own.select("cut", own="mean").join(top.select("cut", "model", top="mean"), on="cut").sort("cut")
+    ahead = led.filter(pl.col("own") < pl.col("top")).select("model", by=pl.col("top") - pl.col("own"))
     return {
         "cuts": own.height,
         "all_cuts": rows.get_column("cut").n_unique(),
-        "leads": own.join(top, on="cut").filter(pl.col("mean") == pl.col("top")).height,
+        "leads": own.height - ahead.height,
         "lowest": own.get_column("mean").min(),
         "highest": own.get_column("mean").max(),
         "scores": own.get_column("mean").to_list(),
@@ -113,6 +116,7 @@ def stability(
         "rival": rival,
         "rival_cuts": rows.filter(pl.col("model") == pl.lit(rival, pl.String)).join(own, on="cut", how="semi").height,
         "unseen": own.filter(pl.col("cut") >= test_cut).height,
+        "ahead": ahead.to_dicts(),
         "earlier": earlier_windows(choice, chosen),
     }
 

@@ -114,13 +114,13 @@ def stability(found: Mapping[str, Any] | None, model: str, protocol: str) -> str
     others = found["all_cuts"] - found["cuts"]
     few = f"; at {plural(others, 'other cut')} it had nothing to learn from, or was too far behind to be fitted"
     return (
-        f"**{title}: {plain(model)} leads at {found['leads']} of {found['cuts']} cuts**, ndcg@10 "
-        f"{_course(found['scores'])}{few if others else ''}. {_unseen(found)}{_not_compared(found)}"
-        f"{_earlier(found['earlier'])}{_one_season(found)}"
+        f"**{title}: {plain(model)} leads at {found['leads']} of {found['cuts']} cuts**{ahead(found)}, ndcg@10 "
+        f"{course(found['scores'])}{few if others else ''}. {_unseen(found)}{_not_compared(found)}"
+        f"{_earlier(found['earlier'])}{one_season(found)}"
     )
 
 
-def _course(scores: list[float]) -> str:
+def course(scores: list[float]) -> str:
     """The scores in order of time, and whether they only fall or only rise."""
     shown = f"{', '.join(map(score, scores[:-1]))} and, newest, {score(scores[-1])}"
     pairs = list(pairwise(map(score, scores)))
@@ -138,16 +138,21 @@ def _not_compared(found: Mapping[str, Any]) -> str:
     return f" The strongest simple list, {plain(found['rival'])}, is not {where}."
 
 
+def ahead(found: Mapping[str, Any]) -> str:
+    """Which models led where the chosen one did not: ` (Similar users was ahead by 0.001)`; nothing if it led."""
+    shown = [f"{plain(row['model'])} was ahead by {score(row['by'])}" for row in found["ahead"]]
+    return f" ({'; '.join(shown)})" if shown else ""
+
+
 def _earlier(earlier: Mapping[str, Any] | None) -> str:
-    """How the model stood among all models, in the windows in which it was chosen."""
-    if not earlier or not earlier["windows"]:
+    """That another model was better over the windows in which it was chosen."""
+    if not earlier or earlier["best"] == earlier["model"]:
         return ""
-    windows = plural(earlier["windows"], "window")
-    stood = f" Among all models, it led in {earlier['leads']} of {windows} before the test (see 06)"
-    if earlier["best"] == earlier["model"]:
-        return f"{stood}."
     behind = f"{score(earlier['behind'])} behind {plain(earlier['best'])}"
-    return f"{stood}; {behind}, it was chosen as the simplest of those within one standard error."
+    return (
+        f" Over the windows before the test (see 06), it was {behind}, and was chosen as the simplest of those within "
+        "one standard error."
+    )
 
 
 def repeats(found: Mapping[str, Any] | None, model: str, protocol: str) -> str:
@@ -162,7 +167,7 @@ def repeats(found: Mapping[str, Any] | None, model: str, protocol: str) -> str:
     return f"**{protocol_names.title(protocol)}: {shown} the same user had chosen before.**"
 
 
-def _one_season(found: Mapping[str, Any]) -> str:
+def one_season(found: Mapping[str, Any]) -> str:
     """That cuts within a part of a year say nothing about the rest of it."""
     if found["days"] >= YEAR:
         return ""

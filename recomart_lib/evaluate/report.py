@@ -364,6 +364,7 @@ class Report:
             ratings : rating model -> rmse, mae
             losers, losers_to_rival : protocol -> shares of users: worse, equal, better than popularity (`user_shares`),
                 than the strongest simple model (`rival_shares`)
+            cold : rows of `cold_means`
             weak : rows of `weak_slices`: by, slice, mean, low, high, n
             calibration_error : model -> expected calibration error
             cuts, weeks, history, splits : rows of `spread`, `by_week`, `by_history`, `by_split`
@@ -386,6 +387,7 @@ class Report:
             "calibration_error": self.calibration_errors,
             "cuts": self.spread.to_dicts(),
             "weeks": self.by_week.to_dicts(),
+            "cold": self.cold_means.to_dicts(),
             "history": self.by_history.to_dicts(),
             "history_tests": self.history_tests.to_dicts(),
             "splits": self.by_split.to_dicts(),

@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recomart_lib.core.model_names import SIMPLE
 from recomart_lib.models.base import ArrayModel
 from recomart_lib.prepare import splits
 from recomart_lib.prepare.splits import Window
+from recomart_lib.train.choice import SCORE
 from recomart_lib.train.model_lists import for_each
 from recomart_lib.train.selection import Evaluator
 from recomart_lib.train.train_data import Tables, from_window
 
-BASELINES = ("popularity", "own_history")
+BASELINES = SIMPLE  # cheap to fit, and the strongest of them is what the chosen model is compared with
 SPLIT_MODELS = (
     "popularity",
     "ease",
@@ -30,7 +32,8 @@ PREDICTED_PROBABILITIES = {"model": pl.String, "probability": pl.Float64, "label
 def candidate_models(decisions: Mapping[str, Any], n_best: int = 2) -> dict[str, dict[str, Any]]:
     """The models of the backtest, each with its parameters: the fitted baselines and the candidates for best model.
 
-    These are popularity and own_history, the chosen models, and the `n_best` of each protocol in the validation window.
+    These are the simple models (`BASELINES`), the chosen models, and the `n_best` of each protocol in the validation
+    window.
 
     Parameters
     ----------
@@ -70,7 +73,9 @@ def windows(split_metadata: Mapping[str, Any], first: datetime, n: int) -> list[
 def with_test(
     scores: pl.DataFrame, evaluated: pl.DataFrame, cuts: Iterable[Window], names: Collection[str]
 ) -> pl.DataFrame:
-    """The scores of these models at every cut, the oldest first; nothing is fitted again.
+    """The scores of these models, and of those that led in a window before test, at every cut, the oldest first.
+
+    Nothing is fitted again.
 
     Parameters
     ----------
@@ -89,8 +94,17 @@ def with_test(
     """
     starts = sorted(window.start for window in cuts)
     test = evaluated.select(pl.lit(starts[-1]).alias("cut"), pl.all()).cast({"model": pl.String, "protocol": pl.String})
-    table = pl.concat([scores.filter(pl.col("cut").is_in(starts[:-1])).select(test.columns), test])
-    return table.filter(pl.col("model").is_in(list(names))).sort("cut", maintain_order=True)
+    before = scores.filter(pl.col("cut").is_in(starts[:-1])).select(test.columns)
+    kept = {*names, *leaders(before, names)}
+    return pl.concat([before, test]).filter(pl.col("model").is_in(kept)).sort("cut", maintain_order=True)
+
+
+def leaders(scores: pl.DataFrame, names: Collection[str]) -> set[str]:
+    """The models that led in a window and protocol in which none of `names` did: without them, leading says little."""
+    means = scores.group_by("cut", "protocol", "model").agg(pl.col(SCORE).mean())
+    top = means.filter(pl.col(SCORE) > 0, pl.col(SCORE) == pl.col(SCORE).max().over("cut", "protocol"))
+    led = top.filter(pl.col("model").is_in(list(names)))
+    return set(top.join(led, on=["cut", "protocol"], how="anti").get_column("model"))
 
 
 def _evaluate(evaluator: Evaluator, parameters: Mapping[str, dict[str, Any]]) -> pl.DataFrame:

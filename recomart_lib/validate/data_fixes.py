@@ -16,6 +16,7 @@ from recomart_lib.validate.data_gaps import PAGE, Fix, fix
 from recomart_lib.validate.row_counts import LABEL, Counts
 
 MIN_ROWS = 100  # a day with fewer rows is not named as the worst
+SMALL_SHARE = 0.001  # of a table; what loses less is ranked by the rows that it touches
 NAMED = 3  # broken rules in a sentence
 
 # Table -> what becomes of its rows in quarantine (see `entities.complete`).
@@ -37,7 +38,7 @@ _HOW_WRONG = "Correct them where they come from, or here: recomart quarantine ex
 
 
 def fixes(shop: Shop, report: dict[str, Any], counts: dict[str, Counts], validated: Path) -> list[Fix]:
-    """All fixes (see `data_gaps.Fix`), those that lose most rows first, then those that touch most.
+    """All fixes (see `data_gaps.Fix`): those that lose a part of a table first, then those that touch most rows.
 
     Parameters
     ----------
@@ -47,7 +48,12 @@ def fixes(shop: Shop, report: dict[str, Any], counts: dict[str, Counts], validat
         The folder of the validated tables.
     """
     found = [*_left_out(shop, report, counts), *_not_used(report), *_broken_rules(report)]
-    return sorted([*found, *data_gaps.gaps(shop, validated)], key=lambda one: (-one["lost"], -one["rows"]))
+    return sorted([*found, *data_gaps.gaps(shop, validated)], key=_rank)
+
+
+def _rank(one: Fix) -> tuple[int, int]:
+    """A few lost rows weigh no more than the same number of touched ones."""
+    return (-one["lost"] if one["share"] >= SMALL_SHARE else 0, -one["rows"])
 
 
 def table(found: list[Fix]) -> pl.DataFrame:

@@ -129,7 +129,9 @@ def _about_odd_ids(shop: Shop, found: pl.DataFrame) -> tuple[str, str]:
     effect = "What is no product counts as one in revenue, popularity and in what the models learn"
     if n_blocked == found.height:
         return f"{effect}; the shop file keeps all of them off the lists (lists.block).", HOW_ODD_BLOCKED
-    blocked = f"; the shop file keeps {n_blocked} of them off the lists" if n_blocked else " and may be recommended"
+    free = found.filter(~pl.col("item_id").is_in(shop.lists.block.items)).get_column("item_id").sort().to_list()
+    named = f"{', '.join(free[:SHOWN])}{', ...' if len(free) > SHOWN else ''}"
+    blocked = f"; the shop file keeps all but {named} off the lists" if n_blocked else " and may be recommended"
     return f"{effect}{blocked} (lists.block).", HOW_ODD
 
 

@@ -75,7 +75,7 @@ def test_stability_counts_leads_and_unseen_cuts():
     table = table.with_columns(protocol=pl.lit("all"), metric=pl.lit("ndcg@10"))
     expected = {"cuts": 2, "all_cuts": 3, "leads": 1, "lowest": 0.2, "highest": 0.4, "unseen": 0}
     expected |= {"scores": [0.4, 0.2], "days": 7, "rival": "popularity", "rival_cuts": 1}
-    expected |= {"earlier": None}
+    expected |= {"earlier": None, "ahead": [{"model": "als", "by": pytest.approx(0.1)}]}
     assert answer.stability(table, "ease", "popularity", "all", third, {}) == expected
     assert answer.stability(table, "als", None, "all", third, {})["unseen"] == 1
     assert answer.stability(table, "als", None, "all", third, {})["rival_cuts"] == 0

@@ -77,7 +77,7 @@ def test_a_lead_without_a_base_is_not_applicable(answer):
 
 
 STABLE = {"cuts": 3, "all_cuts": 3, "leads": 2, "lowest": 0.2, "highest": 0.4, "unseen": 1}
-STABLE |= {"scores": [0.4, 0.3, 0.2], "days": 60, "rival": "own_history", "rival_cuts": 3, "earlier": None}
+STABLE |= {"scores": [0.4, 0.3, 0.2], "days": 60, "rival": "own_history", "rival_cuts": 3, "earlier": None, "ahead": []}
 
 
 def test_stability_says_which_cut_is_unseen():
@@ -106,11 +106,18 @@ def test_stability_says_which_cut_is_unseen():
 EARLIER = {"model": "blend", "windows": 2, "leads": 1, "best": "blend", "behind": 0}
 
 
-def test_stability_says_how_the_choice_stood_among_all_models():
-    led = takeaways.stability(STABLE | {"earlier": EARLIER, "days": 400}, "blend", "all")
-    assert led.endswith(" Among all models, it led in 1 of 2 windows before the test (see 06).")
+def test_stability_names_the_models_that_were_ahead():
+    first = takeaways.stability(STABLE | {"ahead": [{"model": "user_knn", "by": 0.0012}]}, "blend", "all")
+    assert "leads at 2 of 3 cuts** (Similar users was ahead by 0.001), ndcg@10 " in first
+    assert "ahead" not in takeaways.stability(STABLE, "blend", "all")
+
+
+def test_stability_says_that_a_simpler_model_was_chosen():
+    assert "simplest" not in takeaways.stability(STABLE | {"earlier": EARLIER}, "blend", "all")
     behind = takeaways.stability(STABLE | {"earlier": EARLIER | {"best": "ease", "behind": 0.002}}, "blend", "all")
-    assert "0.002 behind Linear item model (EASE), it was chosen as the simplest of those within one standard" in behind
+    assert (
+        "0.002 behind Linear item model (EASE), and was chosen as the simplest of those within one standard" in behind
+    )
 
 
 def test_repeats_are_said_where_there_are_some():

@@ -113,7 +113,7 @@ def test_cuts_say_which_were_used_and_a_model_that_fell_back_is_not_drawn():
     fallen = table.filter(pl.col("model") == "basket").head(1).select("cut", "protocol", "model")
     ax = figures.by_cut(table, fallen, metadata, "all", "ease")
     ticks = [label.get_text() for label in ax.get_xticklabels()]
-    assert ticks == ["2026-01-01\nused for tuning\nn = 9", "2026-02-01\ntest: unseen\nn = 9"]
+    assert ticks == ["2026-01-01\ntuning and choice\nn = 9", "2026-02-01\ntest: unseen\nn = 9"]
     assert "not drawn, as it showed the list of Bestsellers: Same order (2026-01-01)" in ax.get_title("left").replace(
         "\n", " "
     )

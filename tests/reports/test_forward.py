@@ -13,8 +13,8 @@ def test_three_sentences_with_their_numbers():
         "92 % of these hits are what the customer had bought before.",
         "The data passes its checks (99.9 % of the checked rows are right), 72 % of the delivered events can be used, "
         "and the newest is 5,467 days (15 years) old.",
-        "28 % of the customers would get a worse list than from that simple one: next, show these lists to a part of "
-        "the customers and compare, since nobody has seen them yet.",
+        "28 % of the customers would get a worse list than from that simple one; next: get newer data, then show the "
+        "lists to a part of the customers, since nobody has seen them yet.",
     ]
 
 
@@ -24,7 +24,7 @@ def test_without_a_rival_or_an_age_nothing_is_claimed():
     gain, data, risk = forward.sentences(metrics, "all", None)
     assert gain.endswith("3.24 were bought within 30 days.")
     assert data.endswith("can be used.")
-    assert risk.startswith("Next, show these lists")
+    assert risk.startswith("Next: show the lists")
 
 
 def test_a_rival_without_hits_has_no_ratio():

@@ -118,6 +118,14 @@ def test_the_test_window_is_added_and_the_scores_of_named_models_are_kept():
     ]
 
 
+def test_models_that_led_where_no_named_one_did_are_kept():
+    rows = [(1, "all", "ease", 0.3), (1, "all", "als", 0.4), (2, "all", "ease", 0.5), (2, "all", "als", 0.4)]
+    rows += [(2, "novel", "bpr", 0.2), (2, "novel", "ease", 0.2), (1, "novel", "svd", 0.0)]
+    scores = pl.DataFrame(rows, ["cut", "protocol", "model", "ndcg@10"], orient="row")
+    assert backtest.leaders(scores, ["ease"]) == {"als"}
+    assert backtest.leaders(scores, ["popularity"]) == {"als", "ease", "bpr"}
+
+
 def holdout_sizes(**n: int) -> pl.DataFrame:
     return pl.DataFrame({"user_id": list(n), "n_relevant": list(n.values())})
 
