@@ -275,7 +275,7 @@ def _group_name(group: Any) -> str:
 def by_cut(
     table: pl.DataFrame, fallen: pl.DataFrame, split_metadata: Mapping[str, Any], protocol: str, chosen: str
 ) -> Axes:
-    """The scores of one protocol at every cut (`curve`): which of them chose the models, and which is unseen.
+    """The scores of one protocol at every cut (`curve`): which of them chose parameters or models, and which is unseen.
 
     A model that only showed the list of another is left out at that cut (`fallen`: see `fell_back.models`), and the
     figure says so.
@@ -285,7 +285,8 @@ def by_cut(
     tuning, test = (datetime.fromisoformat(split_metadata[name]) for name in ("validation_start", "cut"))
     left_out = fell_back.sentence(fallen, BASELINE)
     about = f"{protocol_names.title(protocol)}, by cut" + (f"; {left_out}" if left_out else "")
-    notes = {tuning: "used for tuning", test: "test: unseen"}
+    earlier = dict.fromkeys(rows.filter(pl.col("cut") < tuning).get_column("cut").unique().sort(), "choice of models")
+    notes = {**earlier, tuning: "tuning and choice", test: "test: unseen"}
     return curve(rows, "cut", "ndcg@10", "cut (UTC); n = users evaluated", about, chosen, ("cut", "cuts"), notes)
 
 
