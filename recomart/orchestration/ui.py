@@ -129,7 +129,7 @@ def _daemon(workspace: Path) -> Iterator[subprocess.Popen]:
         process.stdin.close()  # ends it
         try:
             process.wait(STOP_S)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C: at once
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C: immediately
             process.kill()
             process.wait()
 

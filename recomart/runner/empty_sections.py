@@ -14,16 +14,16 @@ def one_line(page: str) -> str:
     """HTML of cells, without tables and figures that are empty, where a sentence of the same section says why."""
     soup = BeautifulSoup(page, "html.parser")
     empty: list[Tag] = []
-    said = False
+    is_explained = False
     for node in [*soup.find_all(["h1", "h2", "h3", "h4", "p", "li"]), soup.new_tag("h1")]:
         if node.name.startswith("h"):
-            for part in empty if said else ():
+            for part in empty if is_explained else ():
                 part.decompose()
-            empty, said = [], False
+            empty, is_explained = [], False
         elif _is_empty(node):
             empty.append(node)
         elif node.find_parent(class_="cell") and node.find_parent(class_="prose"):
-            said = True
+            is_explained = True
     for cell in soup.select(".cell"):
         if not cell.find(True) and not cell.get_text(strip=True) and not cell.get("id"):
             cell.decompose()

@@ -100,7 +100,7 @@ class Executor(threading.Thread):
         return engine.sentence(self._problem)
 
     def end(self) -> None:
-        """End the kernel at once, if it has not ended."""
+        """End the kernel immediately, if it has not ended."""
         self._cancelled.set()
         self._work.put(None)
         stopped = self._wait(kill=True)

@@ -40,7 +40,7 @@ class Stopped(BaseException):
 
 
 class Stopper:
-    """Turns the first signal into `Stopped`; a second one, while the stage still cleans up, ends the process at once.
+    """Turns the first signal into `Stopped`; a second one, while the stage cleans up, ends the process immediately.
 
     Parameters
     ----------

@@ -105,10 +105,10 @@ def problem(root: Path) -> str:
 def _unfinished_stage(root: Path) -> str:
     """Which notebook failed, was stopped or did not run, the first one; empty if there is none."""
     for name in dvc_graph.notebooks(dvc_graph.read_or_unresolved(root)):
-        facts = read(root / paths.SIDECARS / f"{name}.json")
-        if facts.get("state") != "ok":
-            outcome = {"failed": "failed", "stopped": "was stopped"}.get(facts.get("state"), "has not run")
-            return f"{facts.get('title') or name} {outcome}"
+        sidecar = read(root / paths.SIDECARS / f"{name}.json")
+        if sidecar.get("state") != "ok":
+            outcome = {"failed": "failed", "stopped": "was stopped"}.get(sidecar.get("state"), "has not run")
+            return f"{sidecar.get('title') or name} {outcome}"
     return ""
 
 

@@ -230,7 +230,7 @@ def daily(days: pl.DataFrame, ylabel: str, title: str) -> Axes:
     _, ax = plt.subplots()
     dates = days.to_series(0).dt.strftime("%Y-%m-%d").to_list()
     counts = days.get_column("n").to_list()
-    few = days.height <= 400  # marks that can still be told apart
+    few = days.height <= 400  # marks that are still distinct
     mark = {"marker": "o", "ms": 4 if days.height < 40 else 3 if days.height < 100 else 2} if few else {}
     (line,) = ax.plot(
         days.to_series(0).to_numpy(), counts, color=ACCENT, lw=1.4 if days.height < 100 else 1, clip_on=False, **mark

@@ -85,7 +85,7 @@ def _close(root: Path, folder: Path) -> str | None:
     name = f"{folder.as_posix()}/"
     try:
         (root / folder).chmod(mode & ~EVERYBODY_ELSE)
-    except OSError as problem:  # it is another user's, or on a disk without rights: the run goes on
+    except OSError as problem:  # it is another user's, or on a disk without rights: the run continues
         return f"{name} is open to other users of this machine, and cannot be closed: {problem.strerror}."
     return f"{name} was open to other users of this machine and is now closed. To share it with a group: chmod g+s."
 

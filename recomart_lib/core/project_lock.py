@@ -100,7 +100,7 @@ def held(what: str, run: psutil.Process | None = None, brief: bool = False) -> I
     Raises
     ------
     BusyError
-        If somebody else holds it: at once, or after a minute if that one is soon done.
+        If somebody else holds it: immediately, or after a minute if that one is soon done.
     """
     if is_held_here():
         yield

@@ -45,7 +45,7 @@ WIDTHS = {
     "V": 2,
 }
 WIDTHS |= {"j": 3, "u": 1, "w": 1, "3f": 3, "6f": 6, "9f": 9}
-# Moments that tell all parts of a time apart: leap days, both halves of a day, days whose week is of another year.
+# Moments in which all parts of a time differ: leap days, both halves of a day, days whose week is of another year.
 SAMPLE = [
     datetime(1999, 12, 31, 23, 59, 58, 987_654, UTC),
     datetime(2000, 2, 29, 0, 0, 0, 0, UTC),

@@ -40,10 +40,10 @@ def leaderboard(board: pl.DataFrame, test: pl.DataFrame | None, answer: Mapping[
     return pl.DataFrame(first(rows, answer["model"]))
 
 
-def _leaderboard_row(row: dict[str, Any], said: str) -> dict[str, str]:
+def _leaderboard_row(row: dict[str, Any], verdict: str) -> dict[str, str]:
     return {
         "model": row["model"],
-        "verdict": said,
+        "verdict": verdict,
         INTERVAL: interval(row["ndcg@10"], *row["ndcg@10_ci"]),
         "hits of ten": f"{10 * row['precision@10']:.2f}",
         "recall@10": score(row["recall@10"]),

@@ -11,7 +11,7 @@ from matplotlib.ticker import PercentFormatter
 from recomart_lib.core.plots import ACCENT, GREY, SOFT, WIDTH, empty_figure, titled, values
 from recomart_lib.core.text import percent
 
-TOP = 0.1  # the share of users or products that a title tells about
+TOP = 0.1  # the share of users or products that a title names
 
 
 def long_tail(counts: dict[str, pl.DataFrame], title: str, of: str = "events") -> Axes:

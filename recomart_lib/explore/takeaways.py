@@ -181,7 +181,7 @@ def repeats(pairs: pl.DataFrame) -> str:
         )
     share, gap = repeated.height / pairs.height, repeated.get_column("gap_days").median()
     advice = (
-        "the user's own history is a strong list, and lists of discovery have to find the rest"
+        "the user's purchase history is a strong list, and lists of discovery have to find the rest"
         if share > OFTEN
         else "most choices are new products; those who choose again can be served from their history"
     )
@@ -196,7 +196,7 @@ def stars(counts: pl.DataFrame) -> str:
             "this shop has no ratings; the rating models learn from ratings derived from other events."
         )
     if counts.height == 1:
-        return f"**All {plural(n, 'rating')} have {number(counts.get_column('stars')[0])} stars**: they tell products not apart."
+        return f"**All {plural(n, 'rating')} have {number(counts.get_column('stars')[0])} stars**: they do not distinguish products."
     mean = (counts.get_column("stars") * counts.get_column("n")).sum() / n
     top = counts.filter(pl.col("stars") >= 4).get_column("n").sum() / n
     return f"**{plural(n, 'rating')}, {mean:.2f} stars on average**; {percent(top)} are 4 stars or more."

@@ -17,12 +17,12 @@ DAY_FIRST = r"(?<!\d)(?P<d4>\d\d)\.(?P<m4>\d\d)\.(?P<y4>\d{4})(?!\d)"  # with po
 DAY = re.compile(f"{HIVE}|{DAY_FIRST}|{WITH_SEPARATORS}|{COMPACT}")
 
 
-def day_in_name(name: str, landed: date) -> date | None:
+def day_in_name(name: str, ingested: date) -> date | None:
     """The last plausible day in a file's name (its path in the source folder); a month means its first day.
 
     Plausible is a day of the calendar from `FIRST_DAY` to a year after the file was ingested for the first time.
     """
-    plausible = [day for day in _days(name) if FIRST_DAY <= day <= landed + AHEAD]
+    plausible = [day for day in _days(name) if FIRST_DAY <= day <= ingested + AHEAD]
     return plausible[-1] if plausible else None
 
 

@@ -57,7 +57,7 @@ def read(path: Path) -> Manifest:
     Raises
     ------
     UserError
-        If it is damaged, was changed, or lies in the place of another one.
+        If it is damaged, was changed, or is in the place of another one.
     """
     try:
         manifest = _parse(path)
@@ -151,8 +151,8 @@ def holds_from(manifest: Manifest) -> date:
     """
     if day := manifest.get("valid_from"):
         return date.fromisoformat(day)
-    landed = ingested_at(manifest).date()
-    return deliveries.day_in_name(manifest["file"], landed) or landed
+    ingested = ingested_at(manifest).date()
+    return deliveries.day_in_name(manifest["file"], ingested) or ingested
 
 
 def first_day(previous: Manifest | None, name: str, today: date) -> date:

@@ -71,7 +71,7 @@ def scan(root: Path, files: Sequence[File], columns: dict[str, Any]) -> pl.LazyF
 def intact(root: Path, files: Iterable[File]) -> list[File]:
     """The files that are what was committed; of each other one, an error is logged once.
 
-    For a consumer: it goes on, as new events do not depend on old files, and leaves the damaged file alone.
+    For a consumer: it continues, as new events do not depend on old files, and leaves the damaged file alone.
     """
     kept = []
     for file in files:

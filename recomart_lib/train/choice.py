@@ -172,7 +172,7 @@ def choose(evidence: pl.DataFrame) -> dict[str, str]:
     return {protocol: chosen.get(protocol, BASELINE) for protocol in PROTOCOLS}
 
 
-def contenders(scores: pl.DataFrame, always: Iterable[str] = ()) -> set[str]:
+def candidate_models(scores: pl.DataFrame, always: Iterable[str] = ()) -> set[str]:
     """The models that can still win, by the scores of one window: at most `FAR` standard errors behind the best in one
     of the protocols; and those of `always` that were evaluated."""
     names = set(scores.get_column("model").unique()) & set(always)

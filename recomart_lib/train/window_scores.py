@@ -73,7 +73,7 @@ def window_scores(
     """Evaluate the models in the validation window and in those of `cuts` before it.
 
     In the validation window nothing is fitted again. At earlier cuts, only models are fitted that can still win there
-    (`choice.contenders`). A model that falls back on another at a cut is left out there (`choice.is_itself`).
+    (`choice.candidate_models`). A model that falls back on another at a cut is left out there (`choice.is_itself`).
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def window_scores(
         `cut` (the start of the window, UTC), then the columns of `selection.evaluate_lists`.
     """
     first = _evaluated(validation, parameters, validation.data.cut)
-    kept = choice.contenders(first, always)
+    kept = choice.candidate_models(first, always)
     left = {name: parameters[name] for name in parameters if name in kept}
     with_features = any(MODELS[name].reads_features for name in left)
     earlier = [window for window in cuts if window.start < validation.data.cut]

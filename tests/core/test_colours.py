@@ -1,4 +1,4 @@
-"""Colours carry meaning: they can be told from the background of light and dark pages."""
+"""Colours carry meaning: they stand out from the background of light and dark pages."""
 
 from __future__ import annotations
 

@@ -219,5 +219,5 @@ def test_repeats_say_what_follows_for_both_kinds_of_lists():
         "most choices are new products; those who choose again can be served from their history."
     )
     assert takeaways.repeats(many).endswith(
-        "the user's own history is a strong list, and lists of discovery have to find the rest."
+        "the user's purchase history is a strong list, and lists of discovery have to find the rest."
     )

@@ -8,7 +8,7 @@ import pytest
 
 from recomart_lib.ingest.deliveries import day_in_name
 
-LANDED = date(2025, 6, 15)
+INGESTED = date(2025, 6, 15)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ LANDED = date(2025, 6, 15)
     ],
 )
 def test_a_name_says_the_day(name, day):
-    assert day_in_name(name, LANDED) == day
+    assert day_in_name(name, INGESTED) == day
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_a_name_says_the_day(name, day):
     ],
 )
 def test_other_digits_are_no_day(name):
-    assert day_in_name(name, LANDED) is None
+    assert day_in_name(name, INGESTED) is None
 
 
 def test_an_implausible_day_does_not_hide_a_plausible_one():
-    assert day_in_name("2025-03-01/items_2099-01-01.csv", LANDED) == date(2025, 3, 1)
+    assert day_in_name("2025-03-01/items_2099-01-01.csv", INGESTED) == date(2025, 3, 1)

@@ -124,7 +124,7 @@ def test_without_users_popularity_is_chosen():
     assert choice.choose(evidence) == {"all": "ease", "novel": "popularity"}
     assert choice.report(evidence)["novel"] == {}
     assert "no user can be evaluated" in takeaways.choice(evidence, "novel")
-    assert choice.contenders(scores()) == set()
+    assert choice.candidate_models(scores()) == set()
 
 
 def test_only_models_far_behind_in_both_protocols_are_out():
@@ -132,10 +132,10 @@ def test_only_models_far_behind_in_both_protocols_are_out():
     noise = rng.normal(0, 0.01, 50)
     everywhere = {"ease": 0.5 + noise, "als": 0.495 - noise, "svd": 0.2 + noise * 2, "popularity": 0.1 + noise}
     parts = [(VALIDATION, name, values) for name, values in everywhere.items()]
-    assert choice.contenders(scores(*parts)) == {"ease", "als"}
-    assert choice.contenders(scores(*parts), ("popularity", "own_history")) == {"ease", "als", "popularity"}
+    assert choice.candidate_models(scores(*parts)) == {"ease", "als"}
+    assert choice.candidate_models(scores(*parts), ("popularity", "own_history")) == {"ease", "als", "popularity"}
     novel = scores((VALIDATION, "svd", [0.5, 0.4]), (VALIDATION, "ease", [0.4, 0.3]), protocol="novel")
-    assert choice.contenders(pl.concat([scores(*parts), novel])) == {"ease", "als", "svd"}
+    assert choice.candidate_models(pl.concat([scores(*parts), novel])) == {"ease", "als", "svd"}
 
 
 def data(**parts: object) -> SimpleNamespace:

@@ -110,10 +110,10 @@ def test_models_that_have_nothing_to_learn_from_are_left_out(store):
 
 
 def test_models_far_behind_are_not_fitted_again_and_others_only_once(monkeypatch):
-    def contenders(first: pl.DataFrame, always: tuple[str, ...]) -> set[str]:
+    def candidate_models(first: pl.DataFrame, always: tuple[str, ...]) -> set[str]:
         return {"own_history", *always}
 
-    monkeypatch.setattr(window_scores.choice, "contenders", contenders)
+    monkeypatch.setattr(window_scores.choice, "candidate_models", candidate_models)
     table = scores(["popularity", "own_history", "item_knn"])
     at = {cut: set(part["model"]) for (cut,), part in table.group_by("cut")}
     assert at[EARLY.start] == {"popularity", "own_history"}

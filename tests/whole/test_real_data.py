@@ -31,13 +31,13 @@ ONLINE_RETAIL = shops.read(ROOT / "shops" / "online_retail.yaml")
 def raw(real_data, tmp_path_factory) -> Path:
     """A lake with Online Retail."""
     raw = tmp_path_factory.mktemp("lake") / "raw"
-    landed = ingestion.ingest(ONLINE_RETAIL, real_data / "online_retail", raw, Ingest(max_rejected=0))
-    assert landed.height == 305
+    ingested = ingestion.ingest(ONLINE_RETAIL, real_data / "online_retail", raw, Ingest(max_rejected=0))
+    assert ingested.height == 305
     return raw
 
 
 @pytest.fixture(scope="module")
-def landed(raw) -> pl.DataFrame:
+def ingested(raw) -> pl.DataFrame:
     """Online Retail, as 02_validate finds it in the lake."""
     return lake.read(raw, "online_retail", "events")
 
@@ -51,23 +51,23 @@ def validated(raw) -> tuple[dict[str, Any], Path]:
     return quality_report.report(counts, found, Validate()), valid
 
 
-def test_online_retail_is_read_to_the_last_row(landed):
+def test_online_retail_is_read_to_the_last_row(ingested):
     zone = ZoneInfo("Europe/London")
-    assert landed.height == 541_909
-    assert landed["user_id"].drop_nulls().n_unique() == 4_372
-    assert landed["item_id"].n_unique() == 4_070
-    assert landed["order_id"].n_unique() == 25_900
-    assert landed["user_id"].null_count() == 135_080
-    assert landed["order_id"].str.starts_with("C").sum() == 9_288
-    assert landed["quantity"].max() == 80_995
-    assert landed["timestamp"].min() == datetime(2010, 12, 1, 8, 26, tzinfo=zone)
-    assert landed["timestamp"].max() == datetime(2011, 12, 9, 12, 50, tzinfo=zone)
+    assert ingested.height == 541_909
+    assert ingested["user_id"].drop_nulls().n_unique() == 4_372
+    assert ingested["item_id"].n_unique() == 4_070
+    assert ingested["order_id"].n_unique() == 25_900
+    assert ingested["user_id"].null_count() == 135_080
+    assert ingested["order_id"].str.starts_with("C").sum() == 9_288
+    assert ingested["quantity"].max() == 80_995
+    assert ingested["timestamp"].min() == datetime(2010, 12, 1, 8, 26, tzinfo=zone)
+    assert ingested["timestamp"].max() == datetime(2011, 12, 9, 12, 50, tzinfo=zone)
 
 
-def test_cancellations_of_online_retail_are_returns(landed):
-    cancelled = landed.filter(pl.col("order_id").str.starts_with("C"))
+def test_cancellations_of_online_retail_are_returns(ingested):
+    cancelled = ingested.filter(pl.col("order_id").str.starts_with("C"))
     assert cancelled["event_type"].unique().to_list() == ["return"]
-    assert landed["quantity"].min() >= 0
+    assert ingested["quantity"].min() >= 0
 
 
 def test_nothing_of_online_retail_is_unexplained(validated):
@@ -90,7 +90,7 @@ def test_nothing_of_online_retail_is_unexplained(validated):
 
 @pytest.mark.slow
 def test_online_retail_day_by_day_makes_the_same_lake(real_data, raw, tmp_path):
-    """305 drops, each landed by itself: only the new file is landed, and the end is as if all had come at once."""
+    """305 deliveries, each ingested by itself: only the new file is read, and the end is as if all had come together."""
     source, settings = tmp_path / "source", Ingest(max_rejected=0, follow_links=True)
     source.mkdir()
     for day in sorted((real_data / "online_retail").glob("*.csv")):
@@ -155,11 +155,11 @@ def rated(request, real_data, tmp_path_factory) -> tuple[Shop, dict[str, pl.Data
     """A rating shop as its shop file has it: the shop, its raw tables, the quality report, the validated folder."""
     shop, folder = shops.read(ROOT / "shops" / f"{request.param}.yaml"), tmp_path_factory.mktemp(request.param)
     ingestion.ingest(shop, real_data / RATING_SHOPS[request.param], folder / "raw", Ingest(max_rejected=0))
-    landed = {table: lake.table(folder / "raw", shop.name, table) for table in shop.delivered}
+    ingested = {table: lake.table(folder / "raw", shop.name, table) for table in shop.delivered}
     valid, held = folder / "validated", folder / "quarantine"
-    counts, _ = row_checks.check_tables(shop, landed, Validate(), datetime.now(UTC), valid, held)
-    tables = {table: found.read() for table, found in landed.items()}
-    return shop, tables, quality_report.report(counts, landed, Validate()), valid
+    counts, _ = row_checks.check_tables(shop, ingested, Validate(), datetime.now(UTC), valid, held)
+    tables = {table: found.read() for table, found in ingested.items()}
+    return shop, tables, quality_report.report(counts, ingested, Validate()), valid
 
 
 def test_rating_shops_are_read_as_their_publishers_count(rated):
@@ -200,6 +200,6 @@ def test_the_cuts_of_rating_shops_judge_whom_their_shop_files_say(rated):
     events = cleaning.clean_events(pl.read_parquet(valid / "events.parquet"), Prepare())
     cuts = splits.windows(shop, events["timestamp"].max(), Prepare().horizon_days)
     described = [splits.describe(splits.split(events, cut, shop.relevant_events)) for cut in cuts]
-    judged = {"movielens_100k": [(116, 116), (130, 130)], "amazon_beauty": [(365, 363), (502, 498)]}
-    assert [(found["evaluated_all"], found["evaluated_novel"]) for found in described] == judged[shop.name]
+    n_evaluated = {"movielens_100k": [(116, 116), (130, 130)], "amazon_beauty": [(365, 363), (502, 498)]}
+    assert [(found["evaluated_all"], found["evaluated_novel"]) for found in described] == n_evaluated[shop.name]
     assert cuts[1].start.date() == {"movielens_100k": date(1998, 2, 22), "amazon_beauty": date(2023, 1, 1)}[shop.name]

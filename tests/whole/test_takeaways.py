@@ -167,7 +167,7 @@ WINDOW = {"users_in_window": 9, "evaluated_all": 5, "evaluated_novel": 4, "cold_
         (
             explore_takeaways.repeats(pairs([2, 1])),
             explore_takeaways.repeats(pairs([2, *[1] * 9])),
-            "the user's own history is a strong list",
+            "the user's purchase history is a strong list",
             "most choices are new products; those who choose again can be served from their history",
         ),
         (
