@@ -16,6 +16,7 @@ from recomart.project.sidecars import Metadata
 from recomart.reports import formats, rendering
 from recomart.runs import archive, compare
 from recomart.runs.archive import Run
+from recomart_lib.core.protocol_names import title
 
 log = logging.getLogger(__name__)
 
@@ -102,8 +103,8 @@ def _other_numbers(before: Run, now: Run) -> list[tuple[str, Any, Any]]:
             "users": formats.number(data.get("n_users")),
             "products": formats.number(data.get("n_items")),
             "test window": f"{formats.utc(data.get('cut'))} to {formats.utc(data.get('end'))} UTC",
-            "users evaluated (all)": formats.number(users.get("evaluated_all")),
-            "users evaluated (novel)": formats.number(users.get("evaluated_novel")),
+            f"users evaluated, {title('all')}": formats.number(users.get("evaluated_all")),
+            f"users evaluated, {title('novel')}": formats.number(users.get("evaluated_novel")),
             "fingerprint of the data": data.get("fingerprint") or "-",
         }
         for quality, data, users in metrics
@@ -118,7 +119,7 @@ def _other_numbers(before: Run, now: Run) -> list[tuple[str, Any, Any]]:
 def _write(root: Path, name: str, content: Metadata) -> Path:
     environment = rendering.templates()
     environment.globals |= {"chips": CHIPS | environment.globals["chips"], "width": WIDTH, "max_runs": archive.MAX_RUNS}
-    environment.filters |= {"signed": signed, "p_value": compare.p_value}
+    environment.filters |= {"signed": signed, "p_value": compare.p_value, "title_of": title}
     return rendering.write(root, name, rendering.render(environment, "changes.html.j2", root, name, **content))
 
 

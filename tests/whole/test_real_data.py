@@ -90,7 +90,7 @@ def test_nothing_of_online_retail_is_unexplained(validated):
 
 @pytest.mark.slow
 def test_online_retail_day_by_day_makes_the_same_lake(real_data, raw, tmp_path):
-    """305 deliveries, each ingested by itself: only the new file is read, and the end is as if all had come together."""
+    """305 deliveries, each ingested by itself: only the new file is read; the end is as if all had come together."""
     source, settings = tmp_path / "source", Ingest(max_rejected=0, follow_links=True)
     source.mkdir()
     for day in sorted((real_data / "online_retail").glob("*.csv")):
