@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import os
@@ -35,6 +34,7 @@ DVC_HINTS = re.compile(r"To track the changes with git|\s*git add|To enable auto
 ERROR_LINE = re.compile(r"^(?:ERROR|Error): (.+)")
 POSIX = os.name == "posix"
 LIMIT_MARGIN_S = 120  # a stage ends itself at its limit; one that does not is terminated this much later
+PICTURE = re.compile(r'src="(data:image/svg\+xml;base64,[^"]+)"')  # an SVG in a stored notebook (`stored_figures`)
 GRACE_S = (20, 10, 10)  # seconds to wait after SIGINT, SIGTERM and SIGKILL
 
 
@@ -199,12 +199,12 @@ def first_figure(notebook: Path, max_length: int = 150_000) -> str | None:
     except (FileNotFoundError, ValueError):
         return None
     outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
-    addresses = (_address(data) for data in outputs if data.keys() & {"image/svg+xml", "image/png"})
+    addresses = filter(None, map(_address, outputs))
     return next((address for address in addresses if len(address) <= max_length), None)
 
 
-def _address(data: dict[str, Any]) -> str:
-    """A figure of a notebook as an address: an SVG as text, a PNG as base64, both perhaps in several lines."""
-    if "image/svg+xml" in data:
-        return f"data:image/svg+xml;base64,{base64.b64encode(''.join(data['image/svg+xml']).encode()).decode()}"
-    return "data:image/png;base64," + "".join(data["image/png"]).replace("\n", "")
+def _address(data: dict[str, Any]) -> str | None:
+    """A figure of a notebook as an address: a picture in HTML, or a PNG, both perhaps in several lines; else None."""
+    if found := PICTURE.search("".join(data.get("text/html", ""))):
+        return found[1]
+    return "data:image/png;base64," + "".join(data["image/png"]).replace("\n", "") if "image/png" in data else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import nbformat
 
 from recomart.reports import age, profiles
-from recomart.runner import notebook_clean, notebook_html, notebook_parts, stage
+from recomart.runner import notebook_clean, notebook_html, notebook_parts, stage, stored_figures
 from recomart.runner.notebook_file import title_of
 from recomart_lib.core import files, paths
 
@@ -23,7 +23,8 @@ def write(name: str, executed: nbformat.NotebookNode, started: str, error: str |
     outcome = "was stopped" if stopped else "failed"
     data = {} if error else age.of_stage(paths.root(), name, started)
     html = notebook_html.render(cleaned, title_of(cleaned), error, outcome, (name, *stage.STAGES), data)
-    files.write_text(paths.place(paths.REPORTS, f"{name}.ipynb"), nbformat.writes(cleaned) + "\n")
+    stored = nbformat.writes(stored_figures.as_pictures(cleaned))
+    files.write_text(paths.place(paths.REPORTS, f"{name}.ipynb"), stored + "\n")
     files.write_text(paths.place(paths.REPORTS, f"{name}.html"), html)
     if name == PROFILING:
         profiles.add_headers(paths.root(), stage.STAGES, data)

@@ -354,7 +354,10 @@ class TestMetadata:
         (tmp_path / "x.ipynb").write_text(json.dumps({"cells": cells}))
         assert process.first_figure(tmp_path / "x.ipynb", max_length=100) == "data:image/png;base64,bb"
         assert process.first_figure(tmp_path / "y.ipynb") is None
-        vector = [{"outputs": [{"data": {"image/svg+xml": ["<", "svg/>"]}}]}]
+        picture = '<img alt="x" src="data:image/svg+xml;base64,PHN2Zy8+">'
+        vector = [
+            {"outputs": [{"data": {"text/html": ["<table>"]}}, {"data": {"text/html": [picture[:9], picture[9:]]}}]}
+        ]
         (tmp_path / "z.ipynb").write_text(json.dumps({"cells": vector}))
         assert process.first_figure(tmp_path / "z.ipynb") == "data:image/svg+xml;base64,PHN2Zy8+"
 
