@@ -50,7 +50,8 @@ def warning(recommendations: pl.DataFrame, n_items: int, n_users: int, k: int) -
             f"{plural(n_short, 'list is', 'lists are')} shorter than {k} ({few}): the rules, or the catalogue, leave too few products."
         )
     if share > ALIKE and n_items * ALIKE > k and n_users >= MIN_USERS:
-        parts.append(f"Lists are much alike: one product is on those of {percent(share)} of the users.")
+        limit = "the rule max_share_of_users (lists of the shop file) limits that"
+        parts.append(f"Lists are much alike: one product is on those of {percent(share)} of the users; {limit}.")
     return " ".join(parts)
 
 
@@ -96,14 +97,19 @@ def rules(applied: Applied, fallback: str) -> str:
     )
 
 
-def spread(recommendations: pl.DataFrame, n_items: int, n_users: int) -> str:
-    """How much of the catalogue is recommended, and to how many users the most recommended product is shown."""
+def spread(recommendations: pl.DataFrame, items: pl.DataFrame, n_users: int) -> str:
+    """How much of the catalogue is recommended, and to how many users the most recommended product is shown.
+
+    `items`: one row per product, with item_id and name.
+    """
     if not recommendations.height:
         return not_applicable("there are no recommendations.")
-    share, shown = top_share(recommendations, n_users), recommendations.get_column("item_id").n_unique()
+    counts = recommendations.group_by("item_id").len().sort("len", "item_id", descending=[True, False])
+    top, shown = counts.row(0, named=True), counts.height / items.height
+    name = items.filter(pl.col("item_id") == top["item_id"]).get_column("name").first()
     return (
-        f"**{percent(shown / n_items)} of the catalogue is recommended at least once**; the most recommended product is on the "
-        f"lists of {percent(share)} of the users."
+        f"**{percent(shown)} of the catalogue is recommended at least once**; the most recommended product, "
+        f"{safe(name or top['item_id'])}, is on the lists of {percent(top['len'] / n_users)} of the users."
     )
 
 

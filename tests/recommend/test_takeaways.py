@@ -37,7 +37,9 @@ def test_one_product_on_most_lists_is_a_warning(n_items, n_users, shown, alike):
     table = pl.DataFrame([*same, *others], ["user_id", "item_id", "rank"], orient="row")
     said = takeaways.warning(table, n_items, n_users, 10)
     share = text.percent(shown / n_users)
-    assert said == (f"Lists are much alike: one product is on those of {share} of the users." if alike else "")
+    limit = "the rule max_share_of_users (lists of the shop file) limits that."
+    expected = f"Lists are much alike: one product is on those of {share} of the users; {limit}"
+    assert said == (expected if alike else "")
 
 
 def test_users_who_have_every_product_are_counted():
@@ -74,10 +76,13 @@ def test_who_gets_what():
     assert "there is no cold user" in takeaways.who_gets_what(5, 0, "two_stage", "recent_popularity")
 
 
+NAMES = pl.DataFrame({"item_id": ["i0", "i1", "i2", "i3"], "name": ["A <b>", None, "C", "D"]})
+
+
 def test_spread_over_the_catalogue():
-    assert takeaways.spread(lists("a", "b", "a"), 4, 2) == (
-        "**50 % of the catalogue is recommended at least once**; the most recommended product is on the lists of 100 % "
-        "of the users."
+    assert takeaways.spread(lists("a", "b", "a"), NAMES, 2) == (
+        "**50 % of the catalogue is recommended at least once**; the most recommended product, A &lt;b&gt;, is on the "
+        "lists of 100 % of the users."
     )
 
 
@@ -102,7 +107,7 @@ ONE_SEGMENT = pl.DataFrame(
         lambda: takeaways.full_lists(lists(), 0, 10),
         lambda: takeaways.who_gets_what(0, 0, "ease", "popularity"),
         lambda: takeaways.rules(NO_COUNTS, "popularity"),
-        lambda: takeaways.spread(lists(), 0, 0),
+        lambda: takeaways.spread(lists(), NAMES.clear(), 0),
         lambda: takeaways.gallery([]),
         lambda: takeaways.reason_kinds(reasons.reason_kinds(lists())),
         lambda: takeaways.contributions(pl.DataFrame(schema={"cause": pl.String}), "als"),
