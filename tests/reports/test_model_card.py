@@ -146,7 +146,8 @@ def test_no_user_to_evaluate(write):
         "weak": [],
         "history": [],
         "cuts": [],
-        "losers": {}, "repeats": {},
+        "losers": {},
+        "repeats": {},
     }
     text, _ = write(content)
     assert text.count("No user can be evaluated.") == 2
