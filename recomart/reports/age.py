@@ -1,7 +1,7 @@
 """How old the data of a page is, and whether the page is older than its inputs: one line below the header of all pages.
 
-The page of a stage is written once, when the stage ends: it names its own run, and leads to the index for what came
-after it.
+The page of a stage is written once, when the stage ends, with the same bytes for the same data: it names the newest
+event, its script adds how long ago that was for whoever reads it, and it leads to the index for what came after it.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def older(stages: Iterable[Metadata]) -> str:
     return ", ".join(stage["title"] for stage in stages if stage["state"] == "stale")
 
 
-def of_stage(root: Path, name: str, started: str | None) -> Metadata:
-    """The line of the page of a stage that has just ended."""
+def of_stage(root: Path, name: str) -> Metadata:
+    """The line of the page of a stage that has just ended: the same for the same data, whenever it runs."""
     last = last_event(root, name)
-    return {"age_line": line(last, started), "age_link": UP_TO_DATE if last else HOW_OLD, "older": ""}
+    return {"data_until": last and (last, utc(last)), "age_link": UP_TO_DATE if last else HOW_OLD}
 
 
 def last_event(root: Path, name: str) -> str | None:

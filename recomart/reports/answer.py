@@ -208,7 +208,7 @@ def _better(answer: Metadata) -> Sentence | None:
 
 def _stable(stability: dict[str, Any] | None) -> Sentence | None:
     """Whether the lead holds at other cuts, and in the windows before test among all models."""
-    if not stability or stability["cuts"] < 2:
+    if not stability or stability["cuts"] < 2 or "ahead" not in stability:  # an older version of 07 wrote it
         return None
     key = f"At {stability['leads']} of {stability['cuts']} cuts in time"
     unseen = stability["unseen"]

@@ -17,11 +17,11 @@ def prepare() -> None:
     notebook_html.prepare()
 
 
-def write(name: str, executed: nbformat.NotebookNode, started: str, error: str | None, stopped: bool = False) -> None:
+def write(name: str, executed: nbformat.NotebookNode, error: str | None, stopped: bool = False) -> None:
     """Write a stage's report to reports/. With an error, the stage failed, or it was stopped."""
     cleaned = notebook_clean.clean(executed)
     outcome = "was stopped" if stopped else "failed"
-    data = {} if error else age.of_stage(paths.root(), name, started)
+    data = {} if error else age.of_stage(paths.root(), name)
     html = notebook_html.render(cleaned, title_of(cleaned), error, outcome, (name, *stage.STAGES), data)
     stored = nbformat.writes(stored_figures.as_pictures(cleaned))
     files.write_text(paths.place(paths.REPORTS, f"{name}.ipynb"), stored + "\n")

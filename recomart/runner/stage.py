@@ -89,9 +89,9 @@ def _run(name: str, timer: StageTimer, stopper: Stopper) -> None:
         metadata["section"] = timer.section if error else None
         timer.start("report")
         try:
-            _write_report(name, executed, metadata["started"], error, stopped is not None)
+            _write_report(name, executed, error, stopped is not None)
         except Stopped as late:
-            _write_report(name, executed, metadata["started"], str(late), stopped=True)
+            _write_report(name, executed, str(late), stopped=True)
             raise
         if error:
             where = f"{name}, section '{metadata['section']}'" if metadata["section"] else name
@@ -114,7 +114,7 @@ def _checked(
     except (UserError, Stopped) as error:
         executor.end()
         shown = notebook or _only_title(metadata["title"])
-        _write_report(name, shown, metadata["started"], str(error), isinstance(error, Stopped))
+        _write_report(name, shown, str(error), isinstance(error, Stopped))
         raise
 
 
@@ -168,8 +168,8 @@ def _limit(name: str) -> float | None:
     return limits.get(name)
 
 
-def _write_report(name: str, executed: NotebookNode, started: str, error: str | None, stopped: bool = False) -> None:
-    _importing("report").result().write(name, executed, started, error, stopped)
+def _write_report(name: str, executed: NotebookNode, error: str | None, stopped: bool = False) -> None:
+    _importing("report").result().write(name, executed, error, stopped)
 
 
 @contextmanager

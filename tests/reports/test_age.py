@@ -55,8 +55,8 @@ def test_each_stage_knows_the_newest_event_of_its_own_data(root):
     """01 and 09 read what was delivered; 02 and 03 run before 04 has said what the data of the models is."""
     newest = [age.last_event(root, name) for name in ("01_ingest", "02_validate", "03_explore", "07_evaluate")]
     assert newest == [None, "2026-11-03T00:00:00+00:00", "2026-11-03T00:00:00+00:00", "2026-11-01T00:00:00+00:00"]
-    assert age.of_stage(root, "01_ingest", STARTED)["age_link"] == age.HOW_OLD
-    assert age.of_stage(root, "02_validate", STARTED)["age_link"] == age.UP_TO_DATE
+    assert age.of_stage(root, "01_ingest")["age_link"] == age.HOW_OLD
+    assert age.of_stage(root, "02_validate")["age_link"] == age.UP_TO_DATE
 
 
 @pytest.mark.parametrize("moments", [None, []], ids=["no table", "no events"])
@@ -65,12 +65,20 @@ def test_without_events_there_is_no_age(tmp_path, moments):
         (tmp_path / "data/validated").mkdir(parents=True)
         table = pl.DataFrame({"timestamp": moments}, schema={"timestamp": pl.Datetime("us", "UTC")})
         table.write_parquet(tmp_path / "data/validated/events.parquet")
-    assert age.of_stage(tmp_path, "02_validate", STARTED)["age_line"] == "Run of 2026-11-27 23:14 UTC."
+    assert age.of_stage(tmp_path, "02_validate") == {"data_until": None, "age_link": age.HOW_OLD}
     assert age.of_project(tmp_path, []) == {"age_line": "", "age_link": None, "older": ""}
 
 
 def shown(**content) -> str:
     return rendering.templates().get_template("header.html.j2").render({**header.without_states([]), **content})
+
+
+def test_the_page_of_a_stage_names_the_newest_event_and_no_run(root):
+    page = shown(**age.of_stage(root, "02_validate"))
+    time = '<time datetime="2026-11-03T00:00:00+00:00" data-ago>2026-11-03 00:00 UTC</time>'
+    assert f"Data up to {time}. <a href=" in page
+    assert "run of" not in page
+    assert "Data up to" not in shown(**age.of_stage(root, "01_ingest"))
 
 
 def test_pages_that_are_older_than_their_inputs_are_named(root):

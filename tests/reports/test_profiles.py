@@ -7,7 +7,7 @@ import pytest
 from recomart.reports import profiles
 
 STAGES = ("01_ingest", "02_validate")
-AGE = {"age_line": "Data up to 2026-11-01.", "age_link": ("index.html#stages", "Up to date?"), "older": ""}
+AGE = {"data_until": ("2026-11-01", "2026-11-01"), "age_link": ("index.html#stages", "Up to date?")}
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_a_profile_gets_the_header_once(tmp_path, page):
     assert path.read_text() == first
     assert first.count('<header class="bar">') == 1
     assert first.index("</head>") < first.index("<header") < first.index("The profile")
-    assert first.count("Data up to 2026-11-01.") == 1
+    assert first.count("2026-11-01 UTC</time>.") == 1
     for link in (
         "../index.html",
         "../index.html#stages",

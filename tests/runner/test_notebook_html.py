@@ -274,9 +274,9 @@ def test_what_is_not_applicable_is_grey():
 
 
 def test_the_header_leads_to_all_stages():
-    age = {"age_line": "Data up to <b>.", "age_link": ("index.html#stages", "Is it?")}
+    age = {"data_until": ("2026", "<b>"), "age_link": ("index.html#stages", "Is it?")}
     page = notebook_html.render(notebook(), "t", stages=("02_b", "01_a", "02_b", "03_c"), age=age)
-    assert 'Data up to &lt;b&gt;. <a href="index.html#stages">Is it?</a></aside>' in page
+    assert '>&lt;b&gt; UTC</time>. <a href="index.html#stages">Is it?</a></aside>' in page
     assert 'aria-current="page" href="02_b.html"' in page or 'href="02_b.html" aria-current="page"' in page
     assert '<a href="01_a.html" rel="prev">Previous: 01 A</a>' in page
     assert '<a href="03_c.html" rel="next">Next: 03 C</a>' in page

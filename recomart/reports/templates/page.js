@@ -142,6 +142,12 @@ for (const table of document.querySelectorAll("table[data-filterable]")) {
   table.parentElement.before(box);
 }
 
+/* how long ago the newest event was, for whoever reads the page now */
+for (const time of document.querySelectorAll("[data-ago]")) {
+  const days = Math.floor((Date.now() - new Date(time.dateTime)) / 86400000);
+  if (days >= 0) time.after(days ? `, ${days.toLocaleString("en")} day${days > 1 ? "s" : ""} ago` : ", less than a day ago");
+}
+
 /* the search page: sections with all the words, each with the text around the first of them */
 const AROUND = 90;  // characters
 const search = document.getElementById("search");
