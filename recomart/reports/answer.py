@@ -19,6 +19,7 @@ from recomart_lib.core.text import quality as shown_quality
 from recomart_lib.evaluate.answer_takeaways import ahead, course, one_season
 
 SIGNIFICANT = 0.05
+FOR_COLD = "recent_popularity"  # whose list 08 delivers to cold users
 DAYS_PER_YEAR = 365.25
 LISTS = "08_recommend"
 COLD = "07_evaluate.html#how-good-are-the-lists-of-cold-users"
@@ -52,7 +53,7 @@ def sentences(metrics: Metadata, stages: list[Metadata], deciding: str, age: int
     """
     quality, data, evaluation = (metrics[name] for name in ("quality", "data", "evaluation"))
     answers, shop = evaluation.get("answer") or {}, words(data)
-    found = [_trust(quality), _planted(quality), _age(age, data)]
+    found = [_planted(quality), _trust(quality), _age(age, data)]
     if answer := answers.get(deciding):
         found += [_proposal(evaluation, deciding), _gain(answer, data, shop), _repeats(evaluation, deciding, shop)]
         found += [_other(name, other, shop) for name, other in answers.items() if name != deciding]
@@ -295,8 +296,9 @@ def _new(evaluation: Metadata, shop: Words) -> Sentence | None:
     if not users.get("cold"):
         return None
     key = f"{users['cold']:,} of {users['test_users']:,} {shop.people} who came in the window were new"
-    best = max((row["precision@10"] for row in evaluation.get("cold") or []), default=None)
-    hits = f", of which {shown_hits(10 * best)} of ten were {shop.chosen}" if best is not None else ""
+    scores = {row["model"]: row["precision@10"] for row in evaluation.get("cold") or []}
+    shown = scores.get(FOR_COLD)
+    hits = f", of which {shown_hits(10 * shown)} of ten were {shop.chosen}" if shown is not None else ""
     return _linked(RISK, f"{key}: they all get one list of bestsellers{hits}.", key, COLD)
 
 

@@ -44,7 +44,8 @@ def _times(own: float, other: float) -> str:
 
 def _data(checked: Metadata, age: int | None) -> str:
     passed = "passes" if checked["score"] >= checked["min_score"] else "does not pass"
-    text = f"The data {passed} its checks ({quality(checked['score'])} of the checked rows are right)"
+    subject = "The data, which is simulated," if checked.get("planted") else "The data"
+    text = f"{subject} {passed} its checks ({quality(checked['score'])} of the checked rows are right)"
     share = used_share(checked)
     text += f", {percent(share)} of the delivered events can be used" if share is not None else ""
     return text + (f", and the newest is {duration_of(age)} old." if age is not None else ".")

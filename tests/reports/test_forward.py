@@ -35,6 +35,13 @@ def test_a_rival_without_hits_has_no_ratio():
     assert "this difference is not significant" in forward.sentences(metrics, "all", 3)[0]
 
 
+def test_simulated_data_is_called_simulated():
+    quality = {**METRICS["quality"], "planted": "This shop is simulated."}
+    assert forward.sentences({**METRICS, "quality": quality}, "all", 3)[1].startswith(
+        "The data, which is simulated, passes"
+    )
+
+
 def test_without_an_evaluation_there_is_nothing_to_forward():
     assert forward.sentences({**METRICS, "evaluation": {}}, "all", 3) == []
     assert forward.sentences({**METRICS, "evaluation": {**EVALUATION, "answer": {"all": None}}}, "all", 3) == []
