@@ -16,10 +16,10 @@ from recomart_lib.core.shop_lists import RULES
 from recomart_lib.core.text import hits as shown_hits
 from recomart_lib.core.text import p_value, percent, plural, score, times
 from recomart_lib.core.text import quality as shown_quality
+from recomart_lib.evaluate.answer import FOR_COLD
 from recomart_lib.evaluate.answer_takeaways import ahead, course, one_season
 
 SIGNIFICANT = 0.05
-FOR_COLD = "recent_popularity"  # whose list 08 delivers to cold users
 DAYS_PER_YEAR = 365.25
 LISTS = "08_recommend"
 COLD = "07_evaluate.html#how-good-are-the-lists-of-cold-users"
@@ -64,7 +64,7 @@ def sentences(metrics: Metadata, stages: list[Metadata], deciding: str, age: int
         found += [_lists(stages), _missed(evaluation)]
     failed = [stage for stage in stages if stage["state"] in FAILURES]
     if answer or failed:
-        found += _next(quality, failed, age, shop)
+        found += _next(quality, failed, age, data.get("horizon_days", DAYS_PER_YEAR), shop)
     return [sentence for sentence in found if sentence]
 
 
@@ -172,9 +172,9 @@ def _repeats(evaluation: Metadata, deciding: str, shop: Words) -> Sentence | Non
     found = (evaluation.get("repeats") or {}).get(deciding)
     if not found or not found["shown"]:
         return None
-    key = f"{percent(found['shown'])} of these lists"
+    key = f"{percent(found['shown'])} of the products on these lists"
     hits = f", and {percent(found['hits'])} of what was {shop.chosen} from them," if found["hits"] is not None else ""
-    text = f"{key}{hits} is what the same {shop.person} had {shop.chosen} before."
+    text = f"{key}{hits} are what the same {shop.person} had {shop.chosen} before."
     return _linked(GAIN, text, key, "07_evaluate.html#how-good-are-the-lists-in-the-shop-s-words")
 
 
@@ -303,7 +303,8 @@ def _new(evaluation: Metadata, shop: Words) -> Sentence | None:
 
 
 def _group(weak: Metadata, shop: Words) -> str:
-    who = f"{weak['by']} “{weak['slice']}”"
+    name = weak["slice"].partition(": ")[2] or weak["slice"]  # thirds are numbered only so that they sort
+    who = f"{weak['by']} “{name}”"
     if weak["by"] == "history":
         had = "nothing" if weak["slice"] == "0" else f"{weak['slice']} products"
         who = f"those who had {shop.chosen} {had} before"
@@ -332,11 +333,13 @@ def _target(row: Metadata) -> str:
     return f"{row['target']} ({score(row['value'])} reached, {score(row['ceiling'])} possible)"
 
 
-def _next(quality: Metadata, failed: list[Metadata], age: int | None, shop: Words) -> list[Sentence]:
+def _next(quality: Metadata, failed: list[Metadata], age: int | None, horizon: float, shop: Words) -> list[Sentence]:
     """One sentence per step."""
     if failed:
         return [Sentence(NEXT, "", f"Repair {failed[0]['title']}", " and run the pipeline again.", "#stages")]
-    return [Sentence(NEXT, "", step.key, f"{step.rest}.", step.href) for step in next_steps(quality, age, shop)]
+    return [
+        Sentence(NEXT, "", step.key, f"{step.rest}.", step.href) for step in next_steps(quality, age, horizon, shop)
+    ]
 
 
 class Step(NamedTuple):
@@ -347,9 +350,11 @@ class Step(NamedTuple):
     href: str
 
 
-def next_steps(quality: Metadata, age: int | None, shop: Words) -> list[Step]:
-    """What to do next, in order: newer data, the first fix (not of faults that are planted), a trial."""
-    newer = [Step("Get newer data", "", "#age")] if age is not None and age > DAYS_PER_YEAR else []
+def next_steps(quality: Metadata, age: int | None, horizon: float, shop: Words) -> list[Step]:
+    """What to do next, in order: newer data, if it is older than `horizon` days; the first fix, not of faults that are
+    planted; a trial.
+    """
+    newer = [Step("Get newer data", "", "#age")] if age is not None and age > horizon else []
     fixes = [] if quality.get("planted") else (quality.get("fixes") or [])[:1]
     first = [Step("Fix the data", f" ({_short(fix['problem'])})", "#fixes") for fix in fixes]
     trial = f"Show the lists to a part of the {shop.people}"

@@ -16,19 +16,25 @@ def sentences(metrics: Metadata, deciding: str, age: int | None) -> list[str]:
     answer, shop = (evaluation.get("answer") or {}).get(deciding), words(data)
     if not answer or not metrics["quality"]:
         return []
+    steps = next_steps(metrics["quality"], age, data.get("horizon_days", 0), shop)
     return [
-        _gain(answer, (evaluation.get("repeats") or {}).get(deciding), data, shop),
+        _gain(answer, (evaluation.get("repeats") or {}).get(deciding), _with_rules(metrics, deciding), data, shop),
         _data(metrics["quality"], age),
-        _risk(evaluation, answer, deciding, shop, next_steps(metrics["quality"], age, shop)),
+        _risk(evaluation, answer, deciding, shop, steps),
     ]
 
 
-def _gain(answer: Metadata, repeats: Metadata | None, data: Metadata, shop: Words) -> str:
+def _with_rules(metrics: Metadata, deciding: str) -> str:
+    """Hits with all rules of the shop, which are not in the other numbers."""
+    rules = (metrics.get("rule_costs") or {}).get("rules", [])
+    rows = [row for row in rules if (row["protocol"], row["metric"]) == (deciding, "precision@10")]
+    return f" ({hits(10 * rows[-1]['with'])} under the shop's own rules)" if rows else ""
+
+
+def _gain(answer: Metadata, repeats: Metadata | None, with_rules: str, data: Metadata, shop: Words) -> str:
     own, rival = answer["hits"][answer["model"]]["value"], answer["rival"]
-    text = (
-        f"Of ten products that the “{plain(answer['model'])}” would have shown, {hits(own)} were {shop.chosen} within "
-    )
-    text += f"{data.get('horizon_days')} days"
+    text = f"Of ten products that the “{plain(answer['model'])}” would have shown, {hits(own)} were {shop.chosen}"
+    text += f" within {data.get('horizon_days')} days{with_rules}"
     if rival:
         text += f", {_times(own, answer['hits'][rival]['value'])} the strongest simple list (“{plain(rival)}”); "
         text += f"this difference is {'significant' if is_significant(answer) else 'not significant'}"
@@ -58,4 +64,5 @@ def _risk(evaluation: Metadata, answer: Metadata, deciding: str, shop: Words, st
     trial = f"{after}, since nobody has seen them yet"
     if worse is None or not answer["rival"]:
         return f"Next: {trial}."
-    return f"{percent(worse)} of the {shop.people} would get a worse list than from that simple one; next: {trial}."
+    who = f"{percent(worse)} of the evaluated {shop.people}"
+    return f"{who} would get a worse list than from that simple one; next: {trial}."

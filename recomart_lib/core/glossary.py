@@ -22,7 +22,8 @@ GLOSSARY = {
     "holdout": "What users really chose after the cut. Models never see it; lists are compared with it.",
     "ceiling": "The best possible score: that of a perfect list for these users.",
     "floor": "The score of a trivial list: random products, or bestsellers.",
-    "cold": "Users without an event before the cut that models learn from (views, carts, purchases, ratings). They all get the same default list.",
+    "cold": "Users without an event before the cut that models learn from (views, carts, purchases, ratings). "
+    "They all get the same default list.",
     "warm": "Users with at least one such event before the cut: a view, cart, purchase or rating.",
     "95 % interval": "Where the true mean probably lies: in 95 of 100 samples of users, such an interval contains it.",
     "bootstrap": "Drawing as many users again and again, with repetition, to see how much a mean varies by chance.",

@@ -13,6 +13,7 @@ from recomart_lib.core.model_names import SIMPLE
 
 METRIC = "ndcg@10"
 SIGNIFICANT = 0.05
+FOR_COLD = "recent_popularity"  # whose list 08 delivers to cold users
 SHOWN = 10  # products of a list: ten times precision@10 is the number of hits
 ALWAYS = ("popularity", "recent_popularity")  # what most shops show today
 

@@ -114,7 +114,7 @@ def stability(found: Mapping[str, Any] | None, model: str, protocol: str) -> str
     others = found["all_cuts"] - found["cuts"]
     few = f"; at {plural(others, 'other cut')} it had nothing to learn from, or was too far behind to be fitted"
     return (
-        f"**{title}: {plain(model)} leads at {found['leads']} of {found['cuts']} cuts**{ahead(found)}, ndcg@10 "
+        f"**{title}: {plain(model)} leads at {found['leads']} of {found['cuts']} cuts**{ahead(found)}: ndcg@10 "
         f"{course(found['scores'])}{few if others else ''}. {_unseen(found)}{_not_compared(found)}"
         f"{_earlier(found['earlier'])}{one_season(found)}"
     )
@@ -139,9 +139,9 @@ def _not_compared(found: Mapping[str, Any]) -> str:
 
 
 def ahead(found: Mapping[str, Any]) -> str:
-    """Which models led where the chosen one did not: ` (Similar users was ahead by 0.001)`; nothing if it led."""
+    """Which models led where the chosen one did not: `; at the other, Similar users was ahead by 0.001`."""
     shown = [f"{plain(row['model'])} was ahead by {score(row['by'])}" for row in found["ahead"]]
-    return f" ({'; '.join(shown)})" if shown else ""
+    return f"; at the other{'s' if len(shown) > 1 else ''}, {', '.join(shown)}" if shown else ""
 
 
 def _earlier(earlier: Mapping[str, Any] | None) -> str:

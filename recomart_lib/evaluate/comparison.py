@@ -136,7 +136,7 @@ def _thirds(values: pl.Series, unit: str) -> pl.Series:
         return pl.Series([None] * len(values), dtype=pl.String)
     low, high = non_null.quantile(1 / 3, "lower"), non_null.quantile(2 / 3, "lower")
     value = pl.lit(values)
-    ranges = (f"up to {low:,.0f}", f"up to {high:,.0f}", f"over {high:,.0f}")
+    ranges = (f"up to {low:,.0f}", f"over {low:,.0f} and up to {high:,.0f}", f"over {high:,.0f}")
     first, second, third = (f"{n}: {text} {unit}" for n, text in enumerate(ranges, 1))
     named = pl.when(value <= low).then(pl.lit(first)).when(value <= high).then(pl.lit(second)).otherwise(pl.lit(third))
     return pl.select(pl.when(value.is_not_null()).then(named)).to_series()

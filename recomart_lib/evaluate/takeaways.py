@@ -10,6 +10,7 @@ import polars as pl
 from recomart_lib.core.model_names import named, plain
 from recomart_lib.core.protocol_names import title
 from recomart_lib.core.text import interval, not_applicable, percent, plural, safe, score, times
+from recomart_lib.evaluate.answer import FOR_COLD
 from recomart_lib.evaluate.answer_takeaways import SIGNIFICANT, no_users
 from recomart_lib.evaluate.diagnostics import HOLDOUT, MIN_USERS
 from recomart_lib.prepare import takeaways as prepare_takeaways
@@ -214,7 +215,7 @@ def _by_group(tests: pl.DataFrame) -> str:
 
 
 def cold_users(table: pl.DataFrame, n_cold: int) -> str:
-    """Say how good the default list of cold users is.
+    """Say how good the default list of cold users is: the list that 08 delivers, else the best.
 
     Parameters
     ----------
@@ -225,7 +226,8 @@ def cold_users(table: pl.DataFrame, n_cold: int) -> str:
     """
     if not table.height:
         return not_applicable("no cold user chose a known product in the test window.")
-    best = table.sort("ndcg@10", "model", descending=[True, False]).row(0, named=True)
+    delivered = (pl.col("model") == FOR_COLD).cast(pl.Int8)
+    best = table.sort(delivered, "ndcg@10", "model", descending=[True, True, False]).row(0, named=True)
     if not best["ndcg@10"]:
         return not_applicable("no cold user chose a product of the default list.")
     others = n_cold - best["users"]
@@ -249,15 +251,6 @@ def calibration(bins: pl.DataFrame, errors: dict[str, float]) -> str:
     )
 
 
-def far_off(errors: Mapping[str, float]) -> str:
-    """A warning of probabilities that are no basis for plans; else nothing. `errors`: model -> calibration error."""
-    return " ".join(
-        f"The probabilities of {named(model)} are off by {points(error)} on average: do not plan with them."
-        for model, error in errors.items()
-        if error > FAR_OFF
-    )
-
-
 def _calibration(model: str, rows: pl.DataFrame, error: float) -> str:
     share = rows.get_column("n") / rows.get_column("n").sum()
     predicted, observed = ((rows.get_column(name) * share).sum() for name in ("predicted", "observed"))
@@ -268,7 +261,7 @@ def _calibration(model: str, rows: pl.DataFrame, error: float) -> str:
         f"**The probabilities of {named(model)} are {verdict}**: {percent(predicted)} predicted on average, {percent(observed)} "
         f"observed{_ratio(predicted, observed) if within < rows.height else ''}. The prediction is within the interval in "
         f"{within} of {plural(rows.height, 'bin')}; predictions are off by {points(error)} on average (expected calibration "
-        "error)."
+        f"error){': do not plan with them' if error > FAR_OFF else ''}."
     )
 
 

@@ -50,7 +50,7 @@ def warning(recommendations: pl.DataFrame, n_items: int, n_users: int, k: int) -
             f"{plural(n_short, 'list is', 'lists are')} shorter than {k} ({few}): the rules, or the catalogue, leave too few products."
         )
     if share > ALIKE and n_items * ALIKE > k and n_users >= MIN_USERS:
-        limit = "the rule max_share_of_users (lists of the shop file) limits that"
+        limit = "the rule max_share_of_users (lists of the shop file) can limit that"
         parts.append(f"Lists are much alike: one product is on those of {percent(share)} of the users; {limit}.")
     return " ".join(parts)
 

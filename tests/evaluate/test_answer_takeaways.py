@@ -82,7 +82,7 @@ STABLE |= {"scores": [0.4, 0.3, 0.2], "days": 60, "rival": "own_history", "rival
 
 def test_stability_says_which_cut_is_unseen():
     takeaway = takeaways.stability(STABLE, "two_stage", "all")
-    assert "leads at 2 of 3 cuts**, ndcg@10 0.400, 0.300 and, newest, 0.200: lower each time." in takeaway
+    assert "leads at 2 of 3 cuts**: ndcg@10 0.400, 0.300 and, newest, 0.200: lower each time." in takeaway
     assert takeaway.endswith(
         "Only the newest, the test window, is unseen: the model or its parameters were chosen on the others. "
         "All cuts lie within 60 days: other seasons are not tested."
@@ -108,7 +108,7 @@ EARLIER = {"model": "blend", "windows": 2, "leads": 1, "best": "blend", "behind"
 
 def test_stability_names_the_models_that_were_ahead():
     first = takeaways.stability(STABLE | {"ahead": [{"model": "user_knn", "by": 0.0012}]}, "blend", "all")
-    assert "leads at 2 of 3 cuts** (Similar users was ahead by 0.001), ndcg@10 " in first
+    assert "leads at 2 of 3 cuts**; at the other, Similar users was ahead by 0.001: ndcg@10 " in first
     assert "ahead" not in takeaways.stability(STABLE, "blend", "all")
 
 

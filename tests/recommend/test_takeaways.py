@@ -37,7 +37,7 @@ def test_one_product_on_most_lists_is_a_warning(n_items, n_users, shown, alike):
     table = pl.DataFrame([*same, *others], ["user_id", "item_id", "rank"], orient="row")
     said = takeaways.warning(table, n_items, n_users, 10)
     share = text.percent(shown / n_users)
-    limit = "the rule max_share_of_users (lists of the shop file) limits that."
+    limit = "the rule max_share_of_users (lists of the shop file) can limit that."
     expected = f"Lists are much alike: one product is on those of {share} of the users; {limit}"
     assert said == (expected if alike else "")
 

@@ -13,8 +13,8 @@ def test_three_sentences_with_their_numbers():
         "92 % of these hits are what the customer had bought before.",
         "The data passes its checks (99.9 % of the checked rows are right), 72 % of the delivered events can be used, "
         "and the newest is 5,467 days (15 years) old.",
-        "28 % of the customers would get a worse list than from that simple one; next: get newer data, then show the "
-        "lists to a part of the customers, since nobody has seen them yet.",
+        "28 % of the evaluated customers would get a worse list than from that simple one; next: get newer data, "
+        "then show the lists to a part of the customers, since nobody has seen them yet.",
     ]
 
 
@@ -33,6 +33,12 @@ def test_a_rival_without_hits_has_no_ratio():
     metrics = {**METRICS, "evaluation": {**EVALUATION, "answer": {"all": {**answer, "hits": hits, "p": 0.2}}}}
     assert "and none with the strongest simple list" in forward.sentences(metrics, "all", 3)[0]
     assert "this difference is not significant" in forward.sentences(metrics, "all", 3)[0]
+
+
+def test_hits_under_the_rules_stand_beside_those_without():
+    row = {"protocol": "all", "metric": "precision@10", "with": 0.319}
+    gain = forward.sentences({**METRICS, "rule_costs": {"rules": [row]}}, "all", 3)[0]
+    assert "3.24 were bought within 30 days (3.19 under the shop's own rules), 1.12 times" in gain
 
 
 def test_simulated_data_is_called_simulated():
