@@ -1,0 +1,35 @@
+"""What is right for a folder: the shop file of somebody who knows the shop, and what else would be right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from recomart_lib.core.shops import Shop
+
+Place = tuple[str, str]  # a table and one of our columns
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The right answers for one folder.
+
+    `tables` is the section of a shop file. `either`: our column -> delivered columns that are right as well; None:
+    it may be left out. `private`: delivered columns with personal data, which must not be mapped. `secrets`: values
+    that must not be shown. `refused`: what the message says if no shop file can be right. `keys`: keys of the shop
+    that must be right or marked.
+    """
+
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    either: dict[Place, set[str | None]] = field(default_factory=dict)
+    private: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    refused: str | None = None
+    keys: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def shop(self) -> Shop:
+        """The right shop."""
+        keys = {"title": "x", "currency": "EUR", "time_zone": "UTC", "simulated": False, "cut": "auto"}
+        keys |= {"horizon_days": "auto", "relevant_events": ["purchase"], **self.keys}
+        return Shop.model_validate({"name": "right", "tables": self.tables, **keys})
