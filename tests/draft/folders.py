@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from draft import folders_cases, folders_data, folders_formats, folders_languages
+from draft import folders_cases, folders_data, folders_formats, folders_known, folders_languages
 from draft.answers import Answer
 
-MADE = {make.__name__: make for module in (folders_languages, folders_formats, folders_data) for make in module.FOLDERS}
+MADE = {
+    make.__name__: make
+    for module in (folders_languages, folders_formats, folders_known, folders_data)
+    for make in module.FOLDERS
+}
 PUBLIC = {make.__name__: make for make in folders_data.PUBLIC}  # need ../shared/data
 CASES = {make.__name__: make for make in folders_cases.folders()}  # none without ../shared/cases
 

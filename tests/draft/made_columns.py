@@ -76,6 +76,10 @@ def _user(shop: MadeShop, kind: str) -> pl.Series:
         "!newsletter": lambda: pl.Series(shop.rng(20).integers(0, 2, n)),
         "!points": lambda: pl.Series(shop.rng(21).gamma(1.2, 300, n).astype(int)),
         "!segment": lambda: _some(shop, 22, "A,B,C", n),
+        "!one": lambda: pl.Series([None if n % 3 else 1 for n in range(n)], dtype=pl.Int64),
+        "!status": lambda: _some(shop, 23, "ACTIVE,ACTIVE,ACTIVE,PRE-CREATE", n),
+        "!household": lambda: _some(shop, 24, "1,2,2,3,4,5+", n),
+        "!income": lambda: _some(shop, 25, "Under 15K,15-24K,25-34K,35-49K,50-74K,75-99K", n),
     }
     return made[kind]()
 
@@ -103,6 +107,8 @@ def _item(shop: MadeShop, kind: str) -> pl.Series:
         "!weight": lambda: pl.Series(rng.gamma(2, 0.6, n)).round(3),
         "!supplier": lambda: pl.Series(rng.integers(70_001, 70_009, n)),
         "!vat": lambda: pl.Series(np.where(rng.random(n) < 0.6, 19, 7)),
+        "!noun": lambda: catalogue["name"].str.split(" ").list.first(),
+        "!variant": lambda: catalogue["name"].str.split(" ").list.last(),
         "!url": lambda: "https://shop.example/p/" + catalogue["item"].cast(pl.String),
         "!description": lambda: pl.Series(
             [f"{name}: {words}" for name, words in zip(catalogue["name"], _prose(shop, n), strict=True)]
@@ -155,6 +161,8 @@ def _event(shop: MadeShop, kind: str, words: dict[str, str]) -> pl.Series:
             np.array(["card", "cash", "voucher"])[shop.rng(43).choice(3, visit.max() + 1, p=[0.7, 0.27, 0.03])[visit]]
         ),
         "!vat": lambda: pl.Series(np.where(item.to_numpy() % 3 == 0, 7, 19)),
+        "!week": lambda: (rows["second"] // (7 * 86_400)).cast(pl.Int64) + 1,
+        "!channel": lambda: pl.Series(1 + visit % 2),
         "!currency": lambda: pl.repeat("EUR", n, eager=True),
         "!reduction": lambda: (shop.catalogue["list_price"].gather(item) - rows["price"]).round(2),
         "!session": lambda: pl.Series([f"{(o + 1) * 2_654_435_761 % 2**32:08x}" for o in visit]),
