@@ -3,6 +3,7 @@
     python bench/draft.py                    # all folders of tests/draft
     python bench/draft.py german case_08     # those whose name contains a word
     python bench/draft.py --notes german     # ... and what is not right in them
+    python bench/draft.py --random 40        # shops at random instead
 
 The folders and their right answers are those of tests/draft/folders.py; the public data sets and cases are left out
 where ../shared is missing. `columns`: of all right and all mapped columns, the share that is right. `marked`: the
@@ -15,13 +16,16 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:1] = [str(ROOT), str(ROOT / "tests")]  # in place of bench/: this file has the name of a folder of tests
 
-from draft import folders, runs  # noqa: E402
+from draft import folders, folders_random, runs  # noqa: E402
+from draft.answers import Answer  # noqa: E402
 from draft.scoring import Score  # noqa: E402
 
 HEAD = ["folder", "columns right", "marked", "tables", "formats right", "unmarked", "failures", "s"]
@@ -34,12 +38,12 @@ class Result:
     seconds: float
 
 
-def measured(name: str) -> Result:
+def measured(name: str, make: Callable[[Path], Answer]) -> Result:
     """Write one folder, draft its shop file, and compare."""
     with tempfile.TemporaryDirectory() as place:
         source = Path(place) / "source"
         source.mkdir()
-        answer = folders.available()[name](source)
+        answer = make(source)
         run = runs.draft(runs.project(Path(place) / "project"), source)
         return Result(name, run.score(source, answer), run.seconds)
 
@@ -69,12 +73,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("words", nargs="*", help="words of the names of folders")
     parser.add_argument("--notes", action="store_true", help="what is not right")
+    parser.add_argument("--random", type=int, default=0, help="number of shops at random, instead of the folders")
     options = parser.parse_args()
-    chosen = [name for name in folders.available() if not options.words or any(word in name for word in options.words)]
+    known = {f"random {seed}": partial(folders_random.random_shop, seed) for seed in range(options.random)}
+    known = known or folders.available()
+    chosen = [name for name in known if not options.words or any(word in name for word in options.words)]
     sys.stdout.write(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}\n")
     results = []
     for name in chosen:
-        results.append(result := measured(name))
+        results.append(result := measured(name, known[name]))
         sys.stdout.write(line(name, [result.score], result.seconds) + "\n")
         for note in result.score.failures + result.score.notes if options.notes else []:
             sys.stdout.write(f"    {note}\n")
