@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recomart.cli import completion, document
-from recomart.cli.options import Json, Rows, Source, examples
+from recomart.cli.options import Json, Rows, Source, examples, folder_argument
 from recomart.cli.output import echo, show_fields, show_table, warn
 from recomart.cli.writing import writing
 from recomart.project import params, params_writer
@@ -185,6 +185,28 @@ def _first_rows(shop: Shop, table: str, files: list[Path], rows: int, limits: In
         echo(f"not mapped: {', '.join(unmapped[:MAX_NAMES])}{', ...' if len(unmapped) > MAX_NAMES else ''}")
     rejects = delivered.rejects.select("source_line", "reason")
     show_table(f"{table}_rejected", rejects.head(rows), rows, raw=rejects, empty="")
+
+
+@app.command(
+    "draft", epilog=examples("recomart shop draft exports", "recomart shop draft exports --name garten --yes --force")
+)
+def shop_draft(
+    folder: Annotated[Path, folder_argument("A folder with the files of a shop, as they were exported.")],
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="The shop's name.", show_default="made from FOLDER")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take the default of each question.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing shop file.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Draft a shop file from a folder of files: which file is which table, and which column is which of ours.
+
+    Reads a bounded part of each file. It decides by content first and by names second; a line that is in doubt ends in a
+    comment that begins with `# ?`. Values that look like personal data are masked.
+    """
+    from recomart.cli import shop_draft as drafts
+
+    drafts.draft(folder, name, yes, force)
 
 
 @app.command(

@@ -39,6 +39,7 @@ PACKAGES = {
         "project",
         "simulator",
         "reference",
+        "draft",
         "datasets",
         "streaming",
         "runs",

@@ -1,0 +1,91 @@
+"""In which encoding a text without a byte order mark is: the one in which its letters are those of one language."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections import Counter
+from typing import NamedTuple
+
+# Language -> its letters beyond ASCII, in lower case.
+LETTERS = {
+    "German": "äöüß",
+    "French": "àâæçéèêëîïôœùûüÿ",
+    "Spanish": "áéíóúüñº",
+    "Portuguese": "áâãàçéêíóôõúº",
+    "Italian": "àèéìîòóùº",
+    "Dutch": "áèéëïóöü",
+    "Polish": "ąćęłńóśźż",
+    "Turkish": "çğıöşüi̇âî",
+    "Nordic": "åäöøæé",
+    "Czech": "áčďéěíňóřšťúůýž",
+    "Hungarian": "áéíóöőúüű",
+    "Romanian": "ăâîșțşţ",
+    "Russian": "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
+    "Greek": "αβγδεζηθικλμνξοπρστυφχψωςάέήίόύώϊϋ",
+}
+MARKS = set("€£§°«»‹›„“”‚‘’–—…·•²³½¼×±™®©¡¿µª\u00a0\u00ad")  # usual in all languages
+# The most usual first: it wins a tie.
+CANDIDATES = ("cp1252", "latin-1", "cp1250", "iso8859-2", "cp1254", "cp850", "mac-roman", "cp1251", "cp1253")
+MAX_WORDS = 20_000
+NOT_ASCII = re.compile(rb"[^\s;,|\"]*[\x80-\xff]+[^\s;,|\"]*")
+
+
+class Encoding(NamedTuple):
+    """The encoding, or the first of several, `others`, in which the text is equally plausible and differs."""
+
+    name: str
+    others: list[str]
+
+
+def of_text(content: bytes) -> Encoding:
+    """The encoding of the first bytes of a text (its last character may be cut)."""
+    if content.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or content.isascii():
+        return Encoding("utf-8", [])
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(content)
+    except UnicodeDecodeError:
+        return _one_byte(content)
+    return Encoding("utf-8", [])
+
+
+def _one_byte(content: bytes) -> Encoding:
+    words = Counter(NOT_ASCII.findall(content)[:MAX_WORDS])
+    scores = {}
+    for encoding in CANDIDATES:
+        try:
+            texts = {word.decode(encoding): n for word, n in words.items()}
+        except UnicodeDecodeError:
+            continue
+        scores[encoding] = (_plausibility(texts), texts.keys())
+    best = max(scores, key=lambda encoding: scores[encoding][0])  # the first of equal ones
+    score, texts = scores[best]
+    return Encoding(best, [name for name, (other, read) in scores.items() if other >= score - 0.02 and read != texts])
+
+
+def _plausibility(words: dict[str, int]) -> float:
+    """The largest share of characters beyond ASCII that one language has, where a letter or a mark would be."""
+    n_letters: Counter[str] = Counter()
+    n_all = n_marks = 0
+    for word, n in words.items():
+        for place, character in enumerate(word):
+            if character.isascii():
+                continue
+            n_all += n
+            if character.isalpha():
+                n_letters[character.lower()] += n * (0.5 if _is_odd_capital(word, place) else 1)
+            elif character in MARKS and not _is_inside(word, place):
+                n_marks += n
+    share = max(sum(n_letters[letter] for letter in letters) for letters in LETTERS.values())
+    return (share + n_marks) / n_all if n_all else 0.0
+
+
+def _is_odd_capital(word: str, place: int) -> bool:
+    """Whether a capital letter follows a small one, as in a text that is read in a wrong encoding."""
+    return place > 0 and word[place].isupper() and word[place - 1].islower()
+
+
+def _is_inside(word: str, place: int) -> bool:
+    """Whether a mark is between letters, where only apostrophes and hyphens are."""
+    inside = 0 < place < len(word) - 1 and word[place - 1].isalpha() and word[place + 1].isalpha()
+    return inside and word[place] not in "’–\u00a0·"

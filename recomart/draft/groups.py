@@ -1,0 +1,141 @@
+"""Files that are one table together: their records look alike, and their names differ in days or numbers only."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from recomart.draft import encodings
+from recomart.draft.file_format import Layout, layouts
+from recomart.draft.listing import Listing
+from recomart_lib.core.text import plural
+
+MAX_KINDS = 300  # of names that are looked at: files whose names differ in digits only are one kind
+FIRST_BYTES = 2_000
+ENCODING_BYTES = 16_000_000
+DIGITS = re.compile(r"\d+")
+
+
+@dataclass(frozen=True)
+class FileGroup:
+    """Files of one layout, in the order of their names, and the `path` that a shop file gives them."""
+
+    path: str
+    files: list[Path]
+    layout: Layout
+
+    @property
+    def label(self) -> str:
+        """How messages name the group."""
+        return f"{self.path}, sheet {self.layout.sheet}" if self.layout.sheet else self.path
+
+
+def groups(listing: Listing) -> tuple[list[FileGroup], list[tuple[str, str]]]:
+    """The groups of a folder's files, and the files that are no table, as (name, reason)."""
+    kinds, no_tables = _kinds(listing)
+    alike: dict[tuple, list[Path]] = defaultdict(list)
+    found: dict[tuple, Layout] = {}
+    for kind, paths in list(kinds.items())[:MAX_KINDS]:
+        tables = layouts(paths[0])
+        if isinstance(tables, str):
+            no_tables += [(listing.name(path), tables) for path in paths[:5]]
+            continue
+        for layout in tables:
+            # without a header, equal widths say nothing: then the names must be alike
+            key = (paths[0].parent, paths[0].suffix.lower(), layout.key(), kind if not layout.has_header else "")
+            alike[key] += paths
+            found.setdefault(key, layout)
+    if len(kinds) > MAX_KINDS:
+        no_tables.append((plural(len(kinds) - MAX_KINDS, "other kind of file", "other kinds of file"), "not looked at"))
+    every = [listing.name(path) for path in listing.files]
+    result = []
+    for key, paths in alike.items():
+        for pattern, files in _patterns(sorted(paths), listing, every):
+            result.append(FileGroup(pattern, files, _with_encoding(found[key], files)))
+    return sorted(result, key=lambda group: group.label), no_tables
+
+
+def _kinds(listing: Listing) -> tuple[dict[tuple, list[Path]], list[tuple[str, str]]]:
+    """Files whose names differ in digits only and that start alike; and files that are empty."""
+    kinds: dict[tuple, list[Path]] = defaultdict(list)
+    empty = []
+    for path in listing.files:
+        with path.open("rb") as stream:
+            start = stream.read(FIRST_BYTES)
+        if not start:
+            empty.append((listing.name(path), "it is empty"))
+            continue
+        lines = start.splitlines()
+        first = lines[0] if lines and b"\0" not in start and not re.match(rb"[\[{]", start) else b""
+        # a header is the same in all files of a table; records are not
+        is_header = not re.search(rb"(^|[,;|\t])\"?\d[\d.,]*\"?([,;|\t]|$)", first)
+        kinds[(path.parent, DIGITS.sub("#", path.name), first if is_header else b"")].append(path)
+    return kinds, empty
+
+
+def _patterns(paths: list[Path], listing: Listing, every: list[str]) -> list[tuple[str, list[Path]]]:
+    """A path for all files; if a pattern would match others, too, a path for each file."""
+    names = [listing.name(path) for path in paths]
+    if len(names) == 1:
+        return [(names[0], paths)]
+    for pattern in _candidates(names):
+        matched = [name for name in every if fnmatchcase(name, pattern) and name.count("/") == pattern.count("/")]
+        if sorted(matched) == sorted(names):
+            return [(pattern, paths)]
+    return [(name, [path]) for name, path in zip(names, paths, strict=True)]
+
+
+def _candidates(names: list[str]) -> list[str]:
+    """Patterns that match all names, the shortest first."""
+    folder, _, _ = names[0].rpartition("/")
+    folder = f"{_escaped(folder)}/" if folder else ""
+    last = [name.rpartition("/")[2] for name in names]
+    start, end = _common(last), _common([name[::-1] for name in last])[::-1]
+    start, end = start.rstrip("0123456789"), end.lstrip("0123456789")
+    start = start if len(start) + len(end) <= min(map(len, last)) else ""
+    suffix = Path(last[0]).suffix
+    numbered = re.sub(r"(\*[-_.]?)+\*", "*", DIGITS.sub("*", _escaped(last[0])))
+    return [
+        f"{folder}*{_escaped(suffix)}" if not start else f"{folder}{_escaped(start)}*{_escaped(end)}",
+        f"{folder}{_escaped(start)}*{_escaped(end)}",
+        f"{folder}{numbered}",
+        folder + DIGITS.sub("*", _escaped(last[0])),
+    ]
+
+
+def _common(texts: list[str]) -> str:
+    first, last = min(texts), max(texts)
+    length = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[:length]
+
+
+def _escaped(name: str) -> str:
+    return re.sub(r"([*?\[])", r"[\1]", name)
+
+
+def _with_encoding(layout: Layout, files: list[Path]) -> Layout:
+    """The layout with the encoding in which all files can be read: the first one may be plain ASCII."""
+    if layout.kind not in ("csv", "json", "jsonl") or layout.is_packed or (layout.encoding or "").startswith("utf-"):
+        return layout
+    content = b"".join(_bytes(path, ENCODING_BYTES // len(files)) for path in files[:2_000])
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return layout
+    found = encodings.of_text(content)
+    return replace(layout, encoding=None if found.name == "utf-8" else found.name, other_encodings=found.others)
+
+
+def _bytes(path: Path, limit: int, n_regions: int = 8) -> bytes:
+    """The lines of a file, or of parts of it, that are not plain ASCII."""
+    size, parts = path.stat().st_size, []
+    with path.open("rb") as stream:
+        if size <= limit:
+            parts = [stream.read(limit)]
+        else:
+            for region in range(n_regions):
+                stream.seek(region * (size - limit // n_regions) // (n_regions - 1))
+                part = stream.read(limit // n_regions)
+                parts.append(part[part.find(b"\n") + 1 : part.rfind(b"\n")])
+    return b"".join(part + b"\n" for part in parts if not part.isascii())

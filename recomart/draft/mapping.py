@@ -1,0 +1,221 @@
+"""Which files are the events, users and items of a shop, and which of their columns are ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from recomart.draft import assignment, entities, event_columns, event_ids, relations, vocabulary
+from recomart.draft.assignment import Choice, Evidence
+from recomart.draft.column_profile import Column
+from recomart.draft.delivery import Delivery
+from recomart.draft.event_ids import Pair
+from recomart.draft.relations import Relation
+
+MIN_EVENTS = 10  # rows
+MARGIN = 0.6  # between the scores of two files that may be the events
+MIN_DETERMINED = 0.93  # of the rows of a user (an item) that have the usual value of a derived column
+
+
+@dataclass
+class TableDraft:
+    """A table of the shop: its files (None: derived from the events) and its columns; `others` may be it as well."""
+
+    name: str
+    delivery: Delivery | None
+    choices: list[Choice]
+    others: list[str] = field(default_factory=list)
+    relation: Relation | None = None
+    flags: dict[str, list[str]] = field(default_factory=dict)  # name -> delivered columns of 1 and 0
+
+    def choice(self, ours: str) -> Choice | None:
+        return next((choice for choice in self.choices if choice.ours == ours), None)
+
+    def column(self, ours: str) -> Column | None:
+        """The delivered column of one of ours; None if there is none."""
+        choice = self.choice(ours)
+        if choice is None or self.delivery is None or choice.theirs in self.flags:
+            return None
+        return self.delivery.column(choice.theirs)
+
+
+@dataclass
+class Candidate:
+    """A file that may be the events: its time, and its columns of users and items."""
+
+    delivery: Delivery
+    time: Choice
+    pair: Pair
+    score: float
+
+
+@dataclass
+class Mapping:
+    """The three tables; and why other files are none of them."""
+
+    events: TableDraft
+    users: TableDraft
+    items: TableDraft
+    unused: list[tuple[str, str]]
+    deliveries: list[Delivery]
+
+    @property
+    def tables(self) -> list[TableDraft]:
+        return [self.users, self.items, self.events]
+
+
+def event_candidates(deliveries: list[Delivery]) -> list[Candidate]:
+    """The files that may be the events, the best first."""
+    found = []
+    for delivery in deliveries:
+        times = event_columns.times(delivery)
+        time = _best("timestamp", times)
+        if time is None or delivery.sample.rows.height < MIN_EVENTS:
+            continue
+        related = relations.of(delivery, deliveries)
+        pair, _ = event_ids.best_pair(delivery, related, delivery.column(time.theirs))
+        if pair is None:
+            continue
+        found.append(Candidate(delivery, time, pair, _score(delivery, deliveries, time, pair)))
+    return sorted(found, key=lambda candidate: -candidate.score)
+
+
+def _score(delivery: Delivery, deliveries: list[Delivery], time: Choice, pair: Pair) -> float:
+    """How much a file looks like the events of the shop."""
+    n_rows = delivery.sample.n_rows
+    largest = max(other.sample.n_rows for other in deliveries)
+    types = event_columns.event_types(delivery)
+    bought = max(
+        (vocabulary.agreement(column.name, ours) for column in delivery.columns for ours in BOUGHT), default=0.0
+    )
+    score = pair.score + time.evidence.score + 0.8 * n_rows / largest + 0.5 * bought
+    score += 0.5 * max((found.score for found in types.values()), default=0.0)
+    return score - (
+        1.0 if any(column.personal in ("email", "phone", "person_name") for column in delivery.columns) else 0.0
+    )
+
+
+BOUGHT = ("quantity", "order_id", "rating", "event_type")
+
+
+def _best(ours: str, found: dict[str, Evidence]) -> Choice | None:
+    chosen = assignment.assign({ours: found})
+    return chosen[0] if chosen else None
+
+
+def of(deliveries: list[Delivery], chosen: Candidate, candidates: list[Candidate]) -> Mapping:
+    """The tables of a shop whose events are those of the chosen candidate."""
+    events = _events(chosen)
+    rivals = [other for other in candidates if other is not chosen and other.score > chosen.score - MARGIN]
+    events.others = [other.delivery.label for other in rivals]
+    users = _entity("users", "user_id", chosen.pair.users, deliveries, events)
+    items = _entity("items", "item_id", chosen.pair.items, deliveries, events)
+    used = {id(table.delivery) for table in (events, users, items) if table.delivery}
+    unused = [(d.label, _why_unused(d, events)) for d in deliveries if id(d) not in used]
+    return Mapping(events, users, items, unused, deliveries)
+
+
+def _events(chosen: Candidate) -> TableDraft:
+    delivery, pair = chosen.delivery, chosen.pair
+    user, item, time = (delivery.column(choice.theirs) for choice in (pair.user, pair.item, chosen.time))
+    choices = [pair.user, pair.item, chosen.time]
+    taken = {choice.theirs for choice in choices}
+    types = {name: found for name, found in event_columns.event_types(delivery).items() if name not in taken}
+    orders = {
+        name: found for name, found in event_columns.order_ids(delivery, user, item, time).items() if name not in taken
+    }
+    for ours, found in (("event_type", types), ("order_id", orders)):
+        if choice := _best(ours, found):
+            choices.append(choice)
+            taken.add(choice.theirs)
+    if choice := _best("event_id", event_columns.event_ids(delivery, taken)):
+        choices.append(choice)
+        taken.add(choice.theirs)
+    choices += assignment.assign(event_columns.numbers(delivery, item, taken))
+    return TableDraft("events", delivery, choices)
+
+
+def _entity(
+    name: str, key: str, relation: Relation | None, deliveries: list[Delivery], events: TableDraft
+) -> TableDraft:
+    """The table of users or items: the file that has the ids of the events, else what the events say about them."""
+    if relation is None:
+        return TableDraft(name, None, _derived(name, key, events))
+    delivery, id_column = relation.other, relation.other.column(relation.key)
+    agreement = vocabulary.agreement(relation.key, key)
+    choices = [
+        Choice(key, relation.key, Evidence(min(1.0, 0.4 + relation.strength), agreement, "has the ids of the events"))
+    ]
+    columns = [column for column in delivery.columns if column is not id_column]
+    flags = _genres(columns) if name == "items" else []
+    flagged = {column.name for column in flags}
+    columns = [column for column in columns if column.name not in flagged]
+    found = assignment.assign(entities.scores(columns, entities.USERS if name == "users" else entities.ITEMS))
+    table = TableDraft(name, delivery, choices + found, relation=relation)
+    category = table.choice("category")
+    if flags and (category is None or category.evidence.name < 0.7):
+        table.choices = [choice for choice in table.choices if choice is not category]
+        table.flags["genre"] = [column.name for column in _rarest_first(flags)]
+        table.choices.append(Choice("category", "genre", Evidence(0.8, 0.6, f"{len(flags)} columns of 1 and 0")))
+    if choice := _valid_from(delivery, id_column, columns, {choice.theirs for choice in found}):
+        table.choices.append(choice)
+    return table
+
+
+def _genres(columns: list[Column]) -> list[Column]:
+    """Neighbouring columns of 1 and 0 that say to which of many classes an item belongs."""
+    flags = [
+        column
+        for column in columns
+        if column.is_flag or column.is_constant and set(column.words) <= {"0", "1"} and column.n_filled
+    ]
+    return flags if len(flags) >= 4 and all(column.filled > 0.9 for column in flags) else []
+
+
+def _rarest_first(flags: list[Column]) -> list[Column]:
+    return sorted(flags, key=lambda column: float(column.values.sum() or 0) or column.n)
+
+
+def _valid_from(delivery: Delivery, key: Column, columns: list[Column], taken: set[str]) -> Choice | None:
+    """The column that says from when a row holds, if ids come repeatedly."""
+    if key.is_unique:
+        return None
+    found = {
+        column.name: Evidence(0.6, vocabulary.agreement(column.name, "valid_from"), "times; ids come repeatedly")
+        for column in columns
+        if column.times and column.name not in taken and column.filled > 0.9
+    }
+    return _best("valid_from", {name: evidence for name, evidence in found.items() if evidence.name > 0.5})
+
+
+def _derived(name: str, key: str, events: TableDraft) -> list[Choice]:
+    """The columns of a derived table: those of the events that are the same in all rows of a user (an item)."""
+    delivery, owner = events.delivery, events.column(key)
+    other = events.column("item_id" if key == "user_id" else "user_id")
+    taken = {choice.theirs for choice in events.choices}
+    columns = [
+        column for column in delivery.columns if column.name not in taken and _follows(delivery, owner, other, column)
+    ]
+    among = entities.USERS if name == "users" else tuple(ours for ours in ("name", "category", "brand"))
+    choices = assignment.assign(entities.scores(columns, among))
+    price = events.choice("price") or events.choice("total")
+    if name == "items" and price:
+        choices.append(Choice("price", price.theirs, price.evidence, list(price.others)))
+    return choices
+
+
+def _follows(delivery: Delivery, owner: Column, other: Column, column: Column) -> bool:
+    """Whether a column follows from the owner's id, and not from another id alone."""
+    if column.is_constant or not column.n_filled or column.is_unique:
+        return False
+    share = delivery.determines(owner, column)
+    is_text = column.numbers is None and column.times is None
+    limit = 0.75 if is_text and column.has_blanks > 0.5 else MIN_DETERMINED
+    return share >= limit and share >= delivery.determines(other, column) - 0.02
+
+
+def _why_unused(delivery: Delivery, events: TableDraft) -> str:
+    related = relations.of(events.delivery, [delivery])
+    if related:
+        best = max(related, key=lambda relation: relation.strength)
+        return f"has values of the column {best.column} of the events, and another file fits better"
+    return "no ids of the events in it"

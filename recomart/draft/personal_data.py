@@ -1,0 +1,93 @@
+"""Columns that look like data of persons, which the pipeline does not need: they are not mapped, and their values are
+never shown.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from recomart.draft import vocabulary
+
+KINDS = {
+    "email": "e-mail addresses",
+    "phone": "phone numbers",
+    "person_name": "names of persons",
+    "street": "street addresses",
+    "postcode": "postcodes",
+    "birth_date": "dates of birth",
+    "ip": "IP addresses",
+    "card": "numbers of cards or accounts",
+    "secret": "secrets or official numbers",
+}
+# Kind -> the pattern of its values, and the share of cells that match.
+PATTERNS = {
+    "email": r"^[^@\s,;]+@[^@\s,;]+\.[A-Za-z]{2,}$",
+    "ip": r"^(\d{1,3}\.){3}\d{1,3}$|^[0-9a-fA-F]{1,4}(:[0-9a-fA-F]{0,4}){4,7}$",
+    "card": r"^\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{4}$|^[A-Z]{2}\d{2}( ?[A-Z0-9]{4}){3,7}( ?[A-Z0-9]{1,4})?$",
+    "phone": r"^(\+|00)\d[\d ()/.-]{6,}\d$|^\(?0\d{1,5}[)/ -][\d ()/.-]{4,}\d$|^\(\d{3}\) ?\d{3}-\d{4}$|^\d{3}-\d{3}-\d{4}$",
+    "street": (
+        r"(?i)^(.*(str\.|stra(ss|ß)e|weg|gasse|allee|platz|street|road|avenue|ave\.?|lane|drive|rd\.?|laan|straat|plein|sokak"
+        r"|caddesi|cad\.|sok\.)\b.*\d+.*|\d+[a-z]?,? (bis |ter )?(rue|avenue|boulevard|chemin|place|all[ée]e)\b.*"
+        r"|\d+ [A-Z][\w' ]+(street|st\.?|road|rd\.?|avenue|ave\.?|lane|drive|way|court)\b.*"
+        r"|(calle|c/|avda|avenida|plaza|rua|travessa|via|viale|piazza|corso|ul\.|ulica|al\.|os\.)\s.*\d+.*)$"
+    ),
+    "secret": r"^(eyJ[\w-]{10,}\.[\w-]+\.[\w-]+|sk_(live|test)_\w+|AKIA[A-Z0-9]{16}|gh[pousr]_\w{20,}|\$2[aby]\$.{50,})$",
+}
+MIN_SHARE = 0.6
+MIN_NAME = 0.6  # how well a name must agree
+
+
+def kind(name: str, words: pl.Series) -> str | None:
+    """The kind of personal data in a column, by its distinct words or else by its name; None if it is none."""
+    sample = words.head(500)
+    if sample.len():
+        for kind, pattern in PATTERNS.items():
+            if sample.str.contains(pattern).mean() >= MIN_SHARE:
+                return kind
+    return _by_name(name, sample)
+
+
+def _by_name(name: str, sample: pl.Series) -> str | None:
+    kind, agreement = vocabulary.best(name, tuple(KINDS))
+    if kind is None or agreement < MIN_NAME:
+        return None
+    ours, better = vocabulary.best(name, OURS)
+    if better > agreement or (better == agreement and kind not in ("email", "phone", "secret", "birth_date")):
+        return None
+    return kind if _is_plausible(kind, sample) else None
+
+
+OURS = (
+    "user_id",
+    "item_id",
+    "order_id",
+    "event_type",
+    "timestamp",
+    "quantity",
+    "price",
+    "rating",
+    "signup_date",
+    "gender",
+)
+OURS += ("age", "country", "city", "category", "brand", "name")
+
+
+def _is_plausible(kind: str, sample: pl.Series) -> bool:
+    """Whether the values do not contradict the name."""
+    if not sample.len():
+        return True
+    has_digits = sample.str.contains(r"\d").mean()
+    if kind == "person_name":
+        return has_digits < 0.5
+    if kind in ("phone", "card", "ip", "birth_date", "postcode"):
+        return has_digits > 0.5 or kind == "postcode"
+    return kind != "email" or sample.str.contains("@", literal=True).mean() > 0.3
+
+
+def masked(value: str) -> str:
+    """A value of which only the first character and the form show.
+
+    >>> masked("anna@example.com"), masked("+49 30 123456"), masked("")
+    ('a***', '+***', '')
+    """
+    return f"{value[:1]}***" if value else ""

@@ -1,0 +1,188 @@
+"""The text of a shop file: each line says why, and the lines that are in doubt end in a comment that begins `# ?`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from recomart.draft import personal_data
+from recomart.draft.assignment import Choice
+from recomart.draft.column_profile import Column
+from recomart.draft.drafting import Draft
+from recomart.draft.keys import Key
+from recomart.draft.mapping import TableDraft
+from recomart_lib.core.schemas import TABLES
+from recomart_lib.core.text import printable
+
+PLACE = 44  # column of the comments
+MAX_COMMENT = 220
+MAX_UNMAPPED = 60
+ORDER = ("separator", "sheet", "encoding", "decimal", "thousands", "nulls", "timestamp_format")
+LATER = ("event_type", "event_values", "negative_quantity", "equal_lines", "complete", "values", "exclude")
+
+
+def text(draft: Draft) -> str:
+    """The shop file."""
+    lines = [
+        f"# Drafted by `recomart shop draft` from {_comment(draft.folder.name)}. Lines with `# ?` are in doubt: look at them first.",
+        f"# Then: recomart shop check {draft.name} --source <folder>",
+    ]
+    for key, value in draft.shop.items():
+        lines += _entry(key, value, "")
+    lines += ["", "tables:"]
+    for table in draft.mapping.tables:
+        lines += _table(draft, table)
+    return "\n".join(lines) + "\n"
+
+
+def _table(draft: Draft, table: TableDraft) -> list[str]:
+    lines, found = [f"  {table.name}:"], dict(draft.tables[table.name].values)
+    if table.delivery is None:
+        lines += _line("    kind: derived", f"no file of {table.name}: they are the ids of the events")
+        return lines + _columns(table, draft.mapping.events)
+    group = table.delivery.group
+    lines.append(f"    kind: {group.layout.kind}")
+    n_files = len(group.files)
+    doubt = f"or {', '.join(table.others)}: they look like {table.name}, too" if table.others else ""
+    lines += _entry("path", Key(group.path, note=f"{n_files:,} files" if n_files > 1 else "", doubt=doubt), "    ")
+    for key in ORDER:
+        if key in found:
+            lines += _entry(key, found.pop(key), "    ")
+    if not group.layout.has_header:
+        doubt = "" if group.layout.is_header_sure else "the first line may be a header: then delete this line"
+        note = "the file has no header line: these names are made by content"
+        lines += _entry("header", Key(header(draft, table), note=note, doubt=doubt), "    ")
+    elif not group.layout.is_header_sure:
+        lines += _line(
+            "    # ? The first line is taken for a header. If it is data, add `header: [names of the columns]`.", ""
+        )
+    lines += _columns(table, table)
+    if table.flags:
+        lines.append("    flags:")
+        for name, theirs in table.flags.items():
+            lines += _entry(name, Key([_name(draft, table, column) for column in theirs]), "      ")
+    for key in LATER:
+        if key in found:
+            lines += _entry(key, found.pop(key), "    ")
+    return lines + _unmapped(draft, table)
+
+
+def _columns(table: TableDraft, source: TableDraft) -> list[str]:
+    order = [*TABLES[table.name], "available", "stock", "valid_from"]
+    price_is_total = table.choice("total") is not None and table.choice("price") is None
+    choices = {choice.ours: choice for choice in table.choices if choice.ours != "total" or price_is_total}
+    if "total" in choices:
+        choices["price"] = choices.pop("total")
+    choices = {ours: choices[ours] for ours in order if ours in choices}
+    if not choices:
+        return []
+    lines = ["    columns:"]
+    for ours, choice in choices.items():
+        is_total = ours == "price" and (price_is_total or _is_total(choice, source))
+        theirs = names_of(source).get(choice.theirs, choice.theirs)
+        value = {"total": theirs} if is_total else theirs
+        note = "; ".join(filter(None, (_samples(choice, source), f"{choice.confidence}: {choice.evidence.reason}")))
+        doubt = f"or {', '.join(choice.others)}" if choice.others and not choice.is_asked else ""
+        if choice.is_unsure and not doubt:
+            doubt = "a guess"
+        lines += _entry(
+            ours, Key(value, note=note if not doubt else "", doubt=f"{doubt}; {note}" if doubt else ""), "      "
+        )
+    return lines
+
+
+def _is_total(choice: Choice, events: TableDraft) -> bool:
+    total = events.choice("total")
+    return total is not None and total.theirs == choice.theirs and events.choice("price") is None
+
+
+def _samples(choice: Choice, source: TableDraft) -> str:
+    if choice.theirs in source.flags or source.delivery is None:
+        return ""
+    return ", ".join(source.delivery.column(choice.theirs).examples)
+
+
+def names_of(table: TableDraft) -> dict[str, str]:
+    """Delivered column -> the name that the shop file gives it: files without a header get names by content."""
+    if table.delivery is None or table.delivery.group.layout.has_header:
+        return {}
+    return {choice.theirs: choice.ours for choice in table.choices if choice.theirs not in table.flags}
+
+
+def header(draft: Draft, table: TableDraft) -> list[str]:
+    """The names of the columns of a file without a header line."""
+    return [_name(draft, table, column.name) for column in table.delivery.columns]
+
+
+def _name(draft: Draft, table: TableDraft, column: str) -> str:
+    """The name of a column in the shop file; derived tables name columns of the events, too."""
+    found = names_of(table)
+    if column in found:
+        return found[column]
+    if table.name == "events" and not table.delivery.group.layout.has_header:
+        derived = (each for each in (draft.mapping.users, draft.mapping.items) if each.delivery is None)
+        return next((c.ours for each in derived for c in each.choices if c.theirs == column), column)
+    return column
+
+
+def unmapped(draft: Draft, table: TableDraft) -> list[Column]:
+    """The columns of a table's files that are none of ours."""
+    used = {choice.theirs for choice in table.choices} | {name for flags in table.flags.values() for name in flags}
+    if table.name == "events":
+        derived = (each for each in (draft.mapping.users, draft.mapping.items) if each.delivery is None)
+        used |= {choice.theirs for each in derived for choice in each.choices}
+    return [column for column in table.delivery.columns if column.name not in used]
+
+
+def _unmapped(draft: Draft, table: TableDraft) -> list[str]:
+    """A comment for each column that is not mapped, with the reason."""
+    found = unmapped(draft, table)
+    lines = [
+        f"    # not mapped: {_comment(column.name)} ({_comment(', '.join(column.examples))}): {why_unmapped(column)}"
+        for column in found[:MAX_UNMAPPED]
+    ]
+    return lines + ([f"    # not mapped: {len(found) - MAX_UNMAPPED} more"] if len(found) > MAX_UNMAPPED else [])
+
+
+def why_unmapped(column: Column) -> str:
+    """Why a column is none of ours."""
+    if column.personal:
+        return f"{personal_data.KINDS[column.personal]}: personal data that the pipeline does not need"
+    if not column.n_filled:
+        return "empty"
+    return "always the same" if column.is_constant else "like no column of ours"
+
+
+def _entry(key: str, value: Key, indent: str) -> list[str]:
+    """A key with its value on one line, and its comment."""
+    if isinstance(value.value, dict) and any(isinstance(inner, dict) for inner in value.value.values()):
+        lines = _line(f"{indent}{key}:", _with_mark(value))
+        for name, inner in value.value.items():
+            lines += _entry(name, Key(inner), f"{indent}  ")
+        return lines
+    return _line(f"{indent}{_flow(key)}: {_flow(value.value)}", _with_mark(value))
+
+
+def _with_mark(value: Key) -> str:
+    if value.doubt:
+        return f"? {value.doubt}" + (f"; {value.note}" if value.note else "")
+    return value.note
+
+
+def _line(text: str, comment: str) -> list[str]:
+    return [f"{text:<{PLACE}}  # {_comment(comment)}" if comment else text]
+
+
+def _comment(text: str) -> str:
+    """A text that fits in a comment: on one line, and not too long."""
+    plain = printable(" ".join(str(text).split()))
+    return plain if len(plain) <= MAX_COMMENT else f"{plain[:MAX_COMMENT]}..."
+
+
+def _flow(value: Any) -> str:
+    """A value on one line, in quotes where YAML needs them."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    dumped = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9)
+    return dumped.removesuffix("\n").removesuffix("\n...").strip()
