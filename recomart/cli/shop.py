@@ -140,15 +140,24 @@ def _n_files(shop: Shop, table: str, folder: Path) -> int:
     epilog=examples(
         "recomart shop check simulated",
         "recomart shop check shops/online_retail.yaml --source ../shared/data/online_retail",
+        "recomart shop check online_retail --source ../shared/data/online_retail --rules",
     ),
 )
 def shop_check(
     shop: Annotated[str, _name("A shop in shops/, or the path of a shop file.")],
     source: Source = None,
     rows: Rows = 5,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="Predict from a sample what the stages will say about the data.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Validate a shop file, and show the first rows of its tables as the pipeline reads them."""
+    """Validate a shop file, and show the first rows of its tables as the pipeline reads them.
+
+    With --rules, 02's rules run on a sample of the files: the predicted score, what costs most and which key of the
+    shop file changes it, how many users the windows can evaluate, which models will be left out, and how long a full
+    run takes. Exit status 1 if a stage would stop.
+    """
     from recomart_lib.ingest import ingestion
 
     path = Path(shop) if shop.endswith((".yaml", ".yml")) else paths.place(paths.SHOPS, f"{shop}.yaml")
@@ -158,17 +167,29 @@ def shop_check(
     quality_rules.of_shop(parameters.validate_, declared)
     shops.check_auth(declared, parameters.ingest.auth_variables)
     echo(f"{path} is valid: {declared.title}.")
-    ingestion.check(declared, folder, parameters.ingest)
+    if not rules:
+        ingestion.check(declared, folder, parameters.ingest)
     for entry in source_files.left_out(declared, folder, parameters.ingest.follow_links):
         warn(f"{entry.file} is not read as {entry.table}: {entry.reason}.")
     for table in declared.delivered:
-        if declared.table(table).kind == "rest" and not (folder / f"{table}.jsonl").exists():
-            echo(
-                f"\n{table}: not fetched yet; stage 01_ingest fetches {declared.api.url}/{declared.table(table).path}."
-            )
-        else:
-            files = source_files.files(declared, table, folder, parameters.ingest.follow_links)
-            _first_rows(declared, table, files, rows, parameters.ingest)
+        try:
+            _show_first_rows(declared, table, folder, rows, parameters.ingest)
+        except UserError:
+            if not rules:  # which report the problem, and go on with the other tables
+                raise
+    if rules:
+        from recomart.cli import shop_rules
+
+        shop_rules.show(declared, folder, parameters)
+
+
+def _show_first_rows(shop: Shop, table: str, folder: Path, rows: int, limits: Ingest) -> None:
+    declared = shop.table(table)
+    if declared.kind == "rest" and not (folder / f"{table}.jsonl").exists():
+        echo(f"\n{table}: not fetched yet; stage 01_ingest fetches {shop.api.url}/{declared.path}.")
+    else:
+        files = source_files.files(shop, table, folder, limits.follow_links)
+        _first_rows(shop, table, files, rows, limits)
 
 
 def _first_rows(shop: Shop, table: str, files: list[Path], rows: int, limits: Ingest) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,11 +28,12 @@ SCORES = {"table": pl.String, "delivered": pl.Int64, "checked": pl.Int64, "score
 
 @dataclass(frozen=True)
 class Quality:
-    """What 02 says about a sample: its report, and the folders with the validated tables and the quarantine."""
+    """What 02 says about a sample at the moment `now`: its report, and the folders of what it writes."""
 
     report: dict[str, Any]
     validated: Path
     quarantine: Path
+    now: datetime
 
     @property
     def verdict(self) -> str | None:
@@ -61,7 +63,7 @@ def checked(shop: Shop, sample: Sample, settings: Validate) -> Iterator[Quality]
         counts, _ = row_checks.check_tables(shop, complete, settings, now, validated, quarantine)
         entities = entity_summary.summary(shop, tables, now, validated, quarantine)
         counts = {table: counts[table] for table in tables}
-        yield Quality(quality_report.report(counts, tables, settings, entities), validated, quarantine)
+        yield Quality(quality_report.report(counts, tables, settings, entities), validated, quarantine, now)
 
 
 def no_events() -> SampleTable:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import polars as pl
-
 from recomart.dry_run.sampler import Sampler
 from recomart.dry_run.table_reader import Problem, Reading, SampleTable, TableReader
 from recomart_lib.core.errors import UserError

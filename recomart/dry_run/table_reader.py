@@ -21,6 +21,7 @@ from recomart_lib.ingest.lake import BATCH_ROWS, FILES, PLACE, LakeTable, Staged
 from recomart_lib.ingest.lake_verification import Verified
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources import formats, reader
+from recomart_lib.validate.exclusions import exclusion
 
 KEPT_REJECTS = 10_000  # unreadable lines of a table, for the advice
 MEASURED_BYTES = 1_000_000  # of a file, from which the length of its lines is estimated
@@ -135,7 +136,8 @@ class TableReader:
         if rejects.height and self.reading.rejects.height < KEPT_REJECTS:
             self.reading.rejects = self.reading.rejects.vstack(rejects.cast(REJECTS))
         if self._table == "events":
-            self._item_times.append(rows.group_by("item_id").agg(first=pl.col("timestamp").min()))
+            used = rows.filter(exclusion(self._shop, "events").is_null(), pl.col("user_id").is_not_null())
+            self._item_times.append(used.group_by("item_id").agg(first=pl.col("timestamp").min()))
             if len(self._item_times) > 64:  # few enough to stay small, rare enough to cost little
                 self._item_times = [first_times(self._item_times)]
 
