@@ -40,8 +40,11 @@ def show(shop: Shop, source: Path, parameters: Params) -> None:
     _show_windows(found)
     _show_models(found)
     _show_estimate(found)
+    document.record("stops", found.stops)
     if found.stops:
-        stage, sentence = next(iter(found.stops.items()))
+        (stage, sentence), *others = found.stops.items()
+        for other, reason in others:
+            warn(f"{other} would stop, too. {reason}")
         document.complete()
         raise UserError(f"{stage} would stop. {sentence}")
 

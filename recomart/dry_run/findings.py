@@ -15,7 +15,7 @@ from recomart_lib.core.text import percent
 
 
 def findings(shop: Shop, sample: Sample, quality: Quality) -> list[Finding]:
-    """All findings, those that cost most rows first; of the rules, those of severity error only."""
+    """All findings, those about the largest share of a table first; of the rules, those of severity error only."""
     found = list(_equal_lines(sample, quality))
     rules = [rule for rule in quality.report["rules"] if rule["severity"] == "error" and rule["n_failed"]]
     for table, reading in sample.readings.items():
@@ -26,7 +26,7 @@ def findings(shop: Shop, sample: Sample, quality: Quality) -> list[Finding]:
         for rule in rules:
             if rule["table"] == table:
                 found += rule_advice.advise(context, rule["rule"])
-    return sorted(found, key=lambda one: (-one.rows, one.table, one.finding))
+    return sorted(found, key=lambda one: (-one.share, one.table, one.finding))
 
 
 def _equal_lines(sample: Sample, quality: Quality) -> Iterator[Finding]:
@@ -37,5 +37,5 @@ def _equal_lines(sample: Sample, quality: Quality) -> Iterator[Finding]:
         rows = round(share * sample.readings["events"].estimated)
         what = f"{percent(share)} of events equal another line of their file, and count as different sales"
         yield Finding(
-            "events", what, rows, share, None, "tables.events.equal_lines: repeats, if the export repeats lines"
+            "events", what, rows, share, None, "tables.events.equal_lines: repeats, if the export writes lines twice"
         )

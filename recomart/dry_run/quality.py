@@ -70,7 +70,7 @@ def no_events() -> SampleTable:
     """An events table without rows: users and items can be checked without their events."""
     rows = pl.DataFrame(schema=TABLES["events"] | PROVENANCE)
     files, rejects = pl.DataFrame(schema=FILES), pl.DataFrame(schema=REJECTS)
-    return SampleTable(TABLES["events"], files, [], [], rows.select(PROVENANCE), 0, rejects, Verified(), rows)
+    return SampleTable(TABLES["events"], files, [], [], pl.DataFrame(schema=PROVENANCE), 0, rejects, Verified(), rows)
 
 
 def _n_checked(row: dict[str, Any]) -> int:

@@ -8,6 +8,7 @@ import polars as pl
 
 from recomart.dry_run.finding import Context, Finding
 from recomart_lib.core.schemas import KEYS
+from recomart_lib.core.text import percent
 from recomart_lib.validate import implausible_times
 from recomart_lib.validate.entity_summary import KNOWN_RULES
 from recomart_lib.validate.quality_rules import REQUIRED, RULES
@@ -43,8 +44,8 @@ def _unknown(context: Context, rule: str) -> Iterator[Finding]:
     summary = context.quality.report["entities"][table]
     what = f"name {WORDS[table]} that {summary['file']} lacks"
     if summary["matched"]:
-        n_ids = summary["known"] + summary["unknown"]
-        what += f" ({summary['unknown']:,} of {n_ids:,} ids)"
+        share = summary["unknown"] / (summary["known"] + summary["unknown"])
+        what += f" ({percent(share)} of their ids)"
         yield context.finding(rule, context.failing(rule), what, f"tables.{table}.complete: false")
     else:
         advice = (
@@ -90,7 +91,8 @@ def _times(context: Context, rule: str) -> Iterator[Finding]:
     period = implausible_times.period(pl.scan_parquet(context.quality.validated / "events.parquet", glob=False))
     times = rows.get_column("timestamp").sort()
     meant = implausible_times.guess(times, period, context.shop.table("events").timestamp_format)
-    days = dict.fromkeys(f"{moment:%Y-%m-%d}" for moment in (times[0], times[-1]))
+    local = times.dt.convert_time_zone(context.shop.time_zone)
+    days = dict.fromkeys(f"{moment:%Y-%m-%d}" for moment in (local[0], local[-1]))
     place = "in the future" if rule == "timestamp_not_in_future" else "before validate.first_day"
     advice = f"timestamp_format: {meant}" if meant else _time_advice(context, rule, rows)
     yield context.finding(rule, rows, f"are {place} ({' to '.join(days)})", advice)

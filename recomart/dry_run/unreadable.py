@@ -31,9 +31,7 @@ def findings(context: Context, reading: Reading) -> Iterator[Finding]:
     most = sorted(cells.items(), key=lambda entry: (-entry[1].total(), entry[0]))[:CAUSES]
     for (column, problem), words in most:
         share = words.total() / max(reading.rejects.height, 1) * reading.n_rejects / max(reading.delivered, 1)
-        head = f"{percent(share)} of {context.table} cannot be read: {column}{': ' if column else ''}"
-        shown = _shown(column, words)
-        what = f"{head}{shown}{' ' if shown else ''}{problem}"
+        what = f"{percent(share)} of {context.table} cannot be read: {_cause(column, problem, words)}"
         rows = round(share * reading.estimated)
         yield Finding(
             context.table, what, rows, share, _score(context, share), _advice(context, column, problem, words)
@@ -41,24 +39,29 @@ def findings(context: Context, reading: Reading) -> Iterator[Finding]:
 
 
 def _parts(reason: str) -> tuple[str, str, str]:
-    """Column (empty: the line as a whole), cell, and problem without the numbers that differ between lines."""
+    """Column, cell, problem; of a line as a whole: nothing, the reason, and the reason without its numbers."""
     if match := CELL.fullmatch(reason):
         problem, _, hint = match[3].partition("; ")
         return match[1], match[2], f"{problem}; {hint}" if "timestamp_format" in hint else problem
-    return "", "", DIGITS.sub("N", reason)
+    return "", reason, DIGITS.sub("N", reason)
 
 
-def _shown(column: str, words: Counter[str]) -> str:
-    """The most frequent words, with their numbers; ids and other texts may be personal, and are not shown."""
-    if not column or ids.is_id(column) or dtype_of(column) == pl.String:
-        return ""
-    return ", ".join(f"'{printable(word[:WORD])}'" for word, _ in words.most_common(SHOWN))
+def _cause(column: str, problem: str, words: Counter[str]) -> str:
+    """The column, its most frequent words, and what is wrong; ids and texts are not shown, as they may be personal."""
+    if not column:
+        return words.most_common(1)[0][0]
+    if ids.is_id(column) or dtype_of(column) == pl.String:
+        return f"{column} {problem}"
+    shown = ", ".join(f"'{printable(word[:WORD])}'" for word, _ in words.most_common(SHOWN))
+    return f"{column}: {shown} {problem}"
 
 
 def _advice(context: Context, column: str, problem: str, words: Counter[str]) -> str:
     if not column:
         return f"{context.key('separator')}, {context.key('encoding')}: are they right? Else mend these lines"
     dtype = dtype_of(column)
+    if "the clocks go forward" in problem:
+        return f"time_zone: is {context.shop.time_zone} right? Its clocks never show these times"
     if dtype.is_temporal():
         _, _, hint = problem.partition("timestamp_format: ")
         form = hint.replace("'", '"') if hint else "..."
