@@ -105,9 +105,7 @@ def movielens_100k(folder: Path) -> Answer:
 def amazon_beauty(folder: Path) -> Answer:
     """A part of Amazon Reviews 2023."""
     shutil.copytree(data() / "amazon_beauty", folder, dirs_exist_ok=True, copy_function=shutil.copyfile)
-    answer = declared("amazon_beauty")
-    tables = {**answer.tables, "events": {k: v for k, v in answer.tables["events"].items() if k != "exclude"}}
-    return replace(answer, tables=tables)  # that the last days are incomplete is not in the folder
+    return declared("amazon_beauty")
 
 
 def changed(make: Callable[[Path], Answer], name: str, names: Names | None) -> Callable[[Path], Answer]:

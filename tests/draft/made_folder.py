@@ -74,7 +74,7 @@ def make(
         tables["users"]["complete"] = False
     return Answer(
         tables=tables,
-        either=_either(delivered, either),
+        either=either or {},
         private=tuple(
             name for one in delivered.values() if one for name, kind in one.columns.items() if kind in PRIVATE
         ),
@@ -125,13 +125,6 @@ def _event_keys(shop: MadeShop, events: Delivered, words: dict[str, str]) -> dic
     if shop.guests:
         keys["exclude"] = {"guests": {"missing": "user_id", "reason": "guests"}}
     return keys
-
-
-def _either(delivered: dict[str, Delivered | None], either: dict[Place, set[str | None]] | None) -> dict:
-    """A derived catalogue may have the price of the events, or not."""
-    prices = {name for name, kind in delivered["events"].columns.items() if kind in ("price", "total")}
-    accepted = {} if delivered["items"] else {("items", "price"): {None, *prices}}
-    return accepted | (either or {})
 
 
 def _secrets(delivered: dict[str, Delivered | None], made: dict[str, pl.DataFrame]) -> list[str]:
