@@ -29,6 +29,7 @@ FLAGS = {"0", "1", "0.0", "1.0", "true", "false", "True", "False"}
 MAX_FLAG_WORDS = 2
 MIN_NULLS = 0.002  # of the cells of a column of text that a word for a missing value has
 CODE = r"^[\w.:/@+#&=\"$-]{1,64}$"  # text without blanks
+OUTLIERS = 0.015  # the share of cells at each end that may be mistakes
 MAX_AGES = 60  # distinct words that are read as bands of ages
 
 
@@ -117,8 +118,11 @@ class Column:
 
     @cached_property
     def range(self) -> tuple[float, float]:
-        values = self.numbers.values.drop_nulls() if self.numbers else pl.Series([0.0])
-        return float(values.min() or 0.0), float(values.max() or 0.0)
+        """The smallest and the largest number, without the outliers at both ends."""
+        values = self.values.drop_nulls()
+        if not values.len():
+            return 0.0, 0.0
+        return float(values.quantile(OUTLIERS)), float(values.quantile(1 - OUTLIERS))
 
     @cached_property
     def values(self) -> pl.Series:
@@ -136,10 +140,11 @@ class Column:
 
 def columns(sample: Sample) -> list[Column]:
     """The columns of a sample."""
-    return [_column(cells, place, sample.types.get(cells.name, pl.String)) for place, cells in enumerate(sample.rows)]
+    return [of_cells(cells, place, sample.types.get(cells.name, pl.String)) for place, cells in enumerate(sample.rows)]
 
 
-def _column(cells: pl.Series, place: int, dtype: pl.DataType) -> Column:
+def of_cells(cells: pl.Series, place: int, dtype: pl.DataType = pl.String) -> Column:
+    """The profile of some cells."""
     cells = cells.cast(pl.String).str.strip_chars()
     cells = cells.set(cells == "", None)
     words, counts = _counted(cells)
@@ -156,7 +161,8 @@ def _column(cells: pl.Series, place: int, dtype: pl.DataType) -> Column:
         times = time_shapes.read(words, counts) if times else None
         numbers = number_shapes.read(words, counts) if numbers else None
     cells = cells.set(cells.is_in(null_words), None) if null_words else cells
-    personal = personal_data.kind(cells.name, words)
+    is_time = times is not None and not times.is_number
+    personal = personal_data.kind(cells.name, words, is_time)
     return Column(cells.name, place, cells, words, counts, null_words, numbers, times, personal, dtype)
 
 

@@ -7,12 +7,14 @@ from functools import cached_property
 
 import polars as pl
 
-from recomart.draft import column_profile, sample
+from recomart.draft import column_profile, sample, vocabulary
 from recomart.draft.column_profile import Column
 from recomart.draft.groups import FileGroup
 from recomart.draft.sample import Sample
 
-MIN_UNIQUE = 0.995  # distinct ids per row of a key: a few rows may be delivered twice
+MAX_COLUMNS = 120  # that are looked at: those with usual names first
+MAX_NAMES = 2_000
+MIN_UNIQUE = 0.97  # distinct ids per different row of a key: a few rows may be delivered twice
 
 
 @dataclass
@@ -39,12 +41,17 @@ class Delivery:
     def _is_key(self, column: Column) -> bool:
         if column.filled < 0.9 or (column.times and not column.times.is_number):
             return False
-        if column.ratio >= MIN_UNIQUE:
+        if column.n_distinct >= MIN_UNIQUE * min(column.n_filled, self.n_different):
             return True
         if len(self.group.files) < 2 or column.n_distinct < 3:
             return False
         pairs = pl.DataFrame({"file": self.sample.file, "cell": column.cells}).drop_nulls()
         return pairs.n_unique() >= MIN_UNIQUE * pairs.height
+
+    @cached_property
+    def n_different(self) -> int:
+        """The number of rows that do not equal another."""
+        return self.sample.rows.n_unique()
 
     def determines(self, one: Column, other: Column) -> float:
         """The share of rows whose value of `other` is the usual one for their value of `one`, among values that repeat.
@@ -68,4 +75,7 @@ def _determines(one: pl.Series, other: pl.Series) -> float:
 def of_group(group: FileGroup) -> Delivery:
     """The delivery of a group of files."""
     rows = sample.of_files(group.files, group.layout)
+    if rows.rows.width > MAX_COLUMNS:
+        usual = [name for name in rows.rows.columns[:MAX_NAMES] if vocabulary.is_usual(name)]
+        rows.rows = rows.rows.select(list(dict.fromkeys([*usual, *rows.rows.columns]))[:MAX_COLUMNS])
     return Delivery(group, rows, column_profile.columns(rows) if rows.rows.height else [])

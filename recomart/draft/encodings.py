@@ -73,16 +73,21 @@ def _plausibility(words: dict[str, int]) -> float:
                 continue
             n_all += n
             if character.isalpha():
-                n_letters[character.lower()] += n * (0.5 if _is_odd_capital(word, place) else 1)
+                n_letters[character.lower()] += n * _fitness(word, place)
             elif character in MARKS and not _is_inside(word, place):
                 n_marks += n
     share = max(sum(n_letters[letter] for letter in letters) for letters in LETTERS.values())
     return (share + n_marks) / n_all if n_all else 0.0
 
 
-def _is_odd_capital(word: str, place: int) -> bool:
-    """Whether a capital letter follows a small one, as in a text that is read in a wrong encoding."""
-    return place > 0 and word[place].isupper() and word[place - 1].islower()
+def _fitness(word: str, place: int) -> float:
+    """How well a letter fits between its neighbours: not if they are of another alphabet, less if it is a capital
+    letter after a small one.
+    """
+    neighbours = word[max(0, place - 1) : place] + word[place + 1 : place + 2]
+    if word[place] >= "\u0370" and any(letter.isascii() and letter.isalpha() for letter in neighbours):
+        return 0.0
+    return 0.5 if place > 0 and word[place].isupper() and word[place - 1].islower() else 1.0
 
 
 def _is_inside(word: str, place: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from recomart.draft.column_profile import Column
 PLACES = Path(__file__).with_name("templates") / "places.yaml"
 FIRST_SIGNUP = 1995  # dates before are birthdays
 MIN_AGE, MAX_AGE = 5, 112
+SPEAKING = 0.6  # of the columns have a usual name: then names count more
 USERS = ("signup_date", "gender", "age", "country", "city")
 ITEMS = ("name", "category", "brand", "price", "available", "stock")
 
@@ -94,7 +96,7 @@ def _is_category(column: Column) -> bool:
 def _name(column: Column) -> tuple[float, str]:
     if column.numbers or column.times or column.is_url or column.has_letters < 0.8:
         return 0.0, ""
-    long = min(1.0, column.mean_length / 12)
+    long = min(1.0, column.mean_length / 12) * (0.7 if column.mean_length > 60 else 1.0)
     if column.mean_length > 250:
         return 0.2, "long text"
     varied = column.ratio if column.n_distinct > 12 else 0.2
@@ -154,7 +156,8 @@ def _available(column: Column) -> tuple[float, str]:
     share = share_of_cells(column, known)
     if share < 0.95:
         return 0.0, ""
-    return (0.4 if column.is_flag else 0.7), "words for yes and no"
+    is_number = bool(column.numbers)
+    return (0.4 if is_number else 0.6 if column.is_flag else 0.7), "words for yes and no"
 
 
 CONTENT: dict[str, Callable[[Column], tuple[float, str]]] = {
@@ -177,7 +180,13 @@ def evidence(column: Column, ours: str) -> Evidence:
     if not column.n_filled or column.personal:
         return Evidence(0.0, 0.0)
     content, reason = CONTENT[ours](column)
-    return Evidence(content, own_name(column.name, ours), reason)
+    return Evidence(content * of_other(column.name, ours), own_name(column.name, ours), reason)
+
+
+def of_other(name: str, ours: str) -> float:
+    """How much of a column's content counts: little if its name says that it is none of ours."""
+    other = vocabulary.agreement(name, "other")
+    return 0.3 if other >= 0.9 and other > vocabulary.agreement(name, ours) else 1.0
 
 
 def own_name(name: str, ours: str) -> float:
@@ -189,4 +198,15 @@ def own_name(name: str, ours: str) -> float:
 
 def scores(columns: list[Column], among: tuple[str, ...]) -> dict[str, dict[str, Evidence]]:
     """The evidence for each of ours and each column."""
-    return {ours: {column.name: evidence(column, ours) for column in columns} for ours in among}
+    share = sum(vocabulary.is_usual(column.name) for column in columns) / max(len(columns), 1)
+    found = {ours: {column.name: evidence(column, ours) for column in columns} for ours in among}
+    if share < SPEAKING:
+        return found
+    return {ours: {name: _doubted(each) for name, each in of_column.items()} for ours, of_column in found.items()}
+
+
+def _doubted(found: Evidence) -> Evidence:
+    """Where names speak, one that says nothing or another thing counts against a column."""
+    if found.name >= 0.4 or found.content >= 0.9:
+        return found
+    return replace(found, content=0.5 * found.content)

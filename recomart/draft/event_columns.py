@@ -9,8 +9,8 @@ import polars as pl
 from recomart.draft import event_values, vocabulary
 from recomart.draft.assignment import Evidence
 from recomart.draft.column_profile import Column
-from recomart.draft.delivery import Delivery
-from recomart.draft.entities import own_name
+from recomart.draft.delivery import MIN_UNIQUE, Delivery
+from recomart.draft.entities import of_other, own_name
 
 MAX_NUMBERS = 8  # columns that are tried as quantity, price and total
 MIN_ROWS = 20  # that decide about a product of two columns
@@ -75,39 +75,37 @@ def order_ids(delivery: Delivery, user: Column, item: Column, time: Column) -> d
         if column.name in (user.name, item.name, time.name) or not _may_be_id(column):
             continue
         name = own_name(column.name, "order_id")
-        if column.is_unique and name < 0.7:
+        if _is_unique(delivery, column):
+            if name > vocabulary.agreement(column.name, "event_id") and name >= 0.7:
+                found[column.name] = Evidence(0.6, name, "no value repeats: each order has one line")
             continue
-        if column.n_distinct < user.n_distinct * 0.3 or column.n_distinct < 10:
-            continue
-        of_user = delivery.determines(column, user) if not column.is_unique else 1.0
-        of_time = delivery.determines(column, time) if not column.is_unique else 1.0
-        one_item = delivery.determines(column, item) if not column.is_unique else 0.0
-        if of_user < 0.95 or one_item > 0.9 and not column.is_unique:
-            continue
-        content = 0.85 if of_time > 0.9 else 0.35
-        if vocabulary.agreement(column.name, "other") > name:
-            content = 0.2
-        found[column.name] = Evidence(
-            content, name, "one user and one time per value" if of_time > 0.9 else "one user per value"
-        )
+        content = _order_content(delivery, column, user, item, time)
+        reason = "one user and one time per value" if content > 0.5 else "one user per value"
+        found[column.name] = Evidence(content * of_other(column.name, "order_id"), name, reason)
     return found
+
+
+def _order_content(delivery: Delivery, column: Column, user: Column, item: Column, time: Column) -> float:
+    if column.n_distinct < max(10, 0.3 * user.n_distinct * column.filled) or delivery.determines(column, user) < 0.95:
+        return 0.0
+    if delivery.determines(column, item) > 0.9:
+        return 0.1
+    return 0.85 if delivery.determines(column, time) > 0.9 else 0.35
+
+
+def _is_unique(delivery: Delivery, column: Column) -> bool:
+    """Whether no value repeats, except in rows that equal another."""
+    return column.n_distinct >= MIN_UNIQUE * min(column.n_filled, delivery.n_different)
 
 
 def event_ids(delivery: Delivery, taken: set[str]) -> dict[str, Evidence]:
     """The evidence for each column being the id of an event: no value repeats."""
     found = {}
     for column in delivery.columns:
-        if (
-            column.name in taken
-            or not _may_be_id(column)
-            or column.filled < 0.999
-            or column.ratio < 0.98
-            or column.n < 20
-        ):
+        if column.name in taken or not _may_be_id(column) or column.filled < 0.99 or column.n < 20:
             continue
-        name = own_name(column.name, "event_id")
-        name = max(name, 0.7 * vocabulary.agreement(column.name, "order_id")) if column.is_unique else name
-        if column.is_unique or name >= 0.7:
+        if _is_unique(delivery, column):
+            name = max(own_name(column.name, "event_id"), 0.7 * vocabulary.agreement(column.name, "order_id"))
             found[column.name] = Evidence(0.75, name, "no value repeats")
     return found
 
@@ -138,13 +136,24 @@ def numbers(delivery: Delivery, item: Column, taken: set[str]) -> dict[str, dict
                     else False
                 )
                 share, reason = (1.0, "quantity x price = total") if is_it else (0.0, "")
+            share *= of_other(column.name, ours) * (0.3 if _names_an_id(column.name) else 1.0)
+            if ours == "rating" and quantity is not None and own_name(column.name, ours) < 0.5:
+                share = 0.0  # a line with a quantity has no rating
             if share > 0:
                 found[ours][column.name] = Evidence(share, own_name(column.name, ours), reason)
     return found
 
 
+def _names_an_id(name: str) -> bool:
+    """Whether a name ends in a word for ids, like store_id."""
+    words = vocabulary.words(name)
+    return len(words) > 1 and words[-1] in ("id", "code", "key", "nr", "no", "ref", "pk", "fk")
+
+
 def _is_number(column: Column) -> bool:
-    if column.numbers is None or column.is_constant and column.n_filled < column.n or column.personal:
+    if column.numbers is None or column.personal:
+        return False
+    if column.is_constant and column.n_filled < column.n and own_name(column.name, "rating") < 0.9:
         return False
     return not column.times or not column.times.form or vocabulary.agreement(column.name, "timestamp") < 0.5
 
@@ -201,7 +210,12 @@ def _is_plain(word: str) -> bool:
 def _rating(column: Column) -> tuple[float, str]:
     """Few numbers between 0 and 10, of which high ones are usual."""
     low, high = column.range
-    if low < 0 or high > 100 or column.n_distinct > 101 or column.n_distinct < 2:
+    if (
+        low < 0
+        or high > 100
+        or column.n_distinct > 101
+        or (column.n_distinct < 2 and own_name(column.name, "rating") < 0.9)
+    ):
         return 0.0, ""
     values = column.values.drop_nulls()
     halves = ((values * 2) == (values * 2).round()).mean()
@@ -218,7 +232,9 @@ def _prices(column: Column, quantity: Column | None, item: Column) -> dict[str, 
     values = column.values
     if column.range[1] <= 0 or column is quantity or (values > 0).mean() in (None, 0.0):
         return {"price": (0.0, ""), "total": (0.0, "")}
-    base = 0.45 if not column.numbers.is_integer else 0.2 if column.n_distinct > 12 else 0.1
+    base = 0.45 if not column.numbers.is_integer else 0.2 if column.n_distinct > 12 else 0.05
+    if column.n_distinct <= 6 and item.n_distinct > 30:  # a rate of tax
+        base = min(base, 0.1)
     if quantity is None:
         constant = _constancy(item.cells, values)
         return {"price": (min(1.0, base + 0.4 * constant), "numbers"), "total": (base * 0.6, "numbers")}
@@ -236,6 +252,8 @@ def _prices(column: Column, quantity: Column | None, item: Column) -> dict[str, 
             "price": (0.1, "numbers"),
             "total": (min(1.0, base + 0.5), "total by quantity is the same for a product"),
         }
+    if as_unit > as_total + 0.02 and column.numbers.is_integer and own_name(column.name, "price") < 0.5:
+        return {"price": (0.3, "whole numbers"), "total": (0.1, "numbers")}
     if as_unit > as_total + 0.02:
         return {
             "price": (min(1.0, base + 0.5), "the same for a product, whatever the quantity"),

@@ -55,6 +55,8 @@ def _may_be_id(column: Column) -> bool:
     by_name = _id_name(column) >= 0.7
     if column.numbers and (column.range[0] < 0 or not column.numbers.is_integer):
         return False
+    if column.personal and column.personal != "email":
+        return by_name and column.personal in ("card", "phone") and column.ratio <= MAX_RATIO
     return (column.is_code or by_name) and (column.ratio <= MAX_RATIO or by_name)
 
 
@@ -111,6 +113,8 @@ def _side(
             if strength > best:
                 best, table = strength, relation
     name = vocabulary.agreement(column.name, ours)
+    if column.personal:  # only an e-mail address identifies a person
+        name = max(name, 0.8) if column.personal == "email" and sign > 0 else 0.0 if sign < 0 else name
     contrary = max(
         vocabulary.agreement(column.name, "item_id" if ours == "user_id" else "user_id"),
         *(vocabulary.agreement(column.name, other) for other in OTHERS),

@@ -9,6 +9,7 @@ from recomart.draft.column_profile import Column
 from recomart_lib.core.schemas import EVENT_TYPES
 
 MAX_TYPES = 15
+NEGATIONS = {"remove", "removed", "delete", "deleted", "unlike", "pending", "failed", "entfernt", "failed", "declined"}
 
 
 @cache
@@ -33,6 +34,8 @@ def meaning(word: str) -> str | None:
     if plain in known:
         return known[plain]
     parts = " ".join(vocabulary.words(word))
+    if set(parts.split()) & NEGATIONS:
+        return None
     if parts in known:
         return known[parts]
     found = {known[part] for part in parts.split() if part in known}

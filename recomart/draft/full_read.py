@@ -10,8 +10,7 @@ from recomart.draft import event_values, sample, time_shapes
 from recomart.draft.keys import Key
 from recomart.draft.mapping import TableDraft
 
-MAX_BYTES, MAX_ROWS = 300_000_000, 3_000_000
-MAX_JSON_FACTOR = 10  # JSON is read so much more slowly
+MAX_BYTES, MAX_ROWS, MAX_FILES = 300_000_000, 3_000_000, 1_000
 
 
 @dataclass
@@ -33,7 +32,9 @@ def read(table: TableDraft, form: Key | None) -> Events:
     }
     found = delivery.sample
     if not found.is_whole and layout.kind in ("csv", "parquet"):
-        found = sample.of_files(delivery.group.files, layout, MAX_BYTES, MAX_ROWS, list(names.values()))
+        files = delivery.group.files
+        files = files[:: len(files) // MAX_FILES + 1]
+        found = sample.of_files(files, layout, MAX_BYTES, MAX_ROWS, list(names.values()))
     columns = {ours: found.rows.get_column(theirs).str.strip_chars() for ours, theirs in names.items()}
     nulls = table.column("user_id").null_words
     user = columns["user_id"].set(columns["user_id"].is_in(["", *nulls]), None)

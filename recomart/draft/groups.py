@@ -17,6 +17,12 @@ MAX_KINDS = 300  # of names that are looked at: files whose names differ in digi
 FIRST_BYTES = 2_000
 ENCODING_BYTES = 16_000_000
 DIGITS = re.compile(r"\d+")
+COPY = re.compile(
+    r"(?i)(?<![a-z])(old|backup|bak|copy|kopie|alt|archiv|archive|test|sample|example|tmp|new|neu)(?![a-z])"
+)
+MIN_KINDS = 3  # of names
+MAX_READ = 100  # files of a group in which the encoding is looked for
+DAYS_AT_END = re.compile(r"(\d+[-_.]?)+$")  # 2025- of 2025-01 and 2025-02
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,11 @@ def groups(listing: Listing) -> tuple[list[FileGroup], list[tuple[str, str]]]:
             continue
         for layout in tables:
             # without a header, equal widths say nothing: then the names must be alike
-            key = (paths[0].parent, paths[0].suffix.lower(), layout.key(), kind if not layout.has_header else "")
+            folder = DIGITS.sub("#", paths[0].parent.as_posix())
+            key = (folder, paths[0].suffix.lower(), layout.key(), kind)
             alike[key] += paths
             found.setdefault(key, layout)
+    alike = _with_other_names(alike)
     if len(kinds) > MAX_KINDS:
         no_tables.append((plural(len(kinds) - MAX_KINDS, "other kind of file", "other kinds of file"), "not looked at"))
     every = [listing.name(path) for path in listing.files]
@@ -56,6 +64,20 @@ def groups(listing: Listing) -> tuple[list[FileGroup], list[tuple[str, str]]]:
         for pattern, files in _patterns(sorted(paths), listing, every):
             result.append(FileGroup(pattern, files, _with_encoding(found[key], files)))
     return sorted(result, key=lambda group: group.label), no_tables
+
+
+def _with_other_names(alike: dict[tuple, list[Path]]) -> dict[tuple, list[Path]]:
+    """Join three or more kinds of names if their headers are the same: a file per branch or month, but no old copy."""
+    same: dict[tuple, list[tuple]] = defaultdict(list)
+    for key in alike:
+        _, _, layout_key, kind = key
+        has_header, is_copy = layout_key[2], COPY.search(kind[1])
+        same[key[:3] if has_header and not is_copy else key].append(key)
+    return {keys[0]: [path for key in keys for path in alike[key]] for keys in _enough(same)}
+
+
+def _enough(same: dict[tuple, list[tuple]]) -> list[list[tuple]]:
+    return [part for keys in same.values() for part in ([keys] if len(keys) >= MIN_KINDS else [[key] for key in keys])]
 
 
 def _kinds(listing: Listing) -> tuple[dict[tuple, list[Path]], list[tuple[str, str]]]:
@@ -72,7 +94,9 @@ def _kinds(listing: Listing) -> tuple[dict[tuple, list[Path]], list[tuple[str, s
         first = lines[0] if lines and b"\0" not in start and not re.match(rb"[\[{]", start) else b""
         # a header is the same in all files of a table; records are not
         is_header = not re.search(rb"(^|[,;|\t])\"?\d[\d.,]*\"?([,;|\t]|$)", first)
-        kinds[(path.parent, DIGITS.sub("#", path.name), first if is_header else b"")].append(path)
+        kinds[
+            (DIGITS.sub("#", path.parent.as_posix()), DIGITS.sub("#", path.name), first if is_header else b"")
+        ].append(path)
     return kinds, empty
 
 
@@ -90,20 +114,25 @@ def _patterns(paths: list[Path], listing: Listing, every: list[str]) -> list[tup
 
 def _candidates(names: list[str]) -> list[str]:
     """Patterns that match all names, the shortest first."""
-    folder, _, _ = names[0].rpartition("/")
-    folder = f"{_escaped(folder)}/" if folder else ""
-    last = [name.rpartition("/")[2] for name in names]
-    start, end = _common(last), _common([name[::-1] for name in last])[::-1]
-    start, end = start.rstrip("0123456789"), end.lstrip("0123456789")
-    start = start if len(start) + len(end) <= min(map(len, last)) else ""
+    parts = list(zip(*(name.split("/") for name in names), strict=True))  # files of a group are equally deep
+    *folders, last = parts
+    start = "".join(f"{_part(part)}/" for part in folders)
     suffix = Path(last[0]).suffix
-    numbered = re.sub(r"(\*[-_.]?)+\*", "*", DIGITS.sub("*", _escaped(last[0])))
-    return [
-        f"{folder}*{_escaped(suffix)}" if not start else f"{folder}{_escaped(start)}*{_escaped(end)}",
-        f"{folder}{_escaped(start)}*{_escaped(end)}",
-        f"{folder}{numbered}",
-        folder + DIGITS.sub("*", _escaped(last[0])),
-    ]
+    numbered = [DIGITS.sub("*", _escaped(part[0])) for part in parts]
+    found = [start + _part(last)]
+    if "*" in _part(last):
+        found.append(f"{start}*{_escaped(suffix)}")
+    return [*found, "/".join(re.sub(r"(\*[-_.]?)+\*", "*", part) for part in numbered), "/".join(numbered)]
+
+
+def _part(texts: tuple[str, ...]) -> str:
+    """A pattern for one part of all paths: what they have in common around one star."""
+    if len(set(texts)) == 1:
+        return _escaped(texts[0])
+    start, end = _common(list(texts)), _common([text[::-1] for text in texts])[::-1]
+    end = end[len(start) + len(end) - min(map(len, texts)) :] if len(start) + len(end) > min(map(len, texts)) else end
+    start, end = DAYS_AT_END.sub("", start), re.sub(r"^[\d]+", "", end)
+    return f"{_escaped(start)}*{_escaped(end)}"
 
 
 def _common(texts: list[str]) -> str:
@@ -120,7 +149,8 @@ def _with_encoding(layout: Layout, files: list[Path]) -> Layout:
     """The layout with the encoding in which all files can be read: the first one may be plain ASCII."""
     if layout.kind not in ("csv", "json", "jsonl") or layout.is_packed or (layout.encoding or "").startswith("utf-"):
         return layout
-    content = b"".join(_bytes(path, ENCODING_BYTES // len(files)) for path in files[:2_000])
+    chosen = files[:: len(files) // MAX_READ + 1]
+    content = b"".join(_bytes(path, ENCODING_BYTES // len(chosen)) for path in chosen)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return layout
     found = encodings.of_text(content)

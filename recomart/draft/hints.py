@@ -69,7 +69,7 @@ def time_zone(mapping: Mapping) -> Key:
 def currency(mapping: Mapping) -> Key:
     """The currency of prices, a text for the reports."""
     if not any(table.choice(ours) for table in mapping.tables for ours in ("price", "total")):
-        return Key("EUR", note="not used: there are no prices")
+        return Key("EUR", doubt="not used: there are no prices")
     stated = _stated(mapping)
     if stated:
         return Key(stated, note="as a column or its name says")

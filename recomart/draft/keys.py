@@ -10,9 +10,37 @@ import polars as pl
 from recomart.draft import event_values, time_shapes, vocabulary
 from recomart.draft.column_profile import Column
 from recomart.draft.mapping import TableDraft
+from recomart_lib.core.time_formats import EPOCHS
 from recomart_lib.core.text import percent, plural
 
 NUMBERS = {"quantity", "price", "total", "rating", "age", "stock"}
+ENGLISH_GENDERS = {
+    "f",
+    "m",
+    "female",
+    "male",
+    "other",
+    "x",
+    "d",
+    "diverse",
+    "nonbinary",
+    "non binary",
+    "non-binary",
+    "u",
+}
+ENGLISH_GENDERS |= {"unknown", "man", "woman"}
+# Letters for genders that mean what they do only together: mujer and hombre, vrouw and man, kobieta, kadın and erkek.
+LETTERS = (
+    {"m": "female", "h": "male"},
+    {"f": "female", "h": "male"},
+    {"v": "female", "m": "male"},
+    {"w": "female", "m": "male"},
+    {"k": "female", "e": "male"},
+    {"k": "female", "m": "male"},
+    {"f": "female", "m": "male"},
+)
+MIN_WORDS = 0.005  # of the events that a word of the event type has: rarer ones are mistakes of the data
+MIN_GUESTS = 0.005  # of the events without a user: fewer are mistakes of the data
 TIMES = {"timestamp", "signup_date", "valid_from"}
 
 
@@ -79,7 +107,8 @@ def _add_nulls(keys: Keys, table: TableDraft) -> None:
     for choice in table.choices:
         column = table.column(choice.ours)
         if column is not None:
-            words |= {word: column.name for word in column.null_words}
+            frequent = column.null_words if column.filled < 1 - MIN_GUESTS else []
+            words |= dict.fromkeys(frequent, column.name)
     if words:
         keys.values["nulls"] = Key(list(words), note="words for a missing value")
 
@@ -99,6 +128,8 @@ def _add_time_format(keys: Keys, table: TableDraft) -> None:
         form, is_clear = time_shapes.most_sorted(column.cells, [form, *ambiguous])
         rest = [other for other in (column.times.form, *ambiguous) if other != form]
         doubt = "" if is_clear else f"or {rest[0]}: no day of the sample is above 12 and decides"
+    if form in EPOCHS and column.times.share < 1:
+        doubt = f"{percent(1 - column.times.share)} of the cells are in another unit"
     if form is not None:
         note = "seconds since 1970" if form == "epoch_s" else ""
         keys.values["timestamp_format"] = Key(form, note=note, doubt=doubt)
@@ -127,26 +158,17 @@ def add_values(keys: Keys, table: TableDraft) -> None:
 
 
 def _translations(column: Column, section: str) -> dict[str, str]:
-    meanings = {
-        vocabulary.plain(word): ours for ours, words in vocabulary.synonyms()[section].items() for word in words
-    }
+    """Delivered word -> ours, for words that are not English already."""
     words = column.words.head(12).to_list()
-    is_short = all(len(word) == 1 for word in words)
-    found = {}
-    for word in words:
-        plain = vocabulary.plain(word)
-        ours = meanings.get(plain)
-        if is_short and section == "gender" and plain in ("k", "e", "v", "h", "w") and not _agrees(plain, words):
-            ours = None
-        if ours and ours != word:
-            found[word] = ours
-    return found
-
-
-def _agrees(letter: str, words: list[str]) -> bool:
-    """Whether a letter for a gender stands beside the letter that its language has for the other one."""
-    partners = {"k": {"m", "e"}, "e": {"k"}, "v": {"m"}, "h": {"f", "m"}, "w": {"m"}}
-    return bool({vocabulary.plain(word) for word in words} & partners[letter])
+    plain = {word: vocabulary.plain(word) for word in words}
+    if section == "gender" and set(plain.values()) <= ENGLISH_GENDERS:
+        return {}
+    meanings = {
+        vocabulary.plain(word): ours for ours, found in vocabulary.synonyms()[section].items() for word in found
+    }
+    if section == "gender":
+        meanings |= next((pair for pair in LETTERS if pair.keys() <= set(plain.values())), {})
+    return {word: meanings[text] for word, text in plain.items() if text in meanings and meanings[text] != word}
 
 
 def add_event_keys(keys: Keys, table: TableDraft, words: pl.DataFrame | None = None) -> None:
@@ -172,8 +194,11 @@ def _add_event_type(keys: Keys, table: TableDraft, words: pl.DataFrame | None) -
     counted = (
         dict(zip(column.words.to_list(), column.counts.to_list(), strict=True)) if words is None else dict(words.rows())
     )
-    found, unknown = event_values.translations(list(counted))
-    guessed = {word: "view" for word in unknown}
+    usual = MIN_WORDS * sum(counted.values())
+    found, unknown = event_values.translations([word for word, n in counted.items() if n >= usual])
+    kinds = {found.get(word, word) for word in counted}
+    default = "view" if "view" in kinds or not kinds & {"purchase", "return"} else "purchase"
+    guessed = {word: default for word in unknown}
     if found or guessed:
         counts = ", ".join(f"{word} {n:,}" for word, n in list(counted.items())[:8])
         doubt = f"what do {', '.join(unknown)} mean? view, cart, purchase, return or rating" if unknown else ""
@@ -204,7 +229,7 @@ def _add_negative_quantity(keys: Keys, table: TableDraft) -> None:
 def _add_guests(keys: Keys, table: TableDraft) -> None:
     column = table.column("user_id")
     share = column.cells.is_null().mean() or 0.0
-    if share:
+    if share >= MIN_GUESTS:
         reason = f"no {column.name}: a guest, to whom nothing can be recommended"
         doubt = f"{percent(share)} of the events have no user; without this key they are errors"
         keys.values["exclude"] = Key({"guest": {"missing": "user_id", "reason": reason}}, doubt=doubt)

@@ -35,8 +35,9 @@ def listed(folder: Path) -> Listing:
         If there is no such folder, or no file in it.
     """
     if not folder.is_dir():
-        what = "is a file, not a folder: name the folder that it is in" if folder.exists() else "does not exist"
-        raise UserError(f"{folder} {what}.")
+        if folder.exists():
+            raise UserError(f"{folder} is a file, not a folder: name the folder that it is in.")
+        raise UserError(f"There is no folder {folder}.")
     paths, has_more = _walked(folder)
     listing = Listing(folder, [], [], has_more)
     root = folder.resolve()

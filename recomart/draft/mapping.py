@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from recomart.draft import assignment, entities, event_columns, event_ids, relations, vocabulary
+import polars as pl
+
+from recomart.draft import assignment, column_profile, entities, event_columns, event_ids, kinds, relations, vocabulary
 from recomart.draft.assignment import Choice, Evidence
 from recomart.draft.column_profile import Column
 from recomart.draft.delivery import Delivery
@@ -13,6 +15,7 @@ from recomart.draft.relations import Relation
 
 MIN_EVENTS = 10  # rows
 MARGIN = 0.6  # between the scores of two files that may be the events
+MIN_PRICE = 0.5  # of the rows of an item that have its usual price: otherwise an item has no price
 MIN_DETERMINED = 0.93  # of the rows of a user (an item) that have the usual value of a derived column
 
 
@@ -111,7 +114,22 @@ def of(deliveries: list[Delivery], chosen: Candidate, candidates: list[Candidate
     items = _entity("items", "item_id", chosen.pair.items, deliveries, events)
     used = {id(table.delivery) for table in (events, users, items) if table.delivery}
     unused = [(d.label, _why_unused(d, events)) for d in deliveries if id(d) not in used]
+    for table, key in ((users, "user_id"), (items, "item_id")):
+        table.others = _rivals(table, events, deliveries, {id(d) for d in (users.delivery, items.delivery) if d}, key)
     return Mapping(events, users, items, unused, deliveries)
+
+
+def _rivals(table: TableDraft, events: TableDraft, deliveries: list[Delivery], used: set[int], key: str) -> list[str]:
+    """Other files that have the ids of the events as well as the table's, and are of its kind."""
+    if table.relation is None:
+        return []
+    sign = 1 if key == "user_id" else -1
+    found = []
+    for other in relations.of(events.delivery, [each for each in deliveries if id(each) not in used]):
+        kind = sign * kinds.leaning(other.other, other.other.column(other.key))
+        if other.column == table.relation.column and other.strength >= table.relation.strength - 0.15 and kind > 0.2:
+            found.append(other.other.label)
+    return list(dict.fromkeys(found))
 
 
 def _events(chosen: Candidate) -> TableDraft:
@@ -193,14 +211,22 @@ def _derived(name: str, key: str, events: TableDraft) -> list[Choice]:
     other = events.column("item_id" if key == "user_id" else "user_id")
     taken = {choice.theirs for choice in events.choices}
     columns = [
-        column for column in delivery.columns if column.name not in taken and _follows(delivery, owner, other, column)
+        _by_owner(owner, column)
+        for column in delivery.columns
+        if column.name not in taken and _follows(delivery, owner, other, column)
     ]
     among = entities.USERS if name == "users" else tuple(ours for ours in ("name", "category", "brand"))
     choices = assignment.assign(entities.scores(columns, among))
     price = events.choice("price") or events.choice("total")
-    if name == "items" and price:
+    if name == "items" and price and delivery.determines(owner, delivery.column(price.theirs)) > MIN_PRICE:
         choices.append(Choice("price", price.theirs, price.evidence, list(price.others)))
     return choices
+
+
+def _by_owner(owner: Column, column: Column) -> Column:
+    """A column of events as a table of users (items) would have it: one cell for each."""
+    cells = pl.DataFrame({"owner": owner.cells, column.name: column.cells}).drop_nulls()
+    return column_profile.of_cells(cells.unique("owner", keep="first", maintain_order=True)[column.name], column.place)
 
 
 def _follows(delivery: Delivery, owner: Column, other: Column, column: Column) -> bool:

@@ -20,7 +20,7 @@ GROUPED = {
     "\u202f": r"^[+-]?\d{1,3}(\u202f\d{3})+([.,]\d+)?$",
 }
 CURRENCY = r"^\s*[+-]?([€$£¥₺]|zł|EUR|USD|GBP|PLN|TRY|CHF|R\$)?\s*[+-]?\d[\d.,'\s]*\s*([€$£¥₺]|zł|kr|EUR|USD|GBP|PLN|TRY|TL|CHF)?\s*$"
-MIN_SHARE = 0.98  # of the words that are numbers, in a column of numbers
+MIN_SHARE = 0.95  # of the words that are numbers, in a column of numbers
 MAX_WORDS = 5  # other words that a column of numbers may have
 
 

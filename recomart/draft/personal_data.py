@@ -4,7 +4,11 @@ never shown.
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import polars as pl
+import yaml
 
 from recomart.draft import vocabulary
 
@@ -33,18 +37,38 @@ PATTERNS = {
     ),
     "secret": r"^(eyJ[\w-]{10,}\.[\w-]+\.[\w-]+|sk_(live|test)_\w+|AKIA[A-Z0-9]{16}|gh[pousr]_\w{20,}|\$2[aby]\$.{50,})$",
 }
+PLACES = Path(__file__).with_name("templates") / "places.yaml"
 MIN_SHARE = 0.6
+MIN_FIRST_NAMES = 0.25  # of the words that begin with a usual first name
 MIN_NAME = 0.6  # how well a name must agree
 
 
-def kind(name: str, words: pl.Series) -> str | None:
+def kind(name: str, words: pl.Series, is_time: bool = False) -> str | None:
     """The kind of personal data in a column, by its distinct words or else by its name; None if it is none."""
     sample = words.head(500)
-    if sample.len():
+    if sample.len() and not is_time:
         for kind, pattern in PATTERNS.items():
             if sample.str.contains(pattern).mean() >= MIN_SHARE:
                 return kind
+        if _are_names(name, sample):
+            return "person_name"
     return _by_name(name, sample)
+
+
+def _are_names(name: str, sample: pl.Series) -> bool:
+    """Whether the words are names of persons, by their first names; authors and brands are no customers."""
+    if max(vocabulary.agreement(name, ours) for ours in ("brand", "category", "city", "country")) >= 0.7:
+        return False
+    if not sample.str.contains(r"^\p{Lu}[\pL'-]+( \p{Lu}\.?[\pL'-]*){0,3}$").mean() > 0.8 or sample.len() < 8:
+        return False
+    firsts = [vocabulary.plain(word.split()[0]) in _first_names() for word in sample]
+    return sum(firsts) >= MIN_FIRST_NAMES * len(firsts)
+
+
+@cache
+def _first_names() -> frozenset[str]:
+    content = yaml.safe_load(PLACES.read_text(encoding="utf-8"))
+    return frozenset(content["first_names"])
 
 
 def _by_name(name: str, sample: pl.Series) -> str | None:

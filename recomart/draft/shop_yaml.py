@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import yaml
 
 from recomart.draft import personal_data
@@ -40,7 +41,7 @@ def _table(draft: Draft, table: TableDraft) -> list[str]:
     lines, found = [f"  {table.name}:"], dict(draft.tables[table.name].values)
     if table.delivery is None:
         lines += _line("    kind: derived", f"no file of {table.name}: they are the ids of the events")
-        return lines + _columns(table, draft.mapping.events)
+        return lines + _columns(draft, table, draft.mapping.events)
     group = table.delivery.group
     lines.append(f"    kind: {group.layout.kind}")
     n_files = len(group.files)
@@ -57,18 +58,19 @@ def _table(draft: Draft, table: TableDraft) -> list[str]:
         lines += _line(
             "    # ? The first line is taken for a header. If it is data, add `header: [names of the columns]`.", ""
         )
-    lines += _columns(table, table)
+    lines += _columns(draft, table, table)
     if table.flags:
         lines.append("    flags:")
         for name, theirs in table.flags.items():
-            lines += _entry(name, Key([_name(draft, table, column) for column in theirs]), "      ")
+            lines += _entry(name, Key([names_of(draft, table).get(column, column) for column in theirs]), "      ")
     for key in LATER:
         if key in found:
             lines += _entry(key, found.pop(key), "    ")
     return lines + _unmapped(draft, table)
 
 
-def _columns(table: TableDraft, source: TableDraft) -> list[str]:
+def _columns(draft: Draft, table: TableDraft, source: TableDraft) -> list[str]:
+    names = names_of(draft, source)
     order = [*TABLES[table.name], "available", "stock", "valid_from"]
     price_is_total = table.choice("total") is not None and table.choice("price") is None
     choices = {choice.ours: choice for choice in table.choices if choice.ours != "total" or price_is_total}
@@ -80,16 +82,23 @@ def _columns(table: TableDraft, source: TableDraft) -> list[str]:
     lines = ["    columns:"]
     for ours, choice in choices.items():
         is_total = ours == "price" and (price_is_total or _is_total(choice, source))
-        theirs = names_of(source).get(choice.theirs, choice.theirs)
+        theirs = names.get(choice.theirs, choice.theirs)
         value = {"total": theirs} if is_total else theirs
         note = "; ".join(filter(None, (_samples(choice, source), f"{choice.confidence}: {choice.evidence.reason}")))
         doubt = f"or {', '.join(choice.others)}" if choice.others and not choice.is_asked else ""
+        if ours == "user_id" and _is_personal(choice, source):
+            kind = personal_data.KINDS[source.delivery.column(choice.theirs).personal]
+            doubt = f"the ids are {kind}: have the shop deliver a number or a hash instead; {doubt}".rstrip("; ")
         if choice.is_unsure and not doubt:
             doubt = "a guess"
         lines += _entry(
             ours, Key(value, note=note if not doubt else "", doubt=f"{doubt}; {note}" if doubt else ""), "      "
         )
     return lines
+
+
+def _is_personal(choice: Choice, source: TableDraft) -> bool:
+    return choice.theirs not in source.flags and source.delivery.column(choice.theirs).personal is not None
 
 
 def _is_total(choice: Choice, events: TableDraft) -> bool:
@@ -103,27 +112,38 @@ def _samples(choice: Choice, source: TableDraft) -> str:
     return ", ".join(source.delivery.column(choice.theirs).examples)
 
 
-def names_of(table: TableDraft) -> dict[str, str]:
+def names_of(draft: Draft, table: TableDraft) -> dict[str, str]:
     """Delivered column -> the name that the shop file gives it: files without a header get names by content."""
     if table.delivery is None or table.delivery.group.layout.has_header:
         return {}
-    return {choice.theirs: choice.ours for choice in table.choices if choice.theirs not in table.flags}
+    choices = [choice for choice in table.choices if choice.theirs not in table.flags]
+    if table.name == "events":  # derived tables name columns of the events
+        derived = (each for each in (draft.mapping.users, draft.mapping.items) if each.delivery is None)
+        choices = [choice for each in derived for choice in each.choices] + choices
+    return {choice.theirs: choice.ours for choice in choices} | _classes(draft, table)
+
+
+def _classes(draft: Draft, table: TableDraft) -> dict[str, str]:
+    """Column of 1 and 0 -> the name of its class, if a file lists as many names as there are such columns."""
+    columns = sorted(
+        (name for names in table.flags.values() for name in names), key=lambda name: table.delivery.column(name).place
+    )
+    for other in draft.mapping.deliveries:
+        rows = other.sample.rows
+        if columns and rows.height == len(columns) and rows.width == 2:
+            words, numbers = (rows.get_column(name) for name in rows.columns)
+            if (
+                numbers.cast(pl.Int64, strict=False).to_list() == list(range(len(columns)))
+                and words.n_unique() == words.len()
+            ):
+                return dict(zip(columns, words.to_list(), strict=True))
+    return {}
 
 
 def header(draft: Draft, table: TableDraft) -> list[str]:
     """The names of the columns of a file without a header line."""
-    return [_name(draft, table, column.name) for column in table.delivery.columns]
-
-
-def _name(draft: Draft, table: TableDraft, column: str) -> str:
-    """The name of a column in the shop file; derived tables name columns of the events, too."""
-    found = names_of(table)
-    if column in found:
-        return found[column]
-    if table.name == "events" and not table.delivery.group.layout.has_header:
-        derived = (each for each in (draft.mapping.users, draft.mapping.items) if each.delivery is None)
-        return next((c.ours for each in derived for c in each.choices if c.theirs == column), column)
-    return column
+    names = names_of(draft, table)
+    return [names.get(column.name, column.name) for column in table.delivery.columns]
 
 
 def unmapped(draft: Draft, table: TableDraft) -> list[Column]:
@@ -184,5 +204,7 @@ def _flow(value: Any) -> str:
     """A value on one line, in quotes where YAML needs them."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, str) and value and not value.strip():
+        return "".join(f'"\\u{ord(letter):04x}"' for letter in value[:1])
     dumped = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9)
     return dumped.removesuffix("\n").removesuffix("\n...").strip()

@@ -47,8 +47,11 @@ def read(words: pl.Series, counts: pl.Series, max_other: int = 5) -> Times | Non
         return None
     candidates = [(form, moments(frame["word"], form)) for form in _formats(frame["word"].head(400))]
     scored = [(form, read, _share(read, frame["n"])) for form, read in candidates]
+    # units that are mixed are those of one column: each number is a time in one of them
     scored = [
-        entry for entry in scored if entry[2] >= MIN_SHARE or _few_others(entry[1], frame["word"], max_other, entry[2])
+        (form, read, share)
+        for form, read, share in scored
+        if share >= MIN_SHARE or (form in EPOCHS and share > 0.6) or _few_others(read, frame["word"], max_other, share)
     ]
     if not scored:
         return None
@@ -91,7 +94,7 @@ def _formats(words: pl.Series) -> list[str | None]:
         found |= dict.fromkeys(_epochs(words))
     for word in list(shapes.values())[:MAX_SHAPES]:
         for form in time_hints.suggestions(word):
-            if problem(form) is None:
+            if form not in EPOCHS and problem(form) is None:
                 found[form] = None
     if "%Y%m%d" in found:  # ISO 8601 has this form, too
         found.pop("%Y%m%d")
@@ -104,7 +107,10 @@ def _epochs(words: pl.Series) -> list[str]:
     if not numbers.len():
         return []
     low, high = (datetime(year, 1, 1).timestamp() * 1e9 for year in (FIRST_YEAR, LAST_YEAR))
-    return [form for form, ns in EPOCHS.items() if low <= numbers.min() * ns and numbers.max() * ns <= high]
+    shares = {form: (numbers * ns).is_between(low, high).mean() for form, ns in EPOCHS.items()}
+    if sum(shares.values()) < 1:  # some are times in no unit
+        return []
+    return [form for form, share in shares.items() if share > 0.5]
 
 
 def moments(words: pl.Series, form: str | None) -> pl.Series:
