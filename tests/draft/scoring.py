@@ -138,11 +138,15 @@ def refusal(answer: Answer, message: str) -> Score:
 
 def compare(path: Path, source: Path, answer: Answer) -> Score:
     """The score of a shop file for the files in `source`."""
-    score = Score()
+    score, marks = Score(), Marked(path.read_text(encoding="utf-8"))
+    for place in answer.asks:
+        if place not in marks:
+            score.fails(f"{'.'.join(place)} is no question")
     if answer.refused:
-        score.fails(f"a shop file was written, but no file can be right ({answer.refused})")
+        if not answer.asks:
+            score.fails(f"a shop file was written, but no file can be right ({answer.refused})")
         return score
-    marks, right = Marked(path.read_text(encoding="utf-8")), answer.shop
+    right = answer.shop
     try:
         drafted = shops.read(path)
     except UserError as problem:
