@@ -63,7 +63,9 @@ def read(
         except UserError as problem:
             sample.problems.append(Problem(table, f"{problem}"))
         sample.problems += reader.problems
-    sample.tables = {table: tables[table] for table in shop.delivered if table in tables}
+    order = [table for table in shop.delivered if table in tables]
+    sample.tables = {table: tables[table] for table in order}
+    sample.readings = {table: sample.readings[table] for table in order}
     return sample
 
 

@@ -40,6 +40,7 @@ PACKAGES = {
         "simulator",
         "reference",
         "draft",
+        "dry_run",
         "datasets",
         "streaming",
         "runs",
