@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from recomart_lib.ingest.sources import formats, reader
 from recomart_lib.validate.exclusions import exclusion
 
 KEPT_REJECTS = 10_000  # unreadable lines of a table, for the advice
+TOGETHER = 50_000  # rows of small files that are sampled in one step, which is faster
 MEASURED_BYTES = 1_000_000  # of a file, from which the length of its lines is estimated
 ITEM_TIMES = {"item_id": pl.String, "first": TIMESTAMP}
 
@@ -87,7 +88,8 @@ class TableReader:
         self._shop, self._table, self._source, self._settings = shop, table, source, settings
         self._sampler = sampler
         self._staged: dict[str, StagedFile] = {}
-        self._item_times: list[pl.DataFrame] = []
+        self._waiting: list[pl.DataFrame] = []
+        self._n_rows = 0
 
     def read(self, max_rows: int) -> SampleTable:
         """The sample of the table; reading ends after `max_rows` rows, of files from all parts of the list.
@@ -103,12 +105,12 @@ class TableReader:
         progress = tqdm(desc=f"reading {self._table}", unit=" rows", unit_scale=True, delay=1, disable=None)
         with progress:
             for path in spread(paths):
-                if self._sampler.n_seen >= max_rows:
+                if self._n_rows >= max_rows:
                     self.reading.is_complete = False
                     break
                 self._read_file(path, max_rows, progress)
         self.reading.seconds = time.perf_counter() - began
-        if len(self.problems) == len(paths) and not self._sampler.n_seen:
+        if len(self.problems) == len(paths) and not self._n_rows:
             raise UserError(self.problems.pop().message)
         return self._finished()
 
@@ -122,7 +124,7 @@ class TableReader:
                 staged.count(chunk)
                 self._add(chunk.rows, chunk.rejects)
                 progress.update(chunk.rows.height)
-                if self._sampler.n_seen >= max_rows:
+                if self._n_rows >= max_rows:
                     n_bytes = min(n_bytes, bytes_of(path, self._shop.table(self._table).kind, staged, settings))
                     self.reading.is_complete = False
                     break
@@ -132,21 +134,31 @@ class TableReader:
         self.reading.n_bytes_read += n_bytes
 
     def _add(self, rows: pl.DataFrame, rejects: pl.DataFrame) -> None:
-        self._sampler.add(rows)
+        self._n_rows += rows.height
+        self._waiting.append(rows)
         if rejects.height and self.reading.rejects.height < KEPT_REJECTS:
             self.reading.rejects = self.reading.rejects.vstack(rejects.cast(REJECTS))
+        if sum(part.height for part in self._waiting) >= TOGETHER:
+            self._sample()
+
+    def _sample(self) -> None:
+        """Pass the rows that wait on to the sample."""
+        if not self._waiting:
+            return
+        rows = pl.concat(self._waiting, how="diagonal")
+        self._waiting = []
+        self._sampler.add(rows)
         if self._table == "events":
             used = rows.filter(exclusion(self._shop, "events").is_null(), pl.col("user_id").is_not_null())
-            self._item_times.append(used.group_by("item_id").agg(first=pl.col("timestamp").min()))
-            if len(self._item_times) > 64:  # few enough to stay small, rare enough to cost little
-                self._item_times = [first_times(self._item_times)]
+            times = used.group_by("item_id").agg(first=pl.col("timestamp").min())
+            self.reading.item_times = first_times([self.reading.item_times, times])
 
     def _finished(self) -> SampleTable:
+        self._sample()
         reading, rows = self.reading, self._sampler.rows()
         reading.share = self._sampler.share
         reading.n_rows = sum(staged.n_rows for staged in self._staged.values())
         reading.n_rejects = sum(staged.n_rejects for staged in self._staged.values())
-        reading.item_times = first_times(self._item_times)
         columns = [*TABLES[self._table], *(name for name in rows.columns if name not in TABLES[self._table])]
         rows = rows.select(columns).sort("source_file", maintain_order=True).rechunk()
         files = self._files(rows)
@@ -183,10 +195,9 @@ def spread(paths: list[Path]) -> Iterator[Path]:
     return (paths[place] for place in places if place < len(paths))
 
 
-def first_times(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
+def first_times(parts: list[pl.DataFrame]) -> pl.DataFrame:
     """One row per product: item_id, first (the time of its first event in any part)."""
-    both = pl.concat([pl.DataFrame(schema=ITEM_TIMES), *parts])
-    return both.group_by("item_id").agg(pl.col("first").min()).drop_nulls("item_id")
+    return pl.concat(parts).group_by("item_id").agg(pl.col("first").min()).drop_nulls("item_id")
 
 
 def bytes_of(path: Path, kind: str, staged: StagedFile, limits: Ingest) -> float:
