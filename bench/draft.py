@@ -4,6 +4,7 @@
     python bench/draft.py german case_08     # those whose name contains a word
     python bench/draft.py --notes german     # ... and what is not right in them
     python bench/draft.py --random 40        # shops at random instead
+    python bench/draft.py --neutral 40       # ... whose files and columns have names that say nothing
 
 The folders and their right answers are those of tests/draft/folders.py; the public data sets and cases are left out
 where ../shared is missing. `columns`: of all right and all mapped columns, the share that is right. `marked`: the
@@ -74,14 +75,21 @@ def main() -> None:
     parser.add_argument("words", nargs="*", help="words of the names of folders")
     parser.add_argument("--notes", action="store_true", help="what is not right")
     parser.add_argument("--random", type=int, default=0, help="number of shops at random, instead of the folders")
+    parser.add_argument("--neutral", type=int, default=0, help="the same with names that say nothing")
     options = parser.parse_args()
     known = {f"random {seed}": partial(folders_random.random_shop, seed) for seed in range(options.random)}
+    for seed in range(options.neutral):
+        known[f"neutral {seed}"] = partial(folders_random.random_shop, seed, neutral=True)
     known = known or folders.available()
     chosen = [name for name in known if not options.words or any(word in name for word in options.words)]
     sys.stdout.write(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}\n")
     results = []
     for name in chosen:
-        results.append(result := measured(name, known[name]))
+        try:
+            results.append(result := measured(name, known[name]))
+        except Exception as problem:  # the other folders count all the same
+            sys.stdout.write(f"| {name} | failed: {type(problem).__name__}: {problem} |\n")
+            continue
         sys.stdout.write(line(name, [result.score], result.seconds) + "\n")
         for note in result.score.failures + result.score.notes if options.notes else []:
             sys.stdout.write(f"    {note}\n")

@@ -10,7 +10,7 @@ import yaml
 
 from recomart_lib.core.shops import Shop
 
-Place = tuple[str, str]  # a table and one of our columns
+Place = tuple[str, str]  # a table and a column
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,15 @@ class Answer:
     """The right answers for one folder.
 
     `tables` is the section of a shop file. `either`: our column -> delivered columns that are right as well; None:
-    it may be left out. `private`: delivered columns with personal data, which must not be mapped. `secrets`: values
-    that must not be shown. `asks`: keys whose lines must end in a question, as nothing in the folder decides.
+    it may be left out. `private`: tables and delivered columns with personal data, which must not be mapped.
+    `secrets`: values that must not be shown. `asks`: keys whose lines must end in a question, as nothing in the folder decides.
     `refused`: what the message says if no shop file can be right; with `asks`, a file with these questions will do.
     `keys`: keys of the shop that must be right or marked.
     """
 
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     either: dict[Place, set[str | None]] = field(default_factory=dict)
-    private: tuple[str, ...] = ()
+    private: tuple[Place, ...] = ()
     secrets: tuple[str, ...] = ()
     asks: tuple[tuple[str, ...], ...] = ()
     refused: str | None = None

@@ -95,7 +95,7 @@ def workbook(folder: Path) -> Answer:
     declared["events"]["event_type"] = "purchase"
     secrets = tuple(tables["Customers"]["Name"].head(40)) + tuple(tables["Customers"]["Phone"].head(40))
     keys = {"currency": "EUR", "time_zone": "UTC"}
-    return Answer(declared, private=("Phone",), secrets=secrets, keys=keys)
+    return Answer(declared, private=(("users", "Phone"), ("users", "Name")), secrets=secrets, keys=keys)
 
 
 def packed_files(folder: Path) -> Answer:

@@ -7,6 +7,7 @@ The names differ from those of the other folders as far as the languages let the
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 from draft.answers import Answer
@@ -218,8 +219,8 @@ CALLED = {
 }
 
 
-def random_shop(seed: int, folder: Path) -> Answer:
-    """Write one shop. Every value follows from the seed."""
+def random_shop(seed: int, folder: Path, neutral: bool = False) -> Answer:
+    """Write one shop. Every value follows from the seed. `neutral`: columns and files have names that say nothing."""
     draw = random.Random(seed)
     locale = draw.choice(list(NAMES))
     types = draw.choice([(), (), ("return",), ("view",), ("view", "cart"), ("view", "cart", "return")])
@@ -253,6 +254,8 @@ def random_shop(seed: int, folder: Path) -> Answer:
         table: Delivered(f"{table[0]}_{seed}.csv", _columns(draw, kinds, table, locale), form)
         for table, kinds in tables.items()
     }
+    if neutral:
+        made = {table: _neutral(one, place) for place, (table, one) in enumerate(made.items())}
     words = {kind: WORDS[locale][kind] for kind in ("purchase", *types)}
     return make(
         folder,
@@ -262,6 +265,11 @@ def random_shop(seed: int, folder: Path) -> Answer:
         made["items"] if has_items else None,
         words=words if types else None,
     )
+
+
+def _neutral(one: Delivered, place: int) -> Delivered:
+    columns = {f"c{number}": kind for number, kind in enumerate(one.columns.values(), 1)}
+    return replace(one, path=f"{'xyz'[place]}.csv", columns=columns)
 
 
 def _columns(draw: random.Random, kinds: list[str], table: str, locale: str) -> dict[str, str]:

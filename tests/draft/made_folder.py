@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -75,12 +76,15 @@ def make(
     return Answer(
         tables=tables,
         either=either or {},
-        private=tuple(
-            name for one in delivered.values() if one for name, kind in one.columns.items() if kind in PRIVATE
-        ),
+        private=tuple(_private(delivered)),
         secrets=tuple(_secrets(delivered, made)),
         keys={"currency": "EUR", "time_zone": "UTC"} | keys,
     )
+
+
+def _private(delivered: dict[str, Delivered | None]) -> Iterator[Place]:
+    for table, one in delivered.items():
+        yield from ((table, name) for name, kind in (one.columns.items() if one else ()) if kind in PRIVATE)
 
 
 def _declared(one: Delivered) -> dict[str, Any]:

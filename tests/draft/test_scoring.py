@@ -22,7 +22,7 @@ def score(tmp_path):
         source = tmp_path / "source"
         source.mkdir()
         (source / "orders.csv").write_text(ORDERS)
-        answer = Answer({"events": RIGHT}, private=("mail",), keys={"currency": "EUR", "time_zone": "UTC"})
+        answer = Answer({"events": RIGHT}, private=(("events", "mail"),), keys={"currency": "EUR", "time_zone": "UTC"})
         path = answer.write(tmp_path / "right.yaml")
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))
