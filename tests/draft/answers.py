@@ -19,7 +19,7 @@ class Answer:
 
     `tables` is the section of a shop file. `either`: our column -> delivered columns that are right as well; None:
     it may be left out. `private`: tables and delivered columns with personal data, which must not be mapped.
-    `secrets`: values that must not be shown. `asks`: keys whose lines must end in a question, as nothing in the folder decides.
+    `secrets`: values that must not be shown. `asks`: keys whose lines must end in a question, as nothing decides.
     `refused`: what the message says if no shop file can be right; with `asks`, a file with these questions will do.
     `keys`: keys of the shop that must be right or marked.
     """
