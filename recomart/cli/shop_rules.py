@@ -9,7 +9,6 @@ import polars as pl
 from recomart.cli import document
 from recomart.cli.output import echo, show_table, warn
 from recomart.dry_run import resources, result
-from recomart.dry_run.finding import Finding
 from recomart.dry_run.result import Result
 from recomart.project.params import Params
 from recomart_lib.core import model_names
@@ -35,11 +34,9 @@ def show(shop: Shop, source: Path, parameters: Params) -> None:
     """
     found = result.run(shop, source, parameters)
     _show_sample(found)
-    _show_scores(found)
-    _show_findings(found.findings)
-    _show_windows(found)
-    _show_models(found)
-    _show_estimate(found)
+    if found.sample.tables:
+        for part in (_show_scores, _show_findings, _show_windows, _show_models, _show_estimate):
+            part(found)
     document.record("stops", found.stops)
     if found.stops:
         (stage, sentence), *others = found.stops.items()
@@ -86,8 +83,6 @@ def _how(found: Result, table: str) -> str:
 
 
 def _show_scores(found: Result) -> None:
-    if found.score is None:
-        return
     shown = found.scores.with_columns(pl.col("score").map_elements(quality, pl.String).alias("predicted score")).drop(
         "score"
     )
@@ -103,8 +98,8 @@ def _show_scores(found: Result) -> None:
         )
 
 
-def _show_findings(findings: list[Finding]) -> None:
-    rows = [one._asdict() for one in findings]
+def _show_findings(found: Result) -> None:
+    rows = [one._asdict() for one in found.findings]
     if not document.is_open():
         echo("\nWhat costs rows, or could be read otherwise, and the key that changes it:" if rows else "")
     shown = [
@@ -114,7 +109,7 @@ def _show_findings(findings: list[Finding]) -> None:
             "score then": None if one.score_then is None else quality(one.score_then),
             "key of the shop file": one.advice,
         }
-        for one in findings
+        for one in found.findings
     ]
     schema = {"finding": pl.String, "rows": pl.Int64, "score then": pl.String, "key of the shop file": pl.String}
     table = pl.DataFrame(shown, schema=schema)
@@ -128,7 +123,7 @@ def _show_windows(found: Result) -> None:
         return
     echo("")
     if not found.windows:
-        echo(f"Windows: not known; {found.no_windows}.")
+        echo(f"Windows: not known; {found.no_windows.rstrip('.')}.")
         return
     about = "" if found.sample.is_whole else ", estimated from the sample"
     echo(f"The windows of 04, and the users that each can evaluate{about}:")

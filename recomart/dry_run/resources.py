@@ -57,7 +57,7 @@ def estimate(n_events: int, n_users: int, n_items: int, reading_s: float, n_line
     stages = {name: between(n_events, EVENTS, seconds) for name, seconds in SECONDS.items()}
     for name, seconds in SECONDS_BY_CELLS.items():
         stages[name] = max(stages[name], between(cells, CELLS, seconds))
-    rate = n_lines / reading_s if reading_s else math.inf
+    rate = max(n_lines, 1) / max(reading_s, 1e-6)
     stages["01_ingest"] = max(stages["01_ingest"], START + WRITING * n_events / rate)
     seconds = sum(stages.values())
     memory = max(between(n_events, EVENTS, MEMORY), between(cells, CELLS, MEMORY_BY_CELLS))

@@ -20,7 +20,6 @@ from recomart.dry_run.sample import MAX_ROWS, SAMPLE_ROWS, Sample
 from recomart.dry_run.windows import FEW_USERS, Split
 from recomart.project.params import Params
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.schemas import KEYS
 from recomart_lib.core.shops import Shop
 from recomart_lib.validate import quality_rules
 
@@ -132,22 +131,28 @@ def _add_windows(result: Result, shop: Shop, split: Split) -> None:
 def _add_models(result: Result, shop: Shop, split: Split, parameters: Params) -> None:
     read, train = result.sample, parameters.train
     models.use_budget(train)
-    times = read.readings["events"].item_times
-    data = models.test_data(shop, split, read.share, times)
+    data = models.test_data(shop, split, read.share, item_times(shop, read))
     result.catalogue = {
-        "products": _n_products(read),
+        "products": _n_products(shop, read),
         "products_before_test": data.n_items,
         "users_before_test": data.n_users,
     }
     result.left_out = models.left_out(data, train, parameters.base.seed)
 
 
-def _n_products(read: Sample) -> int:
+def item_times(shop: Shop, read: Sample) -> pl.DataFrame:
+    """When each product was seen first; without ids that are in no complete items table, as 02 refuses their events."""
+    times = read.readings["events"].item_times
+    if "items" not in read.tables or read.readings["items"].share < 1 or not shop.table("items").complete:
+        return times
+    return times.join(read.tables["items"].rows, on="item_id", how="semi")
+
+
+def _n_products(shop: Shop, read: Sample) -> int:
     """Distinct products of all events that are used, and of the items table; its lines, if it is too large to count."""
-    in_events = read.readings["events"].item_times.get_column("item_id")
+    in_events = item_times(shop, read).get_column("item_id")
     if "items" not in read.tables:
         return in_events.n_unique()
     if read.readings["items"].share < 1:
         return read.readings["items"].estimated
-    delivered = read.tables["items"].rows.get_column(KEYS["items"]).drop_nulls()
-    return pl.concat([in_events, delivered]).n_unique()
+    return pl.concat([in_events, read.tables["items"].rows.get_column("item_id").drop_nulls()]).n_unique()

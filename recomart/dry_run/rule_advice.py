@@ -112,7 +112,7 @@ def _time_advice(context: Context, rule: str, rows: pl.DataFrame) -> str:
 def _event_types(context: Context, rule: str) -> Iterator[Finding]:
     rows = context.failing(rule)
     words = rows.drop_nulls("event_type").get_column("event_type").value_counts(sort=True).head(8)
-    translated = ", ".join(f"{word}: ..." for word, _ in words.iter_rows())
+    translated = ", ".join(f"{word if word.isalnum() else _quoted(word)}: ..." for word, _ in words.iter_rows())
     what = f"have another type than view, cart, purchase, return and rating: {_counted(words, context.factor)}"
     advice = f"{context.key('event_values')}: {{{translated}}}" if words.height else context.key("event_type")
     yield context.finding(rule, rows, what, advice)

@@ -33,7 +33,7 @@ def test_everything_is_said_and_a_shop_that_would_stop_is_an_error(project, call
     assert "The gate of 02 (95 %): stops here, with a predicted score of" in output
     assert "tables.users.complete: false" in output
     assert "test        2025-06-20" in output
-    assert "The catalogue: 82 products." in output
+    assert "The catalogue: 80 products." in output
     assert "Rating model (SVD++) (svdpp) will be left out" in output
     assert "A full run takes 1 to 3 minutes and 1 to 2 GiB of memory" in output
     assert error.splitlines()[-1].startswith("Error: 02_validate would stop. The quality score is")
@@ -77,3 +77,18 @@ def test_a_shop_that_passes_is_no_error(tmp_path, tiny_shop, monkeypatch, call):
     assert "No row breaks a rule of severity error." in output
     assert "passes, with a predicted score of 100 %" in output
     assert (status, "04_prepare would stop" in error) == (1, True)  # two users in a month are no window
+
+
+@pytest.mark.parametrize("damage", ["no folder", "no files", "empty files", "one long line"])
+def test_bad_input_is_a_sentence(project, call, damage):
+    events = sorted((project / "source").glob("events*"))
+    if damage == "no folder":
+        (project / "source").rename(project / "elsewhere")
+    for file in events if damage != "no folder" else []:
+        file.unlink() if damage == "no files" else file.write_bytes(
+            b"\0" * 100_000 if damage == "one long line" else b""
+        )
+    status, output, error = check(project, call)
+    assert status == 1
+    assert "Traceback" not in output + error
+    assert "would stop" in error.splitlines()[-1]
