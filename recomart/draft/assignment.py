@@ -38,12 +38,13 @@ class Choice:
     evidence: Evidence
     others: list[str] = field(default_factory=list)
     is_asked: bool = False  # whether a person has answered
+    trouble: str = ""  # what the pipeline cannot read of it
 
     @property
     def confidence(self) -> str:
-        if self.is_asked:
+        if self.is_asked and not self.trouble:
             return "high"
-        if self.others or (self.evidence.name < 0.5 and self.evidence.content < 0.75):
+        if self.trouble or self.others or (self.evidence.name < 0.5 and self.evidence.content < 0.75):
             return "low"
         agrees = self.evidence.name >= 0.7 and self.evidence.content >= 0.4
         return "high" if agrees or self.evidence.content >= 0.95 else "medium"

@@ -37,8 +37,8 @@ MAX_AGES = 60  # distinct words that are read as bands of ages
 class Column:
     """A delivered column of a sample.
 
-    `cells`: text without blanks around it, null where it says nothing; `words`: the distinct ones, the most frequent first,
-    with their `counts`. `numbers` and `times` are None for other text. `null_words` mean a missing value.
+    `cells`: text without blanks around it, null where it says nothing; `words`: the distinct ones, the most frequent
+    first, with their `counts`. `numbers` and `times` are None for other text. `null_words` mean a missing value.
     """
 
     name: str
@@ -136,6 +136,14 @@ class Column:
         """Two different values, masked if they are data of persons."""
         shown = self.words.head(2).to_list()
         return [personal_data.masked(word) if self.personal else word[:40] for word in shown]
+
+    @property
+    def cautious_examples(self) -> list[str]:
+        """The same for a column that is not mapped: masked as well unless the values say nothing about a person."""
+        is_number, is_time = self.numbers is not None, self.times is not None and not self.times.is_number
+        if self.personal or personal_data.is_harmless(self.words, self.n_filled, is_time, is_number):
+            return self.examples
+        return [personal_data.masked(word) for word in self.words.head(2)]
 
 
 def columns(sample: Sample) -> list[Column]:

@@ -11,7 +11,10 @@ ENOUGH = 300  # users that a window should be able to evaluate
 HORIZONS = (30, 14, 60, 90, 7, 120, 180)  # days; the first that is long enough wins
 DEFAULT = 30
 MIN_HISTORY = 1.0  # horizons before the validation window, at least
-THIN, TAIL_DAYS = 0.2, 14  # a tail of so many days with a fifth of the usual events is no shop's trade
+# A tail of weeks with a fifth of the usual events is no shop's trade; it begins where they fall below a half.
+THIN, THINNING = 0.2, 0.5
+MIN_TAIL, MAX_TAIL = 3, 26  # weeks
+YEAR, MIN_WEEKS, MIN_EVENTS = 52, 20, 20
 
 
 class Window(NamedTuple):
@@ -74,17 +77,19 @@ def _evaluable(rows: pl.DataFrame, relevant: pl.DataFrame, start: datetime, end:
 
 def _thin_since(times: pl.Series) -> datetime | None:
     """The day since when only a trickle of events comes, until the end; None if trade goes on."""
-    days = times.dt.date().value_counts(name="n").sort("time")
-    n_days = (days["time"].max() - days["time"].min()).days + 1
-    if n_days < 10 * TAIL_DAYS:
+    weeks = times.dt.truncate("1w").alias("week").value_counts(name="n").sort("week")
+    weeks = weeks.upsample("week", every="1w").with_columns(pl.col("n").fill_null(0))
+    counts = weeks.get_column("n").to_list()
+    recent = sorted(n for n in counts[-YEAR:] if n)
+    usual = recent[len(recent) // 2]
+    if len(counts) < MIN_WEEKS or usual < MIN_EVENTS:
         return None
-    weeks = times.dt.truncate("1w").value_counts(name="n").sort("time")
-    weeks = weeks.upsample("time", every="1w").with_columns(pl.col("n").fill_null(0))
-    counts = weeks["n"].to_list()
-    usual = sorted(counts[-30:-2])[len(counts[-30:-2]) // 2]
-    n_thin = 0
-    while n_thin < len(counts) and counts[-1 - n_thin] < THIN * usual:
-        n_thin += 1
-    if usual < 20 or n_thin * 7 < TAIL_DAYS or n_thin > 15:
+    n_thin = _n_last_below(counts, THIN * usual)
+    if not MIN_TAIL <= n_thin <= MAX_TAIL:
         return None
-    return weeks["time"][len(counts) - n_thin]
+    return weeks.get_column("week")[len(counts) - _n_last_below(counts, THINNING * usual)]
+
+
+def _n_last_below(counts: list[int], limit: float) -> int:
+    """How many of the last weeks in a row have fewer events."""
+    return next((n for n, count in enumerate(reversed(counts)) if count >= limit), len(counts))

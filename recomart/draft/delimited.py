@@ -12,6 +12,7 @@ from recomart_lib.ingest.sources.headers import plain, unique
 
 SEPARATORS = (";", "\t", "|", ",")  # the first of equally good ones: a decimal comma also splits records evenly
 N_RECORDS = 300  # that are looked at
+MAX_NAMES = 100  # cells of a first record that are compared with usual names
 MIN_SHARE = 0.9  # of records that have as many cells as most
 VALUE = re.compile(r"[-+]?[€$£]?\s?\d[\d.,'\s:/TZ+%-]*(\s?[AaPp][Mm])?\s?[€$£]?")  # a number, a day or a time
 
@@ -53,7 +54,7 @@ def of_text(text: str, is_name: callable) -> Delimited | str:
     if best is None:
         return _no_table(lines)
     _, width, separator, records = best
-    if len(records[0]) != width and any(map(plain, records[0][width:])) or len(records[0]) < width - 1:
+    if (len(records[0]) != width and any(map(plain, records[0][width:]))) or len(records[0]) < width - 1:
         return f"its first line has {len(records[0])} cells and most others {width}: delete the lines above the header"
     has_header, is_sure = _has_header(records, is_name)
     cells = records[0] if has_header else [f"column_{n}" for n in range(1, width + 1)]
@@ -94,7 +95,7 @@ def _has_header(records: list[list[str]], is_name: callable) -> tuple[bool, bool
     filled = [cell for cell in first if cell]
     if len(set(filled)) < len(filled) or not filled:
         return False, len(filled) > 0 and not any(map(is_name, filled))
-    n_names = sum(map(is_name, filled))
+    n_names = sum(map(is_name, filled[:MAX_NAMES]))
     of_values = sum(_are_values([row[place] for row in others if place < len(row)]) for place in range(len(first)))
     again = sum(
         cell != "" and any(plain(row[place]) == cell for row in others if place < len(row))

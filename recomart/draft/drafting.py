@@ -99,8 +99,8 @@ def _no_events(folder: Path, deliveries: list[delivery.Delivery], no_tables: lis
     lines = shown[:MAX_SHOWN] + ([f"... and {len(shown) - MAX_SHOWN} more"] if len(shown) > MAX_SHOWN else [])
     return "\n".join(
         [
-            f"{folder} has no file of events, so no shop file was written. A file of events has one row per view, purchase or "
-            "rating, with a time, the id of a user and the id of a product. Found:",
+            f"{folder} has no file of events, so no shop file was written. A file of events has one row per view, "
+            "purchase or rating, with a time, the id of a user and the id of a product. Found:",
             *(f"  {line}" for line in lines),
         ]
     )

@@ -5,30 +5,23 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
-# Language -> its letters beyond ASCII, in lower case.
-LETTERS = {
-    "German": "äöüß",
-    "French": "àâæçéèêëîïôœùûüÿ",
-    "Spanish": "áéíóúüñº",
-    "Portuguese": "áâãàçéêíóôõúº",
-    "Italian": "àèéìîòóùº",
-    "Dutch": "áèéëïóöü",
-    "Polish": "ąćęłńóśźż",
-    "Turkish": "çğıöşüi̇âî",
-    "Nordic": "åäöøæé",
-    "Czech": "áčďéěíňóřšťúůýž",
-    "Hungarian": "áéíóöőúüű",
-    "Romanian": "ăâîșțşţ",
-    "Russian": "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
-    "Greek": "αβγδεζηθικλμνξοπρστυφχψωςάέήίόύώϊϋ",
-}
-MARKS = set("€£§°«»‹›„“”‚‘’–—…·•²³½¼×±™®©¡¿µª\u00a0\u00ad")  # usual in all languages
+import yaml
+
+FILE = Path(__file__).with_name("templates") / "letters.yaml"
 # The most usual first: it wins a tie.
 CANDIDATES = ("cp1252", "latin-1", "cp1250", "iso8859-2", "cp1254", "cp850", "mac-roman", "cp1251", "cp1253")
 MAX_WORDS = 20_000
 NOT_ASCII = re.compile(rb"[^\s;,|\"]*[\x80-\xff]+[^\s;,|\"]*")
+
+
+@cache
+def _known() -> dict:
+    """The content of letters.yaml."""
+    return yaml.safe_load(FILE.read_text(encoding="utf-8"))
 
 
 class Encoding(NamedTuple):
@@ -74,9 +67,9 @@ def _plausibility(words: dict[str, int]) -> float:
             n_all += n
             if character.isalpha():
                 n_letters[character.lower()] += n * _fitness(word, place)
-            elif character in MARKS and not _is_inside(word, place):
+            elif character in _known()["marks"] and not _is_inside(word, place):
                 n_marks += n
-    share = max(sum(n_letters[letter] for letter in letters) for letters in LETTERS.values())
+    share = max(sum(n_letters[letter] for letter in letters) for letters in _known()["letters"].values())
     return (share + n_marks) / n_all if n_all else 0.0
 
 
@@ -93,4 +86,4 @@ def _fitness(word: str, place: int) -> float:
 def _is_inside(word: str, place: int) -> bool:
     """Whether a mark is between letters, where only apostrophes and hyphens are."""
     inside = 0 < place < len(word) - 1 and word[place - 1].isalpha() and word[place + 1].isalpha()
-    return inside and word[place] not in "’–\u00a0·"
+    return inside and word[place] not in _known()["inside_words"]

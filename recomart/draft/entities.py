@@ -56,11 +56,11 @@ def _gender(column: Column) -> tuple[float, str]:
 def _age(column: Column) -> tuple[float, str]:
     if column.ages > 0.7:
         return 1.0, "bands of ages"
-    if column.numbers is None or not column.numbers.is_integer or column.times and column.times.form:
+    if column.numbers is None or not column.numbers.is_integer or (column.times and column.times.form):
         return 0.0, ""
     low, high = column.range
     mean = column.values.mean() or 0.0
-    if low < 0 or high > 130 and column.values.quantile(0.95) > MAX_AGE or not 15 <= mean <= 75:
+    if low < 0 or (high > 130 and column.values.quantile(0.95) > MAX_AGE) or not 15 <= mean <= 75:
         return 0.0, ""
     is_typical = 12 <= column.n_distinct <= 105 and column.values.quantile(0.05) >= MIN_AGE
     return (0.8, f"whole numbers, {low:.0f} to {high:.0f}") if is_typical else (0.3, "whole numbers")
@@ -85,7 +85,7 @@ def _city(column: Column) -> tuple[float, str]:
     share = share_of_cells(column, _places("cities"))
     if share > 0.25 and column.n_distinct > 2:
         return 0.95, "names of cities"
-    return (0.3, "words") if 2 < column.n_distinct and column.ratio < 0.7 else (0.15, "words")
+    return (0.3, "words") if column.n_distinct > 2 and column.ratio < 0.7 else (0.15, "words")
 
 
 def _is_category(column: Column) -> bool:
@@ -104,7 +104,7 @@ def _name(column: Column) -> tuple[float, str]:
 
 
 def _category(column: Column) -> tuple[float, str]:
-    if column.is_url or column.personal or column.is_constant or column.times and not column.numbers:
+    if column.is_url or column.personal or column.is_constant or (column.times and not column.numbers):
         return 0.0, ""
     if column.numbers:
         return (0.15, "few numbers") if _is_category(column) and column.numbers.is_integer else (0.0, "")
@@ -118,11 +118,11 @@ def _brand(column: Column) -> tuple[float, str]:
         return 0.0, ""
     if column.has_letters < 0.8 or column.mean_length > 45:
         return 0.0, ""
-    return (0.6 if 3 <= column.n_distinct and column.ratio < 0.75 else 0.15), f"{column.n_distinct} different words"
+    return (0.6 if column.n_distinct >= 3 and column.ratio < 0.75 else 0.15), f"{column.n_distinct} different words"
 
 
 def _price(column: Column) -> tuple[float, str]:
-    if column.numbers is None or column.range[0] < 0 and (column.values < 0).mean() > 0.3:
+    if column.numbers is None or (column.range[0] < 0 and (column.values < 0).mean() > 0.3):
         return 0.0, ""
     if column.range[1] <= 0 or column.is_flag:
         return 0.0, ""
@@ -133,7 +133,7 @@ def _price(column: Column) -> tuple[float, str]:
 
 
 def _stock(column: Column) -> tuple[float, str]:
-    if column.numbers is None or column.is_flag or column.times and column.times.form:
+    if column.numbers is None or column.is_flag or (column.times and column.times.form):
         return 0.0, ""
     return (0.4 if column.numbers.is_integer and column.range[1] < 1e6 else 0.1), "whole numbers"
 

@@ -9,7 +9,7 @@ from recomart.draft.column_profile import Column
 from recomart_lib.core.schemas import EVENT_TYPES
 
 MAX_TYPES = 15
-NEGATIONS = {"remove", "removed", "delete", "deleted", "unlike", "pending", "failed", "entfernt", "failed", "declined"}
+NEGATIONS = {"remove", "removed", "delete", "deleted", "unlike", "pending", "failed", "entfernt", "declined"}
 
 
 @cache

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass, field
 from pathlib import Path
 from zipfile import BadZipFile
 
 import polars as pl
 
-from recomart.draft import delimited, encodings, vocabulary
+from recomart.draft import delimited, encodings, json_objects, vocabulary
+from recomart.draft.layout import Layout
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.ingest.sources import formats, nested, parquet_reader, xlsx_reader
@@ -30,34 +30,6 @@ UNREADABLE = (
     RecursionError,
     pl.exceptions.PolarsError,
 )
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the records of a file are stored; `encoding` is None where the file itself says it.
-
-    `other_encodings` read the text differently and are as plausible. `names` are the delivered columns.
-    """
-
-    kind: str
-    names: list[str]
-    encoding: str | None = None
-    other_encodings: list[str] = field(default_factory=list)
-    separator: str = ","
-    has_header: bool = True
-    is_header_sure: bool = True
-    sheet: str | None = None
-    is_packed: bool = False
-
-    def table(self, path: str = "*") -> Table:
-        """How the project's readers read such a file."""
-        keys = {"kind": self.kind, "path": path, "separator": self.separator, "sheet": self.sheet}
-        header = None if self.has_header else self.names
-        return Table(**keys, encoding=self.encoding or "utf-8", header=header)
-
-    def key(self) -> tuple:
-        """Files with equal keys may be read as one table."""
-        return (self.kind, self.separator, self.has_header, self.sheet, tuple(self.names))
 
 
 def layouts(path: Path) -> list[Layout] | str:
@@ -155,8 +127,6 @@ def _wide(path: Path, head: bytes) -> str:
 
 def _json(path: Path, text: str, stored: dict) -> Layout | str:
     """JSON objects, one per line or in an array; their names are the paths of the first objects."""
-    from recomart.draft.sample import json_records  # which needs a Layout
-
     start = text.lstrip()
     first = start.splitlines()[0].strip()
     lines = first.startswith("{") and first.endswith("}") and len(first) > 2
@@ -164,6 +134,6 @@ def _json(path: Path, text: str, stored: dict) -> Layout | str:
     if not kind:
         return "one JSON object, not an array of objects or one object per line"
     layout = Layout(kind, [], **stored)
-    records = json_records(path, layout, 100)
+    records = json_objects.records(path, layout, 100)
     names = nested.names(records) if records else []
     return Layout(kind, names, **stored) if len(names) > 1 else "JSON, but not objects with several keys"

@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from recomart.draft import encodings
-from recomart.draft.file_format import Layout, layouts
+from recomart.draft.file_format import layouts
+from recomart.draft.layout import Layout
 from recomart.draft.listing import Listing
 from recomart_lib.core.text import plural
 

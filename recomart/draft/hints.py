@@ -37,7 +37,7 @@ COUNTRIES = {
 }
 # words of column names that only one language has -> its main country
 LANGUAGES = {
-    "de": "kunde kunden kundennr artikel artikelnr preis menge datum anzahl geschlecht alter bezeichnung warengruppe bestellung",
+    "de": "kunde kunden kundennr artikel artikelnr preis menge anzahl geschlecht bezeichnung warengruppe bestellung",
     "fr": "prix quantite horodatage libelle sexe commande produit achat heure",
     "es": "precio cantidad fecha pedido edad pais articulo",
     "pt": "preco quantidade pedido produto idade cidade compra qtd qtde",

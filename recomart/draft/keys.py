@@ -10,8 +10,8 @@ import polars as pl
 from recomart.draft import event_values, time_shapes, vocabulary
 from recomart.draft.column_profile import Column
 from recomart.draft.mapping import TableDraft
-from recomart_lib.core.time_formats import EPOCHS
 from recomart_lib.core.text import percent, plural
+from recomart_lib.core.time_formats import EPOCHS
 
 NUMBERS = {"quantity", "price", "total", "rating", "age", "stock"}
 ENGLISH_GENDERS = {
@@ -29,7 +29,7 @@ ENGLISH_GENDERS = {
     "u",
 }
 ENGLISH_GENDERS |= {"unknown", "man", "woman"}
-# Letters for genders that mean what they do only together: mujer and hombre, vrouw and man, kobieta, kadın and erkek.
+# Letters for genders that mean what they do only together: mujer and hombre, vrouw and man, kobieta, kadin and erkek.
 LETTERS = (
     {"m": "female", "h": "male"},
     {"f": "female", "h": "male"},
@@ -64,9 +64,8 @@ class Keys:
 def of_table(table: TableDraft) -> Keys:
     """How the cells of a table's files are written."""
     keys, layout = Keys(), table.delivery.group.layout
-    if layout.kind == "csv":
-        if layout.separator != ",":
-            keys.values["separator"] = Key(layout.separator)
+    if layout.kind == "csv" and layout.separator != ",":
+        keys.values["separator"] = Key(layout.separator)
     if layout.encoding:
         others = ", ".join(layout.other_encodings)
         keys.values["encoding"] = Key(layout.encoding, doubt=f"or {others}: look at the letters" if others else "")
@@ -198,7 +197,7 @@ def _add_event_type(keys: Keys, table: TableDraft, words: pl.DataFrame | None) -
     found, unknown = event_values.translations([word for word, n in counted.items() if n >= usual])
     kinds = {found.get(word, word) for word in counted}
     default = "view" if "view" in kinds or not kinds & {"purchase", "return"} else "purchase"
-    guessed = {word: default for word in unknown}
+    guessed = dict.fromkeys(unknown, default)
     if found or guessed:
         counts = ", ".join(f"{word} {n:,}" for word, n in list(counted.items())[:8])
         doubt = f"what do {', '.join(unknown)} mean? view, cart, purchase, return or rating" if unknown else ""

@@ -184,7 +184,7 @@ def _genres(columns: list[Column]) -> list[Column]:
     flags = [
         column
         for column in columns
-        if column.is_flag or column.is_constant and set(column.words) <= {"0", "1"} and column.n_filled
+        if column.is_flag or (column.is_constant and set(column.words) <= {"0", "1"} and column.n_filled)
     ]
     return flags if len(flags) >= 4 and all(column.filled > 0.9 for column in flags) else []
 

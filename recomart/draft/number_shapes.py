@@ -19,7 +19,6 @@ GROUPED = {
     "\u00a0": r"^[+-]?\d{1,3}(\u00a0\d{3})+([.,]\d+)?$",
     "\u202f": r"^[+-]?\d{1,3}(\u202f\d{3})+([.,]\d+)?$",
 }
-CURRENCY = r"^\s*[+-]?([€$£¥₺]|zł|EUR|USD|GBP|PLN|TRY|CHF|R\$)?\s*[+-]?\d[\d.,'\s]*\s*([€$£¥₺]|zł|kr|EUR|USD|GBP|PLN|TRY|TL|CHF)?\s*$"
 MIN_SHARE = 0.95  # of the words that are numbers, in a column of numbers
 MAX_WORDS = 5  # other words that a column of numbers may have
 
@@ -53,7 +52,7 @@ def read(words: pl.Series, counts: pl.Series) -> Numbers | None:
     ]
     share, n_words, decimal, thousands = max(readings)
     n_other = frame.height - n_words
-    if share < MIN_SHARE and not (share > 0.3 and n_other <= MAX_WORDS) or share == 0:
+    if (share < MIN_SHARE and not (share > 0.3 and n_other <= MAX_WORDS)) or share == 0:
         return None
     numbers = _numbers(frame.get_column("word"), decimal, thousands)
     other = frame.filter(numbers.is_null()).sort("n", descending=True).get_column("word").to_list()

@@ -16,7 +16,7 @@ MIN_CONTAINED = 0.2  # of the rows with an id: only some customers may have a ro
 class Relation(NamedTuple):
     """`column` of a delivery contains ids that are unique in `key` of `other`.
 
-    `contained` is the share of rows whose id the other file has, `covered` the share of the other file's ids that occur.
+    `contained` is the share of rows whose id the other file has, `covered` the share of its ids that occur.
     """
 
     column: str

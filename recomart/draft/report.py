@@ -57,9 +57,9 @@ def columns(draft: Draft) -> list[dict[str, Any]]:
 def _unmapped(table: TableDraft, column: Any) -> dict[str, Any]:
     why = shop_yaml.why_unmapped(column)
     kind = "personal data" if column.personal in personal_data.KINDS else "not mapped"
-    return dict(zip(COLUMNS, (table.name, None, column.name, column.examples, kind, why), strict=True))
+    return dict(zip(COLUMNS, (table.name, None, column.name, column.cautious_examples, kind, why), strict=True))
 
 
 def in_doubt(text: str) -> list[str]:
     """The lines of a shop file that are marked."""
-    return [" ".join(line.split()) for line in text.splitlines() if "# ?" in line]
+    return [" ".join(line.split()) for line in text.splitlines() if "# ? " in line]

@@ -5,19 +5,17 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import polars as pl
 
-from recomart.draft.file_format import Layout
+from recomart.draft import json_objects
+from recomart.draft.layout import Layout
 from recomart_lib.core.errors import UserError
-from recomart_lib.ingest.sources import csv_reader, formats, nested, objects, parquet_reader, xlsx_reader
-from recomart_lib.ingest.sources.json_array import JsonArray
+from recomart_lib.ingest.sources import csv_reader, formats, nested, parquet_reader, xlsx_reader
 from recomart_lib.ingest.sources.records import DEFAULTS, Records, open_text
 
 MAX_BYTES, MAX_ROWS, MAX_FILES = 24_000_000, 120_000, 60  # of a group of files
-MAX_JSON_BYTES = 8_000_000
 REGIONS = 6  # parts of a large file
 SHORTEST = 50_000  # bytes of a part
 
@@ -58,7 +56,7 @@ def of_files(
     sizes = [path.stat().st_size for path in chosen]
     limit = max(SHORTEST, max_bytes // len(chosen)) if sum(sizes) > max_bytes else max_bytes
     parts, places = [], []
-    for place, path in enumerate(chosen):
+    for path in chosen:
         part = _of_file(path, layout, limit, max_rows)
         if only is not None:
             part.rows = part.rows.select(name for name in only if name in part.rows.columns)
@@ -100,12 +98,16 @@ def _of_file(path: Path, layout: Layout, max_bytes: int, max_rows: int) -> _Part
         if layout.kind == "xlsx":
             return _as_text(next(xlsx_reader.read(path, layout.table(), DEFAULTS)).cells, 1.0)
         if layout.kind == "json":
-            records = json_records(path, layout, max_rows, min(max_bytes, MAX_JSON_BYTES))
+            records = json_objects.records(path, layout, max_rows, min(max_bytes, json_objects.MAX_BYTES))
             size = path.stat().st_size
-            return _Part(_flat(records), 1.0 if size <= MAX_JSON_BYTES and not layout.is_packed else 0.5)
-        parts, share = _text_parts(path, layout, max_bytes if layout.kind == "csv" else min(max_bytes, MAX_JSON_BYTES))
+            return _Part(
+                json_objects.flat(records), 1.0 if size <= json_objects.MAX_BYTES and not layout.is_packed else 0.5
+            )
+        parts, share = _text_parts(
+            path, layout, max_bytes if layout.kind == "csv" else min(max_bytes, json_objects.MAX_BYTES)
+        )
         if layout.kind == "jsonl":
-            return _Part(_flat(_json_lines("".join(parts))), share)
+            return _Part(json_objects.flat(json_objects.of_lines("".join(parts))), share)
         return _Part(_joined([_csv(part, layout, place == 0) for place, part in enumerate(parts)]), share)
     except (UserError, *UNREADABLE):
         return _Part(pl.DataFrame(), 0.0)
@@ -159,59 +161,14 @@ def _csv(text: str, layout: Layout, is_start: bool) -> pl.DataFrame:
         text = text[mark.end() :]
     options = {"has_header": False, "infer_schema": False, "truncate_ragged_lines": True, "ignore_errors": True}
     schema = dict.fromkeys((f"column_{n}" for n in range(1, len(layout.names) + 1)), pl.String)
-    source = io.BytesIO(text.encode())
+    content = text.encode()
     try:
-        rows = pl.read_csv(source, separator=layout.separator, schema=schema, **options)
+        rows = pl.read_csv(io.BytesIO(content), separator=layout.separator, schema=schema, **options)
     except pl.exceptions.PolarsError:
-        source.seek(0)
-        rows = pl.read_csv(source, separator=layout.separator, schema=schema, quote_char=None, **options)
+        rows = pl.read_csv(io.BytesIO(content), separator=layout.separator, schema=schema, quote_char=None, **options)
     rows = rows.rename(dict(zip(rows.columns, layout.names, strict=True)))
     rows = rows.filter(~pl.all_horizontal(pl.all().is_null()))
     return rows[1:] if is_start and layout.has_header else rows
-
-
-def json_records(path: Path, layout: Layout, n: int, max_bytes: int = MAX_JSON_BYTES) -> Records | None:
-    """The first records of a file of JSON objects; None if it has none."""
-    with open_text(path, layout.encoding or "utf-8", "", DEFAULTS) as text:
-        if layout.kind == "jsonl":
-            return _json_lines(text.read(max_bytes), n)
-        array = JsonArray(text, path, ".", DEFAULTS.max_line_bytes)
-        rows = []
-        for row in islice(array.elements(), n):
-            if isinstance(row, dict):
-                rows.append(row)
-            if array.place > max_bytes:
-                break
-    return _of_objects(rows)
-
-
-def _json_lines(text: str, n: int | None = None) -> Records | None:
-    rows = []
-    for line in islice(text.split("\n"), n):
-        try:
-            row = objects.loads(line, ".") if line.strip() else None
-        except ValueError:  # the last one may be cut
-            continue
-        if isinstance(row, dict):
-            rows.append(row)
-    return _of_objects(rows)
-
-
-def _of_objects(rows: list[dict]) -> Records | None:
-    if not rows:
-        return None
-    names = dict.fromkeys(key for row in rows for key in row)
-    cells = pl.DataFrame(schema=dict.fromkeys(names, pl.String))
-    return Records(cells, pl.int_range(1, len(rows) + 1, eager=True), [], rows)
-
-
-def _flat(records: Records | None) -> pl.DataFrame:
-    """Objects as columns, one for each path that leads to plain values."""
-    if records is None:
-        return pl.DataFrame()
-    names = nested.names(records)
-    parents = {name.rpartition(".")[0] for name in names}
-    return nested.unpack(records, [name for name in names if name not in parents]).cells
 
 
 def _parquet(path: Path, max_rows: int) -> _Part:

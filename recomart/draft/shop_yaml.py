@@ -26,7 +26,7 @@ LATER = ("event_type", "event_values", "negative_quantity", "equal_lines", "comp
 def text(draft: Draft) -> str:
     """The shop file."""
     lines = [
-        f"# Drafted by `recomart shop draft` from {_comment(draft.folder.name)}. Lines with `# ?` are in doubt: look at them first.",
+        f"# Drafted by `recomart shop draft` from {_comment(draft.folder.name)}. Lines with `# ?` are in doubt.",
         f"# Then: recomart shop check {draft.name} --source <folder>",
     ]
     for key, value in draft.shop.items():
@@ -89,6 +89,8 @@ def _columns(draft: Draft, table: TableDraft, source: TableDraft) -> list[str]:
         if ours == "user_id" and _is_personal(choice, source):
             kind = personal_data.KINDS[source.delivery.column(choice.theirs).personal]
             doubt = f"the ids are {kind}: have the shop deliver a number or a hash instead; {doubt}".rstrip("; ")
+        if choice.trouble:
+            doubt = "; ".join(filter(None, (choice.trouble, doubt)))
         if choice.is_unsure and not doubt:
             doubt = "a guess"
         lines += _entry(
@@ -159,7 +161,7 @@ def _unmapped(draft: Draft, table: TableDraft) -> list[str]:
     """A comment for each column that is not mapped, with the reason."""
     found = unmapped(draft, table)
     lines = [
-        f"    # not mapped: {_comment(column.name)} ({_comment(', '.join(column.examples))}): {why_unmapped(column)}"
+        f"    # not mapped: {_comment(column.name)} ({_comment(', '.join(column.cautious_examples))}): {why_unmapped(column)}"
         for column in found[:MAX_UNMAPPED]
     ]
     return lines + ([f"    # not mapped: {len(found) - MAX_UNMAPPED} more"] if len(found) > MAX_UNMAPPED else [])

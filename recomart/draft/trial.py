@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from recomart_lib.core import source_files
+from recomart.draft import shop_yaml
+from recomart.draft.drafting import Draft
+from recomart_lib.core import files, shops, source_files
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shops import Shop
+from recomart_lib.core.text import percent
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources import reader
 
@@ -32,6 +36,23 @@ class Trial(NamedTuple):
         """Our columns for which many rows are rejected, with the share."""
         total = max(self.n_rows + self.n_rejected, 1)
         return {ours: n / total for ours, n in self.columns.items() if n >= MIN_SHARE * total}
+
+
+def checked_text(draft: Draft, limits: Ingest) -> str:
+    """The text of a shop file with which the files were read: columns with many rejected rows are marked in it."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"{draft.name}.yaml"
+        files.write_text(path, shop_yaml.text(draft))
+        trials = read(shops.read(path), draft.folder, limits)
+    for trial in trials:
+        table = next(table for table in draft.mapping.tables if table.name == trial.table)
+        if trial.problem:
+            draft.remarks.append(f"{trial.table} cannot be read yet: {trial.problem}")
+        for choice in table.choices:
+            share = trial.doubtful.get("price" if choice.ours == "total" else choice.ours)
+            if share:
+                choice.trouble = f"{percent(share)} of the rows are rejected, as this is no value of the column's kind"
+    return shop_yaml.text(draft)
 
 
 def read(shop: Shop, source: Path, limits: Ingest) -> list[Trial]:

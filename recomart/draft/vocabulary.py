@@ -14,7 +14,10 @@ from pathlib import Path
 import yaml
 
 FILE = Path(__file__).with_name("templates") / "synonyms.yaml"
+# letters that are no other letter with an accent; \u0131 is a dotless i
+LETTERS = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "\u0131": "i", "ø": "o", "æ": "ae", "œ": "oe"})
 SPLIT = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+MAX_WORDS = 12  # of a name
 MIN_PART = 2  # letters of a word in a longer one
 EXACT, GOOD, FAIR = 1.0, 0.8, 0.5  # how well a name agrees
 
@@ -25,9 +28,12 @@ def plain(text: str) -> str:
     >>> plain("Größe"), plain("Łódź"), plain("Situação")
     ('grosse', 'lodz', 'situacao')
     """
-    text = text.replace("ß", "ss").replace("ł", "l").replace("Ł", "L").replace("ı", "i").replace("ø", "o")
-    text = text.replace("æ", "ae").replace("œ", "oe")
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).lower()
+    return _without_accents(text).lower()
+
+
+def _without_accents(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text.translate(LETTERS))
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
 
 @cache
@@ -50,14 +56,7 @@ def words(name: str) -> tuple[str, ...]:
     >>> words("CustomerID"), words("Kundennr."), words("data_zamówienia")
     (('customer', 'id'), ('kunden', 'nr'), ('data', 'zamowienia'))
     """
-    without_accents = "".join(
-        c
-        for c in unicodedata.normalize(
-            "NFKD", name.replace("ß", "ss").replace("ł", "l").replace("Ł", "L").replace("ı", "i")
-        )
-        if not unicodedata.combining(c)
-    )
-    parts = [part.lower() for part in SPLIT.findall(without_accents)]
+    parts = [part.lower() for part in SPLIT.findall(_without_accents(name))]
     return tuple(word for part in parts for word in _segmented(part))
 
 
@@ -81,27 +80,35 @@ def _segmented(word: str) -> tuple[str, ...]:
 def agreement(name: str, ours: str) -> float:
     """How well a delivered name means one of our columns (or another entry of synonyms.yaml), from 0 to 1.
 
-    >>> agreement("CustomerID", "user_id"), agreement("colour", "user_id")
-    (1.0, 0.0)
+    >>> agreement("CustomerID", "user_id") > GOOD, agreement("colour", "user_id")
+    (True, 0.0)
     """
     given = words(name)
-    if not given:
+    if not given or len(given) > MAX_WORDS:
         return 0.0
-    best = 0.0
-    for phrase in _phrases(ours):
-        if given == phrase:
-            return EXACT
-        if set(phrase) <= set(given):
-            if len(phrase) > 1 or (len(phrase[0]) > 2 and phrase[0] not in _ids()):
-                best = max(best, FAIR + 0.3 * len(phrase) / len(given) - 0.05)
-        elif "".join(given) == "".join(phrase):
-            return EXACT
-    return max(best, _by_entity(given, ours), 0.0)
+    joined, by_word = _phrases(ours)
+    if "".join(given) in joined:
+        return EXACT
+    partial = {phrase for word in given for phrase in by_word.get(word, ()) if set(phrase) <= set(given)}
+    shares = [len(phrase) / len(given) for phrase in partial if _is_telling(phrase)]
+    best = FAIR + 0.3 * max(shares) - 0.05 if shares else 0.0
+    return max(best, _by_entity(given, ours))
+
+
+def _is_telling(phrase: tuple[str, ...]) -> bool:
+    """Whether a phrase means something among other words: `id` does not."""
+    return len(phrase) > 1 or (len(phrase[0]) > 2 and phrase[0] not in _ids())
 
 
 @cache
-def _phrases(ours: str) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(plain(text).split()) for text in synonyms()["columns"].get(ours, ()))
+def _phrases(ours: str) -> tuple[frozenset[str], dict[str, list[tuple[str, ...]]]]:
+    """The phrases for one of ours, written as one word, and by each of their words."""
+    phrases = [tuple(plain(text).split()) for text in synonyms()["columns"].get(ours, ())]
+    by_word: dict[str, list[tuple[str, ...]]] = {}
+    for phrase in phrases:
+        for word in phrase:
+            by_word.setdefault(word, []).append(phrase)
+    return frozenset("".join(phrase) for phrase in phrases), by_word
 
 
 ENTITIES = {"user_id": "user", "item_id": "item", "order_id": "order", "event_id": "event"}
