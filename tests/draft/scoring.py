@@ -52,7 +52,7 @@ MAX_FILES = 4  # per table, whose values are compared
 MAX_LOST = 0.05  # the share of rows that a format may lose without a mark
 FEMALE = ["f", "w", "k", "female", "donna", "femme", "kad\u0131n", "mujer", "vrouw"]
 MALE = ["m", "h", "e", "male", "uomo", "homme", "erkek", "hombre", "man"]
-GENDERS = dict.fromkeys(FEMALE, "f") | dict.fromkeys(MALE, "m")
+GENDERS = dict.fromkeys(FEMALE, "f") | dict.fromkeys(MALE, "m") | dict.fromkeys(["d", "x", "diverse", "other"], "d")
 
 
 @dataclass
