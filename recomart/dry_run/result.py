@@ -63,7 +63,13 @@ def run(
         The folder with the files.
     sample_rows, max_rows
         See `sample.read`.
+
+    Raises
+    ------
+    UserError
+        If a table has not been fetched from the shop's API yet.
     """
+    _require_fetched(shop, source)
     rules = quality_rules.of_shop(parameters.validate_, shop)
     read = sample.read(shop, source, parameters.ingest, sample_rows, max_rows)
     result = Result(read, 100 * rules.min_quality)
@@ -77,6 +83,15 @@ def run(
             result.stops["02_validate"] = verdict
         _add_split(result, shop, checked, parameters)
     return result
+
+
+def _require_fetched(shop: Shop, source: Path) -> None:
+    names = [name for name in shop.delivered if shop.table(name).kind == "rest"]
+    if missing := [name for name in names if not (source / f"{name}.jsonl").exists()]:
+        raise UserError(
+            f"There is nothing to check yet: {', '.join(missing)} of shop '{shop.name}' come from its API. "
+            "Run `recomart stage 01_ingest`, which fetches them, and then this command again."
+        )
 
 
 @contextmanager

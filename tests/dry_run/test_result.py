@@ -7,11 +7,13 @@ from pathlib import Path
 import messy_shop
 import polars as pl
 import pytest
+from conftest import ROOT
 
 from recomart.dry_run import models, quality, result, sample, windows
 from recomart.dry_run.result import Result
 from recomart.project.params import Params
 from recomart_lib.core import shops
+from recomart_lib.core.errors import UserError
 from recomart_lib.ingest import ingestion, lake
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.train.settings import Train
@@ -160,3 +162,8 @@ def test_events_that_were_not_all_read_have_no_windows(folder, shop):
     assert "histories of users have gaps" in found.no_windows
     assert found.windows == []
     assert found.estimate is not None
+
+
+def test_tables_of_an_api_are_fetched_first(tmp_path):
+    with pytest.raises(UserError, match=r"users, items, events of shop 'simulated_api' come from its API"):
+        result.run(shops.read(ROOT / "shops/simulated_api.yaml"), tmp_path, PARAMETERS)
