@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import polars as pl
 
 from recomart.dry_run.windows import Split
 from recomart_lib.core.shops import Shop
 from recomart_lib.models.base import TrainData
+from recomart_lib.models.cost import Budget
 from recomart_lib.prepare import splits
 from recomart_lib.prepare.splits import Window
 from recomart_lib.train import limits, search_space
@@ -62,6 +64,7 @@ def _repeated(
 
 def left_out(data: TrainData, settings: Train, seed: int) -> dict[str, str]:
     """Model -> why 06 will leave it out."""
+    data = replace(data, budget=Budget(settings.max_memory_gb, settings.max_fit_minutes))
     spaces = search_space.search_spaces(settings, seed)
     without_ratings = {
         name: "it learns from ratings, and there are none before the test window"
@@ -69,8 +72,3 @@ def left_out(data: TrainData, settings: Train, seed: int) -> dict[str, str]:
         if not limits.is_possible(name, data)
     }
     return limits.left_out(spaces, data) | without_ratings
-
-
-def use_budget(settings: Train) -> None:
-    """Set what a fit may need, as 06 does; before `test_data`."""
-    limits.use(settings.max_memory_gb, settings.max_fit_minutes)

@@ -145,7 +145,6 @@ def _add_windows(result: Result, shop: Shop, split: Split) -> None:
 
 def _add_models(result: Result, shop: Shop, split: Split, parameters: Params) -> None:
     read, train = result.sample, parameters.train
-    models.use_budget(train)
     data = models.test_data(shop, split, read.share, item_times(shop, read))
     result.catalogue = {
         "products": _n_products(shop, read),
