@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -22,6 +22,7 @@ COPY = re.compile(
     r"(?i)(?<![a-z])(old|backup|bak|copy|kopie|alt|archiv|archive|test|sample|example|tmp|new|neu)(?![a-z])"
 )
 MIN_KINDS = 3  # of names
+MIN_COMMON = 0.6  # of the columns of files of one table
 MAX_READ = 100  # files of a group in which the encoding is looked for
 DAYS_AT_END = re.compile(r"(\d+[-_.]?)+$")  # 2025- of 2025-01 and 2025-02
 
@@ -56,7 +57,7 @@ def groups(listing: Listing) -> tuple[list[FileGroup], list[tuple[str, str]]]:
             key = (folder, paths[0].suffix.lower(), layout.key(), kind)
             alike[key] += paths
             found.setdefault(key, layout)
-    alike = _with_other_names(alike)
+    alike = _with_other_names(_with_other_headers(alike, found))
     if len(kinds) > MAX_KINDS:
         no_tables.append((plural(len(kinds) - MAX_KINDS, "other kind of file", "other kinds of file"), "not looked at"))
     every = [listing.name(path) for path in listing.files]
@@ -64,7 +65,31 @@ def groups(listing: Listing) -> tuple[list[FileGroup], list[tuple[str, str]]]:
     for key, paths in alike.items():
         for pattern, files in _patterns(sorted(paths), listing, every):
             result.append(FileGroup(pattern, files, _with_encoding(found[key], files)))
-    return sorted(result, key=lambda group: group.label), no_tables
+    return sorted(_of_one_software(result), key=lambda group: group.label), no_tables
+
+
+def _with_other_headers(alike: dict[tuple, list[Path]], found: dict[tuple, Layout]) -> dict[tuple, list[Path]]:
+    """Join files whose names differ in digits only and most of whose columns are the same: a later one has one more."""
+    joined: dict[tuple, list[Path]] = {}
+    for key, paths in alike.items():
+        first = next((other for other in joined if _differ_in_header(key, other) and _overlap(found, key, other)), key)
+        if first != key:
+            names = set(found[key].names)
+            common = [name for name in found[first].names if name in names]
+            found[first] = replace(found[first], names=common, is_mixed=True)
+        joined.setdefault(first, []).extend(paths)
+    return joined
+
+
+def _differ_in_header(key: tuple, other: tuple) -> bool:
+    """Whether two groups are alike in all but their columns, which header lines name."""
+    kind, _, has_header, *_ = key[2]
+    return kind == "csv" and has_header and (key[:2], key[2][:4], key[3][:2]) == (other[:2], other[2][:4], other[3][:2])
+
+
+def _overlap(found: dict[tuple, Layout], key: tuple, other: tuple) -> bool:
+    names, others = set(found[key].names), set(found[other].names)
+    return len(names & others) >= MIN_COMMON * max(len(names), len(others))
 
 
 def _with_other_names(alike: dict[tuple, list[Path]]) -> dict[tuple, list[Path]]:
@@ -156,6 +181,21 @@ def _with_encoding(layout: Layout, files: list[Path]) -> Layout:
         return layout
     found = encodings.of_text(content)
     return replace(layout, encoding=None if found.name == "utf-8" else found.name, other_encodings=found.others)
+
+
+def _of_one_software(found: list[FileGroup]) -> list[FileGroup]:
+    """The groups, with the encoding of the others where several are as plausible: one software wrote them all."""
+    sure = Counter(
+        group.layout.encoding for group in found if group.layout.encoding and not group.layout.other_encodings
+    )
+    decided = []
+    for group in found:
+        layout = group.layout
+        shared = [name for name, _ in sure.most_common() if name in (layout.encoding, *layout.other_encodings)]
+        if layout.other_encodings and shared:
+            group = replace(group, layout=replace(layout, encoding=shared[0], other_encodings=[]))
+        decided.append(group)
+    return decided
 
 
 def _bytes(path: Path, limit: int, n_regions: int = 8) -> bytes:

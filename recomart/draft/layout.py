@@ -11,7 +11,8 @@ from recomart_lib.core.shop_tables import Table
 class Layout:
     """How the records of a file are stored; `encoding` is None where the file itself says it.
 
-    `other_encodings` read the text differently and are as plausible. `names` are the delivered columns.
+    `other_encodings` read the text differently and are as plausible. `names` are the delivered columns. `is_mixed`: of
+    several files with different headers; `names` are those that all of them have.
     """
 
     kind: str
@@ -23,6 +24,7 @@ class Layout:
     is_header_sure: bool = True
     sheet: str | None = None
     is_packed: bool = False
+    is_mixed: bool = False
 
     def table(self, path: str = "*") -> Table:
         """How the project's readers read such a file."""

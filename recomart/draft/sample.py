@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 
-from recomart.draft import json_objects
+from recomart.draft import file_format, json_objects
 from recomart.draft.layout import Layout
 from recomart_lib.core.errors import UserError
 from recomart_lib.ingest.sources import csv_reader, formats, nested, parquet_reader, xlsx_reader
@@ -32,7 +32,15 @@ class Sample:
     file: pl.Series
     is_whole: bool
     n_rows: int
+    is_exact: bool
     types: dict[str, pl.DataType] = field(default_factory=dict)
+
+    @property
+    def size(self) -> str:
+        """The number of rows in words; an estimate has two or three digits that count."""
+        if self.is_exact:
+            return f"{self.n_rows:,}"
+        return f"about {round(self.n_rows, 3 - len(str(self.n_rows))):,}"
 
 
 @dataclass
@@ -65,12 +73,13 @@ def of_files(
     rows, file = _joined([part.rows for part in parts]), pl.concat(places)
     n_read = sum(part.rows.height / max(part.share, 1e-9) for part in parts if part.share)
     is_whole = len(chosen) == len(paths) and all(part.share >= 1 for part in parts)
+    is_exact = is_whole
     n_rows = rows.height if is_whole else int(n_read * len(paths) / len(chosen))
     if rows.height > max_rows:
         kept = _stretches(rows.height, max_rows)
         rows, file, is_whole = rows[kept], file[kept], False
     types = {name: dtype for part in parts for name, dtype in part.types.items()}
-    return Sample(rows, file, is_whole, n_rows, types)
+    return Sample(rows, file, is_whole, n_rows, is_exact, types)
 
 
 def _evenly(paths: list[Path], n: int) -> list[Path]:
@@ -92,6 +101,12 @@ def _joined(frames: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _of_file(path: Path, layout: Layout, max_bytes: int, max_rows: int) -> _Part:
+    if layout.is_mixed:  # only the columns that all files have can be mapped
+        own = file_format.layouts(path)
+        if isinstance(own, str):
+            return _Part(pl.DataFrame(), 0.0)
+        part = _of_file(path, replace(own[0], encoding=layout.encoding), max_bytes, max_rows)
+        return replace(part, rows=part.rows.select(name for name in layout.names if name in part.rows.columns))
     try:
         if layout.kind == "parquet":
             return _parquet(path, max_rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,7 +14,7 @@ from recomart.draft.assignment import Choice
 from recomart.draft.column_profile import Column
 from recomart.draft.drafting import Draft
 from recomart.draft.keys import Key
-from recomart.draft.mapping import TableDraft
+from recomart.draft.table_draft import TableDraft
 from recomart_lib.core.schemas import TABLES
 from recomart_lib.core.text import printable
 
@@ -25,9 +27,11 @@ LATER = ("event_type", "event_values", "negative_quantity", "equal_lines", "comp
 
 def text(draft: Draft) -> str:
     """The shop file."""
+    commands = next_commands(draft.name, draft.folder)
     lines = [
         f"# Drafted by `recomart shop draft` from {_comment(draft.folder.name)}. Lines with `# ?` are in doubt.",
-        f"# Then: recomart shop check {draft.name} --source <folder>",
+        f"# Then: {_comment(commands[0])}",
+        f"# and: {_comment(commands[1])}",
     ]
     for key, value in draft.shop.items():
         lines += _entry(key, value, "")
@@ -35,6 +39,12 @@ def text(draft: Draft) -> str:
     for table in draft.mapping.tables:
         lines += _table(draft, table)
     return "\n".join(lines) + "\n"
+
+
+def next_commands(name: str, folder: Path) -> list[str]:
+    """What to do with a shop file: check it, and run the pipeline."""
+    source = shlex.quote(str(folder))
+    return [f"recomart shop check {name} --source {source} --rules", f"make repro SHOP={name} SOURCE={source}"]
 
 
 def _table(draft: Draft, table: TableDraft) -> list[str]:
@@ -161,10 +171,15 @@ def _unmapped(draft: Draft, table: TableDraft) -> list[str]:
     """A comment for each column that is not mapped, with the reason."""
     found = unmapped(draft, table)
     lines = [
-        f"    # not mapped: {_comment(column.name)} ({_comment(', '.join(column.cautious_examples))}): {why_unmapped(column)}"
+        f"    # not mapped: {_comment(f'{column.name} ({samples(column)})')}: {why_unmapped(column)}"
         for column in found[:MAX_UNMAPPED]
     ]
     return lines + ([f"    # not mapped: {len(found) - MAX_UNMAPPED} more"] if len(found) > MAX_UNMAPPED else [])
+
+
+def samples(column: Column) -> str:
+    """Two values of a column that is not mapped."""
+    return ", ".join(column.cautious_examples)
 
 
 def why_unmapped(column: Column) -> str:
