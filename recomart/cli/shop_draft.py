@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 
@@ -12,11 +11,12 @@ import typer
 from recomart.cli import document
 from recomart.cli.output import echo, show_table, warn
 from recomart.cli.writing import writing
-from recomart.draft import drafting, report, shop_yaml
+from recomart.draft import drafting, report, shop_yaml, trial
 from recomart.draft.questions import Ask, Question, take_default
+from recomart.project import params
 from recomart_lib.core import files, names, paths, shops
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.text import printable
+from recomart_lib.core.text import plural, printable
 
 
 def draft(folder: Path, name: str | None, yes: bool, force: bool) -> None:
@@ -26,31 +26,31 @@ def draft(folder: Path, name: str | None, yes: bool, force: bool) -> None:
     if path.exists() and not force:
         raise UserError(f"{paths.SHOPS}/{shop}.yaml exists. Choose another --name, or replace it with --force.")
     made = drafting.make(folder, shop, _ask(yes))
-    text = shop_yaml.text(made)
+    text = trial.checked_text(made, params.load().ingest)
     with writing("recomart shop draft"):
         path.parent.mkdir(exist_ok=True)
         files.write_text(path, text)
     shops.read(path)
     _show(made, text)
     if not document.record("shop", {"name": shop, "file": f"{paths.SHOPS}/{shop}.yaml", "folder": str(folder)}):
-        source = shlex.quote(str(folder))
         echo(f"\nWritten: {paths.SHOPS}/{shop}.yaml. Look at the lines with `# ?`, then:")
-        echo(f"  recomart shop check {shop} --source {source} --rules")
-        echo(f"  make repro SHOP={shop} SOURCE={source}")
+        for command in shop_yaml.next_commands(shop, folder):
+            echo(f"  {command}")
 
 
 def _show(made: drafting.Draft, text: str) -> None:
+    lines = report.in_doubt(text)
+    if not document.record("in_doubt", lines) and lines:
+        echo(f"In doubt ({plural(len(lines), 'line')}):")
+        for line in lines:
+            echo(f"  {line}")
+        echo("")
     show_table("files", report.files(made))
     rows = report.columns(made)
     if not document.is_open():
         echo("")
     shown = pl.DataFrame([{**row, "samples": ", ".join(row["samples"])} for row in rows])
     show_table("columns", shown, raw=rows)
-    lines = report.in_doubt(text)
-    if not document.record("in_doubt", lines) and lines:
-        echo(f"\nIn doubt ({len(lines)}):")
-        for line in lines:
-            echo(f"  {line}")
     for sentence in made.remarks:
         warn(sentence)
 

@@ -135,6 +135,9 @@ class Column:
     def examples(self) -> list[str]:
         """Two different values, masked if they are data of persons."""
         shown = self.words.head(2).to_list()
+        if self.numbers and self.range[0] >= 0 > float(self.values.min() or 0.0):
+            negative = self.cells.filter(self.values < 0).drop_nulls()
+            shown = [*shown[:1], negative[0]]
         return [personal_data.masked(word) if self.personal else word[:40] for word in shown]
 
     @property

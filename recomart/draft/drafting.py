@@ -9,8 +9,9 @@ from pathlib import Path
 from recomart.draft import cut, delivery, full_read, groups, hints, keys, listing, mapping
 from recomart.draft.assignment import Choice
 from recomart.draft.keys import Key, Keys
-from recomart.draft.mapping import Candidate, Mapping, TableDraft
+from recomart.draft.mapping import Candidate, Mapping
 from recomart.draft.questions import Ask, Question, take_default
+from recomart.draft.table_draft import TableDraft
 from recomart_lib.core import names
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.text import plural
@@ -124,6 +125,9 @@ def _add_keys(draft: Draft) -> None:
             keys.add_values(found, table)
     of_events = draft.tables["events"]
     events = full_read.read(tables.events, of_events.values.get("timestamp_format"))
+    if events.is_whole:
+        found = tables.events.delivery.sample
+        found.n_rows, found.is_exact = events.rows.height, True
     keys.add_event_keys(of_events, tables.events, events.words)
     for table, ours in ((tables.users, "user"), (tables.items, "item")):
         _add_complete(draft, table, events, ours)
@@ -158,13 +162,12 @@ def _add_complete(draft: Draft, table: TableDraft, events: full_read.Events, our
 
 
 def _shop_keys(draft: Draft, relevant: list[str], windows: cut.Cut | None) -> dict[str, Key]:
-    n_rows = draft.mapping.events.delivery.sample.n_rows
-    about = f"{n_rows:,} events"
+    about = f"{draft.mapping.events.delivery.sample.size} events"
     if windows:
         about += f", {windows.first:%Y-%m-%d} to {windows.last:%Y-%m-%d}"
     found = {
         "title": Key(draft.name),
-        "about": Key(f"{about}."),
+        "about": Key(f"{about[0].upper()}{about[1:]}."),
         "currency": hints.currency(draft.mapping),
         "time_zone": hints.time_zone(draft.mapping),
         "simulated": Key(False),

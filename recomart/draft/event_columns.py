@@ -116,7 +116,7 @@ def _may_be_id(column: Column) -> bool:
     return not column.times or (column.times.is_number and vocabulary.agreement(column.name, "timestamp") < 0.5)
 
 
-def numbers(delivery: Delivery, item: Column, taken: set[str]) -> dict[str, dict[str, Evidence]]:
+def numbers(delivery: Delivery, item: Column, time: Column, taken: set[str]) -> dict[str, dict[str, Evidence]]:
     """The evidence for each column of numbers being the quantity, the unit price, the line total or the rating."""
     columns = [column for column in delivery.columns if column.name not in taken and _is_number(column)][:MAX_NUMBERS]
     product = _product(columns, item)
@@ -137,11 +137,27 @@ def numbers(delivery: Delivery, item: Column, taken: set[str]) -> dict[str, dict
                 )
                 share, reason = (1.0, "quantity x price = total") if is_it else (0.0, "")
             share *= of_other(column.name, ours) * (0.3 if _names_an_id(column.name) else 1.0)
-            if ours == "rating" and quantity is not None and own_name(column.name, ours) < 0.5:
+            by_content = own_name(column.name, ours) < 0.5
+            if ours in ("quantity", "rating") and by_content and _is_same_in_order(delivery, column, time):
+                share *= 0.35  # the number of a store or till
+            if ours == "rating" and own_name(column.name, ours) < 0.5 and _are_together(column, quantity):
                 share = 0.0  # a line with a quantity has no rating
             if share > 0:
                 found[ours][column.name] = Evidence(share, own_name(column.name, ours), reason)
     return found
+
+
+def _are_together(column: Column, other: Column | None) -> bool:
+    """Whether rows with a value in one column have one in the other, too."""
+    if other is None or other is column:
+        return False
+    both = column.cells.is_not_null() & other.cells.is_not_null()
+    return bool(both.sum() > 0.1 * column.n_filled)
+
+
+def _is_same_in_order(delivery: Delivery, column: Column, time: Column) -> bool:
+    """Whether the lines of one moment all have the same number."""
+    return column.n_distinct > 1 and not time.times.is_day and delivery.determines(time, column) > 0.98
 
 
 def _names_an_id(name: str) -> bool:

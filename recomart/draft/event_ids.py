@@ -67,6 +67,9 @@ def _id_name(column: Column) -> float:
 def best_pair(delivery: Delivery, relations: list[Relation], time: Column | None) -> tuple[Pair | None, list[Pair]]:
     """The user and item columns with the most evidence, and all pairs, the best first."""
     columns = candidates(delivery)
+    if len(columns) < 2:
+        return None, []
+    orders = {column.name for column in columns if _is_order(delivery, column, columns, time)}
     users = {column.name: _side(delivery, column, "user_id", relations) for column in columns}
     items = {column.name: _side(delivery, column, "item_id", relations) for column in columns}
     together = _sessions(delivery, columns, time)
@@ -79,6 +82,7 @@ def best_pair(delivery: Delivery, relations: list[Relation], time: Column | None
         nested = max(delivery.determines(user, item), 0.0), max(delivery.determines(item, user), 0.0)
         penalty = 1.5 * sum(share > 0.97 for share in nested)  # one follows from the other: an order and its user
         session = 0.6 * max(-1.0, min(1.0, 3 * (together[user.name] - together[item.name])))
+        penalty += 1.2 * len({user.name, item.name} & orders)
         score = score_of_user + score_of_item + session - penalty
         choices = Choice("user_id", user.name, of_user), Choice("item_id", item.name, of_item)
         pairs.append(Pair(*choices, users_table, items_table, score))
@@ -87,6 +91,20 @@ def best_pair(delivery: Delivery, relations: list[Relation], time: Column | None
         return None, pairs
     _mark_rivals(pairs)
     return pairs[0], pairs
+
+
+def _is_order(delivery: Delivery, column: Column, columns: list[Column], time: Column | None) -> bool:
+    """Whether the values of a column have one time and one value of another column, which has more: an order's user."""
+    if time is None or delivery.determines(column, time) < 0.9 or column.n_distinct >= MAX_RATIO * time.n_distinct * 3:
+        return False
+    return any(
+        other is not column
+        and other.n_distinct >= 10
+        and delivery.determines(column, other) > 0.98
+        and delivery.determines(other, column) < 0.9
+        and delivery.determines(other, time) < 0.9
+        for other in columns
+    )
 
 
 def _mark_rivals(pairs: list[Pair]) -> None:
@@ -120,12 +138,20 @@ def _side(
         *(vocabulary.agreement(column.name, other) for other in OTHERS),
     )
     attributes = sign * _attributes(delivery, column)
-    repeats = -0.8 if column.ratio > 0.9 else 0.0
+    repeats = (-0.8 if column.ratio > 0.9 else 0.0) - (1.0 if _counts(column) else 0.0)
     score = 2.2 * best + 1.6 * name - (1.0 if contrary > name else 0.3) * contrary + 0.7 * attributes + repeats
     score += min(0.3, column.n_distinct / 300) - (0.4 if column.n_distinct < 15 and not name else 0)
     content = max(0.05, min(1.0, best * 1.3 + 0.35 * max(attributes, 0.0) + 0.3))
     reason = f"{table.contained:.0%} of its ids are in {table.other.label}" if table else f"{column.n_distinct:,} ids"
     return score, Evidence(content, name, reason), table
+
+
+def _counts(column: Column) -> bool:
+    """Whether a column numbers the rows, or those of each order."""
+    if column.numbers is None:
+        return False
+    steps = column.values.diff().drop_nulls()
+    return bool(steps.len() and ((steps == 1).mean() or 0.0) > 0.4)
 
 
 def _attributes(delivery: Delivery, column: Column) -> float:

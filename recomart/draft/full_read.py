@@ -8,7 +8,7 @@ import polars as pl
 
 from recomart.draft import event_values, sample, time_shapes
 from recomart.draft.keys import Key
-from recomart.draft.mapping import TableDraft
+from recomart.draft.table_draft import TableDraft
 
 MAX_BYTES, MAX_ROWS, MAX_FILES = 300_000_000, 3_000_000, 1_000
 
@@ -31,8 +31,8 @@ def read(table: TableDraft, form: Key | None) -> Events:
         if (choice := table.choice(ours))
     }
     found = delivery.sample
+    files = delivery.group.files
     if not found.is_whole and layout.kind in ("csv", "parquet"):
-        files = delivery.group.files
         files = files[:: len(files) // MAX_FILES + 1]
         found = sample.of_files(files, layout, MAX_BYTES, MAX_ROWS, list(names.values()))
     columns = {ours: found.rows.get_column(theirs).str.strip_chars() for ours, theirs in names.items()}
@@ -49,4 +49,4 @@ def read(table: TableDraft, form: Key | None) -> Events:
     if kinds is not None:
         meanings = {word: event_values.meaning(word) or word for word in words["word"].head(50)}
         rows = rows.with_columns(kinds.replace(meanings).alias("type"))
-    return Events(rows, words, found.is_whole)
+    return Events(rows, words, found.is_whole and len(files) == len(delivery.group.files))

@@ -8,7 +8,8 @@ from functools import cache
 
 from recomart.draft import entities, vocabulary
 from recomart.draft.keys import Key
-from recomart.draft.mapping import Mapping, TableDraft
+from recomart.draft.mapping import Mapping
+from recomart.draft.table_draft import TableDraft
 
 # country (words of places.yaml) -> time zone, currency
 COUNTRIES = {

@@ -9,7 +9,7 @@ import polars as pl
 
 from recomart.draft import event_values, time_shapes, vocabulary
 from recomart.draft.column_profile import Column
-from recomart.draft.mapping import TableDraft
+from recomart.draft.table_draft import TableDraft
 from recomart_lib.core.text import percent, plural
 from recomart_lib.core.time_formats import EPOCHS
 

@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import polars as pl
 
-from recomart.draft import assignment, column_profile, entities, event_columns, event_ids, kinds, relations, vocabulary
+from recomart.draft import (
+    assignment,
+    column_profile,
+    entities,
+    event_columns,
+    event_ids,
+    kinds,
+    prices,
+    relations,
+    vocabulary,
+)
 from recomart.draft.assignment import Choice, Evidence
 from recomart.draft.column_profile import Column
 from recomart.draft.delivery import Delivery
 from recomart.draft.event_ids import Pair
 from recomart.draft.relations import Relation
+from recomart.draft.table_draft import TableDraft
 
 MIN_EVENTS = 10  # rows
 MARGIN = 0.6  # between the scores of two files that may be the events
 MIN_PRICE = 0.5  # of the rows of an item that have its usual price: otherwise an item has no price
 MIN_DETERMINED = 0.93  # of the rows of a user (an item) that have the usual value of a derived column
-
-
-@dataclass
-class TableDraft:
-    """A table of the shop: its files (None: derived from the events) and its columns; `others` may be it as well."""
-
-    name: str
-    delivery: Delivery | None
-    choices: list[Choice]
-    others: list[str] = field(default_factory=list)
-    relation: Relation | None = None
-    flags: dict[str, list[str]] = field(default_factory=dict)  # name -> delivered columns of 1 and 0
-
-    def choice(self, ours: str) -> Choice | None:
-        return next((choice for choice in self.choices if choice.ours == ours), None)
-
-    def column(self, ours: str) -> Column | None:
-        """The delivered column of one of ours; None if there is none."""
-        choice = self.choice(ours)
-        if choice is None or self.delivery is None or choice.theirs in self.flags:
-            return None
-        return self.delivery.column(choice.theirs)
 
 
 @dataclass
@@ -148,7 +137,7 @@ def _events(chosen: Candidate) -> TableDraft:
     if choice := _best("event_id", event_columns.event_ids(delivery, taken)):
         choices.append(choice)
         taken.add(choice.theirs)
-    choices += assignment.assign(event_columns.numbers(delivery, item, taken))
+    choices += assignment.assign(event_columns.numbers(delivery, item, time, taken))
     return TableDraft("events", delivery, choices)
 
 
@@ -167,7 +156,10 @@ def _entity(
     flags = _genres(columns) if name == "items" else []
     flagged = {column.name for column in flags}
     columns = [column for column in columns if column.name not in flagged]
-    found = assignment.assign(entities.scores(columns, entities.USERS if name == "users" else entities.ITEMS))
+    scores = entities.scores(columns, entities.USERS if name == "users" else entities.ITEMS)
+    if name == "items":
+        scores["price"] = prices.compared(scores["price"], delivery, id_column, events)
+    found = _fewer_categories(assignment.assign(scores), delivery)
     table = TableDraft(name, delivery, choices + found, relation=relation)
     category = table.choice("category")
     if flags and (category is None or category.evidence.name < 0.7):
@@ -177,6 +169,17 @@ def _entity(
     if choice := _valid_from(delivery, id_column, columns, {choice.theirs for choice in found}):
         table.choices.append(choice)
     return table
+
+
+def _fewer_categories(choices: list[Choice], delivery: Delivery) -> list[Choice]:
+    """Exchange brand and category if no name says which is which: there are fewer categories than brands."""
+    chosen = {choice.ours: choice for choice in choices}
+    brand, category = chosen.get("brand"), chosen.get("category")
+    if brand and category and max(brand.evidence.name, category.evidence.name) < 0.5:
+        if delivery.column(brand.theirs).n_distinct < delivery.column(category.theirs).n_distinct:
+            brand.theirs, category.theirs = category.theirs, brand.theirs
+        brand.others, category.others = [category.theirs], [brand.theirs]
+    return choices
 
 
 def _genres(columns: list[Column]) -> list[Column]:

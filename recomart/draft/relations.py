@@ -45,7 +45,7 @@ def of(delivery: Delivery, others: list[Delivery]) -> list[Relation]:
 
 
 def _relation(column: Column, other: Delivery, key: Column) -> Relation | None:
-    ids, counts, known = _plain(column.words), column.counts, _plain(key.words).unique()
+    ids, counts, known = plain_ids(column.words), column.counts, plain_ids(key.words).unique()
     is_in = ids.is_in(known.implode()) if known.len() else pl.Series([False] * ids.len())
     contained = counts.filter(is_in).sum() / (counts.sum() or 1)
     covered = min(1.0, is_in.sum() / (known.len() or 1))
@@ -56,6 +56,6 @@ def _relation(column: Column, other: Delivery, key: Column) -> Relation | None:
     return Relation(column.name, other, key.name, contained, covered)
 
 
-def _plain(words: pl.Series) -> pl.Series:
+def plain_ids(words: pl.Series) -> pl.Series:
     """Ids as the pipeline reads them: 17850.0 is 17850."""
     return words.str.replace(r"^(\d+)\.0+$", "$1").str.replace(r'^="(.*)"$', "$1")

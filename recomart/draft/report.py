@@ -8,9 +8,9 @@ import polars as pl
 
 from recomart.draft import personal_data, shop_yaml
 from recomart.draft.drafting import Draft
-from recomart.draft.mapping import TableDraft
+from recomart.draft.table_draft import TableDraft
 
-FILES = {"files": pl.String, "table": pl.String, "n_files": pl.Int64, "rows": pl.Int64, "why": pl.String}
+FILES = {"files": pl.String, "table": pl.String, "n_files": pl.Int64, "rows": pl.String, "why": pl.String}
 COLUMNS = ("table", "column", "delivered", "samples", "confidence", "why")
 MAX_NO_TABLES = 20
 
@@ -23,7 +23,7 @@ def files(draft: Draft) -> pl.DataFrame:
             rows.append({"files": "-", "table": table.name, "why": "derived: the ids in the events"})
             continue
         delivery = table.delivery
-        size = {"n_files": len(delivery.group.files), "rows": delivery.sample.n_rows}
+        size = {"n_files": len(delivery.group.files), "rows": delivery.sample.size}
         rows.append({"files": delivery.label, "table": table.name, **size, "why": _why(table)})
     rows += [{"files": label, "table": "none", "why": reason} for label, reason in draft.mapping.unused]
     rows += [{"files": label, "table": "none", "why": why} for label, why in draft.no_tables[:MAX_NO_TABLES]]

@@ -12,7 +12,8 @@ from recomart_lib.core.shop_tables import Table
 from recomart_lib.core.time_formats import EPOCHS, is_moment, problem
 from recomart_lib.ingest.sources import iso_8601, time_hints, timestamps
 
-FIRST_YEAR, LAST_YEAR = 1985, 2045  # of plausible times, also of sign-ups
+FIRST_YEAR, LAST_YEAR = 1900, 2045  # of plausible times
+FIRST_EPOCH = 1985  # ... of those that are numbers since 1970
 MAX_WORDS = 4_000  # distinct cells that are tried
 MAX_SHAPES = 12
 MIN_SHARE = 0.98
@@ -106,7 +107,7 @@ def _epochs(words: pl.Series) -> list[str]:
     numbers = words.cast(pl.Float64, strict=False).drop_nulls()
     if not numbers.len():
         return []
-    low, high = (datetime(year, 1, 1).timestamp() * 1e9 for year in (FIRST_YEAR, LAST_YEAR))
+    low, high = (datetime(year, 1, 1).timestamp() * 1e9 for year in (FIRST_EPOCH, LAST_YEAR))
     shares = {form: (numbers * ns).is_between(low, high).mean() for form, ns in EPOCHS.items()}
     if sum(shares.values()) < 1:  # some are times in no unit
         return []
@@ -121,7 +122,7 @@ def moments(words: pl.Series, form: str | None) -> pl.Series:
     else:
         spec = Table(kind="csv", path="*", timestamp_format=form)
         times = timestamps.moments(words, spec, "UTC")["moment"].dt.replace_time_zone(None)
-    low, high = datetime(FIRST_YEAR, 1, 1), datetime(LAST_YEAR, 1, 1)
+    low, high = datetime(FIRST_EPOCH if form in EPOCHS else FIRST_YEAR, 1, 1), datetime(LAST_YEAR, 1, 1)
     return pl.select(pl.when(times.is_between(low, high)).then(times)).to_series()
 
 
