@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from draft import folders_cases, folders_data, folders_formats, folders_known, folders_languages, folders_odd
+from draft import (
+    folders_cases,
+    folders_data,
+    folders_formats,
+    folders_forms,
+    folders_known,
+    folders_languages,
+    folders_odd,
+)
 from draft.answers import Answer
 
 MADE = {
     make.__name__: make
-    for module in (folders_languages, folders_formats, folders_known, folders_odd, folders_data)
+    for module in (folders_languages, folders_formats, folders_known, folders_odd, folders_forms, folders_data)
     for make in module.FOLDERS
 }
 PUBLIC = {make.__name__: make for make in folders_data.PUBLIC}  # need ../shared/data
