@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from recomart.draft import encodings
+from recomart.draft import encodings, vocabulary
 from recomart.draft.file_format import layouts
 from recomart.draft.layout import Layout
 from recomart.draft.listing import Listing
@@ -18,6 +18,7 @@ MAX_KINDS = 300  # of names that are looked at: files whose names differ in digi
 FIRST_BYTES = 2_000
 ENCODING_BYTES = 16_000_000
 DIGITS = re.compile(r"\d+")
+LETTERS = re.compile(r"[^\W\d_]+")
 COPY = re.compile(
     r"(?i)(?<![a-z])(old|backup|bak|copy|kopie|alt|archiv|archive|test|sample|example|tmp|new|neu)(?![a-z])"
 )
@@ -53,7 +54,7 @@ def groups(listing: Listing) -> tuple[list[FileGroup], list[tuple[str, str]]]:
             continue
         for layout in tables:
             # without a header, equal widths say nothing: then the names must be alike
-            folder = DIGITS.sub("#", paths[0].parent.as_posix())
+            folder = _masked(paths[0].parent.as_posix())
             key = (folder, paths[0].suffix.lower(), layout.key(), kind)
             alike[key] += paths
             found.setdefault(key, layout)
@@ -120,10 +121,21 @@ def _kinds(listing: Listing) -> tuple[dict[tuple, list[Path]], list[tuple[str, s
         first = lines[0] if lines and b"\0" not in start and not re.match(rb"[\[{]", start) else b""
         # a header is the same in all files of a table; records are not
         is_header = not re.search(rb"(^|[,;|\t])\"?\d[\d.,]*\"?([,;|\t]|$)", first)
-        kinds[
-            (DIGITS.sub("#", path.parent.as_posix()), DIGITS.sub("#", path.name), first if is_header else b"")
-        ].append(path)
+        kinds[_masked(path.parent.as_posix()), _masked(path.name), first if is_header else b""].append(path)
     return kinds, empty
+
+
+def _masked(name: str, mask: str = "#") -> str:
+    """A name without its numbers and names of months.
+
+    >>> _masked("sales_2025-01.csv"), _masked("2025-Jan.csv"), _masked("Ventes f\u00e9vrier.csv"), _masked("market.csv")
+    ('sales_#-#.csv', '#-#.csv', 'Ventes #.csv', 'market.csv')
+    """
+
+    def masked(match: re.Match[str]) -> str:
+        return mask if vocabulary.plain(match[0]) in vocabulary.synonyms()["months"] else match[0]
+
+    return LETTERS.sub(masked, DIGITS.sub(mask, name))
 
 
 def _patterns(paths: list[Path], listing: Listing, every: list[str]) -> list[tuple[str, list[Path]]]:
@@ -144,7 +156,7 @@ def _candidates(names: list[str]) -> list[str]:
     *folders, last = parts
     start = "".join(f"{_part(part)}/" for part in folders)
     suffix = Path(last[0]).suffix
-    numbered = [DIGITS.sub("*", _escaped(part[0])) for part in parts]
+    numbered = [_masked(_escaped(part[0]), "*") for part in parts]
     found = [start + _part(last)]
     if "*" in _part(last):
         found.append(f"{start}*{_escaped(suffix)}")
@@ -155,6 +167,8 @@ def _part(texts: tuple[str, ...]) -> str:
     """A pattern for one part of all paths: what they have in common around one star."""
     if len(set(texts)) == 1:
         return _escaped(texts[0])
+    if len(masked := {re.sub(r"(\*[-_. ]?)+\*", "*", _masked(_escaped(text), "*")) for text in texts}) == 1:
+        return masked.pop()
     start, end = _common(list(texts)), _common([text[::-1] for text in texts])[::-1]
     end = end[len(start) + len(end) - min(map(len, texts)) :] if len(start) + len(end) > min(map(len, texts)) else end
     start, end = DAYS_AT_END.sub("", start), re.sub(r"^[\d]+", "", end)
