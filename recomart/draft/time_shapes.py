@@ -18,6 +18,12 @@ MAX_WORDS = 4_000  # distinct cells that are tried
 MAX_SHAPES = 12
 MIN_SHARE = 0.98
 DIGITS = re.compile(r"\d")
+# Forms that `time_hints` does not suggest: of Java and Twitter, SAS, mails, and with names of months written out.
+RARE = (
+    *("%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z", "%a, %d %b %Y %H:%M:%S %Z", "%d%b%Y:%H:%M:%S", "%d%b%Y"),
+    *("%B %d, %Y", "%B %d, %Y %I:%M %p", "%B %d, %Y %H:%M", "%A, %B %d, %Y", "%d %B %Y", "%d %B %Y %H:%M"),
+    *("%d/%m/%Y à %H:%M", "%d/%m/%Y %Hh%M", "%d.%m.%Y %H.%M", "%d-%m-%Y %H.%M", "%H:%M %d/%m/%Y", "%H:%M %d.%m.%Y"),
+)
 
 
 class Times(NamedTuple):
@@ -94,7 +100,7 @@ def _formats(words: pl.Series) -> list[str | None]:
     if not words.str.contains(r"\D").any() or words.str.contains(r"^\d{9,}(\.\d+)?$").all():
         found |= dict.fromkeys(_epochs(words))
     for word in list(shapes.values())[:MAX_SHAPES]:
-        for form in time_hints.suggestions(word):
+        for form in time_hints.suggestions(word) or (RARE if DIGITS.search(word) and not word.isdecimal() else ()):
             if form not in EPOCHS and problem(form) is None:
                 found[form] = None
     if "%Y%m%d" in found:  # ISO 8601 has this form, too
