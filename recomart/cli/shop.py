@@ -222,8 +222,8 @@ def shop_draft(
 ) -> None:
     """Draft a shop file from a folder of files: which file is which table, and which column is which of ours.
 
-    Reads a bounded part of each file. It decides by content first and by names second; a line that is in doubt ends in a
-    comment that begins with `# ?`. Values that look like personal data are masked.
+    Reads a bounded part of each file. It decides by content first and by names second; a line that is in doubt ends in
+    a comment that begins with `# ?`. Values that look like personal data are masked.
     """
     from recomart.cli import shop_draft as drafts
 

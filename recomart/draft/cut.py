@@ -10,7 +10,7 @@ import polars as pl
 ENOUGH = 300  # users that a window should be able to evaluate
 HORIZONS = (30, 14, 60, 90, 7, 120, 180)  # days; the first that is long enough wins
 DEFAULT = 30
-MIN_HISTORY = 1.0  # horizons before the validation window, at least
+MIN_HISTORY = 1.5  # horizons before the validation window, at least
 # A tail of weeks with a fifth of the usual events is no shop's trade; it begins where they fall below a half.
 THIN, THINNING = 0.2, 0.5
 MIN_TAIL, MAX_TAIL = 3, 26  # weeks

@@ -14,7 +14,7 @@ from recomart.draft.questions import Ask, Question, take_default
 from recomart.draft.table_draft import TableDraft
 from recomart_lib.core import names
 from recomart_lib.core.errors import UserError
-from recomart_lib.core.text import plural
+from recomart_lib.core.text import percent, plural
 
 MAX_SHOWN = 12  # files in a message
 MAX_GROUPS = 60  # of files that are sampled
@@ -157,7 +157,8 @@ def _add_complete(draft: Draft, table: TableDraft, events: full_read.Events, our
     lacking = ids.len() - int(ids.str.replace(r"\.0+$", "").is_in(known.str.replace(r"\.0+$", "").implode()).sum())
     share = lacking / ids.len() if ids.len() else 0.0
     if share > MIN_MISSING:
-        doubt = f"{share:.0%} of the events have ids that {table.delivery.label} lacks; true: these events are errors"
+        lacks = f"{percent(share)} of the events have ids that {table.delivery.label} lacks"
+        doubt = f"{lacks}; true: these events are errors"
         draft.tables[table.name].values["complete"] = Key(False, doubt=doubt)
 
 

@@ -12,6 +12,7 @@ from recomart.draft.assignment import Choice, Evidence
 from recomart.draft.column_profile import Column
 from recomart.draft.delivery import Delivery
 from recomart.draft.relations import Relation
+from recomart_lib.core.text import percent
 
 MAX_CANDIDATES = 10
 MAX_RATIO = 0.97  # distinct ids per row: a column with more has no ids that repeat
@@ -142,7 +143,9 @@ def _side(
     score = 2.2 * best + 1.6 * name - (1.0 if contrary > name else 0.3) * contrary + 0.7 * attributes + repeats
     score += min(0.3, column.n_distinct / 300) - (0.4 if column.n_distinct < 15 and not name else 0)
     content = max(0.05, min(1.0, best * 1.3 + 0.35 * max(attributes, 0.0) + 0.3))
-    reason = f"{table.contained:.0%} of its ids are in {table.other.label}" if table else f"{column.n_distinct:,} ids"
+    reason = f"{column.n_distinct:,} ids"
+    if table:
+        reason = f"{percent(table.contained)} of its ids are in {table.other.label}"
     return score, Evidence(content, name, reason), table
 
 

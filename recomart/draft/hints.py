@@ -47,6 +47,8 @@ LANGUAGES = {
     "pl": "klient klienta cena ilosc towar zamowienia zamowienie produktu wiek plec miasto",
     "tr": "musteri urun fiyat fiyati adet tarih tarihi siparis yas cinsiyet sehir",
 }
+NAMES = {"de": "German", "fr": "French", "es": "Spanish", "pt": "Portuguese", "it": "Italian", "nl": "Dutch"}
+NAMES |= {"pl": "Polish", "tr": "Turkish"}
 CURRENCIES = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₺": "TRY", "zł": "PLN", "r$": "BRL"}
 CODE = re.compile(r"\b(EUR|USD|GBP|CHF|PLN|TRY|BRL|SEK|DKK|NOK|JPY|CAD|AUD|MXN|INR)\b", re.IGNORECASE)
 
@@ -61,9 +63,9 @@ def time_zone(mapping: Mapping) -> Key:
     country = _country(mapping)
     times = mapping.events.column("timestamp").times
     zone = country[0] if country else "UTC"
-    why = f"most {country[2]}" if country else "nothing in the files hints at a zone"
+    why = country[2] if country else "nothing in the files hints at a zone"
     if times and times.is_moment:
-        return Key(zone, doubt=f"of days and weekdays only, as times have an offset or count from 1970; {why}")
+        return Key(zone, doubt=f"of days and weekdays, as times have an offset or count from 1970; {why}")
     return Key(zone, doubt=f"of times without an offset; {why}; or UTC" if country else f"or Europe/Berlin, ...: {why}")
 
 
@@ -76,7 +78,7 @@ def currency(mapping: Mapping) -> Key:
         return Key(stated, note="as a column or its name says")
     country = _country(mapping)
     if country:
-        return Key(country[1], doubt=f"most {country[2]}; or EUR, USD, ...")
+        return Key(country[1], doubt=f"{country[2]}; or EUR, USD, ...")
     return Key("EUR", doubt="or USD, GBP, ...: nothing in the files says which")
 
 
@@ -109,7 +111,7 @@ def _country(mapping: Mapping) -> tuple[str, str, str] | None:
                 votes[country] += bool(set(vocabulary.words(column.name)) & set(names.split()))
     best = votes.most_common(2)
     if best and best[0][1] >= 2 and (len(best) < 2 or best[0][1] > best[1][1]):
-        return (*_zones()[best[0][0]], f"names of columns are those of the language of {best[0][0].upper()}")
+        return (*_zones()[best[0][0]], f"the names of columns are {NAMES[best[0][0]]}")
     return None
 
 
@@ -123,7 +125,7 @@ def _of_users(table: TableDraft, mapping: Mapping) -> tuple[str, str, str] | Non
         return None
     for word in column.words.head(1):
         if (found := _zones().get(vocabulary.plain(word))) and column.counts[0] > 0.5 * column.counts.sum():
-            return (*found, f"users are from {word}")
+            return (*found, f"most users are from {word}")
     return None
 
 

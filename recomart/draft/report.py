@@ -9,6 +9,7 @@ import polars as pl
 from recomart.draft import personal_data, shop_yaml
 from recomart.draft.drafting import Draft
 from recomart.draft.table_draft import TableDraft
+from recomart_lib.core.text import percent
 
 FILES = {"files": pl.String, "table": pl.String, "n_files": pl.Int64, "rows": pl.String, "why": pl.String}
 COLUMNS = ("table", "column", "delivered", "samples", "confidence", "why")
@@ -35,7 +36,7 @@ def _why(table: TableDraft) -> str:
         ids = " and ".join(choice.theirs for choice in table.choices if choice.ours in ("user_id", "item_id"))
         time = table.choice("timestamp").theirs
         return f"times ({time}) and ids that repeat ({ids})"
-    return f"has {table.relation.contained:.0%} of the ids in {table.relation.column} of the events"
+    return f"has {percent(table.relation.contained)} of the ids in {table.relation.column} of the events"
 
 
 def columns(draft: Draft) -> list[dict[str, Any]]:
