@@ -134,6 +134,9 @@ def _changed(folder: Path, spec: dict[str, Any], names: Names | None, shuffler: 
     files = sorted(folder.glob(spec["path"]))
     old = spec.get("header") or _read(files[0], spec).columns
     order = shuffler.sample(old, len(old))
+    flags = {column for members in spec.get("flags", {}).values() for column in members}
+    in_order = iter([column for column in old if column in flags])  # another file names them in their order
+    order = [next(in_order) if column in flags else column for column in order]
     if names is None:
         names = {column: f"c{place}" for place, column in enumerate(order, 1)}
     for path in files:

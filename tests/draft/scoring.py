@@ -160,7 +160,7 @@ def compare(path: Path, source: Path, answer: Answer) -> Score:
         score.tables_right += table in right.delivered and found
         if not found:
             score.notes.append(f"{table}: reads {_names(drafted, table, source)}, not {_names(right, table, source)}")
-        renamed = _renamed(drafted.table(table), right.table(table)) if found else {}
+        renamed = _renamed(drafted, right, table) if found else {}
         columns = _columns(score, marks, table, renamed, answer, drafted)
         if found and table in right.delivered:
             _formats(score, marks, table, same_zone, right, source, columns)
@@ -182,11 +182,12 @@ def _names(shop: Shop, table: str, source: Path) -> list[str] | None:
     return None if files is None else [path.relative_to(source).as_posix() for path in files[:3]]
 
 
-def _renamed(drafted: Table, right: Table) -> dict[str, str]:
+def _renamed(drafted_shop: Shop, right_shop: Shop, name: str) -> dict[str, str]:
     """Our column -> the delivered one, by the names of the right file where files have no header line."""
-    names = {}
-    if drafted.header and right.header:
-        names = dict(zip(drafted.header, right.header, strict=False))
+    drafted, right = drafted_shop.table(name), right_shop.table(name)
+    origin = "events" if drafted.kind == "derived" else name
+    headers = [shop.table(origin).header or [] for shop in (drafted_shop, right_shop)]
+    names = dict(zip(*headers, strict=False))
     columns = {ours: names.get(theirs, theirs) for ours, theirs in drafted.columns.items()}
     for flag, members in drafted.flags.items():  # most of the right columns, whatever the new one is called
         kept = {names.get(member, member) for member in members}
