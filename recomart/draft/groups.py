@@ -24,6 +24,7 @@ COPY = re.compile(
 )
 MIN_KINDS = 3  # of names
 MIN_COMMON = 0.6  # of the columns of files of one table
+MIN_SIMILAR = 0.8  # of their cells
 MAX_READ = 100  # files of a group in which the encoding is looked for
 DAYS_AT_END = re.compile(r"(\d+[-_.]?)+$")  # 2025- of 2025-01 and 2025-02
 
@@ -100,11 +101,31 @@ def _with_other_names(alike: dict[tuple, list[Path]]) -> dict[tuple, list[Path]]
         _, _, layout_key, kind = key
         has_header, is_copy = layout_key[2], COPY.search(kind[1])
         same[key[:3] if has_header and not is_copy else key].append(key)
-    return {keys[0]: [path for key in keys for path in alike[key]] for keys in _enough(same)}
+    joined: dict[tuple, list[Path]] = {}
+    for keys in same.values():
+        together = len(keys) >= MIN_KINDS and _are_similar([alike[key][0] for key in keys], keys[0][2][1])
+        for part in [keys] if together else [[key] for key in keys]:
+            joined[part[0]] = [path for key in part for path in alike[key]]
+    return joined
 
 
-def _enough(same: dict[tuple, list[tuple]]) -> list[list[tuple]]:
-    return [part for keys in same.values() for part in ([keys] if len(keys) >= MIN_KINDS else [[key] for key in keys])]
+def _are_similar(paths: list[Path], separator: str) -> bool:
+    """Whether the second lines have digits in the same columns: c1, c2, ... may mean something else in each file."""
+    first, *others = (_shapes(path, separator) for path in paths)
+    for other in others:
+        pairs = [(a, b) for a, b in zip(first, other, strict=False) if a is not None and b is not None]
+        if sum(a == b for a, b in pairs) < MIN_SIMILAR * len(pairs):
+            return False
+    return True
+
+
+def _shapes(path: Path, separator: str) -> list[bool | None]:
+    """Whether each cell of the second line of a text begins with a digit; None for an empty cell."""
+    with path.open("rb") as stream:
+        lines = stream.read(FIRST_BYTES).splitlines()[1:2]
+    cells = lines[0].split(separator.encode()) if lines and b"\0" not in lines[0] else []
+    starts = [cell.strip(b'" -')[:1] for cell in cells]
+    return [start.isdigit() if start else None for start in starts]
 
 
 def _kinds(listing: Listing) -> tuple[dict[tuple, list[Path]], list[tuple[str, str]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from recomart_lib.core.text import printable
 
 PLACE = 44  # column of the comments
 MAX_COMMENT = 220
+FIRST_OF_LIST = re.compile(r"\.0(\.|$)")  # in the path of a column
 MAX_UNMAPPED = 60
 ORDER = ("separator", "sheet", "encoding", "decimal", "thousands", "nulls", "timestamp_format")
 LATER = ("event_type", "event_values", "negative_quantity", "equal_lines", "complete", "values", "exclude")
@@ -99,6 +101,8 @@ def _columns(draft: Draft, table: TableDraft, source: TableDraft) -> list[str]:
         if ours == "user_id" and _is_personal(choice, source):
             kind = personal_data.KINDS[source.delivery.column(choice.theirs).personal]
             doubt = f"the ids are {kind}: have the shop deliver a number or a hash instead; {doubt}".rstrip("; ")
+        if FIRST_OF_LIST.search(choice.theirs) and ours == "item_id":
+            doubt = f"only the first entry of each list is read: deliver a row per line; {doubt}".rstrip("; ")
         if choice.trouble:
             doubt = "; ".join(filter(None, (choice.trouble, doubt)))
         if choice.is_unsure and not doubt:
