@@ -6,12 +6,10 @@ import codecs
 import re
 from collections import Counter
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
-import yaml
+from recomart.draft import word_lists
 
-FILE = Path(__file__).with_name("templates") / "letters.yaml"
 # The most usual first: it wins a tie.
 CANDIDATES = ("cp1252", "latin-1", "cp1250", "iso8859-2", "cp1254", "cp850", "mac-roman", "cp1251", "cp1253")
 MAX_WORDS = 20_000
@@ -21,7 +19,7 @@ NOT_ASCII = re.compile(rb"[^\s;,|\"]*[\x80-\xff]+[^\s;,|\"]*")
 @cache
 def _known() -> dict:
     """The content of letters.yaml."""
-    return yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return word_lists.read("letters")
 
 
 class Encoding(NamedTuple):

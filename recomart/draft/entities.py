@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import polars as pl
-import yaml
 
-from recomart.draft import vocabulary
+from recomart.draft import vocabulary, word_lists
 from recomart.draft.assignment import Evidence
 from recomart.draft.column_profile import Column
 
-PLACES = Path(__file__).with_name("templates") / "places.yaml"
 FIRST_SIGNUP = 1995  # dates before are birthdays
 MIN_AGE, MAX_AGE = 5, 112
 SPEAKING = 0.6  # of the columns have a usual name: then names count more
@@ -24,7 +21,7 @@ ITEMS = ("name", "category", "brand", "price", "available", "stock")
 
 @cache
 def _places(kind: str) -> frozenset[str]:
-    return frozenset(yaml.safe_load(PLACES.read_text(encoding="utf-8"))[kind])
+    return frozenset(word_lists.read("places")[kind])
 
 
 @cache

@@ -5,12 +5,10 @@ never shown.
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import polars as pl
-import yaml
 
-from recomart.draft import vocabulary
+from recomart.draft import vocabulary, word_lists
 
 KINDS = {
     "email": "e-mail addresses",
@@ -44,7 +42,6 @@ PATTERNS = {
         r"|\$2[aby]\$.{50,})$"
     ),
 }
-PLACES = Path(__file__).with_name("templates") / "places.yaml"
 PARTICLES = r"(?:v[ao]n|de[nr]?|te[nr]|d[aeiou]s?|del|la|le|e|y|zu|zur)"
 NAMES = rf"^(?:{PARTICLES} )*\p{{Lu}}[\pL'\u2019.-]*,?(?: (?:\p{{Lu}}[\pL'\u2019.-]*|{PARTICLES}),?){{0,5}}$"
 HARMLESS_LENGTH, HARMLESS_WORDS = 7, 20  # digits of a number, and words of a column, that say nothing about a person
@@ -109,7 +106,7 @@ def _first(name: str) -> str:
 
 @cache
 def _first_names() -> frozenset[str]:
-    content = yaml.safe_load(PLACES.read_text(encoding="utf-8"))
+    content = word_lists.read("places")
     return frozenset(content["first_names"])
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
-from pathlib import Path
 
-import yaml
+from recomart.draft import word_lists
 
-FILE = Path(__file__).with_name("templates") / "synonyms.yaml"
 # letters that are no other letter with an accent; \u0131 is a dotless i
 LETTERS = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "\u0131": "i", "ø": "o", "æ": "ae", "œ": "oe"})
 SPLIT = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
@@ -39,7 +37,7 @@ def _without_accents(text: str) -> str:
 @cache
 def synonyms() -> dict[str, dict]:
     """The content of synonyms.yaml."""
-    return yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return word_lists.read("synonyms")
 
 
 @cache
