@@ -14,6 +14,8 @@ from recomart.draft.entities import of_other, own_name
 
 MAX_NUMBERS = 8  # columns that are tried as quantity, price and total
 MIN_ROWS = 20  # that decide about a product of two columns
+MAX_OF_ITEM = 12  # different numbers that quantities may have and be the same for each item
+CLEAR = 0.2  # a difference of shares that decides whatever the names say
 NEAR = 0.011  # how far a rounded total may be from quantity times price
 
 
@@ -119,12 +121,14 @@ def _may_be_id(column: Column) -> bool:
 def numbers(delivery: Delivery, item: Column, time: Column, taken: set[str]) -> dict[str, dict[str, Evidence]]:
     """The evidence for each column of numbers being the quantity, the unit price, the line total or the rating."""
     columns = [column for column in delivery.columns if column.name not in taken and _is_number(column)][:MAX_NUMBERS]
-    product = _product(columns, item)
     found = {ours: {} for ours in ("quantity", "price", "total", "rating")}
-    quantity = product[0] if product else _likeliest_quantity(columns)
+    lines = _lines(delivery, item, time)
+    quantities = {column.name: _quantity_of(delivery, column, item, lines) for column in columns}
+    product = _product(columns, quantities)
+    quantity = product[0] if product else _likeliest_quantity(columns, quantities)
     for column in columns:
         content = {
-            "quantity": _quantity(column),
+            "quantity": quantities[column.name],
             "rating": _rating(column),
             **_prices(column, quantity, item),
         }
@@ -138,7 +142,7 @@ def numbers(delivery: Delivery, item: Column, time: Column, taken: set[str]) -> 
                 share, reason = (1.0, "quantity x price = total") if is_it else (0.0, "")
             share *= of_other(column.name, ours) * (0.3 if _names_an_id(column.name) else 1.0)
             by_content = own_name(column.name, ours) < 0.5
-            if ours in ("quantity", "rating") and by_content and _is_same_in_order(delivery, column, time):
+            if ours in ("quantity", "rating") and by_content and _is_same_in_order(lines, column):
                 share *= 0.35  # the number of a store or till
             if ours == "rating" and own_name(column.name, ours) < 0.5 and _are_together(column, quantity):
                 share = 0.0  # a line with a quantity has no rating
@@ -155,9 +159,35 @@ def _are_together(column: Column, other: Column | None) -> bool:
     return bool(both.sum() > 0.1 * column.n_filled)
 
 
-def _is_same_in_order(delivery: Delivery, column: Column, time: Column) -> bool:
-    """Whether the lines of one moment all have the same number."""
-    return column.n_distinct > 1 and not time.times.is_day and delivery.determines(time, column) > 0.98
+def _is_same_in_order(lines: pl.DataFrame, column: Column) -> bool:
+    """Whether the lines of one moment all have the same number, which differs between moments."""
+    if column.n_distinct < 2 or lines.height < MIN_ROWS:
+        return False
+    return (
+        _of_lines(lines, column).group_by("moment").agg(pl.col("value").n_unique() == 1)["value"].mean() or 0.0
+    ) > 0.98
+
+
+def _counts_lines(lines: pl.DataFrame, column: Column) -> bool:
+    """Whether a column is the number of a line in its order: 1, 2, 3."""
+    if not column.numbers.is_integer or lines.height < MIN_ROWS:
+        return False
+    numbers = _of_lines(lines, column)
+    return (
+        numbers.select((pl.col("value") == pl.int_range(1, pl.len() + 1).over("moment")).mean()).item() or 0.0
+    ) > 0.9
+
+
+def _lines(delivery: Delivery, item: Column, time: Column) -> pl.DataFrame:
+    """The rows of moments with several rows of different items: their `moment`, and their `row`; none for days."""
+    frame = pl.DataFrame({"moment": time.cells, "item": item.cells}).with_row_index("row")
+    if time.times.is_day:
+        return frame.clear()
+    return frame.filter(pl.col("item").n_unique().over("moment") > 1).drop_nulls()
+
+
+def _of_lines(lines: pl.DataFrame, column: Column) -> pl.DataFrame:
+    return lines.select("moment", value=column.values.gather(lines["row"])).drop_nulls()
 
 
 def _names_an_id(name: str) -> bool:
@@ -174,7 +204,7 @@ def _is_number(column: Column) -> bool:
     return not column.times or not column.times.form or vocabulary.agreement(column.name, "timestamp") < 0.5
 
 
-def _product(columns: list[Column], item: Column) -> tuple[Column, Column, Column] | None:
+def _product(columns: list[Column], quantities: dict[str, tuple[float, str]]) -> tuple[Column, Column, Column] | None:
     """(quantity, price, total): three columns of which one is the product of the others; None if there are none."""
     for first, second, total in permutations(columns, 3):
         if first.place > second.place or not _is_product(first, second, total):
@@ -182,7 +212,8 @@ def _product(columns: list[Column], item: Column) -> tuple[Column, Column, Colum
         by_shape = sorted((first, second), key=lambda column: (not column.numbers.is_integer, column.n_distinct))
         names = [own_name(c.name, "quantity") - own_name(c.name, "price") for c in (first, second)]
         quantity = by_shape[0] if abs(names[0] - names[1]) < 0.5 else (first if names[0] > names[1] else second)
-        return quantity, second if quantity is first else first, total
+        if quantities[quantity.name][0]:
+            return quantity, second if quantity is first else first, total
     return None
 
 
@@ -195,12 +226,22 @@ def _is_product(first: Column, second: Column, total: Column) -> bool:
     return frame.select((gap.abs() <= NEAR + 0.0005 * pl.col("t").abs()).mean()).item() > 0.9
 
 
-def _likeliest_quantity(columns: list[Column]) -> Column | None:
+def _likeliest_quantity(columns: list[Column], quantities: dict[str, tuple[float, str]]) -> Column | None:
     scored = [
-        (_quantity(column)[0] + 0.8 * own_name(column.name, "quantity"), -column.place, column) for column in columns
+        (quantities[column.name][0] + 0.8 * own_name(column.name, "quantity"), -column.place, column)
+        for column in columns
     ]
     best = max(scored, key=lambda entry: entry[:2], default=None)
     return best[2] if best and best[0] > 0.6 else None
+
+
+def _quantity_of(delivery: Delivery, column: Column, item: Column, lines: pl.DataFrame) -> tuple[float, str]:
+    """How much a column is a quantity: neither the number of the line nor a number that belongs to the item."""
+    if _counts_lines(lines, column):
+        return 0.0, ""
+    if column.n_distinct > MAX_OF_ITEM and delivery.determines(item, column) > 0.95:
+        return 0.0, ""
+    return _quantity(column)
 
 
 def _quantity(column: Column) -> tuple[float, str]:
@@ -253,6 +294,8 @@ def _prices(column: Column, quantity: Column | None, item: Column) -> dict[str, 
         base = min(base, 0.1)
     if quantity is None:
         constant = _constancy(item.cells, values)
+        if constant < 0.2 and own_name(column.name, "price") < 0.5:
+            base *= 0.3  # no price is different in each event of an item
         return {"price": (min(1.0, base + 0.4 * constant), "numbers"), "total": (base * 0.6, "numbers")}
     several = pl.DataFrame({"item": item.cells, "value": values, "quantity": quantity.values}).drop_nulls()
     several = several.with_columns(unit=(pl.col("value") / pl.col("quantity")).round(2))
@@ -265,7 +308,7 @@ def _prices(column: Column, quantity: Column | None, item: Column) -> dict[str, 
     as_total = _constancy(several["item"], several["unit"])
     if as_total > as_unit + 0.1:
         return {
-            "price": (0.1, "numbers"),
+            "price": (0.1 if as_total < as_unit + CLEAR else 0.0, "numbers"),
             "total": (min(1.0, base + 0.5), "total by quantity is the same for a product"),
         }
     if as_unit > as_total + 0.02 and column.numbers.is_integer and own_name(column.name, "price") < 0.5:
