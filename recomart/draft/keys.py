@@ -39,6 +39,7 @@ LETTERS = (
     {"k": "female", "m": "male"},
     {"f": "female", "m": "male"},
 )
+MAX_TYPES = 8  # words of a column that may say what happened
 MIN_WORDS = 0.005  # of the events that a word of the event type has: rarer ones are mistakes of the data
 MIN_GUESTS = 0.005  # of the events without a user: fewer are mistakes of the data
 TIMES = {"timestamp", "signup_date", "valid_from"}
@@ -188,6 +189,8 @@ def _add_event_type(keys: Keys, table: TableDraft, words: pl.DataFrame | None) -
     column = table.column("event_type")
     if column is None:
         value, doubt = _constant_type(table)
+        if words_of := _other_words(table):
+            doubt = "; ".join(filter(None, (doubt, f"or does a column say it? {words_of}")))
         keys.values["event_type"] = Key(value, note="of all events", doubt=doubt)
         return
     counted = (
@@ -204,12 +207,27 @@ def _add_event_type(keys: Keys, table: TableDraft, words: pl.DataFrame | None) -
         keys.values["event_values"] = Key({**found, **guessed}, note=counts, doubt=doubt)
 
 
+def _other_words(table: TableDraft) -> str:
+    """Columns of a few words that are nothing of the user, the item or the order: what happened, perhaps."""
+    taken = {choice.theirs for choice in table.choices}
+    owners = [table.column(ours) for ours in ("user_id", "item_id", "order_id") if table.choice(ours)]
+    found = []
+    for column in table.delivery.columns:
+        if column.name in taken or column.personal or column.numbers or column.times or column.filled < 0.9:
+            continue
+        if 2 <= column.n_distinct <= MAX_TYPES and all(table.delivery.determines(o, column) < 0.97 for o in owners):
+            found.append(f"{column.name} ({', '.join(column.words.head(4).to_list())})")
+    return ", ".join(found[:3])
+
+
 def _constant_type(table: TableDraft) -> tuple[str, str]:
     """The type of all events of a table without such a column, and what else it may be."""
     if table.choice("rating") and not table.choice("quantity"):
         return "rating", ""
-    if any(table.choice(ours) for ours in ("quantity", "price", "total", "order_id")):
-        return "purchase", ""
+    sold = [choice for ours in ("quantity", "price", "total", "order_id") if (choice := table.choice(ours))]
+    if sold:
+        is_sure = any(not choice.is_unsure for choice in sold)
+        return "purchase", "" if is_sure else "or view, cart, rating: only columns in doubt speak for purchases"
     name = vocabulary.words(table.delivery.group.files[0].stem)
     named = {event_values.meaning(word) for word in name} - {None}
     if len(named) == 1:

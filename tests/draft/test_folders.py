@@ -5,44 +5,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from draft import folders, folders_data, runs, scoring
+from draft import folders, folders_random, runs, scoring
 from draft.answers import Answer
 from draft.scoring import Score
 
-SCORES: dict[str, Score] = {}  # of the folders that were tried in this process
+# Quick ones of every kind; all others are tried together, which takes two minutes.
+QUICK = [
+    *("german_garden_shop", "french_book_shop", "dutch_grocer", "polish_pharmacy", "turkish_book_shop"),
+    *("ratings_only", "till_with_guests", "packed_files", "file_per_month", "no_header_lines"),
+    *("order_lines_with_addresses", "households", "ratings_without_times", "numbers_only", "uuids_everywhere"),
+    *("lines_inside_orders", "more_columns_later", "cosmetics_events", "short_videos", "simulated_neutral"),
+]
 
 
-@pytest.mark.parametrize("name", list(folders.MADE | folders.CASES | folders.PUBLIC))
-def test_no_wrong_column_without_a_mark(tmp_path, name):
-    if name in folders.PUBLIC and not folders_data.data().is_dir():
-        pytest.skip("NO REAL DATA")
-    source = tmp_path / "shop"
-    source.mkdir()
-    answer = (folders.MADE | folders.CASES | folders.PUBLIC)[name](source)
-    assert_consistent(answer, source, tmp_path)
-    run = runs.draft(runs.project(tmp_path / "project"), source)
+def drafted(make: Callable[[Path], Answer], place: Path) -> Score:
+    """The score of the shop file that is drafted for a folder, whose right answers are checked, too."""
+    source = place / "shop"
+    source.mkdir(parents=True)
+    answer = make(source)
+    if not answer.refused:
+        right = scoring.compare(answer.write(place / "right.yaml"), source, answer)
+        assert right.notes == []
+        assert right.right == right.n_columns >= 3
+        assert (right.formats_right, right.tables_right) == (right.n_formats, right.n_tables)
+    run = runs.draft(runs.project(place / "project"), source)
     assert "Traceback" not in run.text
     assert (run.status == 0) == (run.file is not None)
-    SCORES[name] = score = run.score(source, answer)
+    return run.score(source, answer)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_no_wrong_column_without_a_mark(tmp_path, name):
+    score = drafted(folders.MADE[name], tmp_path)
     assert score.failures == []
+    assert score.right + score.marked >= 0.8 * score.n_columns
 
 
-def assert_consistent(answer: Answer, source: Path, tmp_path: Path) -> None:
-    """The right shop file reads the folder, and gets the full score."""
-    if not answer.refused:
-        score = scoring.compare(answer.write(tmp_path / "right.yaml"), source, answer)
-        assert score.notes == []
-        assert score.right == score.n_columns >= 3
-        assert (score.formats_right, score.tables_right) == (score.n_formats, score.n_tables)
+@pytest.mark.slow
+def test_nearly_all_columns_of_all_folders_are_right(tmp_path):
+    scores = {name: drafted(make, tmp_path / name) for name, make in folders.available().items()}
+    assert len(scores) >= 25
+    assert {name: score.failures for name, score in scores.items() if score.failures} == {}
+    assert sum(score.right for score in scores.values()) >= 0.95 * sum(score.n_columns for score in scores.values())
 
 
-def test_nearly_all_columns_are_right():
-    if len(SCORES) < 25:
-        pytest.skip("the folders are tried in other processes")
-    n_columns = sum(score.n_columns for score in SCORES.values())
-    assert sum(score.right for score in SCORES.values()) >= 0.95 * n_columns
-    for score in SCORES.values():
-        assert score.n_columns == 0 or score.right >= 0.8 * score.n_columns
+@pytest.mark.slow
+@pytest.mark.parametrize("neutral", [False, True], ids=["names", "content only"])
+def test_shops_at_random(tmp_path, neutral):
+    def make(seed: int) -> Callable[[Path], Answer]:
+        return lambda folder: folders_random.random_shop(1_000 + seed, folder, neutral)
+
+    scores = [drafted(make(seed), tmp_path / str(seed)) for seed in range(15)]
+    assert [score.failures for score in scores if score.failures] == []
+    assert sum(score.right for score in scores) >= 0.95 * sum(score.n_columns for score in scores)
