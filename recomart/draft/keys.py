@@ -41,6 +41,7 @@ LETTERS = (
 )
 MAX_TYPES = 8  # words of a column that may say what happened
 MIN_WORDS = 0.005  # of the events that a word of the event type has: rarer ones are mistakes of the data
+MIN_NEGATIVE = 0.0005  # of the lines with a negative quantity: fewer are mistakes of the data
 MIN_GUESTS = 0.005  # of the events without a user: fewer are mistakes of the data
 TIMES = {"timestamp", "signup_date", "valid_from"}
 
@@ -237,9 +238,11 @@ def _constant_type(table: TableDraft) -> tuple[str, str]:
 
 def _add_negative_quantity(keys: Keys, table: TableDraft) -> None:
     column = table.column("quantity")
-    if column is None or column.numbers is None or column.range[0] >= 0:
+    if column is None or column.numbers is None:
         return
     share = (column.values < 0).mean() or 0.0
+    if share < MIN_NEGATIVE:
+        return
     keys.values["negative_quantity"] = Key("return", note=f"{percent(share)} of the lines have a negative quantity")
 
 

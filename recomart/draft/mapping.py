@@ -175,6 +175,8 @@ def _fewer_categories(choices: list[Choice], delivery: Delivery) -> list[Choice]
     """Exchange brand and category if no name says which is which: there are fewer categories than brands."""
     chosen = {choice.ours: choice for choice in choices}
     brand, category = chosen.get("brand"), chosen.get("category")
+    if brand and "name" not in chosen and brand.evidence.name < 0.5 and delivery.column(brand.theirs).ratio > 0.4:
+        brand.ours, brand = "name", None  # too many brands
     if brand and category and max(brand.evidence.name, category.evidence.name) < 0.5:
         if delivery.column(brand.theirs).n_distinct < delivery.column(category.theirs).n_distinct:
             brand.theirs, category.theirs = category.theirs, brand.theirs

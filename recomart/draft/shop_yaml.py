@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import yaml
 
-from recomart.draft import personal_data
+from recomart.draft import personal_data, vocabulary
 from recomart.draft.assignment import Choice
 from recomart.draft.column_profile import Column
 from recomart.draft.drafting import Draft
@@ -23,6 +23,21 @@ PLACE = 44  # column of the comments
 MAX_COMMENT = 220
 FIRST_OF_LIST = re.compile(r"\.0(\.|$)")  # in the path of a column
 MAX_UNMAPPED = 60
+NO_CLASSES = {
+    "unknown",
+    "other",
+    "others",
+    "none",
+    "n/a",
+    "misc",
+    "sonstige",
+    "andere",
+    "autre",
+    "autres",
+    "otros",
+    "outros",
+}
+NO_CLASSES |= {"altro", "altri", "overig", "inne", "diger"}
 ORDER = ("separator", "sheet", "encoding", "decimal", "thousands", "nulls", "timestamp_format")
 LATER = ("event_type", "event_values", "negative_quantity", "equal_lines", "complete", "values", "exclude")
 
@@ -74,7 +89,9 @@ def _table(draft: Draft, table: TableDraft) -> list[str]:
     if table.flags:
         lines.append("    flags:")
         for name, theirs in table.flags.items():
-            lines += _entry(name, Key([names_of(draft, table).get(column, column) for column in theirs]), "      ")
+            lines += _entry(
+                name, Key(_unknown_last([names_of(draft, table).get(column, column) for column in theirs])), "      "
+            )
     for key in LATER:
         if key in found:
             lines += _entry(key, found.pop(key), "    ")
@@ -137,6 +154,11 @@ def names_of(draft: Draft, table: TableDraft) -> dict[str, str]:
         derived = (each for each in (draft.mapping.users, draft.mapping.items) if each.delivery is None)
         choices = [choice for each in derived for choice in each.choices] + choices
     return {choice.theirs: choice.ours for choice in choices} | _classes(draft, table)
+
+
+def _unknown_last(names: list[str]) -> list[str]:
+    """The names of classes, those that say nothing behind all others."""
+    return sorted(names, key=lambda name: vocabulary.plain(name) in NO_CLASSES)
 
 
 def _classes(draft: Draft, table: TableDraft) -> dict[str, str]:
