@@ -30,7 +30,6 @@ MAX_FLAG_WORDS = 2
 MIN_NULLS = 0.002  # of the cells of a column of text that a word for a missing value has
 CODE = r"^[\w.:/@+#&=\"$-]{1,64}$"  # text without blanks
 OUTLIERS = 0.015  # the share of cells at each end that may be mistakes
-MAX_COLUMNS = 400  # of a table that are looked at
 MAX_AGES = 60  # distinct words that are read as bands of ages
 
 
@@ -151,9 +150,8 @@ class Column:
 
 
 def columns(sample: Sample) -> list[Column]:
-    """The first columns of a sample."""
-    first = sample.rows[:, :MAX_COLUMNS]
-    return [of_cells(cells, place, sample.types.get(cells.name, pl.String)) for place, cells in enumerate(first)]
+    """The columns of a sample."""
+    return [of_cells(cells, place, sample.types.get(cells.name, pl.String)) for place, cells in enumerate(sample.rows)]
 
 
 def of_cells(cells: pl.Series, place: int, dtype: pl.DataType = pl.String) -> Column:

@@ -18,6 +18,10 @@ MAX_WORDS = 4_000  # distinct cells that are tried
 MAX_SHAPES = 12
 MIN_SHARE = 0.98
 DIGITS = re.compile(r"\d")
+LIKE_RARE = re.compile(
+    r"\d.*(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)|(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* ?\d"
+    r"|\d{4} (à )?\d\d?[:.h]\d\d|^\d\d?:\d\d \d"
+)
 # Forms that `time_hints` does not suggest: of Java and Twitter, SAS, mails, and with names of months written out.
 RARE = (
     *("%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z", "%a, %d %b %Y %H:%M:%S %Z", "%d%b%Y:%H:%M:%S", "%d%b%Y"),
@@ -100,7 +104,7 @@ def _formats(words: pl.Series) -> list[str | None]:
     if not words.str.contains(r"\D").any() or words.str.contains(r"^\d{9,}(\.\d+)?$").all():
         found |= dict.fromkeys(_epochs(words))
     for word in list(shapes.values())[:MAX_SHAPES]:
-        for form in time_hints.suggestions(word) or (RARE if DIGITS.search(word) and not word.isdecimal() else ()):
+        for form in time_hints.suggestions(word) or (RARE if LIKE_RARE.search(word) else ()):
             if form not in EPOCHS and problem(form) is None:
                 found[form] = None
     if "%Y%m%d" in found:  # ISO 8601 has this form, too
