@@ -225,9 +225,9 @@ def shop_draft(
     Reads a bounded part of each file. It decides by content first and by names second; a line that is in doubt ends in
     a comment that begins with `# ?`. Values that look like personal data are masked.
     """
-    from recomart.cli import shop_draft as drafts
+    from recomart.cli import shop_draft
 
-    drafts.draft(folder, name, yes, force)
+    shop_draft.draft(folder, name, yes, force)
 
 
 @app.command(
