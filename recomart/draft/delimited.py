@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple
 
 from recomart_lib.ingest.sources.csv_reader import SEPARATOR_LINE
@@ -26,7 +27,7 @@ class Delimited(NamedTuple):
     is_sure: bool  # whether the first record surely is a header, or none
 
 
-def of_text(text: str, is_name: callable) -> Delimited | str:
+def of_text(text: str, is_name: Callable[[str], bool]) -> Delimited | str:
     """How a text is separated, or why it is no table.
 
     Parameters
@@ -87,7 +88,7 @@ def _no_table(lines: list[str]) -> str:
     return "text, not a table" if max(words) > 3 else "a list of one column"
 
 
-def _has_header(records: list[list[str]], is_name: callable) -> tuple[bool, bool]:
+def _has_header(records: list[list[str]], is_name: Callable[[str], bool]) -> tuple[bool, bool]:
     """Whether the first record is a header, and whether that is sure."""
     first, others = [plain(cell) for cell in records[0]], records[1:]
     if any(VALUE.fullmatch(cell) for cell in first):
