@@ -9,8 +9,8 @@
 The folders and their right answers are those of tests/draft/folders.py; the public data sets and cases are left out
 where ../shared is missing. `columns`: of all right and all mapped columns, the share that is right. `marked`: the
 other columns and formats whose line ends in a question (`# ?`). `unmarked`: required columns (user, item, time, type of
-event) that are wrong without a question. `failures`: what tests/draft/test_folders.py refuses. The draft was improved on
-these folders, so that unseen ones do worse: docs/benchmarks.md has results at first sight.
+event) that are wrong without a question. `failures`: what tests/draft/test_folders.py refuses. The draft was
+improved on these folders, so that unseen ones do worse: docs/benchmarks.md has results at first sight.
 """
 
 from __future__ import annotations
