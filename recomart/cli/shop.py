@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recomart.cli import completion, document
-from recomart.cli.options import Json, Rows, Source, examples
+from recomart.cli.options import Json, Rows, Source, examples, folder_argument
 from recomart.cli.output import echo, show_fields, show_table, warn
 from recomart.cli.writing import writing
 from recomart.project import params, params_writer
@@ -140,15 +140,24 @@ def _n_files(shop: Shop, table: str, folder: Path) -> int:
     epilog=examples(
         "recomart shop check simulated",
         "recomart shop check shops/online_retail.yaml --source ../shared/data/online_retail",
+        "recomart shop check online_retail --source ../shared/data/online_retail --rules",
     ),
 )
 def shop_check(
     shop: Annotated[str, _name("A shop in shops/, or the path of a shop file.")],
     source: Source = None,
     rows: Rows = 5,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="Predict from a sample what the stages will say about the data.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Validate a shop file, and show the first rows of its tables as the pipeline reads them."""
+    """Validate a shop file, and show the first rows of its tables as the pipeline reads them.
+
+    With --rules, 02's rules run on a sample of the files: the predicted score, what costs most and which key of the
+    shop file changes it, how many users the windows can evaluate, which models will be left out, and how long a full
+    run takes. Exit status 1 if a stage would stop.
+    """
     from recomart_lib.ingest import ingestion
 
     path = Path(shop) if shop.endswith((".yaml", ".yml")) else paths.place(paths.SHOPS, f"{shop}.yaml")
@@ -158,17 +167,29 @@ def shop_check(
     quality_rules.of_shop(parameters.validate_, declared)
     shops.check_auth(declared, parameters.ingest.auth_variables)
     echo(f"{path} is valid: {declared.title}.")
-    ingestion.check(declared, folder, parameters.ingest)
+    if not rules:
+        ingestion.check(declared, folder, parameters.ingest)
     for entry in source_files.left_out(declared, folder, parameters.ingest.follow_links):
         warn(f"{entry.file} is not read as {entry.table}: {entry.reason}.")
     for table in declared.delivered:
-        if declared.table(table).kind == "rest" and not (folder / f"{table}.jsonl").exists():
-            echo(
-                f"\n{table}: not fetched yet; stage 01_ingest fetches {declared.api.url}/{declared.table(table).path}."
-            )
-        else:
-            files = source_files.files(declared, table, folder, parameters.ingest.follow_links)
-            _first_rows(declared, table, files, rows, parameters.ingest)
+        try:
+            _show_first_rows(declared, table, folder, rows, parameters.ingest)
+        except UserError:
+            if not rules:  # which report the problem, and go on with the other tables
+                raise
+    if rules:
+        from recomart.cli import shop_rules
+
+        shop_rules.show(declared, folder, parameters)
+
+
+def _show_first_rows(shop: Shop, table: str, folder: Path, rows: int, limits: Ingest) -> None:
+    declared = shop.table(table)
+    if declared.kind == "rest" and not (folder / f"{table}.jsonl").exists():
+        echo(f"\n{table}: not fetched yet; stage 01_ingest fetches {shop.api.url}/{declared.path}.")
+    else:
+        files = source_files.files(shop, table, folder, limits.follow_links)
+        _first_rows(shop, table, files, rows, limits)
 
 
 def _first_rows(shop: Shop, table: str, files: list[Path], rows: int, limits: Ingest) -> None:
@@ -185,6 +206,28 @@ def _first_rows(shop: Shop, table: str, files: list[Path], rows: int, limits: In
         echo(f"not mapped: {', '.join(unmapped[:MAX_NAMES])}{', ...' if len(unmapped) > MAX_NAMES else ''}")
     rejects = delivered.rejects.select("source_line", "reason")
     show_table(f"{table}_rejected", rejects.head(rows), rows, raw=rejects, empty="")
+
+
+@app.command(
+    "draft", epilog=examples("recomart shop draft exports", "recomart shop draft exports --name garten --yes --force")
+)
+def shop_draft(
+    folder: Annotated[Path, folder_argument("A folder with the files of a shop, as they were exported.")],
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="The shop's name.", show_default="made from FOLDER")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take the default of each question.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing shop file.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Draft a shop file from a folder of files: which file is which table, and which column is which of ours.
+
+    Reads a bounded part of each file. It decides by content first and by names second; a line that is in doubt ends in
+    a comment that begins with `# ?`. Values that look like personal data are masked.
+    """
+    from recomart.cli import shop_draft
+
+    shop_draft.draft(folder, name, yes, force)
 
 
 @app.command(

@@ -262,7 +262,7 @@ def _ingest_file(
             chunks = job.read(job.file, shop, table, job.name)
             staging = lake.staging(raw, chunks, shop.time_zone, _equal_by(job, shop, table))
             staged = stack.enter_context(staging)
-            _check_rejected_share(job.name, staged, max_rejected)
+            check_rejected_share(job.name, staged, max_rejected)
         manifest = lake.commit(staged, raw, shop.name, table, job.file, job.name, sha256, previous)
     log.debug("%s: %s rows ingested, %s rejected", job.name, manifest["rows_landed"], manifest["rows_rejected"])
     return {**manifest, "state": state}
@@ -281,7 +281,8 @@ def _declaration(shop: Shop, table: str) -> str:
     return f"{declaration} {totals}" if (totals := reader.line_totals(shop, table)) else declaration
 
 
-def _check_rejected_share(name: str, staged: lake.StagedFile, max_rejected: float) -> None:
+def check_rejected_share(name: str, staged: lake.StagedFile, max_rejected: float) -> None:
+    """Raise a `UserError` if more of a file's lines than this share could not be read."""
     n_lines = staged.n_rows + staged.n_rejects
     if staged.n_rejects > max_rejected * n_lines:
         first = staged.first_reject or {}

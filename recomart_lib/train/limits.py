@@ -14,6 +14,7 @@ from recomart_lib.train.search_space import Range, Space
 log = logging.getLogger(__name__)
 
 ALWAYS_FITTED = ("random", "popularity")  # the baselines
+NEEDS_RATINGS = ("svdpp",)  # without ratings it would fit a guess for minutes; svd covers that case
 
 
 def use(max_memory_gb: float, max_fit_minutes: float) -> None:
@@ -40,6 +41,14 @@ def left_out(spaces: Mapping[str, Space], data: TrainData) -> dict[str, str]:
             log.warning("%s: left out: %s", name, reason)
             reasons[name] = reason
     return reasons
+
+
+def is_possible(name: str, data: TrainData) -> bool:
+    """Whether the data have what a model learns from: ratings, for some."""
+    if name not in NEEDS_RATINGS or data.interactions.get_column("rating").count():
+        return True
+    log.warning("%s: left out; it learns from ratings, and there are none before %s", name, data.cut.date())
+    return False
 
 
 def largest(space: Space) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from recomart_lib.metrics import by_model
 from recomart_lib.metrics import ranking as metrics_ranking
 from recomart_lib.models.base import TrainData
 from recomart_lib.prepare import splits
-from recomart_lib.train import candidates, choice, optuna_search
+from recomart_lib.train import candidates, choice, limits, optuna_search
 from recomart_lib.train.choice import SCORE
 from recomart_lib.train.model_lists import duration, is_large, lists
 from recomart_lib.train.optuna_search import Search
@@ -30,7 +30,6 @@ from recomart_lib.train.train_data import Tables
 log = logging.getLogger(__name__)
 
 LIST_LENGTH = 10  # as in the headline
-NEEDS_RATINGS = ("svdpp",)  # without ratings it would fit a guess for minutes; svd covers that case
 LOG = {
     "model": pl.String,
     "trial": pl.Int32,
@@ -52,15 +51,8 @@ def searches(train: Train, data: TrainData, window: Tables, seed: int, left_out:
     return [
         Search(name, space, seed, train.tune_protocol, fingerprints)
         for name, space in search_spaces(train, seed).items()
-        if name not in left_out and _is_possible(name, data)
+        if name not in left_out and limits.is_possible(name, data)
     ]
-
-
-def _is_possible(name: str, data: TrainData) -> bool:
-    if name not in NEEDS_RATINGS or data.interactions.get_column("rating").count():
-        return True
-    log.warning("%s: left out; it learns from ratings, and there are none before %s", name, data.cut.date())
-    return False
 
 
 class Evaluator:

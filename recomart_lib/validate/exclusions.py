@@ -15,7 +15,8 @@ def exclusion(shop: Shop, table: str) -> pl.Expr:
     """The name of the first exclusion in the shop file that applies to a row; null if none does."""
     exclusions = shop.table(table).exclude.items()
     names = (pl.when(_applies(rule, shop.time_zone)).then(pl.lit(name)) for name, rule in exclusions)
-    return pl.coalesce(pl.lit(None, pl.String), *names)
+    # a column of nulls, not a literal: Polars 2.1 refuses to filter more than 50,000 rows by a literal
+    return pl.coalesce(*names, pl.repeat(None, pl.len(), dtype=pl.String))
 
 
 def _applies(rule: Exclusion, zone: str) -> pl.Expr:

@@ -80,9 +80,10 @@ def _sentence(rows: pl.DataFrame, meaning: str, valid: Period | None, time_forma
     when = f"on {_day(first)}" if first.date() == last.date() else f"from {_day(first)} to {_day(last)}"
     row = rows.row(0, named=True)
     line = f"; the first: {safe(row['source_file'])}, line {row['source_line']}"
+    meant = f" ({sense})" if (sense := guess(times, valid, time_format)) else ""
     return (
         f"**{plural(rows.height, 'event')} {meaning}, {when}, {'is' if rows.height == 1 else 'are'} in quarantine**"
-        f"{_distance(first, last, valid)}{_guess(times, valid, time_format)}{line}."
+        f"{_distance(first, last, valid)}{meant}{line}."
     )
 
 
@@ -102,11 +103,10 @@ def _span(time: timedelta) -> str:
     return f"{time / YEAR:.1f} years" if time > YEAR else plural(time.days, "day")
 
 
-def _guess(times: pl.Series, valid: Period | None, time_format: str | None) -> str:
-    """What the times may be instead, in brackets, if it is the same for the earliest, the middle and the latest."""
+def guess(times: pl.Series, valid: Period | None, time_format: str | None) -> str | None:
+    """What sorted times may be instead, if it is the same for the earliest, the middle and the latest."""
     guesses = {_looks_like(times[place], valid, time_format) for place in (0, times.len() // 2, -1)}
-    guess = guesses.pop() if len(guesses) == 1 else None
-    return f" ({guess})" if guess else ""
+    return guesses.pop() if len(guesses) == 1 else None
 
 
 def _looks_like(moment: datetime, valid: Period | None, time_format: str | None) -> str | None:
@@ -116,9 +116,9 @@ def _looks_like(moment: datetime, valid: Period | None, time_format: str | None)
         return "years of two digits? Then write %y instead of %Y in timestamp_format"
     if abs(moment - START) < timedelta(seconds=2):
         return "a zero for no time?"
-    for guess, factor in UNITS.get(canonical(time_format or ""), {}).items() if valid else ():
+    for unit, factor in UNITS.get(canonical(time_format or ""), {}).items() if valid else ():
         # in floating-point seconds: an impossible guess may be beyond the year 9999
         meant = (moment - START).total_seconds() * factor
         if (valid.first - YEAR - START).total_seconds() < meant < (valid.last + YEAR - START).total_seconds():
-            return guess
+            return unit
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+import polars as pl
 import pytest
 from model_data import shop
 
@@ -58,3 +59,10 @@ def test_a_stage_sets_its_budget(monkeypatch):
 def test_nothing_else_depends_on_the_budget(name):
     space = {name: search_space.parse(name, {})}
     assert limits.left_out(space, replace(shop(), budget=Budget(max_memory_gb=1e-9)))[name]
+
+
+def test_a_model_that_learns_from_ratings_is_impossible_without_any():
+    data = shop()
+    without = replace(data, interactions=data.interactions.with_columns(rating=pl.lit(None, pl.Float64)))
+    assert not limits.is_possible("svdpp", without)
+    assert limits.is_possible("als", without)

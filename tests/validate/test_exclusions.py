@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 from check_data import EVENT, check, good_tables
 from conftest import full_shop, utc
@@ -9,6 +10,7 @@ from conftest import full_shop, utc
 from recomart_lib.core import schemas
 from recomart_lib.core.shop_tables import Exclusion, Table
 from recomart_lib.validate import quality_report
+from recomart_lib.validate.exclusions import exclusion
 from recomart_lib.validate.settings import Validate
 
 
@@ -43,3 +45,9 @@ def test_the_first_exclusion_that_applies_is_named():
     result = check(good_tables(events=[EVENT | {"order_id": None, "price": None}, EVENT | {"price": None}]), shop)
     quality = quality_report.report(result.counts, result.lake_tables, Validate())["tables"]["events"]
     assert quality["exclusions"] == {"order_id": 1, "price": 1}
+
+
+def test_many_rows_can_be_filtered_where_nothing_is_excluded():
+    """Polars 2.1 refuses to filter more than 50,000 rows by a literal."""
+    rows = pl.DataFrame({"user_id": ["u"] * 120_000})
+    assert rows.filter(exclusion(full_shop(), "events").is_null()).height == 120_000

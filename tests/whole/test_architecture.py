@@ -39,6 +39,8 @@ PACKAGES = {
         "project",
         "simulator",
         "reference",
+        "draft",
+        "dry_run",
         "datasets",
         "streaming",
         "runs",

@@ -1,0 +1,37 @@
+"""How the records of a file are stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from recomart_lib.core.shop_tables import Table
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the records of a file are stored; `encoding` is None where the file itself says it.
+
+    `other_encodings` read the text differently and are as plausible. `names` are the delivered columns. `is_mixed`: of
+    several files with different headers; `names` are those that all of them have.
+    """
+
+    kind: str
+    names: list[str]
+    encoding: str | None = None
+    other_encodings: list[str] = field(default_factory=list)
+    separator: str = ","
+    has_header: bool = True
+    is_header_sure: bool = True
+    sheet: str | None = None
+    is_packed: bool = False
+    is_mixed: bool = False
+
+    def table(self, path: str = "*") -> Table:
+        """How the project's readers read such a file."""
+        keys = {"kind": self.kind, "path": path, "separator": self.separator, "sheet": self.sheet}
+        header = None if self.has_header else self.names
+        return Table(**keys, encoding=self.encoding or "utf-8", header=header)
+
+    def key(self) -> tuple:
+        """Files with equal keys may be read as one table."""
+        return (self.kind, self.separator, self.has_header, self.sheet, tuple(self.names))

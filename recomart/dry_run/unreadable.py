@@ -1,0 +1,84 @@
+"""What to do about lines that cannot be read: by the column and the cause that the reader names."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+import polars as pl
+
+from recomart.dry_run.finding import Context, Finding
+from recomart.dry_run.table_reader import Reading
+from recomart_lib.core.schemas import dtype_of
+from recomart_lib.core.text import percent, printable
+from recomart_lib.ingest.sources import ids
+
+CELL = re.compile(r"([\w.]+): '(.*)' (.*)", re.DOTALL)  # a reason that names a cell: column, cell, problem
+DIGITS = re.compile(r"\d+")
+COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*,\d+")
+SHOWN = 3  # words
+WORD = 30  # characters of a word that are shown
+CAUSES = 6  # of a table, the most frequent
+
+
+def findings(context: Context, reading: Reading) -> Iterator[Finding]:
+    """One finding per column and cause, the most frequent causes of a table."""
+    cells: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for reason in reading.rejects.get_column("reason"):
+        column, cell, problem = _parts(reason)
+        cells[column, problem][cell] += 1
+    most = sorted(cells.items(), key=lambda entry: (-entry[1].total(), entry[0]))[:CAUSES]
+    for (column, problem), words in most:
+        share = words.total() / max(reading.rejects.height, 1) * reading.n_rejects / max(reading.delivered, 1)
+        what = f"{percent(share)} of {context.table} cannot be read: {_cause(column, problem, words)}"
+        rows = round(share * reading.estimated)
+        yield Finding(
+            context.table, what, rows, share, _score(context, share), _advice(context, column, problem, words)
+        )
+
+
+def _parts(reason: str) -> tuple[str, str, str]:
+    """Column, cell, problem; of a line as a whole: nothing, the reason, and the reason without its numbers."""
+    if match := CELL.fullmatch(reason):
+        problem, _, hint = match[3].partition("; ")
+        return match[1], match[2], f"{problem}; {hint}" if "timestamp_format" in hint else problem
+    return "", reason, DIGITS.sub("N", reason)
+
+
+def _cause(column: str, problem: str, words: Counter[str]) -> str:
+    """The column, its most frequent words, and what is wrong; ids and texts are not shown, as they may be personal."""
+    if not column:
+        return words.most_common(1)[0][0]
+    if ids.is_id(column) or dtype_of(column) == pl.String:
+        return f"{column} {problem}"
+    shown = ", ".join(f"'{printable(word[:WORD])}'" for word, _ in words.most_common(SHOWN))
+    return f"{column}: {shown} {problem}"
+
+
+def _advice(context: Context, column: str, problem: str, words: Counter[str]) -> str:
+    if not column:
+        return f"{context.key('separator')}, {context.key('encoding')}: are they right? Else mend these lines"
+    dtype = dtype_of(column)
+    if "the clocks go forward" in problem:
+        return f"time_zone: is {context.shop.time_zone} right? Its clocks never show these times"
+    if dtype.is_temporal():
+        _, _, hint = problem.partition("timestamp_format: ")
+        form = hint.replace("'", '"') if hint else "..."
+        return f"{context.key('timestamp_format')}: {form}; words that mean no time: {context.key('nulls')}"
+    if ids.is_id(column) or dtype == pl.String:
+        return f"{context.key('columns')}.{column}: is it the right column? Else {context.key('values')}"
+    if dtype.is_numeric() and all(COMMA.fullmatch(word.strip()) for word in words):
+        return f'{context.key("decimal")}: ","'
+    listed = ", ".join(f'"{printable(word[:WORD])}"' for word, _ in words.most_common(SHOWN))
+    more = ", ..." if len(words) > SHOWN else ""
+    translated = f"{context.key('values')}: {{{column}: {{{printable(words.most_common(1)[0][0][:WORD])}: ...}}}}"
+    return f"{context.key('nulls')}: [{listed}{more}], or {translated}"
+
+
+def _score(context: Context, share: float) -> float:
+    """The table's score if these lines were good."""
+    row = context.quality.report["tables"][context.table]
+    passed = row["good"] + row["history"]
+    checked = passed + row["quarantined"] + row["rejected"]
+    return min(100 * (passed + share * row["delivered"]) / max(checked, 1), 100.0)
