@@ -274,7 +274,8 @@ class Report:
     def cold_means(self) -> pl.DataFrame:
         """One row per model that serves cold users: model, users, and the means at 10."""
         names = [f"{name}@10" for name in ("precision", "recall", "ndcg", "hit_rate")]
-        return self.cold_users.group_by("model").agg(pl.len().alias("users"), pl.col(names).mean()).sort("model")
+        in_order = self.cold_users.sort("model", "user_id").group_by("model", maintain_order=True)  # equal sums
+        return in_order.agg(pl.len().alias("users"), pl.col(names).mean())
 
     @cached_property
     def by_history(self) -> pl.DataFrame:
