@@ -154,9 +154,10 @@ def shop_check(
 ) -> None:
     """Validate a shop file, and show the first rows of its tables as the pipeline reads them.
 
-    With --rules, 02's rules run on a sample of the files: the predicted score, what costs most and which key of the
-    shop file changes it, how many users the windows can evaluate, which models will be left out, and how long a full
-    run takes. Exit status 1 if a stage would stop.
+    With --rules, 02's rules run on a sample of the files: the predicted score,
+    what costs most and which key of the shop file changes it, how many users the
+    windows can evaluate, which models will be left out, and how long a full run
+    takes. Exit status 1 if a stage would stop.
     """
     from recomart_lib.ingest import ingestion
 
@@ -216,14 +217,15 @@ def shop_draft(
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="The shop's name.", show_default="made from FOLDER")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take the default of each question.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take the first answer to each question.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing shop file.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Draft a shop file from a folder of files: which file is which table, and which column is which of ours.
+    """Draft a shop file from a folder of files: which file is which table, and which column what.
 
-    Reads a bounded part of each file. It decides by content first and by names second; a line that is in doubt ends in
-    a comment that begins with `# ?`. Values that look like personal data are masked.
+    Reads a bounded part of each file. It decides by content first and by names
+    second; a line that is in doubt ends in a comment that begins with `# ?`.
+    Values that look like personal data are masked.
     """
     from recomart.cli import shop_draft
 

@@ -138,20 +138,21 @@ QUESTIONS = {
     ),
     "How much better than bestsellers and the best simple rival, how sure?": (
         "index.html",
-        r"Of ten products on a list, [\d.]+ were bought within \d+ days \([\d.]+ to [\d.]+\): .*"
+        r"Of ten products on a list, [\d.]+ were bought within \d+ days from [\d-]+ \([\d.]+ to [\d.]+\): .*"
         r"the strongest simple rival, “[^”]+” \([\d.]+\)\. .*"
         r"How sure\. The (lead over|lag behind) this rival is (not )?significant: "
         r"ndcg@10 [+-][\d.]+ \([+-][\d.]+ to [+-][\d.]+\), p ",
     ),
     "Is it stable over time?": (
         "index.html",
-        r"At \d of \d cuts in time no model that was compared there was better \(ndcg@10 ",
+        r"At \d of \d cuts in time no other model was better.*: ndcg@10 [\d.]+.* newest, [\d.]+"
+        r".* unseen when the model was chosen",
     ),
     "For whom is it worse?": (
         "index.html",
         r"Of the evaluated customers, [\d.]+ % get a worse list than from .*bestsellers",
     ),
-    "How old is the data?": ("index.html", r"Age of the data [\d,]+ days? last event \d{4}-\d\d-\d\d"),
+    "How old is the data?": ("index.html", r"Age of the data [\d,]+ days?( \(\d+ years\))? last event \d{4}-\d\d-\d\d"),
     "Which protocol matters?": ("index.html", r"Which lists decide\? (Lists as delivered|Discovery) decides"),
     "What should be fixed first?": ("index.html", r"What to fix in your data (\S+ ){4}"),
     "Why is product X shown to customer Y?": (
