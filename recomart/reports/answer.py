@@ -16,10 +16,9 @@ from recomart_lib.core.shop_lists import RULES
 from recomart_lib.core.text import hits as shown_hits
 from recomart_lib.core.text import p_value, percent, plural, score, times
 from recomart_lib.core.text import quality as shown_quality
-from recomart_lib.evaluate.answer import FOR_COLD
+from recomart_lib.evaluate.answer import FOR_COLD, SIGNIFICANT
 from recomart_lib.evaluate.answer_takeaways import ahead, course, one_season
 
-SIGNIFICANT = 0.05
 DAYS_PER_YEAR = 365.25
 LISTS = "08_recommend"
 COLD = "07_evaluate.html#how-good-are-the-lists-of-cold-users"
@@ -246,16 +245,17 @@ def _rules(costs: Metadata, deciding: str, shop: Words) -> Sentence | None:
         return None
     key, row = "The shop's own rules", rows[-1]
     named = ", ".join(dict.fromkeys(one["rule"] for one in rows[:-1]))
-    change = interval_signed(row["difference"], row["low"], row["high"])
+    change, hits = interval_signed(row["difference"], row["low"], row["high"]), hits_with_rules(costs, deciding)
     text = f"{key}{f' ({named})' if named else ''}, which the delivered lists obey, are not in these numbers: "
-    text += f"they change ndcg@10 by {change}{_hits_with_rules(costs, deciding, shop)}; simple lists were not measured "
-    text += "with them."
+    text += f"they change ndcg@10 by {change}{f' ({hits} of ten were {shop.chosen})' if hits else ''}; "
+    text += "simple lists were not measured with them."
     return _linked(GAIN, text, key, "07_evaluate.html#what-do-the-shop-s-rules-cost")
 
 
-def _hits_with_rules(costs: Metadata, deciding: str, shop: Words) -> str:
-    rows = [row for row in costs["rules"] if (row["protocol"], row["metric"]) == (deciding, "precision@10")]
-    return f" ({shown_hits(10 * rows[-1]['with'])} of ten were {shop.chosen})" if rows else ""
+def hits_with_rules(costs: Metadata, deciding: str) -> str | None:
+    """Hits of ten with all rules of the shop, in words; None where they were not measured."""
+    rows = [row for row in costs.get("rules", []) if (row["protocol"], row["metric"]) == (deciding, "precision@10")]
+    return shown_hits(10 * rows[-1]["with"]) if rows else None
 
 
 def _worse(evaluation: Metadata, answer: Metadata, deciding: str, shop: Words) -> Sentence | None:

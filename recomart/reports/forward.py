@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recomart.project.sidecars import Metadata
-from recomart.reports.answer import Step, duration_of, is_significant, next_steps
+from recomart.reports.answer import Step, duration_of, hits_with_rules, is_significant, next_steps
 from recomart.reports.remaining import used_share
 from recomart.reports.words import Words, words
 from recomart_lib.core.model_names import plain
@@ -16,25 +16,20 @@ def sentences(metrics: Metadata, deciding: str, age: int | None) -> list[str]:
     answer, shop = (evaluation.get("answer") or {}).get(deciding), words(data)
     if not answer or not metrics["quality"]:
         return []
+    under_rules = hits_with_rules(metrics.get("rule_costs") or {}, deciding)
     steps = next_steps(metrics["quality"], age, data.get("horizon_days", 0), shop)
     return [
-        _gain(answer, (evaluation.get("repeats") or {}).get(deciding), _with_rules(metrics, deciding), data, shop),
+        _gain(answer, (evaluation.get("repeats") or {}).get(deciding), under_rules, data, shop),
         _data(metrics["quality"], age),
         _risk(evaluation, answer, deciding, shop, steps),
     ]
 
 
-def _with_rules(metrics: Metadata, deciding: str) -> str:
-    """Hits with all rules of the shop, which are not in the other numbers."""
-    rules = (metrics.get("rule_costs") or {}).get("rules", [])
-    rows = [row for row in rules if (row["protocol"], row["metric"]) == (deciding, "precision@10")]
-    return f" ({hits(10 * rows[-1]['with'])} under the shop's own rules)" if rows else ""
-
-
-def _gain(answer: Metadata, repeats: Metadata | None, with_rules: str, data: Metadata, shop: Words) -> str:
+def _gain(answer: Metadata, repeats: Metadata | None, under_rules: str | None, data: Metadata, shop: Words) -> str:
     own, rival = answer["hits"][answer["model"]]["value"], answer["rival"]
     text = f"Of ten products that the “{plain(answer['model'])}” would have shown, {hits(own)} were {shop.chosen}"
-    text += f" within {data.get('horizon_days')} days{with_rules}"
+    text += f" within {data.get('horizon_days')} days"
+    text += f" ({under_rules} under the shop's own rules)" if under_rules else ""
     if rival:
         text += f", {_times(own, answer['hits'][rival]['value'])} the strongest simple list (“{plain(rival)}”); "
         text += f"this difference is {'significant' if is_significant(answer) else 'not significant'}"
