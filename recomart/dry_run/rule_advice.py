@@ -155,7 +155,7 @@ def _cells(context: Context, rule: str) -> Iterator[Finding]:
 
 def _other(context: Context, rule: str) -> Iterator[Finding]:
     sentence = RULE[rule].sentence.split(". ")[0].rstrip(".")
-    advice = "mend the files" if rule in REQUIRED else _as_warning(rule)
+    advice = "correct the files" if rule in REQUIRED else _as_warning(rule)
     yield context.finding(rule, context.failing(rule), f'break "{sentence}"', advice)
 
 

@@ -58,7 +58,7 @@ def _cause(column: str, problem: str, words: Counter[str]) -> str:
 
 def _advice(context: Context, column: str, problem: str, words: Counter[str]) -> str:
     if not column:
-        return f"{context.key('separator')}, {context.key('encoding')}: are they right? Else mend these lines"
+        return f"{context.key('separator')}, {context.key('encoding')}: are they right? Else correct these lines"
     dtype = dtype_of(column)
     if "the clocks go forward" in problem:
         return f"time_zone: is {context.shop.time_zone} right? Its clocks never show these times"

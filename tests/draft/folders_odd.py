@@ -183,7 +183,7 @@ def day_and_clock_apart(folder: Path) -> Answer:
 
 
 def first_days_of_months(folder: Path) -> Answer:
-    """Deliveries on the first days of months: day and month could be either; the order of the rows tells."""
+    """Deliveries on the first days of months: day and month could be either; the order of the rows decides."""
     shop = MadeShop(seed=71, n_days=11, n_orders=900)
     columns = {"customer": "user_id", "sku": "item_id", "when": "timestamp", "qty": "quantity", "price": "price"}
     table = made_columns.events(shop, columns, {})

@@ -24,16 +24,6 @@ PARAMETERS = Params(train=Train(models={"popularity": {}, "svdpp": {}, "ease": {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("messy")
-
-
-@pytest.fixture(scope="module")
-def shop(folder):
-    return messy_shop.write(folder)
-
-
-@pytest.fixture(scope="module")
 def found(folder, shop) -> Result:
     return result.run(shop, folder / "source", PARAMETERS)
 

@@ -11,16 +11,6 @@ from recomart.dry_run import sample, table_reader
 from recomart_lib.ingest.settings import Ingest
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("messy")
-
-
-@pytest.fixture(scope="module")
-def shop(folder):
-    return messy_shop.write(folder)
-
-
 def test_foreign_keys_of_a_sample_hold_where_they_hold_in_all_data(folder, shop):
     whole = sample.read(shop, folder / "source", Ingest())
     part = sample.read(shop, folder / "source", Ingest(), sample_rows=1_000)

@@ -26,7 +26,7 @@ A4 = 703  # pixels between the margins
 VIOLATIONS = """rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']}).then(found =>
   found.violations.flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 200)}`)))"""
 # What is ours on a profile. The library's part is left out: its tabs, its table of contents and its colours have faults
-# of their own, which only the library can mend; all that it says about the data, 02 and 03 say as well.
+# of their own, which only the library can repair; all that it says about the data, 02 and 03 say as well.
 OUR_PART = "{include: [['.bar'], ['.age']]}"
 OPEN = "document.querySelectorAll('details').forEach(fold => { fold.open = true; })"
 # what a box with a scrollbar shows may be wider; a table of seven columns may not
