@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +16,7 @@ from recomart_lib.validate import entity_summary, quality_report, row_checks
 from recomart_lib.validate.row_counts import PLACES, Counts
 from recomart_lib.validate.settings import Validate
 
-NOW = datetime.now(UTC)
+NOW = utc(2026, 5, 1)
 
 
 USER = {"user_id": "u1", "signup_date": date(2024, 1, 1), "age": 30, "gender": "f"}

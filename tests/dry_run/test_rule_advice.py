@@ -12,8 +12,6 @@ from recomart.dry_run.finding import Finding
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.validate.settings import Validate
 
-SOON = f"{datetime.now(UTC) + timedelta(hours=2):%Y-%m-%d %H:%M:%S}"
-
 
 def found(shop) -> list[Finding]:
     """The findings of a tiny shop."""
@@ -25,7 +23,7 @@ def found(shop) -> list[Finding]:
 @pytest.mark.parametrize(
     ("line", "what", "advice"),
     [
-        (f"e9,u1,a,purchase,{SOON},1,1,,o9", "in the future", "time_zone: is UTC right? They are at most"),
+        ("e9,u1,a,purchase,{in two hours},1,1,,o9", "in the future", "time_zone: is UTC right? They are at most"),
         ("e9,u1,a,purchase,2093-01-01,1,1,,o9", "in the future", "tables.events.timestamp_format: are day and month"),
         (
             "e9,u3,a,view,1980-01-01,,,,",
@@ -45,7 +43,9 @@ def found(shop) -> list[Finding]:
     ],
 )
 def test_one_line_of_events(tiny_shop, tmp_path, line, what, advice):
-    [finding] = [one for one in found(tiny_shop(tmp_path, events=f"{EVENTS}{line}\n")) if what in one.finding]
+    soon = f"{datetime.now(UTC) + timedelta(hours=2):%Y-%m-%d %H:%M:%S}"
+    events = f"{EVENTS}{line}\n".replace("{in two hours}", soon)
+    [finding] = [one for one in found(tiny_shop(tmp_path, events=events)) if what in one.finding]
     assert finding.advice.startswith(advice)
     assert (finding.rows, finding.share) == (1, pytest.approx(1 / 6))
 

@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -102,7 +101,6 @@ def message(**changes: object) -> bytes:
     return json.dumps({**fields, **changes}).encode()
 
 
-FAR = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 POISON = {
     "not JSON": (b"u", b"\xff{"),
     "not an object": (b"u", b"[1]"),
@@ -115,7 +113,7 @@ POISON = {
     "without a user": (b"u", message(user_id=None)),
     "of an unknown type": (b"u", message(event_type="hover")),
     "of a bad price": (b"u", message(event_type="purchase", price=-1)),
-    "from the future": (b"u", message(timestamp=FAR)),
+    "from the future": (b"u", message(timestamp="2099-01-01T00:00:00Z")),
     "without a zone": (b"u", message(timestamp="2026-01-01T00:00:00")),
     "of no time": (b"u", message(timestamp="0001-01-01T00:00:00Z")),
 }
