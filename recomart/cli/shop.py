@@ -190,20 +190,21 @@ def _show_first_rows(shop: Shop, table: str, folder: Path, rows: int, limits: In
         echo(f"\n{table}: not fetched yet; stage 01_ingest fetches {shop.api.url}/{declared.path}.")
     else:
         files = source_files.files(shop, table, folder, limits.follow_links)
-        _first_rows(shop, table, files, rows, limits)
+        _first_rows(shop, table, folder, files, rows, limits)
 
 
-def _first_rows(shop: Shop, table: str, files: list[Path], rows: int, limits: Ingest) -> None:
+def _first_rows(shop: Shop, table: str, folder: Path, files: list[Path], rows: int, limits: Ingest) -> None:
     from recomart_lib.ingest.sources import reader
 
-    delivered = next(reader.chunks(files[0], shop, table, limits=limits))
+    others = reader.joined(shop, table, folder, limits)
+    delivered = next(reader.chunks(files[0], shop, table, limits=limits, others=others))
     echo(
         f"\n{table}: {plural(len(files), 'file')}; {files[0].name} (the first part of a large file): "
         f"{plural(delivered.rows.height, 'row')} readable, {delivered.rejects.height:,} rejected."
     )
     readable = delivered.rows.drop("source_file")
     show_table(table, readable.head(rows), rows, raw=readable)
-    if unmapped := reader.unmapped(files[0], shop, table, limits):
+    if unmapped := reader.unmapped(files[0], shop, table, limits, others):
         echo(f"not mapped: {', '.join(unmapped[:MAX_NAMES])}{', ...' if len(unmapped) > MAX_NAMES else ''}")
     rejects = delivered.rejects.select("source_line", "reason")
     show_table(f"{table}_rejected", rejects.head(rows), rows, raw=rejects, empty="")

@@ -63,7 +63,8 @@ def read(shop: Shop, source: Path, limits: Ingest) -> list[Trial]:
 def _read(shop: Shop, table: str, source: Path, limits: Ingest) -> Trial:
     try:
         path = source_files.files(shop, table, source, limits.follow_links)[0]
-        chunk = next(reader.chunks(path, shop, table, limits=limits))
+        others = reader.joined(shop, table, source, limits)
+        chunk = next(reader.chunks(path, shop, table, limits=limits, others=others))
     except UserError as problem:
         return Trial(table, 0, 0, {}, str(problem))
     columns = Counter(reason.partition(":")[0] for reason in chunk.rejects.get_column("reason"))

@@ -20,7 +20,7 @@ from recomart_lib.ingest import ingestion, manifests
 from recomart_lib.ingest.lake import BATCH_ROWS, FILES, PLACE, LakeTable, StagedFile
 from recomart_lib.ingest.lake_verification import Verified
 from recomart_lib.ingest.settings import Ingest
-from recomart_lib.ingest.sources import formats, reader
+from recomart_lib.ingest.sources import formats, joins, reader
 from recomart_lib.validate.exclusions import exclusion
 
 KEPT_REJECTS = 10_000  # unreadable lines of a table, for the advice
@@ -89,7 +89,7 @@ class TableReader:
         self._sampler = sampler
         self._staged: dict[str, StagedFile] = {}
         self._waiting: list[pl.DataFrame] = []
-        self._n_rows = 0
+        self._n_rows, self._others = 0, joins.NONE
 
     def read(self, max_rows: int) -> SampleTable:
         """The sample of the table; reading ends after `max_rows` rows, of files from all parts of the list.
@@ -102,6 +102,7 @@ class TableReader:
         paths = source_files.files(self._shop, self._table, self._source, self._settings.follow_links)
         self.reading.n_files, self.reading.n_bytes = len(paths), sum(path.stat().st_size for path in paths)
         began = time.perf_counter()
+        self._others = reader.joined(self._shop, self._table, self._source, self._settings)
         progress = tqdm(desc=f"reading {self._table}", unit=" rows", unit_scale=True, delay=1, disable=None)
         with progress:
             for path in spread(paths):
@@ -120,7 +121,7 @@ class TableReader:
         staged = self._staged[name] = StagedFile(path.parent, self._shop.time_zone)
         n_bytes = path.stat().st_size
         try:
-            for chunk in reader.chunks(path, self._shop, self._table, name, settings):
+            for chunk in reader.chunks(path, self._shop, self._table, name, settings, self._others):
                 staged.count(chunk)
                 self._add(chunk.rows, chunk.rejects)
                 progress.update(chunk.rows.height)

@@ -55,7 +55,7 @@ def fingerprint(root: Path) -> str:
     parameters = params.load(root / "params.yaml")
     shop, source = shops.load(parameters.base.shop), root / parameters.base.source
     follow_links = parameters.ingest.follow_links
-    tables = [table for table in shop.delivered if shop.table(table).kind != "rest"]
+    tables = [table for table in shop.sources if shop.table(table).kind != "rest"]
     delivered = [file for table in tables for file in source_files.files(shop, table, source, follow_links)]
     committed = (root / paths.STREAMING).rglob("*.json")
     return _digest([*delivered, *committed])

@@ -63,6 +63,29 @@ class Group(Strict):
     meaning: str
 
 
+class Join(Strict):
+    """Files whose columns the rows of a table get, as `<name of the join>.<column>`: the orders of lines, for example.
+
+    `on` is the column with the ids that both have, or {<column of the table>: <column of these files>}; the former may
+    be a column of a join before this one. Keys that say how the files are written are those of the table, if the kind
+    is the same, unless they are given. `complete`: false if rows of the table may have ids that these files lack.
+    """
+
+    path: str
+    on: str | Annotated[dict[str, str], Field(min_length=1, max_length=1)]
+    kind: Literal["csv", "json", "jsonl", "parquet", "xlsx"] | None = None
+    sheet: str | None = None
+    separator: str | None = Field(None, min_length=1, max_length=1)
+    encoding: str | None = None
+    header: list[str] | None = None
+    complete: bool = True
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """The column of the table, and that of these files, that hold the same ids."""
+        return (self.on, self.on) if isinstance(self.on, str) else next(iter(self.on.items()))
+
+
 class Table(Strict):
     """Where one table comes from. `columns` maps our name to the delivered one, or to a path into objects.
 
@@ -72,6 +95,7 @@ class Table(Strict):
     `sheet` names the sheet of an `xlsx` table's workbooks, if they have several.
     `nulls` are the words that mean null. `thousands` groups the digits before the `decimal` mark (default with a
     decimal comma: a point).
+    `joins` names further files whose columns the rows get, each by a name without a point.
     `flags` combines several delivered columns into one: the name of the first of them that is 1 or true.
     `values` translates words before they are converted: our column -> the delivered word -> ours; other words stay as
     they are. `price_is_total`: the delivered price is that of the whole line; written `columns: {price: {total: ...}}`.
@@ -93,6 +117,7 @@ class Table(Strict):
     timestamp_format: str | None = None
     ambiguous_times: Literal["first", "second", "reject"] = "first"
     header: list[str] | None = None
+    joins: dict[Annotated[str, Field(pattern=r"^[^\s.]+$")], Join] = Field({})
     flags: dict[str, Annotated[list[str], Field(min_length=1)]] = Field({})
     values: dict[str, dict[Word, Word]] = Field({})
     event_type: EventType | None = None
@@ -138,17 +163,45 @@ class Table(Strict):
             raise ValueError(f"`sheet` is for tables of kind xlsx; this one is of kind {self.kind}")
         if self.thousands == self.decimal:
             raise ValueError(f"`thousands` and `decimal` cannot both be '{self.decimal}'")
-        if self.path is not None and (not self.path or Path(self.path).is_absolute()):
-            raise ValueError(f"`path` must be relative to the folder SOURCE; '{self.path}' is not")
-        if ".." in re.split(r"[/\\]", self.path or ""):
-            raise ValueError(f"`path` must stay in the folder SOURCE; '{self.path}' leads out of a folder with ..")
+        if self.path is not None and (problem := _path_problem(self.path)):
+            raise ValueError(f"`path` {problem}")
         return self
+
+    @model_validator(mode="after")
+    def joins_are_consistent(self) -> Table:
+        for name, join in self.joins.items():
+            if problem := _path_problem(join.path):
+                raise ValueError(f"`joins.{name}.path` {problem}")
+            if self.kind == "rest" and not join.kind:
+                raise ValueError(f"`joins.{name}.kind` is required: say of which kind these files are")
+            self.joined(name)  # its other keys are checked as those of a table
+        return self
+
+    def joined(self, name: str) -> Table:
+        """How the files of a join are read, as a table of their own."""
+        join, keys = self.joins[name], {"sheet", "separator", "encoding", "header"}
+        given = join.model_dump(include=keys, exclude_none=True)
+        if join.kind in (None, self.kind):
+            given = self.model_dump(include={"separator", "encoding"}) | given
+        return Table(kind=join.kind or self.kind, path=join.path, **given)
+
+    def is_joined(self, theirs: str) -> bool:
+        """Whether a delivered column is that of a join."""
+        return theirs.partition(".")[0] in self.joins and "." in theirs
+
+
+def _path_problem(path: str) -> str | None:
+    if not path or Path(path).is_absolute():
+        return f"must be relative to the folder SOURCE; '{path}' is not"
+    if ".." in re.split(r"[/\\]", path):
+        return f"must stay in the folder SOURCE; '{path}' leads out of a folder with .."
+    return None
 
 
 def mapping_problems(name: str, table: Table) -> list[str]:
     """The mistakes in a table's column mapping, as sentences."""
     checks = (_column_problems, _derived_problems, _cell_problems, _total_problems, _exclusion_problems)
-    checks += (_group_problems, _scope_problems)
+    checks += (_group_problems, _scope_problems, _join_problems)
     return [f"tables.{name}.{problem}" for check in checks for problem in check(name, table)]
 
 
@@ -198,6 +251,16 @@ def _scope_problems(name: str, table: Table) -> Iterator[str]:
         yield "equal_lines: `columns` maps an event_id, which says which events are different; leave one of them out"
     if not table.complete and (name == "events" or table.kind == "derived"):
         yield "complete: only for users and items that are delivered, as other tables have all ids of the events"
+
+
+def _join_problems(name: str, table: Table) -> Iterator[str]:
+    """Joins whose ids come from a join that is not before them."""
+    before: set[str] = set()
+    for join, declared in table.joins.items():
+        ids = declared.keys[0]
+        if table.is_joined(ids) and (first := ids.partition(".")[0]) not in before:
+            yield f"joins.{join}.on: '{ids}' is a column of the join {first}, which must stand before this one"
+        before.add(join)
 
 
 def _derived_problems(name: str, table: Table) -> Iterator[str]:

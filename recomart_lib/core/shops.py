@@ -81,6 +81,9 @@ def _zone(value: str) -> str:
     return value
 
 
+JOINS = ".joins."  # between a table and a join of it
+
+
 class Shop(Strict):
     """One shop. `cut: auto`: the test window is the last days of the data; `horizon_days: auto`: as in params.yaml.
 
@@ -126,13 +129,27 @@ class Shop(Strict):
         return self
 
     def table(self, name: str) -> Table:
-        """The table's declaration; a table that the shop does not declare is derived from the events."""
-        return self.tables.get(name) or Table(kind="derived")
+        """The table's declaration; a table that the shop does not declare is derived from the events.
+
+        `events.joins.orders` is the declaration of the files that events are joined with under the name orders.
+        """
+        table, _, join = name.partition(JOINS)
+        declared = self.tables.get(table) or Table(kind="derived")
+        return declared.joined(join) if join else declared
 
     @property
     def delivered(self) -> list[str]:
         """The tables that are delivered (not derived), events last."""
         return [name for name in TABLES if self.table(name).kind != "derived"]
+
+    @property
+    def sources(self) -> list[str]:
+        """The delivered tables, each followed by the files that its rows are joined with (`<table>.joins.<name>`)."""
+        return [name for table in self.delivered for name in (table, *self.joins(table))]
+
+    def joins(self, table: str) -> list[str]:
+        """The files that a table's rows are joined with, by the names that `table` takes."""
+        return [f"{table}{JOINS}{name}" for name in self.table(table).joins]
 
 
 def all_names() -> list[str]:

@@ -91,10 +91,10 @@ def _is_text(path: Path) -> bool:
 def left_out(shop: Shop, source: Path, follow_links: bool = False) -> list[LeftOut]:
     """What a table's pattern matches but is not read, and what it nearly matches and no other table reads."""
     every = _every_file(source)
-    delivered = {path for table in shop.delivered for path in _matches(shop, table, source)}
+    delivered = {path for table in shop.sources for path in _matches(shop, table, source)}
     others = [path for path in every if path not in delivered]
-    entries = [entry for table in shop.delivered for entry in _left_out(shop, table, source, others)]
-    return entries if follow_links else entries + [entry for t in shop.delivered for entry in _links(shop, t, source)]
+    entries = [entry for table in shop.sources for entry in _left_out(shop, table, source, others)]
+    return entries if follow_links else entries + [entry for t in shop.sources for entry in _links(shop, t, source)]
 
 
 def _links(shop: Shop, table: str, source: Path) -> Iterator[LeftOut]:

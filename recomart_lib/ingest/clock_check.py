@@ -51,7 +51,7 @@ def _ingested(shop: Shop, raw: Path) -> Iterator[tuple[str, str, datetime]]:
 
 
 def _delivered(shop: Shop, source: Path, settings: Ingest) -> Iterator[tuple[str, str, datetime]]:
-    for table in shop.delivered:
+    for table in shop.sources:
         for file in source_files.files(shop, table, source, settings.follow_links):
             yield "source", file.relative_to(source).as_posix(), _moment(file.stat().st_mtime)
 

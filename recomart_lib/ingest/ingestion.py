@@ -25,6 +25,7 @@ from recomart_lib.ingest import inventory, lake, lake_verification, manifests, r
 from recomart_lib.ingest.manifests import Manifest
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources import reader, rest_api
+from recomart_lib.ingest.sources.joins import Joins
 from recomart_lib.ingest.sources.records import Chunk
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ def check(shop: Shop, source: Path, settings: Ingest = DEFAULTS) -> None:
         for file in source_files.files(shop, table, source, settings.follow_links):
             if names := reader.header(file, shop.table(table), settings):
                 reader.check_columns(file, shop, table, names, settings)
+        reader.check_joins(shop, table, source, settings)
 
 
 def fetch(shop: Shop, source: Path, settings: Ingest) -> pl.DataFrame:
@@ -114,7 +116,9 @@ def ingest(
     cores = BoundedSemaphore(n_cores)
     for table in shop.delivered:
         delivered = source_files.files(shop, table, source, settings.follow_links)
-        jobs = [_Job(file, _name(file, source), partial(reader.chunks, limits=settings), True) for file in delivered]
+        others = reader.joined(shop, table, source, settings)
+        read = partial(reader.chunks, limits=settings, others=others)
+        jobs = [_Job(file, _name(file, source), read, True) for file in delivered]
         delivered_names.update(job.name for job in jobs)
         jobs += _own_jobs(shop, table, replay_folder, streamed or {})
         ingest_job = partial(
@@ -123,6 +127,7 @@ def ingest(
             versions=manifests.newest(raw, shop.name, table),
             shop=shop,
             table=table,
+            declaration=_declaration(shop, table, others),
             raw=raw,
             max_rejected=settings.max_rejected,
         )
@@ -241,6 +246,7 @@ def _ingest_file(
     versions: dict[str, Manifest],
     shop: Shop,
     table: str,
+    declaration: str,
     raw: Path,
     max_rejected: float,
 ) -> Manifest:
@@ -251,7 +257,7 @@ def _ingest_file(
     """
     with ExitStack() as stack:
         with cores:
-            sha256 = lake.content_hash(job.file, job.name, _declaration(shop, table))
+            sha256 = lake.content_hash(job.file, job.name, declaration)
             previous = versions.get(job.name)
             state = "new version" if previous else "new"
             if previous and previous["sha256"] == sha256:
@@ -274,11 +280,11 @@ def _equal_by(job: _Job, shop: Shop, table: str) -> list[str] | None:
     return None if has_ids else [name for name in TABLES[table] if name != "event_id"]
 
 
-def _declaration(shop: Shop, table: str) -> str:
-    """Everything in the shop file that decides how this table is read; keys with default values do not count."""
+def _declaration(shop: Shop, table: str, others: Joins) -> str:
+    """Everything that decides how this table is read, besides its files; keys with default values do not count."""
     spec = reader.reading(shop, table).model_dump_json(exclude=NOT_READING, exclude_defaults=True)
     declaration = f"{shop.time_zone} {spec} {reader.mapped_columns(shop, table)}"
-    return f"{declaration} {totals}" if (totals := reader.line_totals(shop, table)) else declaration
+    return " ".join([declaration, *map(str, filter(None, (reader.line_totals(shop, table), others.fingerprint)))])
 
 
 def check_rejected_share(name: str, staged: lake.StagedFile, max_rejected: float) -> None:

@@ -7,11 +7,8 @@ and settings of `ingest` bound the size of a record: a hostile file is refused b
 
 from __future__ import annotations
 
-import csv
 import json
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -21,31 +18,36 @@ from recomart_lib.core.schemas import PROVENANCE, REJECTS, STATE, TABLES, VALID_
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.core.shops import Shop
 from recomart_lib.ingest.settings import Ingest
-from recomart_lib.ingest.sources import (
-    csv_reader,
-    flags,
-    header_hints,
-    headers,
-    json_reader,
-    nested,
-    parquet_reader,
-    xlsx_reader,
-)
+from recomart_lib.ingest.sources import flags, headers, joins, nested, record_files
 from recomart_lib.ingest.sources.casting import Typed, cast
+from recomart_lib.ingest.sources.joins import Joins
 from recomart_lib.ingest.sources.known_names import KnownNames
 from recomart_lib.ingest.sources.nested import Delivered
 from recomart_lib.ingest.sources.records import DEFAULTS, Chunk, Records, printable
 from recomart_lib.ingest.sources.refused_columns import RefusedColumns
 
-READERS = {"csv": csv_reader, "json": json_reader, "jsonl": json_reader, "rest": json_reader, "parquet": parquet_reader}
-READERS |= {"xlsx": xlsx_reader}
-HINTS = {"csv": header_hints.hint, "xlsx": xlsx_reader.hint}
-KINDS_WITH_HEADER = ("csv", "parquet", "xlsx")
-UNREADABLE = (OSError, EOFError, zlib.error, UnicodeError, csv.Error, RecursionError, pl.exceptions.PolarsError)
+
+def joined(shop: Shop, table: str, source: Path, limits: Ingest = DEFAULTS) -> Joins:
+    """Read the files in the folder `source` that the shop file joins a table's rows with; see `joins.load`."""
+    return joins.load(shop, table, source, [theirs for _, theirs in _required(shop, table)], limits)
 
 
-def chunks(path: Path, shop: Shop, table: str, name: str | None = None, limits: Ingest = DEFAULTS) -> Iterator[Chunk]:
+def check_joins(shop: Shop, table: str, source: Path, limits: Ingest) -> None:
+    """Check the headers of the files that a table's rows are joined with; see `joins.check`."""
+    joins.check(shop, table, source, [theirs for _, theirs in _required(shop, table)], limits)
+
+
+def chunks(
+    path: Path,
+    shop: Shop,
+    table: str,
+    name: str | None = None,
+    limits: Ingest = DEFAULTS,
+    others: Joins = joins.NONE,
+) -> Iterator[Chunk]:
     """Read a delivered file as one of the three tables; `name` is written to `source_file` (default: the file's name).
+
+    `others` are the files that its rows are joined with (see `joined`).
 
     There is at least one chunk, and all chunks have the same columns. Whether JSON objects lack a mapped key is known
     only after the last chunk.
@@ -55,15 +57,18 @@ def chunks(path: Path, shop: Shop, table: str, name: str | None = None, limits: 
     UserError
         If the file cannot be read, lacks a column that the shop file maps, or exceeds a limit of its size.
     """
-    spec, wanted = reading(shop, table), [theirs for _, theirs in _required(shop, table)]
+    spec = reading(shop, table)
+    wanted = [theirs for _, theirs in joins.own_columns(spec, _required(shop, table))]
     known, refused = KnownNames(wanted), RefusedColumns(path, mapped_columns(shop, table))
-    for delivered_records in _records(path, spec, limits):
+    for delivered_records in record_files.records(path, spec, limits):
         records = nested.renamed(delivered_records, headers.aliases(delivered_records.cells.columns, wanted))
-        if spec.kind in KINDS_WITH_HEADER and records.cells.width:
+        if spec.kind in record_files.KINDS_WITH_HEADER and records.cells.width:
             check_columns(path, shop, table, nested.names(records), limits)
         delivered = nested.unpack(records, wanted)
         known.add(records, delivered)
+        delivered, problems = others.add(delivered, spec)
         typed = _typed(delivered, records, path, shop, table)
+        typed = typed._replace(reasons=problems.fill_null(typed.reasons))
         refused.add(typed)
         refused.check(nested.names(records) if typed.refused else [])
         yield _chunk(records, typed, shop, table, name or path.name)
@@ -80,13 +85,15 @@ def read(path: Path, shop: Shop, table: str, name: str | None = None) -> Chunk:
 
 def header(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> list[str]:
     """The delivered column names of a file; empty if they are known only after reading all of it."""
-    with _read_errors(path, spec):
-        return headers.unique(spec.header) if spec.header else READERS[spec.kind].header(path, spec, limits)
+    return record_files.header(path, spec, limits)
 
 
-def unmapped(path: Path, shop: Shop, table: str, limits: Ingest = DEFAULTS) -> list[str]:
+def unmapped(path: Path, shop: Shop, table: str, limits: Ingest = DEFAULTS, others: Joins = joins.NONE) -> list[str]:
     """The delivered columns, and the fields of objects, that the shop file does not map."""
-    names, wanted = header(path, shop.table(table), limits), [theirs for _, theirs in _required(shop, table)]
+    names = [*header(path, shop.table(table), limits), *others.names]
+    wanted = [theirs for _, theirs in _required(shop, table)] + [
+        join.keys[0] for join in shop.table(table).joins.values()
+    ]
     mapped = {*wanted, *headers.aliases(names, wanted)}
     groups = {name.rpartition(".")[0] for name in (*names, *wanted)}  # an object is as much as its fields
     return [name for name in names if not nested.contains(mapped, name) and name not in groups]
@@ -122,13 +129,13 @@ def line_totals(shop: Shop, table: str) -> list[str]:
 
 def check_columns(path: Path, shop: Shop, table: str, columns: list[str], limits: Ingest = DEFAULTS) -> None:
     """Raise a `UserError` if the file lacks a mapped column, or one that `flags` combines into a mapped column."""
-    spec, required = shop.table(table), _required(shop, table)
+    spec = shop.table(table)
+    required = joins.own_columns(spec, _required(shop, table))
     wanted = [theirs for _, theirs in required]
     present = {*columns, *headers.aliases(columns, wanted).values()}
     if missing := [(ours, theirs) for ours, theirs in required if not nested.contains(present, theirs)]:
         details = headers.explain_missing(missing, columns)
-        with _read_errors(path, spec):
-            hint = HINTS[spec.kind](path, spec, wanted, limits) if spec.kind in HINTS else ""
+        hint = record_files.hint(path, spec, wanted, limits)
         raise UserError(
             f"{path.name} lacks {len(missing)} column(s) that shops/{shop.name}.yaml maps in tables.{table}: "
             f"{details}{hint}{nested.hint(columns, [theirs for _, theirs in missing])}"
@@ -139,26 +146,6 @@ def _required(shop: Shop, table: str) -> list[tuple[str, str]]:
     """(our column, delivered column) for each delivered one that the shop file names, also in `flags`."""
     flags, mapping = reading(shop, table).flags, mapped_columns(shop, table)
     return [(ours, name) for ours, theirs in mapping.items() for name in flags.get(theirs, [theirs])]
-
-
-@contextmanager
-def _read_errors(path: Path, spec: Table) -> Iterator[None]:
-    """Turn every error of reading a file into a `UserError` that names it."""
-    try:
-        yield
-    except UNREADABLE as problem:
-        raise UserError(f"{path} could not be read as {spec.kind}: {problem}") from None
-
-
-def _records(path: Path, spec: Table, limits: Ingest) -> Iterator[Records]:
-    """The file's records, yielded at least once: an empty file has no rows and is valid."""
-    empty = True
-    with _read_errors(path, spec):
-        for records in READERS[spec.kind].read(path, spec, limits):
-            yield records
-            empty = False
-    if empty:
-        yield Records(pl.DataFrame(), pl.Series(dtype=pl.Int64), [])
 
 
 def _typed(delivered: Delivered, records: Records, path: Path, shop: Shop, table: str) -> Typed:
