@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
-CHANGING = re.compile(
-    r"(^|\.)(now|utcnow|today|time\.time|time_ns|uuid[14]|urandom|mkd?temp)$"
-)
+CHANGING = re.compile(r"(^|\.)(now|utcnow|today|time\.time|time_ns|uuid[14]|urandom|mkd?temp)$")
 RUN_LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 

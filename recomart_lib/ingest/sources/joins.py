@@ -25,11 +25,8 @@ from recomart_lib.ingest.sources.records import Records
 
 log = logging.getLogger(__name__)
 
-KEY, CONTRADICTS, IS_THERE = (
-    "key",
-    "contradicts",
-    "is there",
-)  # names of columns without a point: no mapped column of a join has one
+# of columns that `rows` has besides the mapped ones, which have a point in their names
+KEY, CONTRADICTS, IS_THERE = "key", "contradicts", "is there"
 
 
 @dataclass(frozen=True)
@@ -71,17 +68,16 @@ class Joins:
         """The columns that these files have besides their ids, as `<join>.<column>`."""
         return [f"{join.name}.{name}" for join in self.joins for name in join.names if name != join.key]
 
-    def add(self, delivered: Delivered, spec: Table) -> tuple[Delivered, pl.Series]:
-        """The cells with those of the joins, and why records cannot be joined (null: they can)."""
-        cells = delivered.cells
-        problems = pl.Series("reason", [None] * cells.height, pl.String)
+    def add(self, delivered: Delivered, n: int, spec: Table) -> tuple[Delivered, pl.Series]:
+        """The cells of `n` records with those of the joins, and why records cannot be joined (null: they can)."""
+        cells, problems = delivered.cells, pl.repeat(None, n, dtype=pl.String, eager=True)
         for join in self.joins:
-            if join.on not in cells.columns:  # a chunk of JSON objects that all lack it
-                continue
-            given = _ids(cells[join.on], spec)
+            # objects of a part of a JSON file may all lack the id
+            given = _ids(cells[join.on], spec) if join.on in cells.columns else problems.clear(n).alias(KEY)
             found = _looked_up(join.rows, given)
             problems = problems.fill_null(pl.Series(join.problems(given, found), dtype=pl.String))
-            cells = cells.hstack(found.drop(KEY, CONTRADICTS, IS_THERE))
+            joined = found.drop(KEY, CONTRADICTS, IS_THERE)
+            cells = pl.DataFrame([*cells.get_columns(), *joined.get_columns()])
         return delivered._replace(cells=cells), problems
 
 

@@ -66,7 +66,7 @@ def chunks(
             check_columns(path, shop, table, nested.names(records), limits)
         delivered = nested.unpack(records, wanted)
         known.add(records, delivered)
-        delivered, problems = others.add(delivered, spec)
+        delivered, problems = others.add(delivered, records.lines.len(), spec)
         typed = _typed(delivered, records, path, shop, table)
         typed = typed._replace(reasons=problems.fill_null(typed.reasons))
         refused.add(typed)
