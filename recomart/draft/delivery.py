@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import polars as pl
 
@@ -17,18 +18,37 @@ MAX_NAMES = 2_000
 MIN_UNIQUE = 0.97  # distinct ids per different row of a key: a few rows may be delivered twice
 
 
+class Join(NamedTuple):
+    """Further files whose columns the rows get: those whose `key` has the id in the column `on` of the rows.
+
+    `names`: the columns that they get -> their names in these files.
+    """
+
+    name: str
+    on: str
+    key: str
+    other: Delivery
+    names: dict[str, str]
+
+    @property
+    def in_shop_file(self) -> dict[str, str]:
+        """The columns that the rows get -> the names that a shop file gives them."""
+        return {ours: f"{self.name}.{theirs}" for ours, theirs in self.names.items()}
+
+
 @dataclass
 class Delivery:
-    """A group of files, a sample of its rows, and what its columns look like."""
+    """A group of files, a sample of its rows, and what its columns look like; `joins` are where some of them are."""
 
     group: FileGroup
     sample: Sample
     columns: list[Column]
+    joins: list[Join] = field(default_factory=list)
     _shares: dict[tuple[str, str], float] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
-        return self.group.label
+        return " with ".join([self.group.label, *(join.other.label for join in self.joins)])
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
@@ -52,6 +72,10 @@ class Delivery:
     def n_different(self) -> int:
         """The number of rows that do not equal another."""
         return self.sample.rows.n_unique()
+
+    def forget_shares(self) -> None:
+        """Forget what columns determine, as they get other names."""
+        self._shares.clear()
 
     def determines(self, one: Column, other: Column) -> float:
         """The share of rows whose value of `other` is the usual one for their value of `one`, among values that repeat.

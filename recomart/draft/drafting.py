@@ -101,7 +101,8 @@ def _no_events(folder: Path, deliveries: list[delivery.Delivery], no_tables: lis
     return "\n".join(
         [
             f"{folder} has no file of events, so no shop file was written. A file of events has one row per view, "
-            "purchase or rating, with a time, the id of a user and the id of a product. Found:",
+            "purchase or rating, with a time, the id of a user and the id of a product; the time and the user may "
+            "be in a second file, of orders, whose ids the lines have. Found:",
             *(f"  {line}" for line in lines),
         ]
     )

@@ -12,6 +12,7 @@ from recomart.draft import (
     entities,
     event_columns,
     event_ids,
+    joins,
     kinds,
     prices,
     relations,
@@ -56,19 +57,43 @@ class Mapping:
 
 
 def event_candidates(deliveries: list[Delivery]) -> list[Candidate]:
-    """The files that may be the events, the best first."""
-    found = []
-    for delivery in deliveries:
-        times = event_columns.times(delivery)
-        time = _best("timestamp", times)
-        if time is None or delivery.sample.rows.height < MIN_EVENTS:
-            continue
-        related = relations.of(delivery, deliveries)
-        pair, _ = event_ids.best_pair(delivery, related, delivery.column(time.theirs))
-        if pair is None:
-            continue
-        found.append(Candidate(delivery, time, pair, _score(delivery, deliveries, time, pair)))
-    return sorted(found, key=lambda candidate: -candidate.score)
+    """The files that may be the events, the best first; lines and their orders in two files are one of them."""
+    alone = [found for each in deliveries if (found := _candidate(each, deliveries))]
+    joined = [found for each in joins.joined(deliveries) if (found := _candidate(each, deliveries))]
+    joined = [_with_customers(found, deliveries) for found in joined if _is_better(found, alone)]
+    parts = [candidate.delivery for candidate in joined]
+    alone = [found for found in alone if not any(joins.is_part(found.delivery, part) for part in parts)]
+    return sorted([*alone, *joined], key=lambda candidate: -candidate.score)
+
+
+def _candidate(delivery: Delivery, deliveries: list[Delivery]) -> Candidate | None:
+    """The time and the ids of a file, if it may be the events."""
+    time = _best("timestamp", event_columns.times(delivery))
+    if time is None or delivery.sample.rows.height < MIN_EVENTS:
+        return None
+    related = relations.of(delivery, [each for each in deliveries if not joins.is_part(each, delivery)])
+    pair, _ = event_ids.best_pair(delivery, related, delivery.column(time.theirs))
+    return Candidate(delivery, time, pair, _score(delivery, deliveries, time, pair)) if pair else None
+
+
+def _is_better(joined: Candidate, alone: list[Candidate]) -> bool:
+    """Whether lines with their orders are more like events than each of both alone, and take something from each."""
+    parts = [found for found in alone if joins.is_part(found.delivery, joined.delivery)]
+    theirs = {name for join in joined.delivery.joins for name in join.names}
+    chosen = {joined.pair.user.theirs, joined.pair.item.theirs, joined.time.theirs}
+    return bool(chosen & theirs and chosen - theirs) and all(joined.score > part.score + MARGIN for part in parts)
+
+
+def _with_customers(candidate: Candidate, deliveries: list[Delivery]) -> Candidate:
+    """Where each order has a customer id of its own, look for the file that says who that is."""
+    [join], user = candidate.delivery.joins, candidate.pair.user.theirs
+    if user not in join.names or not join.other.column(join.names[user]).is_unique:
+        return candidate
+    for further in joins.further(candidate.delivery, deliveries, user):
+        found = _candidate(further, deliveries)
+        if found and found.pair.user.theirs in further.joins[-1].names:
+            return found
+    return candidate
 
 
 def _score(delivery: Delivery, deliveries: list[Delivery], time: Choice, pair: Pair) -> float:
@@ -97,15 +122,29 @@ def _best(ours: str, found: dict[str, Evidence]) -> Choice | None:
 def of(deliveries: list[Delivery], chosen: Candidate, candidates: list[Candidate]) -> Mapping:
     """The tables of a shop whose events are those of the chosen candidate."""
     events = _events(chosen)
+    elsewhere = [each for each in deliveries if not joins.is_part(each, chosen.delivery)]
     rivals = [other for other in candidates if other is not chosen and other.score > chosen.score - MARGIN]
     events.others = [other.delivery.label for other in rivals]
-    users = _entity("users", "user_id", chosen.pair.users, deliveries, events)
-    items = _entity("items", "item_id", chosen.pair.items, deliveries, events)
+    users = _entity("users", "user_id", chosen.pair.users, elsewhere, events)
+    items = _entity("items", "item_id", chosen.pair.items, elsewhere, events)
     used = {id(table.delivery) for table in (events, users, items) if table.delivery}
-    unused = [(d.label, _why_unused(d, events)) for d in deliveries if id(d) not in used]
+    unused = [(d.label, _why_unused(d, events)) for d in elsewhere if id(d) not in used]
     for table, key in ((users, "user_id"), (items, "item_id")):
-        table.others = _rivals(table, events, deliveries, {id(d) for d in (users.delivery, items.delivery) if d}, key)
-    return Mapping(events, users, items, unused, deliveries)
+        table.others = _rivals(table, events, elsewhere, {id(d) for d in (users.delivery, items.delivery) if d}, key)
+    found = Mapping(events, users, items, unused, deliveries)
+    _name_joined_columns(found)
+    return found
+
+
+def _name_joined_columns(found: Mapping) -> None:
+    """Give columns of joins the names that a shop file uses."""
+    names = joins.name_columns(found.events.delivery)
+    for table in found.tables:
+        for choice in table.choices if table.delivery in (None, found.events.delivery) else ():
+            choice.theirs = names.get(choice.theirs, choice.theirs)
+            choice.others = [names.get(name, name) for name in choice.others]
+        if table.relation:
+            table.relation = table.relation._replace(column=names.get(table.relation.column, table.relation.column))
 
 
 def _rivals(table: TableDraft, events: TableDraft, deliveries: list[Delivery], used: set[int], key: str) -> list[str]:

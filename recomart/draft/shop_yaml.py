@@ -13,6 +13,7 @@ import yaml
 from recomart.draft import personal_data, vocabulary
 from recomart.draft.assignment import Choice
 from recomart.draft.column_profile import Column
+from recomart.draft.delivery import Delivery
 from recomart.draft.drafting import Draft
 from recomart.draft.keys import Key
 from recomart.draft.table_draft import TableDraft
@@ -85,6 +86,7 @@ def _table(draft: Draft, table: TableDraft) -> list[str]:
         lines += _line(
             "    # ? The first line is taken for a header. If it is data, add `header: [names of the columns]`.", ""
         )
+    lines += _joins(table.delivery)
     lines += _columns(draft, table, table)
     if table.flags:
         lines.append("    flags:")
@@ -96,6 +98,23 @@ def _table(draft: Draft, table: TableDraft) -> list[str]:
         if key in found:
             lines += _entry(key, found.pop(key), "    ")
     return lines + _unmapped(draft, table)
+
+
+def _joins(delivery: Delivery) -> list[str]:
+    """The files whose columns the rows get, and how they are written where it differs."""
+    lines = ["    joins:"] if delivery.joins else []
+    for join in delivery.joins:
+        layout, other = delivery.group.layout, join.other.group.layout
+        keys: dict[str, Any] = {"path": join.other.group.path}
+        keys["by"] = join.on if join.on == join.key else {join.on: join.key}
+        for key in ("kind", "separator", "encoding"):
+            if getattr(other, key) not in (getattr(layout, key), None):
+                keys[key] = getattr(other, key)
+        keys |= {"sheet": other.sheet} if other.sheet else {}
+        keys |= {} if other.has_header else {"header": other.names}
+        note = f"each row gets the columns of its row there, as {join.name}.<column>"
+        lines += _entry(join.name, Key(keys, note=note), "      ")
+    return lines
 
 
 def _columns(draft: Draft, table: TableDraft, source: TableDraft) -> list[str]:
@@ -149,11 +168,13 @@ def names_of(draft: Draft, table: TableDraft) -> dict[str, str]:
     """Delivered column -> the name that the shop file gives it: files without a header get names by content."""
     if table.delivery is None or table.delivery.group.layout.has_header:
         return {}
+    joined = {name for join in table.delivery.joins for name in join.names}
     choices = [choice for choice in table.choices if choice.theirs not in table.flags]
     if table.name == "events":  # derived tables name columns of the events
         derived = (each for each in (draft.mapping.users, draft.mapping.items) if each.delivery is None)
         choices = [choice for each in derived for choice in each.choices] + choices
-    return {choice.theirs: choice.ours for choice in choices} | _classes(draft, table)
+    own = [choice for choice in choices if choice.theirs not in joined]
+    return {choice.theirs: choice.ours for choice in own} | _classes(draft, table)
 
 
 def _unknown_last(names: list[str]) -> list[str]:
@@ -181,7 +202,7 @@ def _classes(draft: Draft, table: TableDraft) -> dict[str, str]:
 def header(draft: Draft, table: TableDraft) -> list[str]:
     """The names of the columns of a file without a header line."""
     names = names_of(draft, table)
-    return [names.get(column.name, column.name) for column in table.delivery.columns]
+    return [names.get(name, name) for name in table.delivery.group.layout.names]
 
 
 def unmapped(draft: Draft, table: TableDraft) -> list[Column]:

@@ -66,13 +66,13 @@ class Group(Strict):
 class Join(Strict):
     """Files whose columns the rows of a table get, as `<name of the join>.<column>`: the orders of lines, for example.
 
-    `on` is the column with the ids that both have, or {<column of the table>: <column of these files>}; the former may
+    `by` is the column with the ids that both have, or {<column of the table>: <column of these files>}; the former may
     be a column of a join before this one. Keys that say how the files are written are those of the table, if the kind
     is the same, unless they are given. `complete`: false if rows of the table may have ids that these files lack.
     """
 
     path: str
-    on: str | Annotated[dict[str, str], Field(min_length=1, max_length=1)]
+    by: str | Annotated[dict[str, str], Field(min_length=1, max_length=1)]
     kind: Literal["csv", "json", "jsonl", "parquet", "xlsx"] | None = None
     sheet: str | None = None
     separator: str | None = Field(None, min_length=1, max_length=1)
@@ -83,7 +83,7 @@ class Join(Strict):
     @property
     def keys(self) -> tuple[str, str]:
         """The column of the table, and that of these files, that hold the same ids."""
-        return (self.on, self.on) if isinstance(self.on, str) else next(iter(self.on.items()))
+        return (self.by, self.by) if isinstance(self.by, str) else next(iter(self.by.items()))
 
 
 class Table(Strict):
@@ -259,7 +259,7 @@ def _join_problems(name: str, table: Table) -> Iterator[str]:
     for join, declared in table.joins.items():
         ids = declared.keys[0]
         if table.is_joined(ids) and (first := ids.partition(".")[0]) not in before:
-            yield f"joins.{join}.on: '{ids}' is a column of the join {first}, which must stand before this one"
+            yield f"joins.{join}.by: '{ids}' is a column of the join {first}, which must stand before this one"
         before.add(join)
 
 

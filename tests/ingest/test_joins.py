@@ -28,7 +28,7 @@ COLUMNS |= {"order_id": "order"}
 def shop(joins: dict | None = None, tables: dict | None = None, **events: object) -> Shop:
     """A shop whose events are the lines of lines.csv, joined with orders.csv by the column `order`."""
     declared = {"kind": "csv", "path": "lines.*", "event_type": "purchase", "columns": COLUMNS}
-    declared |= {"joins": {"orders": {"path": "orders.*", "on": "order"}} if joins is None else joins, **events}
+    declared |= {"joins": {"orders": {"path": "orders.*", "by": "order"}} if joins is None else joins, **events}
     keys = {"title": "X", "currency": "EUR", "time_zone": "UTC", "simulated": False, "cut": "auto"}
     keys |= {"name": "x", "horizon_days": "auto", "relevant_events": ["purchase"]}
     return Shop(**keys, tables={"events": declared, **(tables or {})})
@@ -87,7 +87,7 @@ def test_a_line_without_one_order_is_rejected_with_the_reason(read, line, reason
 
 
 def test_orders_that_are_not_complete_leave_blanks(read):
-    declared = shop({"orders": {"path": "orders.csv", "on": "order", "complete": False}})
+    declared = shop({"orders": {"path": "orders.csv", "by": "order", "complete": False}})
     delivered = read(f"{LINES}O9,a,1\n,b,1\n", declared=declared)
     assert users_and_times(delivered)[3:] == [(None, None)] * 2
     assert delivered.rejects.height == 0
@@ -116,7 +116,7 @@ def test_a_blank_customer_is_a_guest_and_no_missing_order(read):
 
 
 def test_names_and_layouts_may_differ(tmp_path):
-    joins = {"orders": {"path": "orders.csv", "on": {"order": "Nr"}, "separator": ";", "encoding": "cp1252"}}
+    joins = {"orders": {"path": "orders.csv", "by": {"order": "Nr"}, "separator": ";", "encoding": "cp1252"}}
     declared = shop(joins, columns=COLUMNS | {"user_id": "orders.Käufer", "timestamp": "orders.am"})
     (tmp_path / "lines.csv").write_text(LINES)
     (tmp_path / "orders.csv").write_bytes("Nr;Käufer;am\nO1;u1;2024-02-01\nO2;Jörg;2024-02-02\n".encode("cp1252"))
@@ -128,8 +128,8 @@ def test_a_join_may_follow_from_another(tmp_path):
     (tmp_path / "orders.csv").write_text("order,account,date\nO1,7,2024-02-01\nO2,8,2024-02-02\n")
     (tmp_path / "accounts.csv").write_text("id,person\n7,u1\n8,u1\n")
     joins = {
-        "orders": {"path": "orders.csv", "on": "order"},
-        "accounts": {"path": "accounts.csv", "on": {"orders.account": "id"}},
+        "orders": {"path": "orders.csv", "by": "order"},
+        "accounts": {"path": "accounts.csv", "by": {"orders.account": "id"}},
     }
     delivered = read_from(tmp_path, shop(joins, columns=COLUMNS | {"user_id": "accounts.person"}))
     assert delivered.rows.get_column("user_id").to_list() == ["u1"] * 3
@@ -159,7 +159,7 @@ def test_objects_of_json_are_joined(tmp_path):
 def test_parquet_is_joined_with_csv(tmp_path):
     pl.DataFrame({"order": [1.0, 2.0], "sku": ["a", "b"], "qty": [1, 2]}).write_parquet(tmp_path / "lines.parquet")
     (tmp_path / "orders.csv").write_text("order,customer,date\n1,u1,2024-02-01\n2,u2,2024-02-02\n")
-    declared = shop({"orders": {"path": "orders.csv", "kind": "csv", "on": "order"}}, kind="parquet")
+    declared = shop({"orders": {"path": "orders.csv", "kind": "csv", "by": "order"}}, kind="parquet")
     assert users_and_times(read_from(tmp_path, declared)) == [("u1", utc(2024, 2, 1)), ("u2", utc(2024, 2, 2))]
 
 
@@ -171,7 +171,7 @@ def test_two_sheets_of_a_workbook_are_joined(tmp_path):
             sheet.append(line.split(","))
     del book["Sheet"]
     book.save(tmp_path / "lines.xlsx")
-    joins = {"orders": {"path": "lines.xlsx", "sheet": "orders", "on": "order"}}
+    joins = {"orders": {"path": "lines.xlsx", "sheet": "orders", "by": "order"}}
     declared = shop(joins, kind="xlsx", sheet="lines")
     assert read_from(tmp_path, declared).rows.get_column("user_id").to_list() == ["u1", "u1", "u2"]
 
@@ -206,7 +206,7 @@ def test_files_that_cannot_be_joined_stop_with_the_reason(tmp_path, orders, mess
 def test_a_list_in_a_mapped_column_stops_with_its_line(tmp_path):
     (tmp_path / "lines.csv").write_text(LINES)
     (tmp_path / "orders.jsonl").write_text('{"order": "O1", "customer": ["u1"], "date": "2024-02-01"}\n')
-    declared = shop({"orders": {"path": "orders.jsonl", "kind": "jsonl", "on": "order"}})
+    declared = shop({"orders": {"path": "orders.jsonl", "kind": "jsonl", "by": "order"}})
     with pytest.raises(UserError, match=r"orders.jsonl, line 1: the column 'customer'.*holds lists"):
         read_from(tmp_path, declared)
 
@@ -240,16 +240,16 @@ def test_a_changed_order_makes_a_new_version_of_the_lines(tmp_path):
     ("events", "message"),
     [
         ({"kind": "rest", "path": "lines"}, "`joins.orders.kind` is required"),
-        ({"joins": {"orders": {"path": "/etc/passwd", "on": "order"}}}, "`joins.orders.path` must be relative"),
-        ({"joins": {"orders": {"path": "../orders.csv", "on": "order"}}}, "`joins.orders.path` must stay"),
-        ({"joins": {"a.b": {"path": "o.csv", "on": "order"}}}, "joins"),
-        ({"joins": {"orders": {"path": "o.csv", "on": {}}}}, "on"),
+        ({"joins": {"orders": {"path": "/etc/passwd", "by": "order"}}}, "`joins.orders.path` must be relative"),
+        ({"joins": {"orders": {"path": "../orders.csv", "by": "order"}}}, "`joins.orders.path` must stay"),
+        ({"joins": {"a.b": {"path": "o.csv", "by": "order"}}}, "joins"),
+        ({"joins": {"orders": {"path": "o.csv", "by": {}}}}, "by"),
         (
-            {"joins": {"orders": {"path": "o.csv", "on": "order", "encoding": "utf-9"}}},
+            {"joins": {"orders": {"path": "o.csv", "by": "order", "encoding": "utf-9"}}},
             "does not support this encoding",
         ),
         (
-            {"joins": {"orders": {"path": "o.csv", "on": "people.order"}, "people": {"path": "p.csv", "on": "order"}}},
+            {"joins": {"orders": {"path": "o.csv", "by": "people.order"}, "people": {"path": "p.csv", "by": "order"}}},
             "a column of the join people, which must stand before this one",
         ),
     ],
@@ -270,7 +270,7 @@ def test_every_line_is_joined_or_rejected(tmp_path_factory, orders, lines, compl
         "order,customer,date\n" + "".join(f"{order},{by},2024-02-01\n" for order, by in orders.items())
     )
     (folder / "lines.csv").write_text("order,sku,qty\n" + "".join(f"{order},a,1\n" for order in lines))
-    declared = shop({"orders": {"path": "orders.csv", "on": "order", "complete": complete}})
+    declared = shop({"orders": {"path": "orders.csv", "by": "order", "complete": complete}})
     delivered = read_from(folder, declared)
     known = [order for order in lines if order in orders or not complete]
     assert delivered.rows.select("order_id", "user_id").rows() == [(order, orders.get(order)) for order in known]
