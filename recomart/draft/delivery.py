@@ -21,7 +21,7 @@ MIN_UNIQUE = 0.97  # distinct ids per different row of a key: a few rows may be 
 class Join(NamedTuple):
     """Further files whose columns the rows get: those whose `key` has the id in the column `on` of the rows.
 
-    `names`: the columns that they get -> their names in these files.
+    `names`: the columns that they get -> their names in these files. `contained`: the share of rows whose id is there.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Join(NamedTuple):
     key: str
     other: Delivery
     names: dict[str, str]
+    contained: float
 
     @property
     def in_shop_file(self) -> dict[str, str]:

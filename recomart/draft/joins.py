@@ -70,7 +70,7 @@ def _together(lines: Delivery, relation: Relation) -> Delivery:
     other, name = relation.other, _name(relation.other, lines)
     kept = [column.name for column in other.columns if column.name != relation.key and not _is_of_orders(column)]
     names = {f"{name}.{theirs}" if theirs in lines.sample.rows.columns else theirs: theirs for theirs in kept}
-    join = Join(name, relation.column, relation.key, other, names)
+    join = Join(name, relation.column, relation.key, other, names, relation.contained)
     found = other.sample if other.sample.is_whole else _rows_of(join)
     rows = _looked_up(lines.sample.rows, join, found.rows)
     types = lines.sample.types | {ours: found.types[theirs] for ours, theirs in names.items() if theirs in found.types}
@@ -121,8 +121,9 @@ def _is_of_orders(column: Column) -> bool:
 
 
 def _name(delivery: Delivery, lines: Delivery) -> str:
-    """A name for the join, from the file's; no column of the lines has it."""
-    stem = re.sub(r"\W+", "_", delivery.group.files[0].name.partition(".")[0].lower()).strip("_")
+    """A name for the join, from that of the sheet or file; no column of the lines has it."""
+    named = delivery.group.layout.sheet or delivery.group.files[0].name.partition(".")[0]
+    stem = re.sub(r"\W+", "_", named.lower()).strip("_")
     stem = re.sub(r"(_?\d+)+$", "", stem) or "orders"
     taken = {name.partition(".")[0] for name in lines.sample.rows.columns} | {join.name for join in lines.joins}
     while stem in taken:

@@ -18,12 +18,13 @@ from recomart.draft.drafting import Draft
 from recomart.draft.keys import Key
 from recomart.draft.table_draft import TableDraft
 from recomart_lib.core.schemas import TABLES
-from recomart_lib.core.text import printable
+from recomart_lib.core.text import percent, printable
 
 PLACE = 44  # column of the comments
 MAX_COMMENT = 220
 FIRST_OF_LIST = re.compile(r"\.0(\.|$)")  # in the path of a column
 MAX_UNMAPPED = 60
+MIN_LACKING = 0.0005  # of the rows that have no row in the files that they are joined with
 NO_CLASSES = {
     "unknown",
     "other",
@@ -112,8 +113,13 @@ def _joins(delivery: Delivery) -> list[str]:
                 keys[key] = getattr(other, key)
         keys |= {"sheet": other.sheet} if other.sheet else {}
         keys |= {} if other.has_header else {"header": other.names}
+        doubt, lacking = "", 1 - join.contained
+        if lacking > MIN_LACKING and join.other.sample.is_whole:
+            doubt = (
+                f"{percent(lacking)} of the rows have none and are rejected; `complete: false` keeps them, with blanks"
+            )
         note = f"each row gets the columns of its row there, as {join.name}.<column>"
-        lines += _entry(join.name, Key(keys, note=note), "      ")
+        lines += _entry(join.name, Key(keys, note=note, doubt=doubt), "      ")
     return lines
 
 

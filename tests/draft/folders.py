@@ -10,6 +10,7 @@ from draft import (
     folders_data,
     folders_formats,
     folders_forms,
+    folders_joined,
     folders_known,
     folders_languages,
     folders_odd,
@@ -18,7 +19,15 @@ from draft.answers import Answer
 
 MADE = {
     make.__name__: make
-    for module in (folders_languages, folders_formats, folders_known, folders_odd, folders_forms, folders_data)
+    for module in (
+        folders_languages,
+        folders_formats,
+        folders_known,
+        folders_odd,
+        folders_forms,
+        folders_joined,
+        folders_data,
+    )
     for make in module.FOLDERS
 }
 PUBLIC = {make.__name__: make for make in folders_data.PUBLIC}  # need ../shared/data

@@ -236,9 +236,9 @@ def _formats(
 ) -> None:
     """Read the files with both shop files, and compare the values of the columns that are mapped rightly."""
     files = _files(right, table, source)[:MAX_FILES]
-    expected = _read(right, table, files)
+    expected = _read(right, table, source, files)
     try:
-        rows = _read(drafted, table, files)
+        rows = _read(drafted, table, source, files)
     except UserError as problem:
         score.n_formats += 1
         score.fails(f"{table} cannot be read: {problem}")
@@ -290,8 +290,9 @@ def _format(score: Score, marks: Marked, table: str, aspect: str, is_right: bool
             score.fails(f"{table}: {aspect} are read wrongly, without a mark: {details}")
 
 
-def _read(shop: Shop, table: str, files: list[Path]) -> pl.DataFrame:
-    chunks = [reader.read(path, shop, table, str(number)).rows for number, path in enumerate(files)]
+def _read(shop: Shop, table: str, source: Path, files: list[Path]) -> pl.DataFrame:
+    others = reader.joined(shop, table, source)
+    chunks = [reader.read(path, shop, table, str(number), others).rows for number, path in enumerate(files)]
     return pl.concat(chunks, how="diagonal_relaxed")
 
 

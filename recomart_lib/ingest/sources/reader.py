@@ -76,9 +76,9 @@ def chunks(
         check_columns(path, shop, table, known.names(), limits)
 
 
-def read(path: Path, shop: Shop, table: str, name: str | None = None) -> Chunk:
+def read(path: Path, shop: Shop, table: str, name: str | None = None, others: Joins = joins.NONE) -> Chunk:
     """A delivered file as one chunk, see `chunks`."""
-    parts = list(chunks(path, shop, table, name))
+    parts = list(chunks(path, shop, table, name, others=others))
     rows, rejects = (pl.concat(tables) for tables in zip(*((p.rows, p.rejects) for p in parts), strict=True))
     return Chunk(rows, rejects, sum(part.n_ambiguous for part in parts))
 
