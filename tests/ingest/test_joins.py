@@ -8,6 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 from conftest import utc
+from draft import folders_joined, made_columns
+from draft.made_shop import MadeShop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
@@ -257,6 +259,19 @@ def test_a_changed_order_makes_a_new_version_of_the_lines(tmp_path):
 def test_joins_that_cannot_be_are_refused(events, message):
     with pytest.raises(ValueError, match=message):
         shop(**events)
+
+
+def test_two_files_say_the_same_as_one_that_has_all_columns(tmp_path):
+    kinds = {"order": "order_id", "sku": "item_id", "qty": "quantity", "customer": "user_id", "date": "timestamp"}
+    table = made_columns.events(MadeShop(guests=0.1, n_orders=400), kinds, {})
+    lines, orders = folders_joined.in_two_files(table, "order", ["customer", "date"])
+    for part, name in ((table, "flat"), (lines, "lines"), (orders.sample(fraction=1, shuffle=True, seed=1), "orders")):
+        part.write_csv(tmp_path / f"{name}.csv")
+    columns = {ours: theirs.removeprefix("orders.") for ours, theirs in COLUMNS.items()}
+    flat = read_from(tmp_path, shop({}, path="flat.csv", columns=columns))
+    split = read_from(tmp_path, shop())
+    assert split.rows.drop("source_file", "event_id").equals(flat.rows.drop("source_file", "event_id"))
+    assert split.rows.height == table.height
 
 
 CUSTOMERS = st.dictionaries(st.sampled_from("ABCDEF"), st.sampled_from(["u1", "u2", "u3"]))
