@@ -153,6 +153,15 @@ def left_out(files: list[LeftOut]) -> str:
     )
 
 
+def joined(shop: Shop) -> str:
+    """The files whose columns the rows of tables get; empty if the shop file joins none."""
+    joins = [(table, join) for table in shop.delivered for join in shop.table(table).joins.values()]
+    return " ".join(
+        f"The rows of {table} get columns of {safe(join.path)}: those of the row with their {safe(join.keys[0])}."
+        for table, join in joins
+    )
+
+
 def equal_lines(files: pl.DataFrame, shop: Shop) -> str:
     """Events without an id that equal each other, and what 02 takes them for."""
     n_equal = files.get_column("rows_equal").sum()

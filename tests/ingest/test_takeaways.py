@@ -7,7 +7,10 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
+from conftest import full_shop
 
+from recomart_lib.core.schemas import EVENTS
+from recomart_lib.core.shop_tables import Join, Table
 from recomart_lib.core.source_files import LeftOut
 from recomart_lib.ingest import takeaways
 from recomart_lib.ingest.lake_verification import Verified
@@ -36,6 +39,16 @@ def test_files_that_are_not_read_are_named_with_the_reason():
     assert takeaways.left_out([]) == ""
     assert "**1 file in the source folder is not read:** 0.CSV (events: " in takeaways.left_out(entries[:1])
     assert "**6 files in the source folder are not read:** " in takeaways.left_out(entries)
+
+
+def test_files_that_rows_are_joined_with_are_named():
+    assert takeaways.joined(full_shop()) == ""
+    joins = {"a": {"path": "orders_*.csv", "by": {"order": "id"}}, "b": {"path": "people.csv", "by": "a.who"}}
+    joins = {name: Join(**join) for name, join in joins.items()}
+    shop = full_shop(events=Table(kind="csv", path="*", joins=joins, columns={name: name for name in EVENTS}))
+    sentence = takeaways.joined(shop)
+    assert "The rows of events get columns of orders" in sentence
+    assert "of people.csv: those of the row with their a.who." in sentence
 
 
 def test_ambiguous_times_are_reported():
