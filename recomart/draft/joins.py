@@ -46,7 +46,7 @@ def further(delivery: Delivery, deliveries: list[Delivery], column: str) -> Iter
 
 def is_part(delivery: Delivery, of: Delivery) -> bool:
     """Whether the files of a delivery are among those of another, joined one."""
-    return delivery.group is of.group or any(delivery.group is join.other.group for join in of.joins)
+    return delivery.group.label in (of.group.label, *(join.other.group.label for join in of.joins))
 
 
 def _is_time(column: Column) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from recomart.draft.layout import Layout
-from recomart_lib.ingest.sources import nested, objects
+from recomart_lib.ingest.sources import exploded, nested, objects
 from recomart_lib.ingest.sources.json_array import JsonArray
 from recomart_lib.ingest.sources.records import DEFAULTS, Records, open_text
 
@@ -50,10 +50,12 @@ def _of_objects(rows: list[dict]) -> Records | None:
     return Records(cells, pl.int_range(1, len(rows) + 1, eager=True), [], rows)
 
 
-def flat(records: Records | None) -> pl.DataFrame:
-    """Objects as columns, one for each path that leads to plain values."""
+def flat(records: Records | None, explode: str | None = None) -> pl.DataFrame:
+    """Objects as columns, one for each path that leads to plain values; `explode`: a row per entry of that list."""
     if records is None:
         return pl.DataFrame()
-    names = nested.names(records)
+    if explode:
+        [records] = exploded.rows([records], explode)
+    names = [name for name in nested.names(records) if not explode or not name.startswith(f"{explode}.0")]
     parents = {name.rpartition(".")[0] for name in names}
     return nested.unpack(records, [name for name in names if name not in parents]).cells

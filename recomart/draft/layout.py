@@ -12,7 +12,8 @@ class Layout:
     """How the records of a file are stored; `encoding` is None where the file itself says it.
 
     `other_encodings` read the text differently and are as plausible. `names` are the delivered columns. `is_mixed`: of
-    several files with different headers; `names` are those that all of them have.
+    several files with different headers; `names` are those that all of them have. `explode`: the path of a list in each
+    record, whose entries are the rows.
     """
 
     kind: str
@@ -25,10 +26,12 @@ class Layout:
     sheet: str | None = None
     is_packed: bool = False
     is_mixed: bool = False
+    explode: str | None = None
 
     def table(self, path: str = "*") -> Table:
         """How the project's readers read such a file."""
         keys = {"kind": self.kind, "path": path, "separator": self.separator, "sheet": self.sheet}
+        keys["explode"] = self.explode
         header = None if self.has_header else self.names
         return Table(**keys, encoding=self.encoding or "utf-8", header=header)
 

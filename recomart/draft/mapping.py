@@ -14,6 +14,7 @@ from recomart.draft import (
     event_ids,
     joins,
     kinds,
+    lists,
     prices,
     relations,
     vocabulary,
@@ -58,12 +59,19 @@ class Mapping:
 
 def event_candidates(deliveries: list[Delivery]) -> list[Candidate]:
     """The files that may be the events, the best first; lines and their orders in two files are one of them."""
-    alone = [found for each in deliveries if (found := _candidate(each, deliveries))]
+    alone = [found for each in deliveries if (found := _of_lists(each, deliveries) or _candidate(each, deliveries))]
     joined = [found for each in joins.joined(deliveries) if (found := _candidate(each, deliveries))]
     joined = [_with_customers(found, deliveries) for found in joined if _is_better(found, alone)]
     parts = [candidate.delivery for candidate in joined]
     alone = [found for found in alone if not any(joins.is_part(found.delivery, part) for part in parts)]
     return sorted([*alone, *joined], key=lambda candidate: -candidate.score)
+
+
+def _of_lists(delivery: Delivery, deliveries: list[Delivery]) -> Candidate | None:
+    """The entries of a list in each record, such as the lines of an order, if the products are there."""
+    found = [_candidate(each, deliveries) for each in lists.exploded(delivery)]
+    found = [each for each in found if each and lists.is_entry(each.delivery, each.pair.item.theirs)]
+    return max(found, key=lambda candidate: candidate.score, default=None)
 
 
 def _candidate(delivery: Delivery, deliveries: list[Delivery]) -> Candidate | None:

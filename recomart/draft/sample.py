@@ -12,7 +12,7 @@ import polars as pl
 from recomart.draft import file_format, json_objects
 from recomart.draft.layout import Layout
 from recomart_lib.core.errors import UserError
-from recomart_lib.ingest.sources import csv_reader, formats, nested, parquet_reader, xlsx_reader
+from recomart_lib.ingest.sources import csv_reader, formats, parquet_reader, xlsx_reader
 from recomart_lib.ingest.sources.records import DEFAULTS, Records, open_text
 
 MAX_BYTES, MAX_ROWS, MAX_FILES = 24_000_000, 120_000, 60  # of a group of files
@@ -109,20 +109,18 @@ def _of_file(path: Path, layout: Layout, max_bytes: int, max_rows: int) -> _Part
         return replace(part, rows=part.rows.select(name for name in layout.names if name in part.rows.columns))
     try:
         if layout.kind == "parquet":
-            return _parquet(path, max_rows)
+            return _parquet(path, max_rows, layout.explode)
         if layout.kind == "xlsx":
             return _as_text(next(xlsx_reader.read(path, layout.table(), DEFAULTS)).cells, 1.0)
         if layout.kind == "json":
             records = json_objects.records(path, layout, max_rows, min(max_bytes, json_objects.MAX_BYTES))
-            size = path.stat().st_size
-            return _Part(
-                json_objects.flat(records), 1.0 if size <= json_objects.MAX_BYTES and not layout.is_packed else 0.5
-            )
+            is_whole = path.stat().st_size <= json_objects.MAX_BYTES and not layout.is_packed
+            return _Part(json_objects.flat(records, layout.explode), 1.0 if is_whole else 0.5)
         parts, share = _text_parts(
             path, layout, max_bytes if layout.kind == "csv" else min(max_bytes, json_objects.MAX_BYTES)
         )
         if layout.kind == "jsonl":
-            return _Part(json_objects.flat(json_objects.of_lines("".join(parts))), share)
+            return _Part(json_objects.flat(json_objects.of_lines("".join(parts)), layout.explode), share)
         return _Part(_joined([_csv(part, layout, place == 0) for place, part in enumerate(parts)]), share)
     except (UserError, *UNREADABLE):
         return _Part(pl.DataFrame(), 0.0)
@@ -186,29 +184,27 @@ def _csv(text: str, layout: Layout, is_start: bool) -> pl.DataFrame:
     return rows[1:] if is_start and layout.has_header else rows
 
 
-def _parquet(path: Path, max_rows: int) -> _Part:
+def _parquet(path: Path, max_rows: int, explode: str | None) -> _Part:
     """Rows of the first, the last and other row groups; columns of objects become their fields."""
     import pyarrow.parquet as pq
 
     if formats.is_packed(path):
         cells = next(parquet_reader.read(path, Layout("parquet", []).table(), DEFAULTS)).cells
-        return _as_text(_fields(cells), 1.0)
+        return _as_text(_fields(cells, explode), 1.0)
     file = pq.ParquetFile(path)
     n_rows, n_groups = file.metadata.num_rows, file.num_row_groups
     if n_rows <= max_rows:
         batches = [records.cells for records in parquet_reader.read(path, Layout("parquet", []).table(), DEFAULTS)]
-        return _as_text(_fields(pl.concat(batches)), 1.0)
+        return _as_text(_fields(pl.concat(batches), explode), 1.0)
     groups = sorted({round(n * (n_groups - 1) / (REGIONS - 1)) for n in range(REGIONS)})
     size = max_rows // len(groups)
     batches = [next(file.iter_batches(size, row_groups=[group])) for group in groups]
     cells = pl.concat([pl.from_arrow(batch) for batch in batches])
-    return _as_text(_fields(cells), cells.height / n_rows)
+    return _as_text(_fields(cells, explode), cells.height / n_rows)
 
 
-def _fields(cells: pl.DataFrame) -> pl.DataFrame:
-    names = nested.names(Records(cells, pl.Series(dtype=pl.Int64), []))
-    parents = {name.rpartition(".")[0] for name in names}
-    return nested.unpack(Records(cells, pl.Series(dtype=pl.Int64), []), [n for n in names if n not in parents]).cells
+def _fields(cells: pl.DataFrame, explode: str | None) -> pl.DataFrame:
+    return json_objects.flat(Records(cells, pl.int_range(cells.height, eager=True), []), explode)
 
 
 def _as_text(cells: pl.DataFrame, share: float) -> _Part:

@@ -26,6 +26,8 @@ def _as_written(value: object) -> object:
 # `complete` and `equal_lines` have sentences of their own
 KEYS_OF_DERIVED = ("kind", "columns", "price_is_total", "flags", "values", "complete", "equal_lines")
 
+KINDS_WITH_LISTS = ("json", "jsonl", "rest", "parquet")
+
 Word = Annotated[str, BeforeValidator(_as_written)]
 
 
@@ -95,6 +97,7 @@ class Table(Strict):
     `sheet` names the sheet of an `xlsx` table's workbooks, if they have several.
     `nulls` are the words that mean null. `thousands` groups the digits before the `decimal` mark (default with a
     decimal comma: a point).
+    `explode`: the path of a list in each record, of which each entry becomes a row, such as the lines of an order.
     `joins` names further files whose columns the rows get, each by a name without a point.
     `flags` combines several delivered columns into one: the name of the first of them that is 1 or true.
     `values` translates words before they are converted: our column -> the delivered word -> ours; other words stay as
@@ -117,6 +120,7 @@ class Table(Strict):
     timestamp_format: str | None = None
     ambiguous_times: Literal["first", "second", "reject"] = "first"
     header: list[str] | None = None
+    explode: str | None = None
     joins: dict[Annotated[str, Field(pattern=r"^[^\s.]+$")], Join] = Field({})
     flags: dict[str, Annotated[list[str], Field(min_length=1)]] = Field({})
     values: dict[str, dict[Word, Word]] = Field({})
@@ -161,6 +165,8 @@ class Table(Strict):
             raise ValueError("`path` names the files of a table; a derived table has none, every other kind needs one")
         if self.sheet is not None and self.kind != "xlsx":
             raise ValueError(f"`sheet` is for tables of kind xlsx; this one is of kind {self.kind}")
+        if self.explode is not None and self.kind not in KINDS_WITH_LISTS:
+            raise ValueError(f"`explode` is for tables of kind {', '.join(KINDS_WITH_LISTS)}; this one is {self.kind}")
         if self.thousands == self.decimal:
             raise ValueError(f"`thousands` and `decimal` cannot both be '{self.decimal}'")
         if self.path is not None and (problem := _path_problem(self.path)):

@@ -1,4 +1,4 @@
-"""Folders in which lines and their orders are two files, as databases of shops export them."""
+"""Folders in which lines and their orders are two files, or lines are lists in their orders, as shops export them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from draft import made_columns, made_files
-from draft.answers import Answer
+from draft.answers import Answer, Place
 from draft.made_files import Format
 from draft.made_shop import Ids, MadeShop
 
@@ -170,6 +170,54 @@ def sessions_beside_events(folder: Path) -> Answer:
     return Answer({"events": events}, either={("events", "order_id"): {None, "session_id"}}, keys=KEYS)
 
 
+def with_lists(table: pl.DataFrame, by: str, of_lines: list[str], name: str) -> pl.DataFrame:
+    """One row per order, with its lines as a list of objects."""
+    others = [column for column in table.columns if column not in (by, *of_lines)]
+    lines = pl.struct(pl.col(column).alias(column.removeprefix(f"{name}.")) for column in of_lines)
+    return table.group_by(by, maintain_order=True).agg(pl.col(others).first(), lines.alias(name))
+
+
+def lines_in_a_list(folder: Path) -> Answer:
+    """Orders of a web shop's API, one object each: customer and lines are inside; amounts are text."""
+    shop = MadeShop(seed=207, ids=Ids("{}", "{}", "{}"))
+    kinds = {"id": "order_id", "created_at": "timestamp", "customer.id": "user_id", "customer.email": "!email"}
+    kinds |= {"line_items.product_id": "item_id", "line_items.quantity": "quantity", "line_items.name": "items.name"}
+    table = purchases(shop, **kinds, **{"line_items.price": "price"})
+    table = table.with_columns(pl.col("line_items.price").round(2).cast(pl.String))
+    orders = with_lists(table, "id", [name for name in table.columns if name.startswith("line_items.")], "line_items")
+    sums = pl.Series("total_price", shop.rng(71).uniform(5, 400, orders.height)).round(2).cast(pl.String)
+    made_files.write(orders.with_columns(sums), folder / "orders.jsonl", Format(kind="jsonl"))
+    columns = {"user_id": "customer.id", "item_id": "line_items.product_id", "timestamp": "created_at"}
+    columns |= {"quantity": "line_items.quantity", "price": "line_items.price", "order_id": "id"}
+    events = {"kind": "jsonl", "path": "orders.jsonl", "explode": "line_items", "event_type": "purchase"}
+    items = {"kind": "derived", "columns": {"name": "line_items.name"}}
+    either: dict[Place, set[str | None]] = {("items", "price"): {None, "line_items.price"}}
+    tables = {"events": events | {"columns": columns}, "items": items}
+    return Answer(tables, either=either, private=(("events", "customer.email"),), keys=KEYS)
+
+
+def baskets_in_parquet(folder: Path) -> Answer:
+    """Baskets with a list of lines in Parquet; the catalogue is another file."""
+    shop = MadeShop(seed=208, ids=Ids("{}", "P{:04}", "{}"))
+    kinds = {"basket": "order_id", "card": "user_id", "sold": "timestamp", "lines.article": "item_id"}
+    table = purchases(shop, **kinds, **{"lines.units": "quantity", "lines.amount": "total"})
+    baskets = with_lists(table, "basket", ["lines.article", "lines.units", "lines.amount"], "lines")
+    made_files.write(baskets, folder / "baskets.parquet", Format(kind="parquet"))
+    kinds = {"article": "item_id", "description": "name", "group": "category"}
+    made_files.write(made_columns.items(shop, kinds), folder / "articles.parquet", Format(kind="parquet"))
+    columns: dict[str, object] = {"user_id": "card", "item_id": "lines.article", "timestamp": "sold"}
+    columns |= {"quantity": "lines.units", "order_id": "basket", "price": {"total": "lines.amount"}}
+    events = {"kind": "parquet", "path": "baskets.parquet", "explode": "lines", "event_type": "purchase"}
+    items = {"item_id": "article", "name": "description", "category": "group"}
+    return Answer(
+        {
+            "items": {"kind": "parquet", "path": "articles.parquet", "columns": items},
+            "events": events | {"columns": columns},
+        },
+        keys=KEYS,
+    )
+
+
 FOLDERS = (
     positions_of_orders,
     orders_of_a_web_shop,
@@ -177,4 +225,6 @@ FOLDERS = (
     receipts_with_other_separators,
     sheets_of_orders_and_lines,
     sessions_beside_events,
+    lines_in_a_list,
+    baskets_in_parquet,
 )

@@ -93,20 +93,20 @@ def _escaped(texts: list[str | None], refused: Refusals | None) -> tuple[pl.Seri
 
 def _in_columns(cells: pl.DataFrame, name: str) -> tuple[pl.Series | None, Refusals | None]:
     """A column, or a field in a column of objects (Parquet), as a plain type; and what its cells hold."""
-    column = _field(cells, name)
-    if column is None:
+    found = column(cells, name)
+    if found is None:
         return None, None
-    dtype = column.dtype
+    dtype = found.dtype
     if dtype == pl.Binary:
-        return _decoded(column)
+        return _decoded(found)
     kind = BOOLEAN if dtype == pl.Boolean else LIST if dtype in (pl.List, pl.Array) else OBJECT
     if dtype == pl.Boolean:
-        text = column.cast(pl.String)
+        text = found.cast(pl.String)
     elif dtype.is_nested():
-        shown = (value if value is None else json.dumps(value, default=str) for value in column.to_list())
+        shown = (value if value is None else json.dumps(value, default=str) for value in found.to_list())
         text = pl.Series(list(shown), dtype=pl.String)
     else:
-        return column.cast(pl.String) if dtype in (pl.Categorical, pl.Enum) else column, None
+        return found.cast(pl.String) if dtype in (pl.Categorical, pl.Enum) else found, None
     return text, [None if value is None else kind for value in text]
 
 
@@ -120,7 +120,7 @@ def _decoded(column: pl.Series) -> tuple[pl.Series, Refusals | None]:
         return pl.Series(texts, dtype=pl.String), [None if is_valid else BYTES for is_valid in valid]
 
 
-def _field(cells: pl.DataFrame, name: str) -> pl.Series | None:
+def column(cells: pl.DataFrame, name: str) -> pl.Series | None:
     """The column of this name, else the field at this path; None if there is neither."""
     parts = name.split(".")
     for n in range(len(parts), 0, -1):

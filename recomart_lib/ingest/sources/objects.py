@@ -132,6 +132,14 @@ def value_at(content: Any, path: str) -> Any:
     return _at(content, path.split("."))
 
 
+def with_value(record: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """A copy of an object in which a path, taken as one key, has this value."""
+    copy = RepeatedKeys(list(record.items()))
+    copy[path] = value
+    copy.repeated = getattr(record, "repeated", set()) - {path}
+    return copy if copy.repeated else dict(copy)
+
+
 def _at(value: Any, parts: list[str]) -> Any:
     if not parts:
         return value

@@ -13,7 +13,15 @@ import polars as pl
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.ingest.settings import Ingest
-from recomart_lib.ingest.sources import csv_reader, header_hints, headers, json_reader, parquet_reader, xlsx_reader
+from recomart_lib.ingest.sources import (
+    csv_reader,
+    exploded,
+    header_hints,
+    headers,
+    json_reader,
+    parquet_reader,
+    xlsx_reader,
+)
 from recomart_lib.ingest.sources.records import DEFAULTS, Records
 
 READERS = {"csv": csv_reader, "json": json_reader, "jsonl": json_reader, "rest": json_reader, "parquet": parquet_reader}
@@ -26,7 +34,8 @@ UNREADABLE = (OSError, EOFError, zlib.error, UnicodeError, csv.Error, RecursionE
 def header(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> list[str]:
     """The delivered column names of a file; empty if they are known only after reading all of it."""
     with _read_errors(path, spec):
-        return headers.unique(spec.header) if spec.header else READERS[spec.kind].header(path, spec, limits)
+        names = headers.unique(spec.header) if spec.header else READERS[spec.kind].header(path, spec, limits)
+        return exploded.names(names, spec.explode) if spec.explode else names
 
 
 def records(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> Iterator[Records]:
@@ -39,7 +48,8 @@ def records(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> Iterator[Reco
     """
     empty = True
     with _read_errors(path, spec):
-        for part in READERS[spec.kind].read(path, spec, limits):
+        parts = READERS[spec.kind].read(path, spec, limits)
+        for part in exploded.rows(parts, spec.explode) if spec.explode else parts:
             yield part
             empty = False
     if empty:
