@@ -225,7 +225,7 @@ def year_sheets(folder: Path) -> Answer:
 
 
 def lines_inside_orders(folder: Path) -> Answer:
-    """Orders as objects with a list of lines, of which a shop file reads only the first: a question, or a refusal."""
+    """Orders as objects with a list of lines, of which each is an event."""
     shop = MadeShop(seed=74)
     table = made_columns.events(
         shop, {"o": "order_id", "c": "user_id", "t": "timestamp", "s": "item_id", "q": "quantity"}, {}
@@ -236,13 +236,12 @@ def lines_inside_orders(folder: Path) -> Answer:
             lines = [{"sku": sku, "qty": qty} for sku, qty in rows.select("s", "q").iter_rows()]
             record = {"id": order, "customer": {"id": first["c"]}, "placed": first["t"].isoformat(), "lines": lines}
             stream.write(json.dumps(record) + "\n")
-    columns = {"user_id": "customer.id", "item_id": "lines.0.sku", "timestamp": "placed", "order_id": "id"}
-    events = {"kind": "jsonl", "path": "orders.jsonl", "event_type": "purchase"}
-    events["columns"] = columns | {"quantity": "lines.0.qty"}
+    columns = {"user_id": "customer.id", "item_id": "lines.sku", "timestamp": "placed", "order_id": "id"}
+    events = {"kind": "jsonl", "path": "orders.jsonl", "explode": "lines", "event_type": "purchase"}
+    events["columns"] = columns | {"quantity": "lines.qty"}
     return Answer(
         {"events": events},
-        either={("events", "event_id"): {None, "id"}, ("events", "order_id"): {None}},
-        asks=((*EVENTS, "columns", "item_id"),),
+        either={("events", "event_id"): {None}, ("events", "order_id"): {None}},
         keys=KEYS,
     )
 
