@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -127,13 +128,17 @@ def _wide(path: Path, head: bytes) -> str:
 
 def _json(path: Path, text: str, stored: dict) -> Layout | str:
     """JSON objects, one per line or in an array; their names are the paths of the first objects."""
-    start = text.lstrip()
-    first = start.splitlines()[0].strip()
-    lines = first.startswith("{") and first.endswith("}") and len(first) > 2
-    kind = "jsonl" if lines else "json" if start.startswith("[") else ""
-    if not kind:
-        return "one JSON object, not an array of objects or one object per line"
+    start = text.strip()
+    first, *others = start.splitlines()
+    lines = first.startswith("{") and first.rstrip().endswith("}") and len(first) > 2
+    kind = "jsonl" if lines else "json"
+    stored["records"] = None
+    if start.startswith("{") and not (lines and others):
+        stored["records"] = json_objects.list_of_objects(path, Layout("json", [], **stored))
+        if not lines and not stored["records"]:
+            return "one JSON object, not an array of objects or one object per line"
+        kind = "json" if stored["records"] else "jsonl"
     layout = Layout(kind, [], **stored)
     records = json_objects.records(path, layout, 100)
     names = nested.names(records) if records else []
-    return Layout(kind, names, **stored) if len(names) > 1 else "JSON, but not objects with several keys"
+    return replace(layout, names=names) if len(names) > 1 else "JSON, but not objects with several keys"

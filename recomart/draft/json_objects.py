@@ -20,7 +20,7 @@ def records(path: Path, layout: Layout, n: int, max_bytes: int = MAX_BYTES) -> R
     with open_text(path, layout.encoding or "utf-8", "", DEFAULTS) as text:
         if layout.kind == "jsonl":
             return of_lines(text.read(max_bytes), n)
-        array = JsonArray(text, path, ".", DEFAULTS.max_line_bytes)
+        array = JsonArray(text, path, ".", DEFAULTS.max_line_bytes, layout.records)
         rows = []
         for row in islice(array.elements(), n):
             if isinstance(row, dict):
@@ -28,6 +28,12 @@ def records(path: Path, layout: Layout, n: int, max_bytes: int = MAX_BYTES) -> R
             if array.place > max_bytes:
                 break
     return _of_objects(rows)
+
+
+def list_of_objects(path: Path, layout: Layout) -> str | None:
+    """The path of the first list of objects in a file that is one object."""
+    with open_text(path, layout.encoding or "utf-8", "", DEFAULTS) as text:
+        return JsonArray(text, path, ".", MAX_BYTES).list_of_objects()
 
 
 def of_lines(text: str, n: int | None = None) -> Records | None:

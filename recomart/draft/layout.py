@@ -12,8 +12,8 @@ class Layout:
     """How the records of a file are stored; `encoding` is None where the file itself says it.
 
     `other_encodings` read the text differently and are as plausible. `names` are the delivered columns. `is_mixed`: of
-    several files with different headers; `names` are those that all of them have. `explode`: the path of a list in each
-    record, whose entries are the rows.
+    several files with different headers; `names` are those that all of them have. `records`: the path of the list in a
+    file that is one object. `explode`: the path of a list in each record, whose entries are the rows.
     """
 
     kind: str
@@ -26,15 +26,16 @@ class Layout:
     sheet: str | None = None
     is_packed: bool = False
     is_mixed: bool = False
+    records: str | None = None
     explode: str | None = None
 
     def table(self, path: str = "*") -> Table:
         """How the project's readers read such a file."""
         keys = {"kind": self.kind, "path": path, "separator": self.separator, "sheet": self.sheet}
-        keys["explode"] = self.explode
+        keys |= {"records": self.records, "explode": self.explode}
         header = None if self.has_header else self.names
         return Table(**keys, encoding=self.encoding or "utf-8", header=header)
 
     def key(self) -> tuple:
         """Files with equal keys may be read as one table."""
-        return (self.kind, self.separator, self.has_header, self.sheet, tuple(self.names))
+        return (self.kind, self.separator, self.has_header, self.sheet, tuple(self.names), self.records)

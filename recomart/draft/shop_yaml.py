@@ -76,6 +76,8 @@ def _table(draft: Draft, table: TableDraft) -> list[str]:
     n_files = len(group.files)
     doubt = f"or {', '.join(table.others)}: they look like {table.name}, too" if table.others else ""
     lines += _entry("path", Key(group.path, note=f"{n_files:,} files" if n_files > 1 else "", doubt=doubt), "    ")
+    if group.layout.records:
+        lines += _entry("records", Key(group.layout.records, note="the file is one object; this list is in it"), "    ")
     if group.layout.explode:
         lines += _entry("explode", Key(group.layout.explode, note="each entry of this list is a row"), "    ")
     for key in ORDER:

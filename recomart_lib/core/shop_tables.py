@@ -97,6 +97,7 @@ class Table(Strict):
     `sheet` names the sheet of an `xlsx` table's workbooks, if they have several.
     `nulls` are the words that mean null. `thousands` groups the digits before the `decimal` mark (default with a
     decimal comma: a point).
+    `records`: the path of the list in a JSON file that is one object, such as `data`.
     `explode`: the path of a list in each record, of which each entry becomes a row, such as the lines of an order.
     `joins` names further files whose columns the rows get, each by a name without a point.
     `flags` combines several delivered columns into one: the name of the first of them that is 1 or true.
@@ -120,7 +121,8 @@ class Table(Strict):
     timestamp_format: str | None = None
     ambiguous_times: Literal["first", "second", "reject"] = "first"
     header: list[str] | None = None
-    explode: str | None = None
+    records: str | None = Field(None, min_length=1)
+    explode: str | None = Field(None, min_length=1)
     joins: dict[Annotated[str, Field(pattern=r"^[^\s.]+$")], Join] = Field({})
     flags: dict[str, Annotated[list[str], Field(min_length=1)]] = Field({})
     values: dict[str, dict[Word, Word]] = Field({})
@@ -165,6 +167,8 @@ class Table(Strict):
             raise ValueError("`path` names the files of a table; a derived table has none, every other kind needs one")
         if self.sheet is not None and self.kind != "xlsx":
             raise ValueError(f"`sheet` is for tables of kind xlsx; this one is of kind {self.kind}")
+        if self.records is not None and self.kind != "json":
+            raise ValueError(f"`records` is for tables of kind json; this one is of kind {self.kind}")
         if self.explode is not None and self.kind not in KINDS_WITH_LISTS:
             raise ValueError(f"`explode` is for tables of kind {', '.join(KINDS_WITH_LISTS)}; this one is {self.kind}")
         if self.thousands == self.decimal:

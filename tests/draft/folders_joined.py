@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -218,6 +219,21 @@ def baskets_in_parquet(folder: Path) -> Answer:
     )
 
 
+def answers_of_an_api(folder: Path) -> Answer:
+    """What an API answered, as it was saved: one object with a count and the list of orders, with their lines inside."""
+    shop = MadeShop(seed=209, n_orders=900, ids=Ids("{}", "SKU-{:04}", "{}"))
+    kinds = {"number": "order_id", "date_created": "timestamp", "customer_id": "user_id", "line_items.sku": "item_id"}
+    table = purchases(shop, **kinds, **{"line_items.quantity": "quantity", "line_items.price": "price"})
+    orders = with_lists(table, "number", [f"line_items.{name}" for name in ("sku", "quantity", "price")], "line_items")
+    orders = orders.with_columns(pl.col("date_created").dt.strftime("%Y-%m-%dT%H:%M:%S"))
+    content = {"count": orders.height, "links": {"next": None}, "data": {"orders": orders.to_dicts()}}
+    (folder / "orders.json").write_text(json.dumps(content))
+    columns = {"user_id": "customer_id", "item_id": "line_items.sku", "timestamp": "date_created"}
+    columns |= {"quantity": "line_items.quantity", "price": "line_items.price", "order_id": "number"}
+    events = {"kind": "json", "path": "orders.json", "records": "data.orders", "explode": "line_items"}
+    return Answer({"events": events | {"event_type": "purchase", "columns": columns}}, keys=KEYS)
+
+
 FOLDERS = (
     positions_of_orders,
     orders_of_a_web_shop,
@@ -227,4 +243,5 @@ FOLDERS = (
     sessions_beside_events,
     lines_in_a_list,
     baskets_in_parquet,
+    answers_of_an_api,
 )

@@ -100,3 +100,48 @@ def test_nesting_and_digits_without_end_are_refused(text, problem):
 def test_what_is_nested_as_data_are_is_read():
     inner = json.loads("[" * 100 + "]" * 100)
     assert elements(json.dumps([inner, "[" * 500])) == [inner, "[" * 500]
+
+
+def within(text: str, records: str) -> list:
+    return list(JsonArray(io.StringIO(text), Path("f.json"), ".", 10**6, records).elements())
+
+
+DOCUMENT = {"next": None, "n": 12.5, "meta": {"data": {"a": [1]}}, "data": {"orders": [{"id": 1}, {"id": 2}], "x": {}}}
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("block", [1, 7, 10**6])
+def test_the_array_may_be_in_an_object(monkeypatch, indent, block):
+    monkeypatch.setattr(json_array, "BLOCK", block)
+    text = json.dumps(DOCUMENT, indent=indent)
+    assert within(text, "data.orders") == DOCUMENT["data"]["orders"]
+    assert within(text, "meta.data.a") == [1]
+    assert JsonArray(io.StringIO(text), Path("f"), ".", 10**6).list_of_objects() == "data.orders"
+    assert within(" ", "data.orders") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"data": {"lines": []}}', r"records: data.orders: there is no 'orders' in the object \(lines\)"),
+        ("{}", r"there is no 'data' in the object \(\)"),
+        ('{"data": [1]}', "is the path of no list"),
+        ('{"data": {"orders": {"a": 1}}}', "is the path of no list"),
+        ("[1]", "is the path of no list"),
+        ('{"data": {"orders": [1]}, "data": 1}', "'data', of records: data.orders, comes twice"),
+        ('{"data": {"orders": [1]}', "Expecting ',' delimiter"),
+        ('{"data": {"orders": [1]}}}', "Extra data"),
+        ('{"data": {"orders": [1},', "Expecting ',' delimiter"),
+        ('{"data": {"orders": [1]},}', "Expecting property name"),
+        ('{"data" {"orders": [1]}}', "Expecting ':' delimiter"),
+        ("{data: 1}", "Expecting property name"),
+    ],
+)
+def test_documents_without_the_array_are_refused(text, message):
+    with pytest.raises(UserError, match=message):
+        within(text, "data.orders")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"a": [1, 2], "b": []}', '{"a": {"b": 1}, "c": "x"}'])
+def test_documents_without_a_list_of_objects(text):
+    assert JsonArray(io.StringIO(text), Path("f"), ".", 10**6).list_of_objects() is None

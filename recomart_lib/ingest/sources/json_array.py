@@ -15,7 +15,7 @@ from recomart_lib.ingest.sources.records import undecodable
 BLOCK = 1_000_000  # characters per read
 WHITE = re.compile(r"[ \t\n\r]*")
 COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
-AFTER = set(" \t\n\r,]")  # what follows a complete value: 1 may be the start of 1.5
+AFTER = set(" \t\n\r,]}:")  # what follows a complete value: 1 may be the start of 1.5
 MAX_SHOWN = 200  # characters of unexpected content in a message
 CUT = 100  # a mistake so near to the end of what was read may be none: the text goes on
 
@@ -23,11 +23,12 @@ CUT = 100  # a mistake so near to the end of what was read may be none: the text
 class JsonArray:
     """A text that should be one JSON array. `place` is the number of characters before the next element.
 
-    `is_damaged`: whether there were bytes that are not of the file's encoding.
+    `records` is the path of the array in a text that is one object. `is_damaged`: whether there were bytes that are not
+    of the file's encoding.
     """
 
-    def __init__(self, text: TextIO, path: Path, decimal: str, max_element: int) -> None:
-        self._text, self._path, self._max_element = text, path, max_element
+    def __init__(self, text: TextIO, path: Path, decimal: str, max_element: int, records: str | None = None) -> None:
+        self._text, self._path, self._max_element, self._records = text, path, max_element, records
         self._decoder = objects.decoder(decimal)
         self._read, self._at = "", 0  # what was read and not dropped yet, and the place in it
         self._dropped, self._dropped_lines, self._dropped_column = 0, 0, 0
@@ -46,16 +47,81 @@ class JsonArray:
             If the text is not JSON, is no array, or if one element is longer than `max_element` characters.
         """
         first = self._next_mark()
-        if first == "[":
-            self._at += 1
+        if first and self._records:
+            yield from self._at_path(self._records.split("."))
+        elif first == "[":
             yield from self._until_closed()
         elif first:
             value = self._value()
             self._require_end()
             found = f"one object ({', '.join(value)})" if isinstance(value, dict) else repr(value)
-            raise UserError(f"{self._path}: expected a JSON array of objects, found {found[:MAX_SHOWN]}")
+            advice = ". If the list is in it, name it: `records: data`" if isinstance(value, dict) else ""
+            raise UserError(f"{self._path}: expected a JSON array of objects, found {found[:MAX_SHOWN]}{advice}")
+        self._require_end()
+
+    def list_of_objects(self) -> str | None:
+        """The path of the first list of objects in a text that is one object; None if none is near its start."""
+        if self._next_mark() != "{":
+            return None
+        for key in self._members():
+            mark = self._next_mark()
+            if mark == "[":
+                for element in self._until_closed():
+                    if isinstance(element, dict):
+                        return key
+                    if self.place > self._max_element:
+                        return None
+            elif mark != "{":
+                self._value()
+            elif inner := self.list_of_objects():
+                return f"{key}.{inner}"
+        return None
+
+    def _at_path(self, keys: list[str]) -> Iterator[Any]:
+        """The elements of the array at a path of keys; all else is read over."""
+        mark, found = self._next_mark(), False
+        if not keys and mark == "[":
+            yield from self._until_closed()
+            return
+        if not keys or mark != "{":
+            raise UserError(f"{self._path}: records: {self._records} is the path of no list in this file")
+        names = []
+        for key in self._members():
+            names.append(key)
+            if key == keys[0] and found:
+                raise UserError(f"{self._path}: '{key}', of records: {self._records}, comes twice in one object")
+            if key == keys[0]:
+                found = True
+                yield from self._at_path(keys[1:])
+            else:
+                self._next_mark()
+                self._value()
+        if not found:
+            shown = ", ".join(names)[:MAX_SHOWN]
+            raise UserError(f"{self._path}: records: {self._records}: there is no '{keys[0]}' in the object ({shown})")
+
+    def _members(self) -> Iterator[str]:
+        """The keys of the object that begins here, each before its value, which the caller reads."""
+        self._at += 1
+        if self._next_mark() == "}":
+            self._at += 1
+            return
+        mark = ","
+        while mark != "}":
+            if self._next_mark() != '"':
+                raise self._mistake("Expecting property name enclosed in double quotes", self._at)
+            key = self._value()
+            if self._next_mark() != ":":
+                raise self._mistake("Expecting ':' delimiter", self._at)
+            self._at += 1
+            yield key
+            if (mark := self._next_mark()) not in (",", "}"):
+                raise self._mistake("Expecting ',' delimiter", self._at)
+            self._at += 1
 
     def _until_closed(self) -> Iterator[Any]:
+        """The elements of the array that begins here."""
+        self._at += 1
         if self._next_mark() == "]":
             self._at += 1
         else:
@@ -69,7 +135,6 @@ class JsonArray:
             if mark != "]":
                 raise self._mistake("Expecting ',' delimiter", self._at)
             self._at += 1
-        self._require_end()
 
     def _at_hand(self) -> Iterator[Any]:
         """The next elements that were read with the comma after them: nearly all, in half of the time of `_value`."""

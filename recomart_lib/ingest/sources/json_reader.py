@@ -72,7 +72,7 @@ def _line(number: int, line: str, spec: Table) -> Parsed:
 
 def _array(path: Path, spec: Table, limits: Ingest) -> Iterator[list[Parsed]]:
     with open_text(path, spec.encoding, "", limits) as text:
-        array = JsonArray(text, path, spec.decimal, limits.max_line_bytes)
+        array = JsonArray(text, path, spec.decimal, limits.max_line_bytes, spec.records)
         block, before = [], 0
         for number, row in enumerate(array.elements(), start=1):
             block.append(_element(number, row, array.is_damaged, spec.encoding))
