@@ -220,7 +220,7 @@ def baskets_in_parquet(folder: Path) -> Answer:
 
 
 def answers_of_an_api(folder: Path) -> Answer:
-    """What an API answered, as it was saved: one object with a count and the list of orders, with their lines inside."""
+    """The saved answer of an API: one object with a count and the list of orders, with their lines inside."""
     shop = MadeShop(seed=209, n_orders=900, ids=Ids("{}", "SKU-{:04}", "{}"))
     kinds = {"number": "order_id", "date_created": "timestamp", "customer_id": "user_id", "line_items.sku": "item_id"}
     table = purchases(shop, **kinds, **{"line_items.quantity": "quantity", "line_items.price": "price"})
