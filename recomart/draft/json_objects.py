@@ -61,7 +61,7 @@ def flat(records: Records | None, explode: str | None = None) -> pl.DataFrame:
     if records is None:
         return pl.DataFrame()
     if explode:
-        [records] = exploded.rows([records], explode)
+        [records] = exploded.rows([records], explode, not records.objects)
     names = [name for name in nested.names(records) if not explode or not name.startswith(f"{explode}.0")]
     parents = {name.rpartition(".")[0] for name in names}
     return nested.unpack(records, [name for name in names if name not in parents]).cells

@@ -1,4 +1,4 @@
-"""Lists in records: each entry of the list is a row, and each record without one is rejected with the reason."""
+"""Lists in records: each entry of the list is a row, and a record without one is a row without an entry."""
 
 from __future__ import annotations
 
@@ -63,13 +63,10 @@ def test_each_entry_is_a_row_with_what_its_record_has(read, monkeypatch, in_part
 
 
 @pytest.mark.parametrize("lines", [[], None])
-def test_a_record_without_an_entry_is_rejected(read, lines):
+def test_a_record_without_an_entry_is_a_row_without_one(read, lines):
     delivered = read([ORDERS[0], {**ORDERS[0], "id": 7, "lines": lines}, ORDERS[1]])
-    assert found(delivered) == EXPECTED
-    assert delivered.rows.get_column("source_line").to_list() == [1, 2, 4]
-    [(line, raw, reason)] = delivered.rejects.select("source_line", "raw", "reason").rows()
-    assert (line, json.loads(raw)["id"]) == (3, 7)
-    assert reason == "record 2: lines has no entry, so that no row can be made of it"
+    assert found(delivered) == [*EXPECTED[:2], ("7", "u1", None, None), EXPECTED[2]]
+    assert delivered.rows.get_column("source_line").to_list() == [1, 2, 3, 4]
 
 
 def test_an_entry_with_a_bad_cell_is_rejected_alone(read):
@@ -102,10 +99,15 @@ def test_lines_that_are_no_json_keep_their_place(tmp_path):
     assert reason.startswith("record 2: not valid JSON")
 
 
-def test_a_list_that_no_record_has_rejects_all(tmp_path):
-    (tmp_path / "f").write_text(json.dumps({**ORDERS[0], "lines": {"sku": "a"}}))
-    delivered = reader.read(tmp_path / "f", shop(), "events")
-    assert (delivered.rows.height, delivered.rejects.height) == (0, 1)
+def test_an_object_in_place_of_the_list_is_its_only_entry(tmp_path):
+    (tmp_path / "f").write_text(json.dumps({**ORDERS[0], "lines": {"sku": "a", "n": 1}}))
+    assert found(reader.read(tmp_path / "f", shop(), "events")) == EXPECTED[:1]
+
+
+def test_a_list_that_no_record_has_is_missing(tmp_path):
+    (tmp_path / "f").write_text(json.dumps({name: value for name, value in ORDERS[0].items() if name != "lines"}))
+    with pytest.raises(UserError, match=r"'lines.sku' \(for item_id\)"):
+        reader.read(tmp_path / "f", shop(), "events")
 
 
 def test_keys_that_come_twice_are_still_refused(tmp_path):
@@ -158,12 +160,9 @@ def test_nothing_gets_lost(tmp_path_factory, orders, kind):
         path.write_text("\n".join(map(json.dumps, records)))
     columns = {ours: theirs for ours, theirs in COLUMNS.items() if ours != "quantity"} | {"item_id": "lines"}
     delivered = reader.read(path, shop(kind, columns=columns), "events")
-    assert delivered.rows.select("order_id", "item_id").rows() == [
-        (str(n), sku) for n, entries in enumerate(orders) for sku in entries
-    ]
-    assert delivered.rejects.height == sum(not entries for entries in orders)
-    places = [*delivered.rows.get_column("source_line"), *delivered.rejects.get_column("source_line")]
-    assert sorted(places) == list(range(1, len(places) + 1))
+    expected = [(str(n), sku) for n, entries in enumerate(orders) for sku in entries or [None]]
+    assert delivered.rows.select("order_id", "item_id").rows() == expected
+    assert delivered.rows.get_column("source_line").to_list() == list(range(1, len(expected) + 1))
 
 
 def test_names_of_entries():

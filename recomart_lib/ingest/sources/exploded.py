@@ -1,26 +1,26 @@
 """Records with a list inside, such as orders with their lines: each entry of the list becomes a row of its own.
 
 A row has all that its record has, and the entry in place of the list: `line_items.sku` is a field of the entry, and
-`id` that of the order. Rows are numbered through the file. A record without an entry is rejected: nothing gets lost.
+`id` that of the order. A record without an entry is one row in which the fields of entries are null. Rows and
+unreadable records are numbered through the file.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import polars as pl
 
 from recomart_lib.ingest.sources import nested, objects
-from recomart_lib.ingest.sources.records import Records, printable
+from recomart_lib.ingest.sources.records import Records
 
 
-def rows(parts: Iterable[Records], path: str) -> Iterator[Records]:
-    """The rows of records, part by part; `path` leads to the list."""
+def rows(parts: Iterable[Records], path: str, in_columns: bool) -> Iterator[Records]:
+    """The rows of records, part by part; `path` leads to the list. `in_columns`: the cells have it (Parquet)."""
     n_before = 0
     for part in parts:
-        exploded = _of_objects(part, path, n_before) if part.objects else _of_cells(part, path, n_before)
+        exploded = (_of_cells if in_columns else _of_objects)(part, path, n_before)
         n_before += exploded.lines.len() + len(exploded.rejects)
         yield exploded
 
@@ -36,49 +36,34 @@ def _is_inside(name: str, path: str) -> bool:
 
 def _of_objects(part: Records, path: str, n_before: int) -> Records:
     """The rows of JSON objects, and the rejects of the part, in the order of the file."""
-    unreadable = [(line, None, reject) for line, *reject in part.rejects]
-    found = zip(part.lines, part.objects, [None] * len(part.objects), strict=True)
+    records = [(line, row, None) for line, row in zip(part.lines, part.objects, strict=True)]
+    records += [(line, None, (raw, reason)) for line, raw, reason in part.rejects]
     lines, entries, rejects = [], [], []
-    for number, record, reject in sorted([*unreadable, *found], key=lambda entry: entry[0]):
-        values = [] if record is None else _entries(record, path)
-        if not values:
-            raw, reason = reject or (printable(json.dumps(record, ensure_ascii=False)), _without_entry(path))
-            rejects.append((n_before + len(lines) + len(rejects) + 1, raw, f"record {number}: {reason}"))
-        for value in values:
-            lines.append(n_before + len(lines) + len(rejects) + 1)
-            entries.append(objects.with_value(record, path, value))
+    for number, record, reject in sorted(records, key=lambda record: record[0]):
+        place = n_before + len(lines) + len(rejects) + 1
+        if reject:
+            rejects.append((place, reject[0], f"record {number}: {reject[1]}"))
+        else:
+            found = _with_entries(record, path)
+            lines += range(place, place + len(found))
+            entries += found
     return Records(part.cells, pl.Series(lines, dtype=pl.Int64), rejects, entries)
 
 
-def _entries(record: dict[str, Any], path: str) -> list[Any]:
+def _with_entries(record: dict[str, Any], path: str) -> list[dict[str, Any]]:
+    """The record once for each entry of its list; what is no list is its only entry."""
     value = objects.value_at(record, path)
-    return [entry for entry in value if entry is not None] if isinstance(value, list) else []
-
-
-def _without_entry(path: str) -> str:
-    return f"{path} has no entry, so that no row can be made of it"
+    if value is objects.ABSENT or value is objects.IN_NULL:
+        return [record]
+    entries = (value or [None]) if isinstance(value, list) else [value]
+    return [objects.with_value(record, path, entry) for entry in entries]
 
 
 def _of_cells(part: Records, path: str, n_before: int) -> Records:
     """The rows of records in columns (Parquet)."""
     column = nested.column(part.cells, path)
-    if column is None or not isinstance(column.dtype, pl.List):
-        return part if not part.lines.len() else _all_rejected(part, path, n_before)
-    entries = column.set(column.list.len() == 0, None)  # which explode makes a row of
-    cells = part.cells.with_columns(part.lines.alias("\0record"), entries.alias(path)).explode(path)
-    cells = cells.with_row_index("\0row", n_before + 1)
-    filled, empty = cells.filter(pl.col(path).is_not_null()), cells.filter(pl.col(path).is_null())
-    rejects = [_rejected(row, path) for row in empty.iter_rows(named=True)]
-    return Records(filled.drop("\0row", "\0record"), filled["\0row"].cast(pl.Int64), rejects)
-
-
-def _rejected(row: dict[str, Any], path: str) -> tuple[int, str, str]:
-    number, record = row.pop("\0row"), row.pop("\0record")
-    raw = printable(json.dumps(row, ensure_ascii=False, default=str))
-    return number, raw, f"record {record}: {_without_entry(path)}"
-
-
-def _all_rejected(part: Records, path: str, n_before: int) -> Records:
-    cells = part.cells.with_columns(part.lines.alias("\0record")).with_row_index("\0row", n_before + 1)
-    rejects = [_rejected(row, path) for row in cells.iter_rows(named=True)]
-    return Records(part.cells.clear(), part.lines.clear(), rejects)
+    cells = part.cells if column is None else part.cells.with_columns(column.alias(path))
+    if column is not None and isinstance(column.dtype, pl.List):
+        cells = cells.with_columns(column.set(column.list.len() == 0, None).alias(path)).explode(path)
+    lines = pl.int_range(n_before + 1, n_before + cells.height + 1, dtype=pl.Int64, eager=True)
+    return Records(cells, lines, [])

@@ -49,7 +49,7 @@ def records(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> Iterator[Reco
     empty = True
     with _read_errors(path, spec):
         parts = READERS[spec.kind].read(path, spec, limits)
-        for part in exploded.rows(parts, spec.explode) if spec.explode else parts:
+        for part in exploded.rows(parts, spec.explode, spec.kind == "parquet") if spec.explode else parts:
             yield part
             empty = False
     if empty:
