@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from recomart_lib.core import time_formats
+from recomart_lib.core import currency_signs, time_formats
 from recomart_lib.core.config import Strict, suggestion
 from recomart_lib.core.schemas import EVENT_TYPES, REQUIRED, STATE, TABLES, VALID_FROM
 
@@ -70,8 +70,9 @@ class Table(Strict):
     the events' files. A `rest` table is fetched from the shop's `api` into one JSON Lines file.
 
     `sheet` names the sheet of an `xlsx` table's workbooks, if they have several.
+    `skip_lines` lines of a `csv` table's files (rows of an `xlsx` table's sheet) above the header are not read.
     `nulls` are the words that mean null. `thousands` groups the digits before the `decimal` mark (default with a
-    decimal comma: a point).
+    decimal comma: a point). `currency_sign` may stand before or after the numbers of prices.
     `flags` combines several delivered columns into one: the name of the first of them that is 1 or true.
     `values` translates words before they are converted: our column -> the delivered word -> ours; other words stay as
     they are. `price_is_total`: the delivered price is that of the whole line; written `columns: {price: {total: ...}}`.
@@ -89,10 +90,12 @@ class Table(Strict):
     encoding: str = "utf-8"
     decimal: Literal[".", ","] = "."
     thousands: Literal[".", ",", "'", "\u2019", " ", "\u00a0", "\u202f"] | None = None
+    currency_sign: str | None = None
     nulls: list[str] = Field([])
     timestamp_format: str | None = None
     ambiguous_times: Literal["first", "second", "reject"] = "first"
     header: list[str] | None = None
+    skip_lines: int = Field(0, ge=0)
     flags: dict[str, Annotated[list[str], Field(min_length=1)]] = Field({})
     values: dict[str, dict[Word, Word]] = Field({})
     event_type: EventType | None = None
@@ -121,6 +124,13 @@ class Table(Strict):
             raise ValueError(problem)
         return value
 
+    @field_validator("currency_sign")
+    @classmethod
+    def is_currency_sign(cls, value: str | None) -> str | None:
+        if value is not None and (problem := currency_signs.problem(value)):
+            raise ValueError(problem)
+        return value
+
     @field_validator("encoding")
     @classmethod
     def is_encoding(cls, value: str) -> str:
@@ -136,6 +146,8 @@ class Table(Strict):
             raise ValueError("`path` names the files of a table; a derived table has none, every other kind needs one")
         if self.sheet is not None and self.kind != "xlsx":
             raise ValueError(f"`sheet` is for tables of kind xlsx; this one is of kind {self.kind}")
+        if self.skip_lines and self.kind not in ("csv", "xlsx", "derived"):
+            raise ValueError(f"`skip_lines` is for tables of kind csv and xlsx; this one is of kind {self.kind}")
         if self.thousands == self.decimal:
             raise ValueError(f"`thousands` and `decimal` cannot both be '{self.decimal}'")
         if self.path is not None and (not self.path or Path(self.path).is_absolute()):
@@ -196,6 +208,8 @@ def _scope_problems(name: str, table: Table) -> Iterator[str]:
         yield "equal_lines: only events have it; equal rows of users and items are always repeats"
     elif table.equal_lines and "event_id" in table.columns:
         yield "equal_lines: `columns` maps an event_id, which says which events are different; leave one of them out"
+    if table.currency_sign and name == "users":
+        yield "currency_sign: only items and events have prices"
     if not table.complete and (name == "events" or table.kind == "derived"):
         yield "complete: only for users and items that are delivered, as other tables have all ids of the events"
 
