@@ -8,6 +8,7 @@ from pathlib import Path
 from draft import (
     folders_cases,
     folders_data,
+    folders_exports,
     folders_formats,
     folders_forms,
     folders_known,
@@ -18,7 +19,15 @@ from draft.answers import Answer
 
 MADE = {
     make.__name__: make
-    for module in (folders_languages, folders_formats, folders_known, folders_odd, folders_forms, folders_data)
+    for module in (
+        folders_languages,
+        folders_formats,
+        folders_known,
+        folders_odd,
+        folders_forms,
+        folders_exports,
+        folders_data,
+    )
     for make in module.FOLDERS
 }
 PUBLIC = {make.__name__: make for make in folders_data.PUBLIC}  # need ../shared/data
