@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import csv
-import re
+import io
 from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
+from recomart.draft import header_lines
+from recomart.draft.header_lines import MAX_NAMES, VALUE, Start
 from recomart_lib.ingest.sources.csv_reader import SEPARATOR_LINE
 from recomart_lib.ingest.sources.headers import plain, unique
 
 SEPARATORS = (";", "\t", "|", ",")  # the first of equally good ones: a decimal comma also splits records evenly
 N_RECORDS = 300  # that are looked at
-MAX_NAMES = 100  # cells of a first record that are compared with usual names
+MIN_EVEN = 10  # records that show a table whose header is not found
 MIN_SHARE = 0.9  # of records that have as many cells as most
-VALUE = re.compile(r"[-+]?[€$£]?\s?\d[\d.,'\s:/TZ+%-]*(\s?[AaPp][Mm])?\s?[€$£]?")  # a number, a day or a time
 
 
 class Delimited(NamedTuple):
-    """How the records of a file are written: the names of its columns, and those of a file without a header."""
+    """How the records of a file are written: the names of its columns, and those of a file without a header.
+
+    `skip_lines` lines are above the header, or the first record; `is_skip_sure`: they surely are no records.
+    """
 
     separator: str
     names: list[str]
     has_header: bool
     is_sure: bool  # whether the first record surely is a header, or none
+    skip_lines: int = 0
+    is_skip_sure: bool = True
+
+
+class _Records(NamedTuple):
+    """The records of a text, and how many lines are above each."""
+
+    rows: list[list[str]]
+    above: list[int]
 
 
 def of_text(text: str, is_name: Callable[[str], bool]) -> Delimited | str:
@@ -37,48 +50,52 @@ def of_text(text: str, is_name: Callable[[str], bool]) -> Delimited | str:
     is_name
         Whether a word is a usual name of a column.
     """
-    lines = text.splitlines(keepends=True)
+    lines = io.StringIO(text, newline="").readlines()  # as the reader counts them
     mark = SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
-    if mark:
-        lines = lines[1:]
-    best: tuple[float, int, str, list[list[str]]] | None = None
+    best: tuple[tuple, str, _Records, Start] | None = None
+    is_table = False
     for separator in [mark[1]] if mark else SEPARATORS:
-        records = _records(lines, separator)
-        if not records:
+        records = _records(lines[1:] if mark else lines, separator)
+        start = header_lines.find(records.rows, is_name)
+        if start is None or start.share < MIN_SHARE:
+            is_table |= _is_even(records.rows)
             continue
-        width, share = _width(records)
-        if width < 2 or share < MIN_SHARE:
-            continue
-        rank = (round(share, 1), len(records[0]) == width, width)
+        is_exact = len(records.rows[start.place]) == start.width
+        rank = (round(start.share, 1), is_exact, start.evidence, -start.place, start.width)
         if best is None or rank > best[0]:
-            best = (rank, width, separator, records)
+            best = (rank, separator, records, start)
     if best is None:
-        return _no_table(lines)
-    _, width, separator, records = best
-    if (len(records[0]) != width and any(map(plain, records[0][width:]))) or len(records[0]) < width - 1:
-        return f"its first line has {len(records[0])} cells and most others {width}: delete the lines above the header"
-    has_header, is_sure = _has_header(records, is_name)
-    cells = records[0] if has_header else [f"column_{n}" for n in range(1, width + 1)]
-    return Delimited(separator, unique(cells), has_header, is_sure)
+        return _no_table(lines) if not is_table else "its header is not found: delete the lines above it"
+    _, separator, records, start = best
+    rows = records.rows[start.place :]
+    has_header, is_sure = _has_header(rows, is_name)
+    cells = rows[0] if has_header else [f"column_{n}" for n in range(1, start.width + 1)]
+    n_above = records.above[start.place] + bool(mark)
+    skipped = n_above if any(line.strip("\r\n") for line in lines[bool(mark) : n_above]) else 0
+    return Delimited(separator, unique(cells), has_header, is_sure, skipped, start.is_sure)
 
 
-def _records(lines: list[str], separator: str) -> list[list[str]]:
-    records: list[list[str]] = []
+def _records(lines: list[str], separator: str) -> _Records:
+    records, n_above = _Records([], []), 0
+    reader = csv.reader(lines, delimiter=separator)
     try:
-        for cells in csv.reader(lines, delimiter=separator):
+        for cells in reader:
             if any(cells):
-                records.append(cells)
-            if len(records) == N_RECORDS:
+                records.rows.append(cells)
+                records.above.append(n_above)
+            n_above = reader.line_num
+            if len(records.rows) == N_RECORDS:
                 break
     except csv.Error:
-        return []
+        return _Records([], [])
     return records
 
 
-def _width(records: list[list[str]]) -> tuple[int, float]:
-    """The usual number of cells of a record, and the share of records that have so many."""
-    width, n = Counter(map(len, records)).most_common(1)[0]
-    return width, n / len(records)
+def _is_even(records: list[list[str]]) -> bool:
+    """Whether most of the later records have several cells, and as many as each other."""
+    later = records[len(records) // 2 :]
+    width, n = Counter(map(len, later)).most_common(1)[0] if later else (0, 0)
+    return width > 1 and n >= MIN_SHARE * len(later) and len(later) >= MIN_EVEN
 
 
 def _no_table(lines: list[str]) -> str:
@@ -97,7 +114,8 @@ def _has_header(records: list[list[str]], is_name: Callable[[str], bool]) -> tup
     if len(set(filled)) < len(filled) or not filled:
         return False, len(filled) > 0 and not any(map(is_name, filled))
     n_names = sum(map(is_name, filled[:MAX_NAMES]))
-    of_values = sum(_are_values([row[place] for row in others if place < len(row)]) for place in range(len(first)))
+    columns = [[plain(row[place]) for row in others if place < len(row)] for place in range(len(first))]
+    of_values = sum(map(header_lines.are_values, columns))
     again = sum(
         cell != "" and any(plain(row[place]) == cell for row in others if place < len(row))
         for place, cell in enumerate(first)
@@ -105,9 +123,3 @@ def _has_header(records: list[list[str]], is_name: Callable[[str], bool]) -> tup
     if of_values or n_names:
         return True, again == 0 or n_names > 0
     return again == 0, False
-
-
-def _are_values(cells: list[str]) -> bool:
-    """Whether nearly all cells of a column are numbers, days or times."""
-    filled = [cell for cell in map(plain, cells) if cell]
-    return bool(filled) and sum(bool(VALUE.fullmatch(cell)) for cell in filled) >= 0.8 * len(filled)

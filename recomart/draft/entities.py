@@ -123,6 +123,8 @@ def _price(column: Column) -> tuple[float, str]:
         return 0.0, ""
     if column.range[1] <= 0 or column.is_flag:
         return 0.0, ""
+    if column.numbers.signs:
+        return 0.9, "prices with the sign of a currency"
     if not column.numbers.is_integer:
         return 0.8, "numbers with decimals"
     is_code = column.times is not None or column.range[1] > 1e7
@@ -130,7 +132,7 @@ def _price(column: Column) -> tuple[float, str]:
 
 
 def _stock(column: Column) -> tuple[float, str]:
-    if column.numbers is None or column.is_flag or (column.times and column.times.form):
+    if column.numbers is None or column.numbers.signs or column.is_flag or (column.times and column.times.form):
         return 0.0, ""
     return (0.4 if column.numbers.is_integer and column.range[1] < 1e6 else 0.1), "whole numbers"
 

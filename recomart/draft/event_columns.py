@@ -270,7 +270,7 @@ def _quantity_of(delivery: Delivery, column: Column, item: Column, lines: pl.Dat
 def _quantity(column: Column) -> tuple[float, str]:
     """Small whole numbers, of which 1 is the most frequent."""
     values = column.values.drop_nulls()
-    if not values.len() or column.range[1] <= 0:
+    if not values.len() or column.range[1] <= 0 or column.numbers.signs:
         return 0.0, ""
     if not column.numbers.is_integer:
         return (0.25, "numbers with decimals") if (values == 1).mean() > 0.2 else (0.05, "numbers with decimals")
@@ -292,6 +292,7 @@ def _rating(column: Column) -> tuple[float, str]:
     low, high = column.range
     if (
         low < 0
+        or column.numbers.signs
         or high > 100
         or column.n_distinct > 101
         or (column.n_distinct < 2 and own_name(column.name, "rating") < 0.9)
@@ -312,7 +313,15 @@ def _prices(column: Column, quantity: Column | None, item: Column) -> dict[str, 
     values = column.values
     if column.range[1] <= 0 or column is quantity or (values > 0).mean() in (None, 0.0):
         return {"price": (0.0, ""), "total": (0.0, "")}
-    base = 0.45 if not column.numbers.is_integer else 0.2 if column.n_distinct > 12 else 0.05
+    base = (
+        0.55
+        if column.numbers.signs
+        else 0.45
+        if not column.numbers.is_integer
+        else 0.2
+        if column.n_distinct > 12
+        else 0.05
+    )
     if column.n_distinct <= 6 and item.n_distinct > 30:  # a rate of tax
         base = min(base, 0.1)
     if quantity is None:

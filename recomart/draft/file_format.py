@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 import polars as pl
 
-from recomart.draft import delimited, encodings, json_objects, vocabulary
+from recomart.draft import delimited, encodings, header_lines, json_objects, vocabulary
 from recomart.draft.layout import Layout
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shop_tables import Table
@@ -19,6 +19,7 @@ from recomart_lib.ingest.sources.records import DEFAULTS
 
 HEAD = 262_144  # bytes
 MIN_PRINTABLE = 0.99  # of the characters of a text
+BLANKS = "\r\n\t\u00a0\u2007\u2009\u202f"  # the last ones are spaces that do not break a line
 WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 ENDS = re.compile(r"[\r\n]")
 UNREADABLE = (
@@ -80,11 +81,22 @@ def _sheets(path: Path) -> list[Layout] | None:
         raise
     found = []
     for title in titles:
-        spec = Table(kind="xlsx", path="*", sheet=title)
+        n_above, is_sure = _rows_above(path, title)
+        spec = Table(kind="xlsx", path="*", sheet=title, skip_lines=n_above)
         names = xlsx_reader.header(path, spec, DEFAULTS)
         if len(names) > 1:
-            found.append(Layout("xlsx", names, sheet=title if len(titles) > 1 else None))
+            sheet = title if len(titles) > 1 else None
+            found.append(Layout("xlsx", names, sheet=sheet, skip_lines=n_above, is_skip_sure=is_sure))
     return found
+
+
+def _rows_above(path: Path, sheet: str) -> tuple[int, bool]:
+    """How many rows of a sheet are above its header, and whether they surely are no part of the table."""
+    rows = xlsx_reader.first_rows(path, Table(kind="xlsx", path="*", sheet=sheet), delimited.N_RECORDS)
+    width = min(max((len(cells) for _, cells in rows), default=0), header_lines.MAX_COLUMNS)
+    records = [[*cells[:width], *[""] * (width - len(cells))] for _, cells in rows]
+    start = header_lines.find(records, vocabulary.is_usual)
+    return (rows[start.place][0] - 1, start.is_sure) if start and start.place else (0, True)
 
 
 def _of_text(path: Path, head: bytes) -> Layout | str:
@@ -100,7 +112,7 @@ def _of_text(path: Path, head: bytes) -> Layout | str:
     if len(head) == HEAD:
         text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1] or text
     text = text.removeprefix("\ufeff")
-    n_odd = sum(not (character.isprintable() or character in "\r\n\t") for character in text[:20_000])
+    n_odd = sum(not (character.isprintable() or character in BLANKS) for character in text[:20_000])
     if n_odd > (1 - MIN_PRINTABLE) * min(len(text), 20_000) + 1:
         return "binary, and of no known format"
     stored = {"encoding": None if marked or used == "utf-8" else used, "is_packed": formats.is_packed(path)}
@@ -113,6 +125,7 @@ def _of_text(path: Path, head: bytes) -> Layout | str:
     if isinstance(found, str):
         return found
     form = {"separator": found.separator, "has_header": found.has_header, "is_header_sure": found.is_sure}
+    form |= {"skip_lines": found.skip_lines, "is_skip_sure": found.is_skip_sure}
     return Layout("csv", found.names, **form, **stored)
 
 

@@ -78,7 +78,8 @@ def _with_other_headers(alike: dict[tuple, list[Path]], found: dict[tuple, Layou
         if first != key:
             names = set(found[key].names)
             common = [name for name in found[first].names if name in names]
-            found[first] = replace(found[first], names=common, is_mixed=True)
+            is_mixed = found[first].is_mixed or len(common) < max(len(names), len(found[first].names))
+            found[first] = replace(found[first], names=common, is_mixed=is_mixed)
         joined.setdefault(first, []).extend(paths)
     return joined
 
@@ -86,7 +87,7 @@ def _with_other_headers(alike: dict[tuple, list[Path]], found: dict[tuple, Layou
 def _differ_in_header(key: tuple, other: tuple) -> bool:
     """Whether two groups are alike in all but their columns, which header lines name."""
     kind, _, has_header, *_ = key[2]
-    return kind == "csv" and has_header and (key[:2], key[2][:4], key[3][:2]) == (other[:2], other[2][:4], other[3][:2])
+    return kind == "csv" and has_header and (key[:2], key[2][:5], key[3][:2]) == (other[:2], other[2][:5], other[3][:2])
 
 
 def _overlap(found: dict[tuple, Layout], key: tuple, other: tuple) -> bool:
@@ -103,15 +104,17 @@ def _with_other_names(alike: dict[tuple, list[Path]]) -> dict[tuple, list[Path]]
         same[key[:3] if has_header and not is_copy else key].append(key)
     joined: dict[tuple, list[Path]] = {}
     for keys in same.values():
-        together = len(keys) >= MIN_KINDS and _are_similar([alike[key][0] for key in keys], keys[0][2][1])
+        together = len(keys) >= MIN_KINDS and _are_similar(
+            [alike[key][0] for key in keys], keys[0][2][1], keys[0][2][4]
+        )
         for part in [keys] if together else [[key] for key in keys]:
             joined[part[0]] = [path for key in part for path in alike[key]]
     return joined
 
 
-def _are_similar(paths: list[Path], separator: str) -> bool:
-    """Whether the second lines have digits in the same columns: c1, c2, ... may mean something else in each file."""
-    first, *others = (_shapes(path, separator) for path in paths)
+def _are_similar(paths: list[Path], separator: str, n_above: int) -> bool:
+    """Whether the first records have digits in the same columns: c1, c2, ... may mean something else in each file."""
+    first, *others = (_shapes(path, separator, n_above) for path in paths)
     for other in others:
         pairs = [(a, b) for a, b in zip(first, other, strict=False) if a is not None and b is not None]
         if sum(a == b for a, b in pairs) < MIN_SIMILAR * len(pairs):
@@ -119,10 +122,10 @@ def _are_similar(paths: list[Path], separator: str) -> bool:
     return True
 
 
-def _shapes(path: Path, separator: str) -> list[bool | None]:
-    """Whether each cell of the second line of a text begins with a digit; None for an empty cell."""
+def _shapes(path: Path, separator: str, n_above: int) -> list[bool | None]:
+    """Whether each cell of the line below the header of a text begins with a digit; None for an empty cell."""
     with path.open("rb") as stream:
-        lines = stream.read(FIRST_BYTES).splitlines()[1:2]
+        lines = stream.read(FIRST_BYTES).splitlines()[n_above + 1 : n_above + 2]
     cells = lines[0].split(separator.encode()) if lines and b"\0" not in lines[0] else []
     starts = [cell.strip(b'" -')[:1] for cell in cells]
     return [start.isdigit() if start else None for start in starts]
@@ -140,8 +143,9 @@ def _kinds(listing: Listing) -> tuple[dict[tuple, list[Path]], list[tuple[str, s
             continue
         lines = start.splitlines()
         first = lines[0] if lines and b"\0" not in start and not re.match(rb"[\[{]", start) else b""
-        # a header is the same in all files of a table; records are not
+        # a header is the same in all files of a table; records are not, nor is a title with a day above the header
         is_header = not re.search(rb"(^|[,;|\t])\"?\d[\d.,]*\"?([,;|\t]|$)", first)
+        is_header &= not re.search(rb"\d{4}|\d[./-]\d", first)
         kinds[_masked(path.parent.as_posix()), _masked(path.name), first if is_header else b""].append(path)
     return kinds, empty
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from functools import cache
 
-from recomart.draft import entities, vocabulary
+from recomart.draft import entities, price_signs, vocabulary
 from recomart.draft.keys import Key
 from recomart.draft.mapping import Mapping
 from recomart.draft.table_draft import TableDraft
@@ -77,9 +77,32 @@ def currency(mapping: Mapping) -> Key:
     if stated:
         return Key(stated, note="as a column or its name says")
     country = _country(mapping)
+    if signs := _signs(mapping):
+        return _of_signs(signs, country[1] if country else None)
     if country:
         return Key(country[1], doubt=f"{country[2]}; or EUR, USD, ...")
     return Key("EUR", doubt="or USD, GBP, ...: nothing in the files says which")
+
+
+def _signs(mapping: Mapping) -> list[str]:
+    """The signs of currencies in the mapped prices, the most frequent first."""
+    signs: Counter[str] = Counter()
+    for table in mapping.tables:
+        for ours in ("price", "total"):
+            column = table.column(ours)
+            signs.update(column.numbers.signs if column and column.numbers else {})
+    return [sign for sign, _ in signs.most_common() if price_signs.currencies(sign)]
+
+
+def _of_signs(signs: list[str], of_country: str | None) -> Key:
+    """The currency of prices with these signs; that of the country of most users, if the sign may mean it."""
+    possible = price_signs.currencies(signs[0])
+    usual = of_country if of_country in possible else possible[0]
+    others = [other for other in possible if other != usual]
+    others += [code for sign in signs[1:] for code in price_signs.currencies(sign)]
+    if others:
+        return Key(usual, doubt=f"prices have the sign {', '.join(signs)}; or {', '.join(dict.fromkeys(others))}")
+    return Key(usual, note=f"prices have the sign {signs[0]}")
 
 
 def _stated(mapping: Mapping) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,7 +74,12 @@ def of_table(table: TableDraft) -> Keys:
         keys.values["encoding"] = Key(layout.encoding, doubt=f"or {others}: look at the letters" if others else "")
     if layout.sheet:
         keys.values["sheet"] = Key(layout.sheet)
+    if layout.skip_lines:
+        unit = "rows" if layout.kind == "xlsx" else "lines"
+        doubt = "" if layout.is_skip_sure else "look at the first lines: some of them may be records"
+        keys.values["skip_lines"] = Key(layout.skip_lines, note=f"{unit} above the header", doubt=doubt)
     _add_number_marks(keys, table)
+    _add_currency_sign(keys, table)
     _add_nulls(keys, table)
     _add_time_format(keys, table)
     return keys
@@ -101,6 +107,18 @@ def _add_number_marks(keys: Keys, table: TableDraft) -> None:
         thousands -= {"."}
     if thousands - {decimal}:
         keys.values["thousands"] = Key(sorted(thousands - {decimal})[0], doubt=doubt if decimal == "." else "")
+
+
+def _add_currency_sign(keys: Keys, table: TableDraft) -> None:
+    """The sign that prices have; a table can have only one, so that two currencies are never added up."""
+    signs: Counter[str] = Counter()
+    for _, column in _mapped(table, {"price", "total"}):
+        signs.update(column.numbers.signs if column.numbers else {})
+    if signs:
+        usual, *others = (sign for sign, _ in signs.most_common())
+        others = ", ".join(others)
+        doubt = f"some cells have another sign ({others}), and are rejected: convert these prices" if others else ""
+        keys.values["currency_sign"] = Key(usual, note="before or after prices", doubt=doubt)
 
 
 def _add_nulls(keys: Keys, table: TableDraft) -> None:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import polars as pl
 
+from recomart.draft import price_signs
+
 INTEGER = r"^[+-]?\d+$"
 POINT = r"^[+-]?(\d+\.\d*|\.\d+)([eE][+-]?\d+)?$"
 COMMA = r"^[+-]?\d*,\d+$"
@@ -27,7 +29,8 @@ class Numbers(NamedTuple):
     """How a column writes numbers, and the numbers.
 
     `decimal` and `thousands` are empty if no cell shows them. `is_ambiguous`: a mark is followed by three digits in all
-    cells, so it may separate decimals or thousands. `other_words` are those that are no number.
+    cells, so it may separate decimals or thousands. `other_words` are those that are no number. `signs`: the signs of
+    currencies and the number of their cells, the most frequent first.
     """
 
     values: pl.Series
@@ -37,10 +40,12 @@ class Numbers(NamedTuple):
     is_ambiguous: bool
     other_words: list[str]
     share: float
+    signs: dict[str, int]
 
 
 def read(words: pl.Series, counts: pl.Series) -> Numbers | None:
-    """The numbers in the distinct words of a column; None if they are no numbers, or have currency signs."""
+    """The numbers in the distinct words of a column; None if they are no numbers."""
+    words, signs = price_signs.stripped(words, counts)
     shapes = {"integer": INTEGER, "point": POINT, "comma": COMMA}
     frame = pl.DataFrame({"word": words, "n": counts})
     frame = frame.with_columns(
@@ -58,8 +63,9 @@ def read(words: pl.Series, counts: pl.Series) -> Numbers | None:
     other = frame.filter(numbers.is_null()).sort("n", descending=True).get_column("word").to_list()
     shown = _shown(frame.filter(numbers.is_not_null()), decimal, thousands)
     finite = numbers.drop_nulls()
-    is_integer = bool(finite.len()) and bool((finite == finite.round()).all())
-    return Numbers(numbers, shown[0], shown[1], is_integer, shown[2], other, share)
+    # a price may be whole, but is no number of pieces
+    is_integer = not signs and bool(finite.len()) and bool((finite == finite.round()).all())
+    return Numbers(numbers, shown[0], shown[1], is_integer, shown[2], other, share, signs)
 
 
 def _reading(frame: pl.DataFrame, decimal: str, thousands: str) -> tuple[float, int, str, str]:

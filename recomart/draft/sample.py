@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +19,7 @@ from recomart_lib.ingest.sources.records import DEFAULTS, Records, open_text
 
 MAX_BYTES, MAX_ROWS, MAX_FILES = 24_000_000, 120_000, 60  # of a group of files
 REGIONS = 6  # parts of a large file
+LINE_END = re.compile(r"\r\n|\r|\n")
 SHORTEST = 50_000  # bytes of a part
 
 
@@ -170,6 +173,8 @@ def _printable(text: str) -> str:
 
 def _csv(text: str, layout: Layout, is_start: bool) -> pl.DataFrame:
     """The records of a part of a file."""
+    if is_start and layout.skip_lines:
+        text = _below(text, layout.skip_lines)
     if is_start and (mark := csv_reader.SEPARATOR_LINE.match(text)) and mark.end() <= 12:
         text = text[mark.end() :]
     options = {"has_header": False, "infer_schema": False, "truncate_ragged_lines": True, "ignore_errors": True}
@@ -182,6 +187,12 @@ def _csv(text: str, layout: Layout, is_start: bool) -> pl.DataFrame:
     rows = rows.rename(dict(zip(rows.columns, layout.names, strict=True)))
     rows = rows.filter(~pl.all_horizontal(pl.all().is_null()))
     return rows[1:] if is_start and layout.has_header else rows
+
+
+def _below(text: str, n_lines: int) -> str:
+    """The text without its first lines."""
+    ends = islice(LINE_END.finditer(text), n_lines - 1, n_lines)
+    return next((text[end.end() :] for end in ends), "")
 
 
 def _parquet(path: Path, max_rows: int, explode: str | None) -> _Part:

@@ -40,7 +40,17 @@ NO_CLASSES = {
     "outros",
 }
 NO_CLASSES |= {"altro", "altri", "overig", "inne", "diger"}
-ORDER = ("separator", "sheet", "encoding", "decimal", "thousands", "nulls", "timestamp_format")
+ORDER = (
+    "separator",
+    "sheet",
+    "skip_lines",
+    "encoding",
+    "decimal",
+    "thousands",
+    "currency_sign",
+    "nulls",
+    "timestamp_format",
+)
 LATER = ("event_type", "event_values", "negative_quantity", "equal_lines", "complete", "values", "exclude")
 
 
@@ -88,8 +98,9 @@ def _table(draft: Draft, table: TableDraft) -> list[str]:
         note = "the file has no header line: these names are made by content"
         lines += _entry("header", Key(header(draft, table), note=note, doubt=doubt), "    ")
     elif not group.layout.is_header_sure:
+        place = f"Line {group.layout.skip_lines + 1}" if group.layout.skip_lines else "The first line"
         lines += _line(
-            "    # ? The first line is taken for a header. If it is data, add `header: [names of the columns]`.", ""
+            f"    # ? {place} is taken for a header. If it is data, add `header: [names of the columns]`.", ""
         )
     lines += _joins(table.delivery)
     lines += _columns(draft, table, table)
@@ -115,7 +126,7 @@ def _joins(delivery: Delivery) -> list[str]:
         for key in ("kind", "separator", "encoding"):
             if getattr(other, key) not in (getattr(layout, key), None):
                 keys[key] = getattr(other, key)
-        keys |= {"sheet": other.sheet} if other.sheet else {}
+        keys |= {key: value for key in ("sheet", "skip_lines") if (value := getattr(other, key))}
         keys |= {} if other.has_header else {"header": other.names}
         doubt, lacking = "", 1 - join.contained
         if lacking > MIN_LACKING and join.other.sample.is_whole:

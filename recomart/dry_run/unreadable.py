@@ -15,6 +15,7 @@ from recomart_lib.core.text import percent, printable
 from recomart_lib.ingest.sources import ids
 
 CELL = re.compile(r"([\w.]+): '(.*)' (.*)", re.DOTALL)  # a reason that names a cell: column, cell, problem
+HINT = re.compile("timestamp_format|currency_sign")  # keys that a reason may propose
 DIGITS = re.compile(r"\d+")
 COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*,\d+")
 SHOWN = 3  # words
@@ -42,7 +43,7 @@ def _parts(reason: str) -> tuple[str, str, str]:
     """Column, cell, problem; of a line as a whole: nothing, the reason, and the reason without its numbers."""
     if match := CELL.fullmatch(reason):
         problem, _, hint = match[3].partition("; ")
-        return match[1], match[2], f"{problem}; {hint}" if "timestamp_format" in hint else problem
+        return match[1], match[2], f"{problem}; {hint}" if HINT.search(hint) else problem
     return "", reason, DIGITS.sub("N", reason)
 
 
@@ -68,12 +69,23 @@ def _advice(context: Context, column: str, problem: str, words: Counter[str]) ->
         return f"{context.key('timestamp_format')}: {form}; words that mean no time: {context.key('nulls')}"
     if ids.is_id(column) or dtype == pl.String:
         return f"{context.key('columns')}.{column}: is it the right column? Else {context.key('values')}"
+    if "currency_sign" in problem:
+        return _currency_advice(context, problem)
     if dtype.is_numeric() and all(COMMA.fullmatch(word.strip()) for word in words):
         return f'{context.key("decimal")}: ","'
     listed = ", ".join(f'"{printable(word[:WORD])}"' for word, _ in words.most_common(SHOWN))
     more = ", ..." if len(words) > SHOWN else ""
     translated = f"{context.key('values')}: {{{column}: {{{printable(words.most_common(1)[0][0][:WORD])}: ...}}}}"
     return f"{context.key('nulls')}: [{listed}{more}], or {translated}"
+
+
+def _currency_advice(context: Context, problem: str) -> str:
+    """What to do about prices with the sign of a currency, or of another one than the table's."""
+    _, is_proposed, sign = problem.partition("it looks like currency_sign: ")
+    if is_proposed:
+        quoted = sign.replace("'", '"')
+        return f"{context.key('currency_sign')}: {quoted}"
+    return f"{context.key('currency_sign')}: is it right? Else convert these prices: a shop has one currency"
 
 
 def _score(context: Context, share: float) -> float:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from recomart_lib.core import time_formats
+from recomart_lib.core import currency_signs, time_formats
 from recomart_lib.core.config import Strict, suggestion
 from recomart_lib.core.schemas import EVENT_TYPES, REQUIRED, STATE, TABLES, VALID_FROM
 
@@ -80,6 +80,7 @@ class Join(Strict):
     separator: str | None = Field(None, min_length=1, max_length=1)
     encoding: str | None = None
     header: list[str] | None = None
+    skip_lines: int | None = Field(None, ge=0)
     complete: bool = True
 
     @property
@@ -95,8 +96,9 @@ class Table(Strict):
     the events' files. A `rest` table is fetched from the shop's `api` into one JSON Lines file.
 
     `sheet` names the sheet of an `xlsx` table's workbooks, if they have several.
+    `skip_lines` lines of a `csv` table's files (rows of an `xlsx` table's sheet) above the header are not read.
     `nulls` are the words that mean null. `thousands` groups the digits before the `decimal` mark (default with a
-    decimal comma: a point).
+    decimal comma: a point). `currency_sign` may stand before or after the numbers of prices.
     `records`: the path of the list in a JSON file that is one object, such as `data`.
     `explode`: the path of a list in each record, of which each entry becomes a row, such as the lines of an order.
     `joins` names further files whose columns the rows get, each by a name without a point.
@@ -117,10 +119,12 @@ class Table(Strict):
     encoding: str = "utf-8"
     decimal: Literal[".", ","] = "."
     thousands: Literal[".", ",", "'", "\u2019", " ", "\u00a0", "\u202f"] | None = None
+    currency_sign: str | None = None
     nulls: list[str] = Field([])
     timestamp_format: str | None = None
     ambiguous_times: Literal["first", "second", "reject"] = "first"
     header: list[str] | None = None
+    skip_lines: int = Field(0, ge=0)
     records: str | None = Field(None, min_length=1)
     explode: str | None = Field(None, min_length=1)
     joins: dict[Annotated[str, Field(pattern=r"^[^\s.]+$")], Join] = Field({})
@@ -152,6 +156,13 @@ class Table(Strict):
             raise ValueError(problem)
         return value
 
+    @field_validator("currency_sign")
+    @classmethod
+    def is_currency_sign(cls, value: str | None) -> str | None:
+        if value is not None and (problem := currency_signs.problem(value)):
+            raise ValueError(problem)
+        return value
+
     @field_validator("encoding")
     @classmethod
     def is_encoding(cls, value: str) -> str:
@@ -167,6 +178,8 @@ class Table(Strict):
             raise ValueError("`path` names the files of a table; a derived table has none, every other kind needs one")
         if self.sheet is not None and self.kind != "xlsx":
             raise ValueError(f"`sheet` is for tables of kind xlsx; this one is of kind {self.kind}")
+        if self.skip_lines and self.kind not in ("csv", "xlsx", "derived"):
+            raise ValueError(f"`skip_lines` is for tables of kind csv and xlsx; this one is of kind {self.kind}")
         if self.records is not None and self.kind != "json":
             raise ValueError(f"`records` is for tables of kind json; this one is of kind {self.kind}")
         if self.explode is not None and self.kind not in KINDS_WITH_LISTS:
@@ -189,7 +202,7 @@ class Table(Strict):
 
     def joined(self, name: str) -> Table:
         """How the files of a join are read, as a table of their own."""
-        join, keys = self.joins[name], {"sheet", "separator", "encoding", "header"}
+        join, keys = self.joins[name], {"sheet", "separator", "encoding", "header", "skip_lines"}
         given = join.model_dump(include=keys, exclude_none=True)
         if join.kind in (None, self.kind):
             given = self.model_dump(include={"separator", "encoding"}) | given
@@ -259,6 +272,8 @@ def _scope_problems(name: str, table: Table) -> Iterator[str]:
         yield "equal_lines: only events have it; equal rows of users and items are always repeats"
     elif table.equal_lines and "event_id" in table.columns:
         yield "equal_lines: `columns` maps an event_id, which says which events are different; leave one of them out"
+    if table.currency_sign and name == "users":
+        yield "currency_sign: only items and events have prices"
     if not table.complete and (name == "events" or table.kind == "derived"):
         yield "complete: only for users and items that are delivered, as other tables have all ids of the events"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from draft import (
     folders_cases,
     folders_data,
+    folders_exports,
     folders_formats,
     folders_forms,
     folders_joined,
@@ -26,6 +27,7 @@ MADE = {
         folders_odd,
         folders_forms,
         folders_joined,
+        folders_exports,
         folders_data,
     )
     for make in module.FOLDERS

@@ -116,13 +116,14 @@ def sold_by_weight(folder: Path) -> Answer:
 
 
 def prices_with_signs(folder: Path) -> Answer:
-    """Prices like £12.50, which no reader takes for numbers: better no price than no rows."""
+    """Prices like £12.50, of one sign."""
     shop = MadeShop(seed=66)
     columns = {"order": "order_id", "customer": "user_id", "sku": "item_id", "date": "timestamp", "qty": "quantity"}
     table = made_columns.events(shop, columns, {})
     table = table.with_columns(price=pl.format("£{}", shop.events["price"]))
     mapped = {"user_id": "customer", "item_id": "sku", "timestamp": "date", "order_id": "order", "quantity": "qty"}
-    answer = one_file(folder, table, mapped, Format())
+    answer = one_file(folder, table, mapped | {"price": "price"}, Format())
+    answer.tables["events"]["currency_sign"] = "£"
     return Answer(answer.tables, keys={**KEYS, "currency": "GBP"})
 
 

@@ -20,7 +20,8 @@ class Format:
     """How cells and lines are written. `times` and `dates` are formats of Python; `digits`: of a decimal number.
 
     `split`: a table's file per month (%Y-%m) or day. `mark`: the word of an empty cell. `unit`: a time is a number of
-    these since 1970. `start`: a byte order mark.
+    these since 1970. `above`: lines (rows of a sheet) above the header. `sign`: how a price with the sign of a currency
+    is written, like `{} EUR`, in the columns `signed`, in which every `bare`-th price is without it.
     """
 
     kind: str = "csv"
@@ -37,6 +38,10 @@ class Format:
     unit: str | None = None
     newline: str = "\n"
     sheet: str = "Sheet1"
+    above: tuple[str, ...] = ()
+    sign: str = ""
+    signed: tuple[str, ...] = ()
+    bare: int = 0
 
 
 UNITS = {"epoch_s": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000}
@@ -64,6 +69,7 @@ def _csv(table: pl.DataFrame, form: Format) -> bytes:
     text = io.StringIO()
     quoting = csv.QUOTE_ALL if form.quoted else csv.QUOTE_MINIMAL
     writer = csv.writer(text, delimiter=form.separator, lineterminator=form.newline, quoting=quoting)
+    text.writelines(f"{line}{form.newline}" for line in form.above)
     if form.header:
         writer.writerow(table.columns)
     writer.writerows(zip(*(_cells(column, form) for column in table), strict=True))
@@ -74,11 +80,13 @@ def _cells(column: pl.Series, form: Format) -> Iterator[str]:
     """The cells of one column as text."""
     if column.dtype == pl.Datetime and form.unit:
         column = column.dt.epoch("us") // (1_000_000 // UNITS[form.unit])
-    for value in column.to_list():
+    for n, value in enumerate(column.to_list()):
         if value is None:
             yield form.mark
         elif isinstance(value, float):
-            yield f"{value:,.{form.digits}f}".translate(str.maketrans({",": form.thousands, ".": form.decimal}))
+            number = f"{abs(value):,.{form.digits}f}".translate(str.maketrans({",": form.thousands, ".": form.decimal}))
+            has_sign = column.name in form.signed and not (form.bare and n % form.bare == 0)
+            yield ("-" if value < 0 else "") + (form.sign.format(number) if has_sign else number)
         elif column.dtype == pl.Datetime:
             yield value.strftime(form.times)
         elif column.dtype == pl.Date:
@@ -125,16 +133,19 @@ def _parquet(table: pl.DataFrame, form: Format) -> bytes:
 
 
 def _xlsx(table: pl.DataFrame, form: Format) -> bytes:
-    return workbook({form.sheet: table})
+    written = [pl.Series(name, list(_cells(table[name], form)), dtype=pl.String) for name in form.signed]
+    return workbook({form.sheet: table.with_columns(written)}, form)
 
 
-def workbook(sheets: dict[str, pl.DataFrame]) -> bytes:
-    """An Excel workbook of these sheets."""
+def workbook(sheets: dict[str, pl.DataFrame], form: Format | None = None) -> bytes:
+    """An Excel workbook of these sheets; each has the lines above the header, cut at the separator."""
     import openpyxl
 
     book = openpyxl.Workbook(write_only=True)
     for name, table in sheets.items():
         sheet = book.create_sheet(name)
+        for line in form.above if form else ():
+            sheet.append(line.split(form.separator) if line else [])
         sheet.append(table.columns)
         for row in table.iter_rows():
             sheet.append(row)

@@ -101,6 +101,10 @@ def _declared(one: Delivered) -> dict[str, Any]:
             table["thousands"] = form.thousands
         if not form.header:
             table["header"] = list(one.columns)
+    if form.above:
+        table["skip_lines"] = len(form.above)
+    if set(form.signed) & set(one.columns):
+        table |= {"currency_sign": form.sign.format("").strip(), "decimal": form.decimal}
     if form.mark:
         table["nulls"] = [form.mark]
     times = form.times if "timestamp" in columns else form.dates

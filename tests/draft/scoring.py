@@ -43,10 +43,10 @@ ASPECTS = {
 # Keys that show whether a format is right, for each aspect; a mark at one of them is enough.
 KEYS = {
     "texts": ("encoding", "separator", "header", "nulls"),
-    "numbers": ("decimal", "thousands", "nulls"),
+    "numbers": ("decimal", "thousands", "currency_sign", "nulls"),
     "times": ("timestamp_format",),
     "types": ("event_type", "event_values", "negative_quantity"),
-    "rows": ("separator", "header", "nulls", "decimal", "thousands", "timestamp_format"),
+    "rows": ("separator", "header", "skip_lines", "nulls", "decimal", "thousands", "currency_sign", "timestamp_format"),
 }
 MAX_FILES = 4  # per table, whose values are compared
 MAX_LOST = 0.05  # the share of rows that a format may lose without a mark

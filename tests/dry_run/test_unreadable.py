@@ -34,6 +34,11 @@ def found(*reasons: str, n_rows: int = 90) -> list[tuple[str, str]]:
     ("reason", "advice"),
     [
         ("price: '1.234,50' is not a number", 'tables.events.decimal: ","'),
+        ("price: '$5.00' is not a number; it looks like currency_sign: '$'", 'tables.events.currency_sign: "$"'),
+        (
+            "price: '€5.00' has another sign than the table's currency_sign '$': '€'",
+            "tables.events.currency_sign: is it right? Else convert these prices",
+        ),
         (
             "quantity: 'k.A.' is not a number",
             'tables.events.nulls: ["k.A."], or tables.events.values: {quantity: {k.A.: ...}}',

@@ -15,11 +15,11 @@ NAMES = "id,who,price"
     [
         ("id;who;price\n1;2;3\n", " The separator looks like ';': set the table's `separator`."),
         ('"id"\t"who"\t"price"\n', ' The separator looks like "\\t": set the table\'s `separator`.'),
-        (f"Sales 2024\n\n{NAMES}\n", " Line 3 looks like the header: delete the lines above it."),
+        (f"Sales 2024\n\n{NAMES}\n", " Line 3 looks like the header: set the table's `skip_lines: 2`."),
         (
             "Sales 2024\nid|who|price\n",
-            " Line 2 looks like the header: delete the lines above it. The separator looks like '|': set the table's "
-            "`separator`.",
+            " Line 2 looks like the header: set the table's `skip_lines: 1`. The separator looks like '|': set the "
+            "table's `separator`.",
         ),
         (
             "e1,2024-01-01,3.5\n",
@@ -37,6 +37,23 @@ def test_a_file_without_the_wanted_names_says_where_they_may_be(tmp_path, text, 
     found = header_hints.hint(tmp_path / "f.csv", Table(kind="csv", path="*"), NAMES.split(","))
     assert found.startswith(hint)
     assert bool(found) == bool(hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "skip_lines", "hint"),
+    [
+        (f"Sales\n\nx\n{NAMES}\n", 2, " Line 4 looks like the header: set the table's `skip_lines: 3`."),
+        (f"Sales\n{NAMES}\ne1,u1,2\n", 2, " Line 2 looks like the header: set the table's `skip_lines: 1`."),
+        (f"{NAMES}\ne1,u1,2\n", 1, " Line 1 looks like the header: leave out the table's `skip_lines`."),
+        ("Sales\nid,who,prize\n", 1, ""),
+        ("\nid,who,prize\n", 0, ""),
+        ("sep=,\nid,who,prize\n", 0, ""),
+    ],
+)
+def test_a_wrong_number_of_skipped_lines_is_corrected(tmp_path, text, skip_lines, hint):
+    (tmp_path / "f.csv").write_text(text)
+    spec = Table(kind="csv", path="*", skip_lines=skip_lines)
+    assert header_hints.hint(tmp_path / "f.csv", spec, NAMES.split(",")) == hint
 
 
 def test_a_declared_header_is_not_looked_for(tmp_path):

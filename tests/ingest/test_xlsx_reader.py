@@ -153,7 +153,7 @@ def test_a_header_that_is_repeated_is_no_record(read):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([["Sales report"], [], NAMES, ROW], "Row 3 looks like the header: delete the rows above it"),
+        ([["Sales report"], [], NAMES, ROW], "Row 3 looks like the header: set the table's `skip_lines: 2`"),
         ([["ID", *NAMES[1:]], ROW], "'id' (for event_id). Did you mean 'ID'?"),
         ([[*NAMES, "price"], ROW], "'price' (for price): columns 5, 6 all have this name"),
     ],
@@ -194,3 +194,23 @@ def test_a_file_that_is_no_workbook_is_one_sentence(read, content, message):
 
 def test_a_gzipped_workbook_is_read(read):
     assert read(gzip.compress(workbook(NAMES, ROW))).rows.height == 1
+
+
+def test_rows_above_the_header_are_not_read(read):
+    above = [["Sales report", "January"], [], [None, None, "=TODAY()"]]
+    delivered = read(workbook(*above, NAMES, ROW, ["e2", "u2", "b", NOON, 3]), skip_lines=3)
+    assert delivered.rows.select("event_id", "price", "source_line").rows() == [("e1", 2.5, 5), ("e2", 3.0, 6)]
+    assert delivered.rejects.is_empty()
+    assert read(workbook(*above, ROW), skip_lines=3, header=NAMES).rows["source_line"].to_list() == [4]
+
+
+def test_a_sheet_that_ends_above_its_header_is_refused(read):
+    with pytest.raises(UserError, match="has 2 rows, but the table's `skip_lines` is 4"):
+        read(workbook(["Sales report"], ["x"]), skip_lines=4)
+    assert read(workbook(), skip_lines=4).rows.is_empty()
+
+
+def test_prices_with_a_currency_sign_stand_beside_numbers(read):
+    delivered = read(workbook(NAMES, [*ROW[:4], "$2.50"], ROW, [*ROW[:4], "€3"]), currency_sign="$")
+    assert values(delivered, "price") == [2.5, 2.5]
+    assert reasons(delivered) == {4: "price: '€3' has another sign than the table's currency_sign '$': '€'"}

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from recomart_lib.core import currency_signs
 from recomart_lib.core.schemas import TIMESTAMP, dtype_of
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.ingest.sources import ids, line_totals, time_hints, timestamps, words
@@ -104,10 +105,16 @@ def _converted(bare: pl.DataFrame, moments: dict[str, pl.DataFrame], spec: Table
 def _parsed(ours: str, delivered: pl.DataType, spec: Table) -> pl.Expr:
     dtype, cells = dtype_of(ours), pl.col(ours)
     if dtype.is_numeric():
+        if spec.currency_sign and delivered == pl.String and _is_price(ours):
+            cells = currency_signs.without(cells, spec.currency_sign)
         return _numbers(cells, delivered, dtype, spec)
     if dtype == pl.Boolean:
         return _booleans(cells)
     return ids.text(cells, delivered, spec.decimal) if ids.is_id(ours) else cells.cast(pl.String)
+
+
+def _is_price(ours: str) -> bool:
+    return ours in ("price", "items.price")
 
 
 def _booleans(cells: pl.Expr) -> pl.Expr:
@@ -141,6 +148,8 @@ def _expected(ours: str, cell: str, spec: Table) -> str:
         return time_hints.reason(cell, spec.timestamp_format)
     if dtype == pl.Boolean:
         return "is neither true, yes, 1 or in stock, nor false, no, 0 or out of stock: translate it with `values`"
+    if _is_price(ours):
+        return currency_signs.reason(cell, spec.currency_sign)
     return f"is not {'a whole number' if dtype == pl.Int64 else 'a number' if dtype == pl.Float64 else 'text'}"
 
 

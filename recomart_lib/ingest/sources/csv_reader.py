@@ -128,15 +128,41 @@ def read(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> Iterator[Records
 
 def _layout(lines: Lines, path: Path, spec: Table, limits: Ingest) -> Layout:
     """The layout of a file; drops the lines before its first record."""
-    mark = SEPARATOR_LINE.fullmatch(lines.block[0]) if lines.block else None
-    separator = mark[1] if mark else spec.separator
-    if mark:
-        lines.skip(1)
+    separator = _stated_separator(lines) or spec.separator
+    if spec.skip_lines:
+        _skip_above(lines, path, spec.skip_lines)
+        separator = _stated_separator(lines) or separator
     cells = spec.header or _header_cells(lines, separator)
     check_width(path, len(cells), limits)
     cells = [printable(cell) for cell in cells]
     n_named = max((place for place, cell in enumerate(cells, start=1) if headers.plain(cell)), default=0)
     return Layout(cells, n_named, headers.unique(cells)[: n_named + MAX_NAMELESS], separator, spec.encoding)
+
+
+def _stated_separator(lines: Lines) -> str | None:
+    """The separator that the next line states, which is then dropped; None if it states none."""
+    mark = SEPARATOR_LINE.fullmatch(lines.block[0]) if lines.block else None
+    if mark is None:
+        return None
+    lines.skip(1)
+    return mark[1]
+
+
+def _skip_above(lines: Lines, path: Path, n: int) -> None:
+    """Drop the first `n` lines of a file, those that were dropped before included.
+
+    Raises
+    ------
+    UserError
+        If the file has fewer lines, and they are not blank.
+    """
+    is_blank = True
+    while lines.n_before < n and lines.block:
+        dropped = lines.block[: n - lines.n_before]
+        is_blank = is_blank and not any(map(str.strip, dropped))
+        lines.skip(len(dropped))
+    if lines.n_before < n and not is_blank:
+        raise headers.too_short(path, lines.n_before, n, "line")
 
 
 def _header_cells(lines: Lines, separator: str) -> list[str]:

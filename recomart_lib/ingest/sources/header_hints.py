@@ -11,6 +11,7 @@ from recomart_lib.ingest.sources.headers import plain
 from recomart_lib.ingest.sources.records import DEFAULTS, open_lines
 
 N_LINES, LINE_LENGTH = 20, 1_000  # the first lines, in which a header is looked for, and their usual length
+MAX_SKIPPED = 1_000  # lines above the header that are looked through as well
 SEPARATORS = {",": "','", ";": "';'", "\t": '"\\t"', "|": "'|'"}  # and how YAML writes them
 DIGIT = re.compile(r"\d")
 NUMBER_OR_DAY = re.compile(r"[\d\s.,:/TZ+-]*")  # if there is a digit in it
@@ -18,8 +19,9 @@ NUMBER_OR_DAY = re.compile(r"[\d\s.,:/TZ+-]*")  # if there is a digit in it
 
 def hint(path: Path, spec: Table, wanted: list[str], limits: Ingest = DEFAULTS) -> str:
     """What may be wrong with a CSV file that lacks some of the wanted names, as sentences; empty if nothing shows."""
+    n_lines = N_LINES + min(spec.skip_lines, MAX_SKIPPED)
     with open_lines(path, spec.encoding, None, limits) as text:
-        lines = text.readlines(N_LINES * LINE_LENGTH)[:N_LINES]
+        lines = text.readlines(n_lines * LINE_LENGTH)[:n_lines]
     if spec.header or not lines:
         return ""
     names = {plain(name) for name in wanted}
@@ -28,13 +30,27 @@ def hint(path: Path, spec: Table, wanted: list[str], limits: Ingest = DEFAULTS) 
         for separator in (spec.separator, *SEPARATORS)
         for number, line in enumerate(lines, start=1)
     }
+    used = _used(lines, spec.skip_lines)
     separator, number = max(n_names, key=n_names.__getitem__)
-    if n_names[separator, number] <= n_names[spec.separator, 1]:
-        return "" if n_names[spec.separator, 1] else _no_header(lines[0], spec.separator)
-    below = f" Line {number} looks like the header: delete the lines above it." if number > 1 else ""
+    if n_names[separator, number] <= n_names[spec.separator, used]:
+        return "" if n_names[spec.separator, used] else _no_header(lines[used - 1], spec.separator)
+    below = skip_advice("Line", number) if number != used else ""
     if separator == spec.separator:
         return below
     return f"{below} The separator looks like {SEPARATORS[separator]}: set the table's `separator`."
+
+
+def _used(lines: list[str], n_skipped: int) -> int:
+    """The number of the line that is taken for the header."""
+    below = enumerate(lines[n_skipped:], start=n_skipped + 1)
+    is_above = ("", "sep=")  # a blank line, and the separator, which Excel writes above the header
+    return next((n for n, line in below if line.strip('\n"').lower()[:4] not in is_above), len(lines))
+
+
+def skip_advice(unit: str, number: int) -> str:
+    """What to do if this line (or row) is the header, and another one is taken for it."""
+    key = f"set the table's `skip_lines: {number - 1}`" if number > 1 else "leave out the table's `skip_lines`"
+    return f" {unit} {number} looks like the header: {key}."
 
 
 def _no_header(first: str, separator: str) -> str:

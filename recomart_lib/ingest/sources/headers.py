@@ -5,6 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
+from pathlib import Path
+
+from recomart_lib.core.errors import UserError
+from recomart_lib.core.text import plural
 
 MAX_NAMES, MAX_LENGTH = 30, 60  # what a message shows of a header that may be anything
 # byte order marks, zero-width characters and soft hyphens come with copied or converted text, and nobody sees them
@@ -32,6 +36,14 @@ def unique(names: list[str]) -> list[str]:
         if numbered == names:
             return names
         names = numbered
+
+
+def too_short(path: Path, n: int, skipped: int, unit: str) -> UserError:
+    """The error of a file that ends above its header: it has `n` lines (or rows), and `skipped` are not read."""
+    return UserError(
+        f"{path} has {plural(n, unit)}, but the table's `skip_lines` is {skipped}: all of them would be skipped. "
+        "Correct `skip_lines`: how many lines are above the header?"
+    )
 
 
 def aliases(columns: list[str], wanted: list[str]) -> dict[str, str]:

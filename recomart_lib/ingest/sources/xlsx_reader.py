@@ -1,9 +1,9 @@
 """Read one sheet of an Excel workbook (.xlsx) in blocks of rows; line numbers are the numbers of the sheet's rows.
 
-The first row that is not blank is the header; blank rows are no records. Cells are read as Excel stores them, not as it
-shows them: text stays text ("00123"), numbers that Excel pads with zeros keep them, and times are local times. Excel
-stores 15 digits of a number: longer ones are written in scientific notation, which ids refuse. Formulas count with
-their stored results.
+The first row that is not blank, below those that `skip_lines` counts, is the header; blank rows are no records.
+Cells are read as Excel stores them, not as it shows them: text stays text ("00123"), numbers that Excel pads with
+zeros keep them, and times are local times. Excel stores 15 digits of a number: longer ones are written in scientific
+notation, which ids refuse. Formulas count with their stored results.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from recomart_lib.core.errors import UserError
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources import formats, headers
-from recomart_lib.ingest.sources.header_hints import N_LINES
+from recomart_lib.ingest.sources.header_hints import MAX_SKIPPED, N_LINES, skip_advice
 from recomart_lib.ingest.sources.records import DEFAULTS, Records, check_width
 
 if TYPE_CHECKING:
@@ -59,36 +59,46 @@ class ExcelError(str):
 def header(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> list[str]:
     """The column names of the sheet, each once (see `headers.unique`); empty if it has no row."""
     with _open_sheet(path, spec, limits) as (_, sheet):
-        return _header(_FilledRows(path, sheet), path, spec, limits)[1]
+        return _header(_FilledRows(path, sheet, spec.skip_lines), path, spec, limits)[1]
+
+
+def first_rows(path: Path, spec: Table, n: int, limits: Ingest = DEFAULTS) -> list[tuple[int, list[str]]]:
+    """The first rows of the sheet that are not blank, whatever `skip_lines` says: numbers, and cells as text."""
+    with _open_sheet(path, spec, limits) as (_, sheet):
+        return [
+            (row, [_text(value, spec) or "" for value in values]) for row, values in islice(_FilledRows(path, sheet), n)
+        ]
 
 
 def hint(path: Path, spec: Table, wanted: list[str], limits: Ingest = DEFAULTS) -> str:
     """Which row looks like the header of a sheet that lacks some of the wanted names, as a sentence."""
     names = set(map(headers.plain, wanted))
-    with _open_sheet(path, spec, limits) as (_, sheet):
-        rows = list(islice(_FilledRows(path, sheet), N_LINES))
-    first = [(number, {headers.plain(_text(value, spec) or "") for value in values}) for number, values in rows]
+    rows = first_rows(path, spec, N_LINES + min(spec.skip_lines, MAX_SKIPPED), limits)
+    first = [(number, set(map(headers.plain, cells))) for number, cells in rows]
     number, cells = max(first, key=lambda row: len(names & row[1]), default=(0, set()))
-    if spec.header or not first or len(names & cells) <= len(names & first[0][1]):
+    used = next((cells for number, cells in first if number > spec.skip_lines), set())
+    if spec.header or not first or len(names & cells) <= len(names & used):
         return ""
-    return f" Row {number} looks like the header: delete the rows above it."
+    return skip_advice("Row", number)
 
 
 def read(path: Path, spec: Table, limits: Ingest = DEFAULTS) -> Iterator[Records]:
     """The records of the sheet; yields at least once if it has a header."""
     with _open_sheet(path, spec, limits) as (stream, sheet):
-        rows = _FilledRows(path, sheet)
+        rows = _FilledRows(path, sheet, spec.skip_lines)
         cells, names = _header(rows, path, spec, limits)
         mapped = [names.index(name) for name in _mapped(spec, names)]
-        _check_formulas(path, stream, sheet, {place + 1: names[place] for place in mapped})
+        _check_formulas(path, stream, sheet, {place + 1: names[place] for place in mapped}, spec.skip_lines)
         is_first, n_rows = True, min(ROWS, max(1, CELLS // max(1, len(names))))
         while (block := list(islice(rows, n_rows))) or (is_first and names):
             yield _records(block, cells, names, mapped, spec)
             is_first = False
 
 
-def _check_formulas(path: Path, stream: IO[bytes], sheet: Any, mapped: dict[int, str]) -> None:
+def _check_formulas(path: Path, stream: IO[bytes], sheet: Any, mapped: dict[int, str], n_skipped: int) -> None:
     """Raise a `UserError` if a mapped column (its number -> name) holds formulas that no program has computed.
+
+    The first `n_skipped` rows are not read, so that their formulas do not count.
 
     openpyxl reads such cells as blank. They are looked for in the sheet's XML, as a second reading takes as long as the
     first.
@@ -99,7 +109,8 @@ def _check_formulas(path: Path, stream: IO[bytes], sheet: Any, mapped: dict[int,
         tail = b""
         while block := xml.read(XML_BLOCK):
             for match in UNCOMPUTED.finditer(tail + block):
-                if name := mapped.get(column_index_from_string(match[1].decode())):
+                name = mapped.get(column_index_from_string(match[1].decode()))
+                if name and int(match[2]) > n_skipped:
                     raise UserError(
                         f"{path}: column '{name}' holds formulas without a result, first in {match[1].decode()}"
                         f"{match[2].decode()}. Open the workbook in Excel and save it: this computes them."
@@ -210,14 +221,14 @@ def _sheet(path: Path, workbook: Workbook, spec: Table) -> Any:
 
 
 class _FilledRows:
-    """The rows of a sheet that are not blank, with their first `width` cells (None: with all).
+    """The rows of a sheet that are not blank, with their first `width` cells (None: with all), below the skipped ones.
 
     A sheet of a few bytes can claim a cell in its last column, or in a row with a number of twenty digits.
     """
 
-    def __init__(self, path: Path, sheet: Any) -> None:
+    def __init__(self, path: Path, sheet: Any, n_skipped: int = 0) -> None:
         self._path, self._rows, self.width = path, enumerate(sheet.iter_rows(), start=1), None
-        self._cost = 0
+        self._cost, self._n_skipped, self._last = 0, n_skipped, 0
 
     def __iter__(self) -> Iterator[Row]:
         return self
@@ -233,9 +244,13 @@ class _FilledRows:
                 more = reversed(row[len(values) :]) if is_blank else ()
                 self._count(COST * len(values) + len(row))
                 if not is_blank or any(_value(cell) is not None for cell in more):
-                    return number, values
+                    self._last = number
+                    if number > self._n_skipped:
+                        return number, values
         except DAMAGED as problem:
             raise _damaged(self._path, problem) from None
+        if 0 < self._last < self._n_skipped:
+            raise headers.too_short(self._path, self._last, self._n_skipped, "row")
         raise StopIteration
 
     def _count(self, cost: int) -> None:
