@@ -14,6 +14,7 @@ from recomart.draft.sample import Sample
 
 MAX_COLUMNS = 120  # that are looked at: those with usual names first
 MAX_NAMES = 2_000
+MIN_KEY = 0.5  # of the rows that have a key: some lines of a catalogue may say more about the line above
 MIN_UNIQUE = 0.97  # distinct ids per different row of a key: a few rows may be delivered twice
 
 
@@ -39,7 +40,7 @@ class Delivery:
         return [column for column in self.columns if column.is_code and not column.is_flag and self._is_key(column)]
 
     def _is_key(self, column: Column) -> bool:
-        if column.filled < 0.9 or (column.times and not column.times.is_number):
+        if column.filled < MIN_KEY or (column.times and not column.times.is_number):
             return False
         if column.n_distinct >= MIN_UNIQUE * min(column.n_filled, self.n_different):
             return True

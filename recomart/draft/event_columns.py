@@ -63,6 +63,8 @@ def event_types(delivery: Delivery) -> dict[str, Evidence]:
             if name >= 0.7 and column.n_distinct <= 6 and column.numbers.is_integer:
                 found[column.name] = Evidence(0.35, name, "few numbers")
             continue
+        if column.is_constant and name < 0.7:
+            continue  # a word that all events have, such as a state or a means of payment
         known = event_values.share_known(column)
         if known >= 0.5 or (name >= 0.95 and known > 0):
             content = 0.95 * known if column.n_distinct > 1 else 0.6 * known

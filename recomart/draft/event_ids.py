@@ -17,6 +17,8 @@ from recomart_lib.core.text import percent
 MAX_CANDIDATES = 10
 MAX_RATIO = 0.97  # distinct ids per row: a column with more has no ids that repeat
 MARGIN = 0.35  # between the best pair and another, below which the choice is in doubt
+NAMESAKE = 0.7  # how well the name of another column must mean the item
+MIN_FILLS = 0.02  # of the rows that have an item in another column only
 OTHERS = (
     "order_id",
     "event_id",
@@ -51,9 +53,9 @@ def candidates(delivery: Delivery) -> list[Column]:
 def _may_be_id(column: Column) -> bool:
     if column.is_flag or column.n_distinct < 3 or column.is_url or column.n_filled < 0.05 * column.n:
         return False
-    if column.times and not (column.times.is_number and column.times.form is None):
-        return False
     by_name = _id_name(column) >= 0.7
+    if column.times and not (column.times.is_number and (column.times.form is None or by_name)):
+        return False
     if column.numbers and (column.range[0] < 0 or not column.numbers.is_integer):
         return False
     if column.personal and column.personal != "email":
@@ -91,6 +93,7 @@ def best_pair(delivery: Delivery, relations: list[Relation], time: Column | None
     if not pairs or pairs[0].score < 0.3:
         return None, pairs
     _mark_rivals(pairs)
+    _mark_namesakes(delivery, pairs[0], columns)
     return pairs[0], pairs
 
 
@@ -118,6 +121,29 @@ def _mark_rivals(pairs: list[Pair]) -> None:
                 mine.others.append(other.theirs)
 
 
+def _mark_namesakes(delivery: Delivery, best: Pair, columns: list[Column]) -> None:
+    """Columns whose names mean the item, too, and that tell others apart or have some where the best has none."""
+    chosen = delivery.column(best.item.theirs)
+    for column in columns:
+        if column.name in (best.user.theirs, chosen.name, *best.item.others):
+            continue
+        if vocabulary.agreement(column.name, "item_id") < NAMESAKE or column.n_distinct < 10:
+            continue
+        ways = delivery.determines(chosen, column), delivery.determines(column, chosen)
+        fills = (column.cells.is_not_null() & chosen.cells.is_null()).mean() or 0.0
+        if min(ways) < 0.97 or fills > MIN_FILLS:
+            best.item.others.append(column.name)
+
+
+def _is_coincidence(relation: Relation) -> bool:
+    """Whether a file only numbers other things from one: a list of numbers has all small numbers."""
+    key = relation.other.column(relation.key)
+    if relation.covered >= 0.5 or not key.numbers or not key.numbers.is_integer:
+        return False
+    span = (key.values.max() or 0.0) - (key.values.min() or 0.0) + 1
+    return key.n_distinct > 0.9 * span and abs(kinds.leaning(relation.other, key)) < 0.2
+
+
 def _side(
     delivery: Delivery, column: Column, ours: str, relations: list[Relation]
 ) -> tuple[float, Evidence, Relation | None]:
@@ -125,7 +151,7 @@ def _side(
     sign = 1 if ours == "user_id" else -1
     best, table = 0.0, None
     for relation in relations:
-        if relation.column == column.name:
+        if relation.column == column.name and not _is_coincidence(relation):
             strength = relation.strength * (
                 0.4 + 0.6 * sign * kinds.leaning(relation.other, relation.other.column(relation.key))
             )
@@ -139,7 +165,7 @@ def _side(
         *(vocabulary.agreement(column.name, other) for other in OTHERS),
     )
     attributes = sign * _attributes(delivery, column)
-    repeats = (-0.8 if column.ratio > 0.9 else 0.0) - (1.0 if _counts(column) else 0.0)
+    repeats = (-0.8 if column.ratio > 0.9 else 0.0) - (1.0 if _counts(column) else 0.0) - 0.5 * (1 - column.filled)
     score = 2.2 * best + 1.6 * name - (1.0 if contrary > name else 0.3) * contrary + 0.7 * attributes + repeats
     score += min(0.3, column.n_distinct / 300) - (0.4 if column.n_distinct < 15 and not name else 0)
     content = max(0.05, min(1.0, best * 1.3 + 0.35 * max(attributes, 0.0) + 0.3))
