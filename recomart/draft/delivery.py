@@ -15,6 +15,7 @@ from recomart.draft.sample import Sample
 MAX_COLUMNS = 120  # that are looked at: those with usual names first
 MAX_NAMES = 2_000
 MIN_KEY = 0.5  # of the rows that have a key: some lines of a catalogue may say more about the line above
+DEGREES = r"^-?\d{1,3}\.\d{4,}$"
 MIN_UNIQUE = 0.97  # distinct ids per different row of a key: a few rows may be delivered twice
 
 
@@ -50,6 +51,12 @@ class Delivery:
         return pairs.n_unique() >= MIN_UNIQUE * pairs.height
 
     @cached_property
+    def coordinates(self) -> set[str]:
+        """The names of columns that are latitudes and longitudes of places: neighbours, both with many decimals."""
+        pairs = zip(self.columns, self.columns[1:], strict=False)
+        return {column.name for pair in pairs if _are_coordinates(*pair) for column in pair}
+
+    @cached_property
     def n_different(self) -> int:
         """The number of rows that do not equal another."""
         return self.sample.rows.n_unique()
@@ -63,6 +70,19 @@ class Delivery:
         if key not in self._shares:
             self._shares[key] = _determines(one.cells, other.cells)
         return self._shares[key]
+
+
+def _are_coordinates(one: Column, other: Column) -> bool:
+    """Whether two columns are degrees: places of one shop or city are near each other, and prices are not."""
+    if not all(
+        c.numbers and not c.numbers.is_integer and c.words.head(500).str.contains(DEGREES).mean() > 0.6
+        for c in (one, other)
+    ):
+        return False
+    ends = [max(abs(end) for end in column.range) for column in (one, other)]
+    if min(ends) > 90 or max(ends) > 180:
+        return False
+    return all(c.range[0] < 0 or c.range[1] - c.range[0] < 0.1 * abs(c.range[1]) for c in (one, other))
 
 
 def _determines(one: pl.Series, other: pl.Series) -> float:

@@ -122,6 +122,7 @@ def _may_be_id(column: Column) -> bool:
 
 def numbers(delivery: Delivery, item: Column, time: Column, taken: set[str]) -> dict[str, dict[str, Evidence]]:
     """The evidence for each column of numbers being the quantity, the unit price, the line total or the rating."""
+    taken = taken | delivery.coordinates
     columns = [column for column in delivery.columns if column.name not in taken and _is_number(column)][:MAX_NUMBERS]
     found = {ours: {} for ours in ("quantity", "price", "total", "rating")}
     lines = _lines(delivery, item, time)

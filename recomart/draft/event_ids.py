@@ -165,7 +165,8 @@ def _side(
         *(vocabulary.agreement(column.name, other) for other in OTHERS),
     )
     attributes = sign * _attributes(delivery, column)
-    repeats = (-0.8 if column.ratio > 0.9 else 0.0) - (1.0 if _counts(column) else 0.0) - 0.5 * (1 - column.filled)
+    repeats = (-0.8 if column.ratio > 0.9 else 0.0) - (1.0 if _counts(column) else 0.0)
+    repeats -= (0.5 if sign > 0 else 1.0) * (1 - column.filled)  # guests are usual, lines without a product are not
     score = 2.2 * best + 1.6 * name - (1.0 if contrary > name else 0.3) * contrary + 0.7 * attributes + repeats
     score += min(0.3, column.n_distinct / 300) - (0.4 if column.n_distinct < 15 and not name else 0)
     content = max(0.05, min(1.0, best * 1.3 + 0.35 * max(attributes, 0.0) + 0.3))

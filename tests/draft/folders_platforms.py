@@ -399,7 +399,7 @@ def _write_lines(path: Path, records: Iterator[dict[str, Any]]) -> None:
 
 TRACKED = {"u": "user_id", "i": "item_id", "t": "timestamp", "e": "event_type", "q": "quantity", "p": "price"}
 TRACKED |= {"o": "order_id", "n": "items.name", "c": "items.category", "b": "items.brand", "s": "!session"}
-TRACKED |= {"city": "users.city", "land": "users.country", "mail": "!email"}
+TRACKED |= {"l": "items.price", "city": "users.city", "land": "users.country", "mail": "!email"}
 
 
 def analytics_events(folder: Path) -> Answer:
@@ -488,7 +488,7 @@ def _calls(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
         first = lines.row(0, named=True)
         for number, line in enumerate(lines.iter_rows(named=True)):
             product = {"product_id": line["i"], "sku": f"SKU-{line['i'][5:]}", "name": line["n"], "category": line["c"]}
-            product |= {"brand": line["b"], "price": line["p"] or 9.5, "quantity": line["q"] or 1}
+            product |= {"brand": line["b"], "price": line["p"] or line["l"], "quantity": line["q"] or 1}
             if key[2] == "Order Completed":
                 if number:
                     continue
