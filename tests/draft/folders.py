@@ -8,6 +8,7 @@ from pathlib import Path
 from draft import (
     folders_cases,
     folders_data,
+    folders_feeds,
     folders_formats,
     folders_forms,
     folders_known,
@@ -18,7 +19,7 @@ from draft import (
 from draft.answers import Answer
 
 MODULES = (folders_languages, folders_formats, folders_known, folders_odd, folders_forms, folders_data)
-MODULES += (folders_platforms,)
+MODULES += (folders_platforms, folders_feeds)
 MADE = {make.__name__: make for module in MODULES for make in module.FOLDERS}
 PUBLIC = {make.__name__: make for make in folders_data.PUBLIC}  # need ../shared/data
 CASES = {make.__name__: make for make in folders_cases.folders()}  # none without ../shared/cases
