@@ -123,7 +123,7 @@ def _may_be_id(column: Column) -> bool:
 def numbers(delivery: Delivery, item: Column, time: Column, taken: set[str]) -> dict[str, dict[str, Evidence]]:
     """The evidence for each column of numbers being the quantity, the unit price, the line total or the rating."""
     taken = taken | delivery.coordinates
-    columns = [column for column in delivery.columns if column.name not in taken and _is_number(column)][:MAX_NUMBERS]
+    columns = _most_telling([c for c in delivery.columns if c.name not in taken and _is_number(c)])
     found = {ours: {} for ours in ("quantity", "price", "total", "rating")}
     lines = _lines(delivery, item, time)
     quantities = {column.name: _quantity_of(delivery, column, item, lines) for column in columns}
@@ -152,6 +152,14 @@ def numbers(delivery: Delivery, item: Column, time: Column, taken: set[str]) -> 
             if share > 0:
                 found[ours][column.name] = Evidence(share, own_name(column.name, ours), reason)
     return found
+
+
+def _most_telling(columns: list[Column]) -> list[Column]:
+    """The columns of numbers that are tried, in their order: usual names first, those that are always the same last."""
+    names = {c.name: max(own_name(c.name, ours) for ours in ("quantity", "price", "total", "rating")) for c in columns}
+    best = sorted(columns, key=lambda c: (-names[c.name], c.is_constant, _names_an_id(c.name)))[:MAX_NUMBERS]
+    chosen = {column.name for column in best}
+    return [column for column in columns if column.name in chosen]
 
 
 def _are_together(column: Column, other: Column | None) -> bool:

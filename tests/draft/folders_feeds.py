@@ -52,7 +52,7 @@ def matomo(folder: Path) -> Answer:
 
 
 def prestashop(folder: Path) -> Answer:
-    """A saved query of PrestaShop: two numbers of orders and of products, prices with six decimals, numbers for states."""
+    """A saved query of PrestaShop: two ids of orders and of products, prices with six decimals, states as numbers."""
     shop = MadeShop("fr", seed=232, ids=Ids("{}", "{}", "{}"))
     kinds = {"id_order": "order_id", "reference": "order_id", "id_customer": "user_id", "date_add": "timestamp"}
     kinds |= {"current_state": "!till", "product_id": "item_id", "product_name": "items.name"}
