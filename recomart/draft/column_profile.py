@@ -15,7 +15,7 @@ from recomart_lib.ingest.sources import ages
 
 # Words for a missing value in columns of text; among numbers and times, all of `synonyms.yaml: nulls` and any other.
 NULL_WORDS = {"k.a.", "k. a.", "keine angabe", "null", "(null)", "\\n", "n/a", "#n/a", "nan", "nil", "-", "--", "?"}
-NULL_WORDS |= {"n.v.t.", "n.d.", "s/d", "sin datos", "b/d", "<na>", "brak danych", "non renseigne", "."}
+NULL_WORDS |= {"(not set)", "n.v.t.", "n.d.", "s/d", "sin datos", "b/d", "<na>", "brak danych", "non renseigne", "."}
 NO_TIMES = {
     "0000-00-00",
     "0000-00-00 00:00:00",
@@ -28,6 +28,8 @@ NO_TIMES = {
 FLAGS = {"0", "1", "0.0", "1.0", "true", "false", "True", "False"}
 MAX_FLAG_WORDS = 2
 MIN_NULLS = 0.002  # of the cells of a column of text that a word for a missing value has
+VISITOR = r"^\d{4,12}\.\d{6,12}$"  # two numbers of an id, such as that of a cookie: 1026454.4271112504
+MIN_VISITORS = 0.95  # of the words that have this form
 CODE = r"^[\w.:/@+#&=\"$-]{1,64}$"  # text without blanks
 OUTLIERS = 0.015  # the share of cells at each end that may be mistakes
 MAX_AGES = 60  # distinct words that are read as bands of ages
@@ -164,7 +166,8 @@ def of_cells(cells: pl.Series, place: int, dtype: pl.DataType = pl.String) -> Co
     if null_words:
         words, counts = _without(words, counts, null_words)
     times = time_shapes.read(words, counts) if words.len() else None
-    numbers = number_shapes.read(words, counts) if words.len() and (times is None or times.is_number) else None
+    is_number = words.len() > 0 and (times.is_number if times else not _are_visitors(words))
+    numbers = number_shapes.read(words, counts) if is_number else None
     if others := (numbers and numbers.other_words) or (times and times.other_words) or []:
         missing = [word for word in others[:10] if _is_missing(word)]
         null_words += missing
@@ -175,6 +178,12 @@ def of_cells(cells: pl.Series, place: int, dtype: pl.DataType = pl.String) -> Co
     is_time = times is not None and not times.is_number
     personal = personal_data.kind(cells.name, words, is_time)
     return Column(cells.name, place, cells, words, counts, null_words, numbers, times, personal, dtype)
+
+
+def _are_visitors(words: pl.Series) -> bool:
+    """Whether words that look like decimal numbers are ids: too many digits on both sides of the point."""
+    sample = words.head(1000)
+    return bool((sample.str.contains(VISITOR) & (sample.str.len_chars() >= 14)).mean() >= MIN_VISITORS)
 
 
 def _counted(cells: pl.Series) -> tuple[pl.Series, pl.Series]:

@@ -15,6 +15,8 @@ from recomart.draft.sample import Sample
 
 MAX_COLUMNS = 120  # that are looked at: those with usual names first
 MAX_NAMES = 2_000
+MIN_KEY = 0.5  # of the rows that have a key: some lines of a catalogue may say more about the line above
+DEGREES = r"^-?\d{1,3}\.\d{4,}$"
 MIN_UNIQUE = 0.97  # distinct ids per different row of a key: a few rows may be delivered twice
 
 
@@ -60,7 +62,7 @@ class Delivery:
         return [column for column in self.columns if column.is_code and not column.is_flag and self._is_key(column)]
 
     def _is_key(self, column: Column) -> bool:
-        if column.filled < 0.9 or (column.times and not column.times.is_number):
+        if column.filled < MIN_KEY or (column.times and not column.times.is_number):
             return False
         if column.n_distinct >= MIN_UNIQUE * min(column.n_filled, self.n_different):
             return True
@@ -68,6 +70,12 @@ class Delivery:
             return False
         pairs = pl.DataFrame({"file": self.sample.file, "cell": column.cells}).drop_nulls()
         return pairs.n_unique() >= MIN_UNIQUE * pairs.height
+
+    @cached_property
+    def coordinates(self) -> set[str]:
+        """The names of columns that are latitudes and longitudes of places: neighbours, both with many decimals."""
+        pairs = zip(self.columns, self.columns[1:], strict=False)
+        return {column.name for pair in pairs if _are_coordinates(*pair) for column in pair}
 
     @cached_property
     def n_different(self) -> int:
@@ -87,6 +95,19 @@ class Delivery:
         if key not in self._shares:
             self._shares[key] = _determines(one.cells, other.cells)
         return self._shares[key]
+
+
+def _are_coordinates(one: Column, other: Column) -> bool:
+    """Whether two columns are degrees: places of one shop or city are near each other, and prices are not."""
+    if not all(
+        c.numbers and not c.numbers.is_integer and c.words.head(500).str.contains(DEGREES).mean() > 0.6
+        for c in (one, other)
+    ):
+        return False
+    ends = [max(abs(end) for end in column.range) for column in (one, other)]
+    if min(ends) > 90 or max(ends) > 180:
+        return False
+    return all(c.range[0] < 0 or c.range[1] - c.range[0] < 0.1 * abs(c.range[1]) for c in (one, other))
 
 
 def _determines(one: pl.Series, other: pl.Series) -> float:

@@ -124,6 +124,7 @@ def _add_keys(draft: Draft) -> None:
         found = draft.tables[table.name] = keys.of_table(table)
         if table.name != "events":
             keys.add_values(found, table)
+            keys.add_missing_ids(found, table, "user_id" if table.name == "users" else "item_id")
     of_events = draft.tables["events"]
     events = full_read.read(tables.events, of_events.values.get("timestamp_format"))
     if events.is_whole:

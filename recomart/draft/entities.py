@@ -14,6 +14,7 @@ from recomart.draft.column_profile import Column
 
 FIRST_SIGNUP = 1995  # dates before are birthdays
 MIN_AGE, MAX_AGE = 5, 112
+YES_AND_NO = {"yes", "no", "y", "n", "si", "s"}
 SPEAKING = 0.6  # of the columns have a usual name: then names count more
 USERS = ("signup_date", "gender", "age", "country", "city")
 ITEMS = ("name", "category", "brand", "price", "available", "stock")
@@ -66,6 +67,8 @@ def _age(column: Column) -> tuple[float, str]:
 def _country(column: Column) -> tuple[float, str]:
     if column.numbers or column.n_distinct > 260 or column.times:
         return 0.0, ""
+    if {word.lower() for word in column.words} <= YES_AND_NO:  # NO is Norway, too
+        return 0.1, "words for yes and no"
     share = share_of_cells(column, _places("countries"))
     return (
         (1.0, "names or codes of countries")
@@ -90,6 +93,12 @@ def _is_category(column: Column) -> bool:
     return not column.times and 2 <= column.n_distinct <= 600 and column.ratio <= 0.5
 
 
+def _is_hash(column: Column) -> bool:
+    """Whether the words are long codes with many digits, which name nothing that people read."""
+    words = column.words.head(300)
+    return column.is_code and bool((words.str.len_chars().ge(12) & (words.str.count_matches(r"\d") >= 6)).mean() > 0.9)
+
+
 def _name(column: Column) -> tuple[float, str]:
     if column.numbers or column.times or column.is_url or column.has_letters < 0.8:
         return 0.0, ""
@@ -107,13 +116,15 @@ def _category(column: Column) -> tuple[float, str]:
         return (0.15, "few numbers") if _is_category(column) and column.numbers.is_integer else (0.0, "")
     if not _is_category(column):
         return (0.2, "words that repeat") if column.ratio < 0.9 else (0.0, "")
+    if _is_hash(column):
+        return 0.4, f"{column.n_distinct} different codes"
     return (0.75 if column.n_distinct <= 60 else 0.6), f"{column.n_distinct} different words"
 
 
 def _brand(column: Column) -> tuple[float, str]:
     if column.is_url or column.numbers or column.times or column.personal or column.is_constant:
         return 0.0, ""
-    if column.has_letters < 0.8 or column.mean_length > 45:
+    if column.has_letters < 0.8 or column.mean_length > 45 or _is_hash(column):
         return 0.0, ""
     return (0.6 if column.n_distinct >= 3 and column.ratio < 0.75 else 0.15), f"{column.n_distinct} different words"
 

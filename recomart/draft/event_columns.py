@@ -86,6 +86,8 @@ def event_types(delivery: Delivery) -> dict[str, Evidence]:
             if name >= 0.7 and column.n_distinct <= 6 and column.numbers.is_integer:
                 found[column.name] = Evidence(0.35, name, "few numbers")
             continue
+        if column.is_constant and name < 0.7:
+            continue  # a word that all events have, such as a state or a means of payment
         known = event_values.share_known(column)
         if known >= 0.5 or (name >= 0.95 and known > 0):
             content = 0.95 * known if column.n_distinct > 1 else 0.6 * known
@@ -143,7 +145,8 @@ def _may_be_id(column: Column) -> bool:
 
 def numbers(delivery: Delivery, item: Column, time: Column, taken: set[str]) -> dict[str, dict[str, Evidence]]:
     """The evidence for each column of numbers being the quantity, the unit price, the line total or the rating."""
-    columns = [column for column in delivery.columns if column.name not in taken and _is_number(column)][:MAX_NUMBERS]
+    taken = taken | delivery.coordinates
+    columns = _most_telling([c for c in delivery.columns if c.name not in taken and _is_number(c)])
     found = {ours: {} for ours in ("quantity", "price", "total", "rating")}
     lines = _lines(delivery, item, time)
     quantities = {column.name: _quantity_of(delivery, column, item, lines) for column in columns}
@@ -172,6 +175,14 @@ def numbers(delivery: Delivery, item: Column, time: Column, taken: set[str]) -> 
             if share > 0:
                 found[ours][column.name] = Evidence(share, own_name(column.name, ours), reason)
     return found
+
+
+def _most_telling(columns: list[Column]) -> list[Column]:
+    """The columns of numbers that are tried, in their order: usual names first, those that are always the same last."""
+    names = {c.name: max(own_name(c.name, ours) for ours in ("quantity", "price", "total", "rating")) for c in columns}
+    best = sorted(columns, key=lambda c: (-names[c.name], c.is_constant, _names_an_id(c.name)))[:MAX_NUMBERS]
+    chosen = {column.name for column in best}
+    return [column for column in columns if column.name in chosen]
 
 
 def _are_together(column: Column, other: Column | None) -> bool:

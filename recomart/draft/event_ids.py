@@ -17,6 +17,9 @@ from recomart_lib.core.text import percent
 MAX_CANDIDATES = 10
 MAX_RATIO = 0.97  # distinct ids per row: a column with more has no ids that repeat
 MARGIN = 0.35  # between the best pair and another, below which the choice is in doubt
+MAX_MOMENTS = 0.3  # different times per row: with fewer, most neighbours in time are those of the file
+NAMESAKE = 0.7  # how well the name of another column must mean the item
+MIN_FILLS = 0.02  # of the rows that have an item in another column only
 OTHERS = (
     "order_id",
     "event_id",
@@ -42,18 +45,27 @@ class Pair:
     score: float
 
 
-def candidates(delivery: Delivery) -> list[Column]:
+def candidates(delivery: Delivery, time: Column | None = None) -> list[Column]:
     """The columns that may hold ids of users or items: they repeat, and are no numbers with decimals."""
-    found = [column for column in delivery.columns if _may_be_id(column)]
+    found = [column for column in delivery.columns if _may_be_id(column, _is_no_time(delivery, column, time))]
     return sorted(found, key=lambda column: -_id_name(column) - (column.n_distinct > 30))[:MAX_CANDIDATES]
 
 
-def _may_be_id(column: Column) -> bool:
+def _is_no_time(delivery: Delivery, column: Column, time: Column | None) -> bool:
+    """Whether a number that could count from 1970 is an id: the time is written out elsewhere, and is another one."""
+    if time is None or column is time or not (column.times and column.times.is_number) or time.times.is_number:
+        return False
+    is_same = min(delivery.determines(time, column), delivery.determines(column, time)) >= 0.9
+    return vocabulary.agreement(column.name, "timestamp") < 0.5 and not is_same
+
+
+def _may_be_id(column: Column, is_no_time: bool = False) -> bool:
     if column.is_flag or column.n_distinct < 3 or column.is_url or column.n_filled < 0.05 * column.n:
         return False
-    if column.times and not (column.times.is_number and column.times.form is None):
-        return False
     by_name = _id_name(column) >= 0.7
+    may_be_time = column.times and not (is_no_time or by_name or column.times.form is None)
+    if may_be_time or (column.times and not column.times.is_number):
+        return False
     if column.numbers and (column.range[0] < 0 or not column.numbers.is_integer):
         return False
     if column.personal and column.personal != "email":
@@ -67,7 +79,7 @@ def _id_name(column: Column) -> float:
 
 def best_pair(delivery: Delivery, relations: list[Relation], time: Column | None) -> tuple[Pair | None, list[Pair]]:
     """The user and item columns with the most evidence, and all pairs, the best first."""
-    columns = candidates(delivery)
+    columns = candidates(delivery, time)
     if len(columns) < 2:
         return None, []
     orders = {column.name for column in columns if _is_order(delivery, column, columns, time)}
@@ -91,6 +103,7 @@ def best_pair(delivery: Delivery, relations: list[Relation], time: Column | None
     if not pairs or pairs[0].score < 0.3:
         return None, pairs
     _mark_rivals(pairs)
+    _mark_namesakes(delivery, pairs[0], columns)
     return pairs[0], pairs
 
 
@@ -118,6 +131,29 @@ def _mark_rivals(pairs: list[Pair]) -> None:
                 mine.others.append(other.theirs)
 
 
+def _mark_namesakes(delivery: Delivery, best: Pair, columns: list[Column]) -> None:
+    """Columns whose names mean the item, too, and that tell others apart or have some where the best has none."""
+    chosen = delivery.column(best.item.theirs)
+    for column in columns:
+        if column.name in (best.user.theirs, chosen.name, *best.item.others):
+            continue
+        if vocabulary.agreement(column.name, "item_id") < NAMESAKE or column.n_distinct < 10:
+            continue
+        ways = delivery.determines(chosen, column), delivery.determines(column, chosen)
+        fills = (column.cells.is_not_null() & chosen.cells.is_null()).mean() or 0.0
+        if min(ways) < 0.97 or fills > MIN_FILLS:
+            best.item.others.append(column.name)
+
+
+def _is_coincidence(relation: Relation) -> bool:
+    """Whether a file only numbers other things from one: a list of numbers has all small numbers."""
+    key = relation.other.column(relation.key)
+    if relation.covered >= 0.5 or not key.numbers or not key.numbers.is_integer:
+        return False
+    span = (key.values.max() or 0.0) - (key.values.min() or 0.0) + 1
+    return key.n_distinct > 0.9 * span and abs(kinds.leaning(relation.other, key)) < 0.2
+
+
 def _side(
     delivery: Delivery, column: Column, ours: str, relations: list[Relation]
 ) -> tuple[float, Evidence, Relation | None]:
@@ -125,7 +161,7 @@ def _side(
     sign = 1 if ours == "user_id" else -1
     best, table = 0.0, None
     for relation in relations:
-        if relation.column == column.name:
+        if relation.column == column.name and not _is_coincidence(relation):
             strength = relation.strength * (
                 0.4 + 0.6 * sign * kinds.leaning(relation.other, relation.other.column(relation.key))
             )
@@ -140,6 +176,7 @@ def _side(
     )
     attributes = sign * _attributes(delivery, column)
     repeats = (-0.8 if column.ratio > 0.9 else 0.0) - (1.0 if _counts(column) else 0.0)
+    repeats -= (0.5 if sign > 0 else 1.0) * (1 - column.filled)  # guests are usual, lines without a product are not
     score = 2.2 * best + 1.6 * name - (1.0 if contrary > name else 0.3) * contrary + 0.7 * attributes + repeats
     score += min(0.3, column.n_distinct / 300) - (0.4 if column.n_distinct < 15 and not name else 0)
     content = max(0.05, min(1.0, best * 1.3 + 0.35 * max(attributes, 0.0) + 0.3))
@@ -147,6 +184,12 @@ def _side(
     if table:
         reason = f"{percent(table.contained)} of its ids are in {table.other.label}"
     return score, Evidence(content, name, reason), table
+
+
+def _is_grouped(column: Column) -> bool:
+    """Whether the file is sorted by a column, so that its neighbours in the file are none in time."""
+    cells = column.cells.drop_nulls()
+    return column.n_distinct >= 10 and int((cells != cells.shift(1)).sum()) + 1 == column.n_distinct
 
 
 def _counts(column: Column) -> bool:
@@ -181,10 +224,10 @@ def _sessions(delivery: Delivery, columns: list[Column], time: Column | None) ->
         frame = frame.with_columns(time.cells.alias("\0time"), delivery.sample.file.alias("\0file"))
         if time.times.form is None or time.times.is_number:
             frame = frame.sort("\0file", "\0time", maintain_order=True)
-    shares = {}
+    shares, is_coarse = {}, time is not None and time.n_distinct < MAX_MOMENTS * time.n
     for column in columns:
         cells = frame.get_column(column.name)
-        again = (cells == cells.shift(1)).mean() or 0.0
+        again = 0.0 if is_coarse and _is_grouped(column) else (cells == cells.shift(1)).mean() or 0.0
         counts = column.counts / (column.counts.sum() or 1)
         chance = float((counts * counts).sum() or 0.0)
         shares[column.name] = max(0.0, again - chance)

@@ -40,6 +40,7 @@ LETTERS = (
     {"k": "female", "m": "male"},
     {"f": "female", "m": "male"},
 )
+STATES = {"status", "state", "zustand", "etat", "statut", "estado", "stato", "durum", "durumu", "stan"}
 MAX_TYPES = 8  # words of a column that may say what happened
 MIN_WORDS = 0.005  # of the events that a word of the event type has: rarer ones are mistakes of the data
 MIN_NEGATIVE = 0.0005  # of the lines with a negative quantity: fewer are mistakes of the data
@@ -201,6 +202,7 @@ def add_event_keys(keys: Keys, table: TableDraft, words: pl.DataFrame | None = N
     _add_event_type(keys, table, words)
     _add_negative_quantity(keys, table)
     _add_guests(keys, table)
+    _add_no_item(keys, table)
     _add_equal_lines(keys, table)
 
 
@@ -223,7 +225,14 @@ def _add_event_type(keys: Keys, table: TableDraft, words: pl.DataFrame | None) -
     if found or guessed:
         counts = ", ".join(f"{word} {n:,}" for word, n in list(counted.items())[:8])
         doubt = f"what do {', '.join(unknown)} mean? view, cart, purchase, return or rating" if unknown else ""
+        if _is_state(column.name):
+            doubt = "; ".join(filter(None, (doubt, "states of orders: or event_type: purchase for all lines?")))
         keys.values["event_values"] = Key({**found, **guessed}, note=counts, doubt=doubt)
+
+
+def _is_state(name: str) -> bool:
+    """Whether a column has the state that an order is in now, and not what happened at its time."""
+    return bool(set(vocabulary.words(name)) & STATES)
 
 
 def _other_words(table: TableDraft) -> str:
@@ -271,6 +280,35 @@ def _add_guests(keys: Keys, table: TableDraft) -> None:
         reason = f"no {column.name}: a guest, to whom nothing can be recommended"
         doubt = f"{percent(share)} of the events have no user; without this key they are errors"
         keys.values["exclude"] = Key({"guest": {"missing": "user_id", "reason": reason}}, doubt=doubt)
+
+
+def _add_no_item(keys: Keys, table: TableDraft) -> None:
+    """Lines without a product, such as those of shipping, or visits to other pages; and what they say happened."""
+    empty = table.column("item_id").cells.is_null()
+    share = empty.mean() or 0.0
+    if share < MIN_GUESTS:
+        return
+    theirs = table.choice("item_id").theirs
+    key = keys.values.setdefault("exclude", Key({}))
+    key.value["no_product"] = {"missing": "item_id", "reason": f"no {theirs}: a line about no product"}
+    doubt = f"{percent(share)} of the lines have no product; without this key they are errors"
+    key.doubt = "; ".join(filter(None, (key.doubt, doubt)))
+    types, values = table.column("event_type"), keys.values.get("event_values")
+    if types is not None and values:
+        without = sorted(set(types.cells.filter(empty).drop_nulls()) - set(types.cells.filter(~empty).drop_nulls()))
+        if without:
+            values.doubt = "; ".join(
+                filter(None, (values.doubt, f"lines with {', '.join(without[:4])} have no product"))
+            )
+
+
+def add_missing_ids(keys: Keys, table: TableDraft, ours: str) -> None:
+    """Rows of users or items without an id, such as further pictures of a product: they are left out."""
+    column = table.column(ours)
+    share = column.cells.is_null().mean() or 0.0
+    if share >= MIN_GUESTS:
+        rule = {"missing": ours, "reason": f"no {column.name}: the row says more about another one"}
+        keys.values["exclude"] = Key({"no_id": rule}, doubt=f"{percent(share)} of the rows have no id")
 
 
 def _add_equal_lines(keys: Keys, table: TableDraft) -> None:

@@ -199,7 +199,7 @@ def _entity(
     choices = [
         Choice(key, relation.key, Evidence(min(1.0, 0.4 + relation.strength), agreement, "has the ids of the events"))
     ]
-    columns = [column for column in delivery.columns if column is not id_column]
+    columns = [c for c in delivery.columns if c is not id_column and c.name not in delivery.coordinates]
     flags = _genres(columns) if name == "items" else []
     flagged = {column.name for column in flags}
     columns = [column for column in columns if column.name not in flagged]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import polars as pl
@@ -17,6 +17,7 @@ FIRST_EPOCH = 1985  # ... of those that are numbers since 1970
 MAX_WORDS = 4_000  # distinct cells that are tried
 MAX_SHAPES = 12
 MIN_SHARE = 0.98
+MIN_COUNTED = 20  # different numbers in one minute that are no times
 DIGITS = re.compile(r"\d")
 LIKE_RARE = re.compile(
     r"\d.*(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)|(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* ?\d"
@@ -64,6 +65,7 @@ def read(words: pl.Series, counts: pl.Series, max_other: int = 5) -> Times | Non
         for form, read, share in scored
         if share >= MIN_SHARE or (form in EPOCHS and share > 0.6) or _few_others(read, frame["word"], max_other, share)
     ]
+    scored = [(form, read, share) for form, read, share in scored if form not in EPOCHS or _lasts(read)]
     if not scored:
         return None
     best = max(share for *_, share in scored)
@@ -81,6 +83,11 @@ def read(words: pl.Series, counts: pl.Series, max_other: int = 5) -> Times | Non
         times.min(),
         times.max(),
     )
+
+
+def _lasts(times: pl.Series) -> bool:
+    """Whether times are more than the numbers of one minute: ids that are counted up from a large number are not."""
+    return times.len() - times.null_count() < MIN_COUNTED or times.max() - times.min() > timedelta(minutes=1)
 
 
 def _share(times: pl.Series, counts: pl.Series) -> float:

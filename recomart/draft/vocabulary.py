@@ -18,6 +18,7 @@ SPLIT = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 MAX_WORDS = 12  # of a name
 MIN_PART = 2  # letters of a word in a longer one
 EXACT, GOOD, FAIR = 1.0, 0.8, 0.5  # how well a name agrees
+LEAF = 0.95  # of the agreement of the last part of a path
 
 
 def plain(text: str) -> str:
@@ -81,6 +82,21 @@ def agreement(name: str, ours: str) -> float:
     >>> agreement("CustomerID", "user_id") > GOOD, agreement("colour", "user_id")
     (True, 0.0)
     """
+    return max(_agreement(name, ours), LEAF * _agreement(leaf, ours) if (leaf := _leaf(name)) else 0.0)
+
+
+def _leaf(name: str) -> str | None:
+    """The last part of a path into objects, if it speaks for itself: `name` alone may be that of anything.
+
+    >>> _leaf("properties.product_id"), _leaf("device.name"), _leaf("price")
+    ('product_id', None, None)
+    """
+    leaf = name.rpartition(".")[2]
+    return leaf if leaf != name and len(words(leaf)) > 1 else None
+
+
+@cache
+def _agreement(name: str, ours: str) -> float:
     given = words(name)
     if not given or len(given) > MAX_WORDS:
         return 0.0

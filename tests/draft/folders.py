@@ -9,29 +9,20 @@ from draft import (
     folders_cases,
     folders_data,
     folders_exports,
+    folders_feeds,
     folders_formats,
     folders_forms,
     folders_joined,
     folders_known,
     folders_languages,
     folders_odd,
+    folders_platforms,
 )
 from draft.answers import Answer
 
-MADE = {
-    make.__name__: make
-    for module in (
-        folders_languages,
-        folders_formats,
-        folders_known,
-        folders_odd,
-        folders_forms,
-        folders_joined,
-        folders_exports,
-        folders_data,
-    )
-    for make in module.FOLDERS
-}
+MODULES = (folders_languages, folders_formats, folders_known, folders_odd, folders_forms, folders_data)
+MODULES += (folders_joined, folders_exports, folders_platforms, folders_feeds)
+MADE = {make.__name__: make for module in MODULES for make in module.FOLDERS}
 PUBLIC = {make.__name__: make for make in folders_data.PUBLIC}  # need ../shared/data
 CASES = {make.__name__: make for make in folders_cases.folders()}  # none without ../shared/cases
 
