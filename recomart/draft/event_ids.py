@@ -7,7 +7,7 @@ from itertools import permutations
 
 import polars as pl
 
-from recomart.draft import entities, kinds, vocabulary
+from recomart.draft import entities, kinds, lists, vocabulary
 from recomart.draft.assignment import Choice, Evidence
 from recomart.draft.column_profile import Column
 from recomart.draft.delivery import Delivery
@@ -96,7 +96,7 @@ def best_pair(delivery: Delivery, relations: list[Relation], time: Column | None
         penalty = 1.5 * sum(share > 0.97 for share in nested)  # one follows from the other: an order and its user
         session = 0.6 * max(-1.0, min(1.0, 3 * (together[user.name] - together[item.name])))
         penalty += 1.2 * len({user.name, item.name} & orders)
-        score = score_of_user + score_of_item + session - penalty
+        score = score_of_user + score_of_item + session - penalty + _of_list(delivery, user, item)
         choices = Choice("user_id", user.name, of_user), Choice("item_id", item.name, of_item)
         pairs.append(Pair(*choices, users_table, items_table, score))
     pairs.sort(key=lambda pair: -pair.score)
@@ -105,6 +105,11 @@ def best_pair(delivery: Delivery, relations: list[Relation], time: Column | None
     _mark_rivals(pairs)
     _mark_namesakes(delivery, pairs[0], columns)
     return pairs[0], pairs
+
+
+def _of_list(delivery: Delivery, user: Column, item: Column) -> float:
+    """What speaks for a pair where rows are entries of a list: the list belongs to the user, and the item is in it."""
+    return 0.3 if lists.is_entry(delivery, item.name) and not lists.is_entry(delivery, user.name) else 0.0
 
 
 def _is_order(delivery: Delivery, column: Column, columns: list[Column], time: Column | None) -> bool:

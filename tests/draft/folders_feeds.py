@@ -230,7 +230,7 @@ def tagged_artists(folder: Path) -> Answer:
 
 
 def sessions_of_otto(folder: Path) -> Answer:
-    """OTTO: a session per line, with a list of its events, of which the first can be read."""
+    """OTTO: a session per line, with a list of its events, which are rows."""
     shop = MadeShop(seed=239, types=("view", "cart"), ids=Ids("{}", "{}"))
     words = {"view": "clicks", "cart": "carts", "purchase": "orders"}
     kinds = {"session": "user_id", "aid": "item_id", "ts": "timestamp", "type": "event_type"}
@@ -240,7 +240,10 @@ def sessions_of_otto(folder: Path) -> Answer:
         record = {"session": int(session), "events": rows.select("aid", "ts", "type").to_dicts()}
         lines.append(json.dumps(record) + "\n")
     (folder / "otto-recsys-train.jsonl").write_text("".join(lines))
-    return Answer(refused="user|first|list", asks=(ITEM_ID,))
+    columns = {"user_id": "session", "item_id": "events.aid", "timestamp": "events.ts", "event_type": "events.type"}
+    events = {"kind": "jsonl", "path": "otto-recsys-train.jsonl", "explode": "events", "timestamp_format": "epoch_ms"}
+    events |= {"event_values": {"clicks": "view", "carts": "cart", "orders": "purchase"}, "columns": columns}
+    return Answer({"events": events}, keys=KEYS)
 
 
 FOLDERS = (matomo, prestashop, ratings_of_2014, gowalla, coveo, jewelry, tagged_artists, sessions_of_otto)

@@ -403,18 +403,19 @@ TRACKED |= {"l": "items.price", "city": "users.city", "land": "users.country", "
 
 
 def analytics_events(folder: Path) -> Answer:
-    """Google Analytics 4 in BigQuery: microseconds as text, and products in a list, of which the first can be read."""
+    """Google Analytics 4 in BigQuery: microseconds as text, and the products of an event in a list."""
     shop = MadeShop(seed=209, types=("view", "cart"), ids=Ids("{}.1736121600", "SKU{:04}", "T{}"))
     words = {"view": "view_item", "cart": "add_to_cart", "purchase": "purchase"}
     rows = made_columns.events(shop, TRACKED, words)
     for month in (1, 2, 3):
         part = rows.filter(pl.col("t").dt.month() == month)
         _write_lines(folder / f"events_20250{month}.jsonl", _analytics(part))
-    events = {"user_id": "user_pseudo_id", "item_id": "items.0.item_id", "timestamp": "event_timestamp"}
-    events |= {"event_type": "event_name", "quantity": "items.0.quantity", "price": "items.0.price"}
+    events = {"user_id": "user_pseudo_id", "item_id": "items.item_id", "timestamp": "event_timestamp"}
+    events |= {"event_type": "event_name", "quantity": "items.quantity", "price": "items.price"}
     events |= {"order_id": "ecommerce.transaction_id"}
-    declared = {"kind": "jsonl", "path": "events_*.jsonl", "timestamp_format": "epoch_us", "columns": events}
-    items = {"name": "items.0.item_name", "category": "items.0.item_category", "brand": "items.0.item_brand"}
+    declared = {"kind": "jsonl", "path": "events_*.jsonl", "explode": "items", "timestamp_format": "epoch_us"}
+    declared["columns"] = events
+    items = {"name": "items.item_name", "category": "items.item_category", "brand": "items.item_brand"}
     return Answer(
         {
             "events": declared
@@ -424,7 +425,6 @@ def analytics_events(folder: Path) -> Answer:
             "users": {"kind": "derived", "columns": {"country": "geo.country", "city": "geo.city"}},
         },
         either={("events", "order_id"): {None}, **PLACE},
-        asks=(ITEM_ID,),
         keys=KEYS,
     )
 
