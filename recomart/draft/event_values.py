@@ -14,12 +14,12 @@ NEGATIONS = {"remove", "removed", "delete", "deleted", "unlike", "pending", "fai
 
 @cache
 def meanings() -> dict[str, str]:
-    """Word of an event type, without accents -> ours."""
+    """Word of an event type, without accents -> ours; also in the plural that most words have: clicks."""
     found: dict[str, str] = {}
     for ours, words in vocabulary.synonyms()["events"].items():
         for word in words:
             found.setdefault(vocabulary.plain(word), ours)
-    return found
+    return {f"{word}s": ours for word, ours in found.items()} | found
 
 
 @cache
