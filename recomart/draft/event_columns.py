@@ -324,15 +324,7 @@ def _prices(column: Column, quantity: Column | None, item: Column) -> dict[str, 
     values = column.values
     if column.range[1] <= 0 or column is quantity or (values > 0).mean() in (None, 0.0):
         return {"price": (0.0, ""), "total": (0.0, "")}
-    base = (
-        0.55
-        if column.numbers.signs
-        else 0.45
-        if not column.numbers.is_integer
-        else 0.2
-        if column.n_distinct > 12
-        else 0.05
-    )
+    base = _price_by_form(column)
     if column.n_distinct <= 6 and item.n_distinct > 30:  # a rate of tax
         base = min(base, 0.1)
     if quantity is None:
@@ -362,6 +354,15 @@ def _prices(column: Column, quantity: Column | None, item: Column) -> dict[str, 
             "total": (0.1, "numbers"),
         }
     return {"price": (base, "numbers"), "total": (base, "numbers")}
+
+
+def _price_by_form(column: Column) -> float:
+    """How much the form of a column's numbers speaks for prices."""
+    if column.numbers.signs:
+        return 0.55
+    if not column.numbers.is_integer:
+        return 0.45
+    return 0.2 if column.n_distinct > 12 else 0.05
 
 
 def _constancy(items: pl.Series, values: pl.Series) -> float:

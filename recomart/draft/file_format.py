@@ -15,6 +15,7 @@ from recomart.draft.layout import Layout
 from recomart_lib.core.errors import UserError
 from recomart_lib.core.shop_tables import Table
 from recomart_lib.ingest.sources import formats, nested, parquet_reader, xlsx_reader
+from recomart_lib.ingest.sources.headers import unique
 from recomart_lib.ingest.sources.records import DEFAULTS
 
 HEAD = 262_144  # bytes
@@ -79,24 +80,21 @@ def _sheets(path: Path) -> list[Layout] | None:
         if "no Excel workbook" in str(problem):
             return None
         raise
-    found = []
-    for title in titles:
-        n_above, is_sure = _rows_above(path, title)
-        spec = Table(kind="xlsx", path="*", sheet=title, skip_lines=n_above)
-        names = xlsx_reader.header(path, spec, DEFAULTS)
-        if len(names) > 1:
-            sheet = title if len(titles) > 1 else None
-            found.append(Layout("xlsx", names, sheet=sheet, skip_lines=n_above, is_skip_sure=is_sure))
-    return found
+    sheets = (_sheet(path, title, len(titles) > 1) for title in titles)
+    return [layout for layout in sheets if len(layout.names) > 1]
 
 
-def _rows_above(path: Path, sheet: str) -> tuple[int, bool]:
-    """How many rows of a sheet are above its header, and whether they surely are no part of the table."""
-    rows = xlsx_reader.first_rows(path, Table(kind="xlsx", path="*", sheet=sheet), delimited.N_RECORDS)
+def _sheet(path: Path, title: str, is_one_of_several: bool) -> Layout:
+    """How a sheet is written; its header is looked for among its first rows."""
+    rows = xlsx_reader.first_rows(path, Table(kind="xlsx", path="*", sheet=title), delimited.N_RECORDS)
     width = min(max((len(cells) for _, cells in rows), default=0), header_lines.MAX_COLUMNS)
     records = [[*cells[:width], *[""] * (width - len(cells))] for _, cells in rows]
     start = header_lines.find(records, vocabulary.is_usual)
-    return (rows[start.place][0] - 1, start.is_sure) if start and start.place else (0, True)
+    place = start.place if start else 0
+    names = unique(rows[place][1]) if rows else []
+    n_above = rows[place][0] - 1 if place else 0
+    sheet = title if is_one_of_several else None
+    return Layout("xlsx", names, sheet=sheet, skip_lines=n_above, is_skip_sure=start is None or start.is_sure)
 
 
 def _of_text(path: Path, head: bytes) -> Layout | str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from recomart_lib.core.currency_signs import CODES, WORDS
+from recomart.draft.price_signs import LETTERS
 from recomart_lib.ingest.sources.headers import plain
 
 MAX_ABOVE = 40  # records above the header
@@ -15,8 +15,7 @@ MAX_NAMES = 100  # cells of a first record that are compared with usual names
 MAX_COLUMNS = 500  # that are compared with the cells above them
 MIN_BELOW = 3  # records from the header on, if there are others above it
 MIN_EVIDENCE = 2  # usual names, and names above columns of numbers or times, that make a header certain
-SIGN = "|".join(map(re.escape, sorted((*CODES, *WORDS), key=len, reverse=True)))
-SIGN = rf"(?:[^\W\d_]{{0,3}}[€$£¥₺₹₽₴₩₪฿₫₱]|{SIGN})"
+SIGN = rf"(?:[^\W\d_]{{0,3}}[€$£¥₺₹₽₴₩₪฿₫₱]|{LETTERS})"
 # a number, a day or a time
 VALUE = re.compile(rf"[-+]?(?:{SIGN})?\s?[-+]?\d[\d.,'\s:/TZ+%-]*(\s?[AaPp][Mm])?\s?(?:{SIGN})?")
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from recomart.dry_run.finding import Context, Finding
 from recomart.dry_run.table_reader import Reading
+from recomart_lib.core import currency_signs
 from recomart_lib.core.schemas import dtype_of
 from recomart_lib.core.text import percent, printable
 from recomart_lib.ingest.sources import ids
@@ -69,23 +70,29 @@ def _advice(context: Context, column: str, problem: str, words: Counter[str]) ->
         return f"{context.key('timestamp_format')}: {form}; words that mean no time: {context.key('nulls')}"
     if ids.is_id(column) or dtype == pl.String:
         return f"{context.key('columns')}.{column}: is it the right column? Else {context.key('values')}"
+    decimal = f'{context.key("decimal")}: ","' if all(COMMA.fullmatch(_without_sign(word)) for word in words) else ""
     if "currency_sign" in problem:
-        return _currency_advice(context, problem)
-    if dtype.is_numeric() and all(COMMA.fullmatch(word.strip()) for word in words):
-        return f'{context.key("decimal")}: ","'
+        return _currency_advice(context, problem, decimal)
+    if dtype.is_numeric() and decimal:
+        return decimal
     listed = ", ".join(f'"{printable(word[:WORD])}"' for word, _ in words.most_common(SHOWN))
     more = ", ..." if len(words) > SHOWN else ""
     translated = f"{context.key('values')}: {{{column}: {{{printable(words.most_common(1)[0][0][:WORD])}: ...}}}}"
     return f"{context.key('nulls')}: [{listed}{more}], or {translated}"
 
 
-def _currency_advice(context: Context, problem: str) -> str:
+def _without_sign(word: str) -> str:
+    """A number without the sign of a currency before or after it."""
+    return word.replace(currency_signs.found_in(word) or "", "").strip()
+
+
+def _currency_advice(context: Context, problem: str, decimal: str) -> str:
     """What to do about prices with the sign of a currency, or of another one than the table's."""
     _, is_proposed, sign = problem.partition("it looks like currency_sign: ")
-    if is_proposed:
-        quoted = sign.replace("'", '"')
-        return f"{context.key('currency_sign')}: {quoted}"
-    return f"{context.key('currency_sign')}: is it right? Else convert these prices: a shop has one currency"
+    if not is_proposed:
+        return f"{context.key('currency_sign')}: is it right? Else convert these prices: a shop has one currency"
+    quoted = sign.replace("'", '"')
+    return ", and ".join(filter(None, (f"{context.key('currency_sign')}: {quoted}", decimal)))
 
 
 def _score(context: Context, share: float) -> float:

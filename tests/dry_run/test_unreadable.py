@@ -34,6 +34,11 @@ def found(*reasons: str, n_rows: int = 90) -> list[tuple[str, str]]:
     ("reason", "advice"),
     [
         ("price: '1.234,50' is not a number", 'tables.events.decimal: ","'),
+        ("price: '1.234,50 €' is not a number", 'tables.events.decimal: ","'),
+        (
+            "price: '12,50 €' is not a number; it looks like currency_sign: '€'",
+            'tables.events.currency_sign: "€", and tables.events.decimal: ","',
+        ),
         ("price: '$5.00' is not a number; it looks like currency_sign: '$'", 'tables.events.currency_sign: "$"'),
         (
             "price: '€5.00' has another sign than the table's currency_sign '$': '€'",

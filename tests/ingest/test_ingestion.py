@@ -150,6 +150,15 @@ def test_a_changed_declaration_reads_the_same_bytes_again(ingest, tiny, tmp_path
     assert set(ingestion.ingest(london, tiny.source, tmp_path / "raw", Ingest())["state"]) == {"new version"}
 
 
+@pytest.mark.parametrize("key", [{"skip_lines": 1, "header": HEAD.strip().split(",")}, {"currency_sign": "$"}])
+def test_keys_about_lines_and_prices_read_the_files_of_their_table_again(ingest, tiny, tmp_path, key):
+    ingest()
+    changed = tiny.shop.tables | {"events": tiny.shop.table("events").model_copy(update=key)}
+    shop = tiny.shop.model_copy(update={"tables": changed})
+    files = ingestion.ingest(shop, tiny.source, tmp_path / "raw", Ingest())
+    assert files.filter(state="new version")["file"].to_list() == ["events.csv"]
+
+
 def test_equal_files_are_all_ingested_once(ingest, tiny):
     for day in ("01", "02", "03"):
         (tiny.source / f"events-{day}.csv").write_text(HEAD)

@@ -10,7 +10,7 @@ from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources.headers import plain
 from recomart_lib.ingest.sources.records import DEFAULTS, open_lines
 
-N_LINES, LINE_LENGTH = 20, 1_000  # the first lines, in which a header is looked for, and their usual length
+N_LINES, LINE_LENGTH = 50, 1_000  # the first lines, in which a header is looked for, and their usual length
 MAX_SKIPPED = 1_000  # lines above the header that are looked through as well
 SEPARATORS = {",": "','", ";": "';'", "\t": '"\\t"', "|": "'|'"}  # and how YAML writes them
 DIGIT = re.compile(r"\d")
