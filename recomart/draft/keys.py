@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from recomart.draft import event_values, time_shapes, vocabulary
+from recomart.draft import event_values, first_lines, time_shapes, vocabulary
 from recomart.draft.column_profile import Column
 from recomart.draft.table_draft import TableDraft
 from recomart_lib.core.text import percent, plural
@@ -261,6 +261,7 @@ def _add_guests(keys: Keys, table: TableDraft) -> None:
     if share >= MIN_GUESTS:
         reason = f"no {column.name}: a guest, to whom nothing can be recommended"
         doubt = f"{percent(share)} of the events have no user; without this key they are errors"
+        doubt = "; ".join(filter(None, (doubt, first_lines.sentence(table.delivery, column.name))))
         keys.values["exclude"] = Key({"guest": {"missing": "user_id", "reason": reason}}, doubt=doubt)
 
 
