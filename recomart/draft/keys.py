@@ -39,7 +39,6 @@ LETTERS = (
     {"k": "female", "m": "male"},
     {"f": "female", "m": "male"},
 )
-STATES = {"status", "state", "zustand", "etat", "statut", "estado", "stato", "durum", "durumu", "stan"}
 MAX_TYPES = 8  # words of a column that may say what happened
 MIN_WORDS = 0.005  # of the events that a word of the event type has: rarer ones are mistakes of the data
 MIN_NEGATIVE = 0.0005  # of the lines with a negative quantity: fewer are mistakes of the data
@@ -207,14 +206,9 @@ def _add_event_type(keys: Keys, table: TableDraft, words: pl.DataFrame | None) -
     if found or guessed:
         counts = ", ".join(f"{word} {n:,}" for word, n in list(counted.items())[:8])
         doubt = f"what do {', '.join(unknown)} mean? view, cart, purchase, return or rating" if unknown else ""
-        if _is_state(column.name):
+        if event_values.is_state(column.name):
             doubt = "; ".join(filter(None, (doubt, "states of orders: or event_type: purchase for all lines?")))
         keys.values["event_values"] = Key({**found, **guessed}, note=counts, doubt=doubt)
-
-
-def _is_state(name: str) -> bool:
-    """Whether a column has the state that an order is in now, and not what happened at its time."""
-    return bool(set(vocabulary.words(name)) & STATES)
 
 
 def _other_words(table: TableDraft) -> str:
