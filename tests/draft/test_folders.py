@@ -19,6 +19,7 @@ QUICK = [
     *("ratings_only", "till_with_guests", "packed_files", "file_per_month", "no_header_lines"),
     *("order_lines_with_addresses", "households", "ratings_without_times", "numbers_only", "uuids_everywhere"),
     *("lines_inside_orders", "more_columns_later", "cosmetics_events", "short_videos", "simulated_neutral"),
+    *("shopify", "etsy", "odoo", "jtl", "analytics_events", "check_ins", "retailrocket", "jewelry", "shopware_5"),
 ]
 
 
