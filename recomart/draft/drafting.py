@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recomart.draft import cut, delivery, full_read, groups, hints, keys, listing, mapping
+from recomart.draft import cut, delivery, first_lines, full_read, groups, hints, keys, listing, mapping
 from recomart.draft.assignment import Choice
 from recomart.draft.keys import Key, Keys
 from recomart.draft.mapping import Candidate, Mapping
@@ -112,7 +112,10 @@ def _lacks(each: delivery.Delivery) -> str:
     times = [column.name for column in each.columns if column.times and not column.personal]
     if each.sample.rows.height < mapping.MIN_EVENTS:
         return f"only {plural(each.sample.rows.height, 'row')}"
-    return "no time" if not times else f"a time ({times[0]}), but not two columns of ids that repeat"
+    if not times:
+        return "no time"
+    lacks = f"a time ({times[0]}), but not two columns of ids that repeat"
+    return "; ".join(filter(None, (lacks, first_lines.sentence(each))))
 
 
 def _add_keys(draft: Draft) -> None:

@@ -83,7 +83,8 @@ def event_types(delivery: Delivery) -> dict[str, Evidence]:
             continue
         name = own_name(column.name, "event_type")
         if column.numbers:
-            if name >= 0.7 and column.n_distinct <= 6 and column.numbers.is_integer:
+            is_kind = name >= 0.7 and not event_values.is_state(column.name)  # the number of a state says nothing
+            if is_kind and column.n_distinct <= 6 and column.numbers.is_integer:
                 found[column.name] = Evidence(0.35, name, "few numbers")
             continue
         if column.is_constant and name < 0.7:

@@ -9,6 +9,7 @@ from recomart.draft.column_profile import Column
 from recomart_lib.core.schemas import EVENT_TYPES
 
 MAX_TYPES = 15
+STATES = {"status", "state", "zustand", "etat", "statut", "estado", "stato", "durum", "durumu", "stan"}
 NEGATIONS = {"remove", "removed", "delete", "deleted", "unlike", "pending", "failed", "entfernt", "declined"}
 
 
@@ -44,6 +45,11 @@ def meaning(word: str) -> str | None:
     if "cart" in found and "purchase" not in found:
         return "cart"
     return found.pop() if len(found) == 1 else None
+
+
+def is_state(name: str) -> bool:
+    """Whether a column has the state that an order is in now, and not what happened at its time."""
+    return bool(set(vocabulary.words(name)) & STATES)
 
 
 def share_known(column: Column) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from recomart.draft import event_values, time_shapes, vocabulary
+from recomart.draft import event_values, first_lines, time_shapes, vocabulary
 from recomart.draft.column_profile import Column
 from recomart.draft.table_draft import TableDraft
 from recomart_lib.core.text import percent, plural
@@ -40,7 +40,6 @@ LETTERS = (
     {"k": "female", "m": "male"},
     {"f": "female", "m": "male"},
 )
-STATES = {"status", "state", "zustand", "etat", "statut", "estado", "stato", "durum", "durumu", "stan"}
 MAX_TYPES = 8  # words of a column that may say what happened
 MIN_WORDS = 0.005  # of the events that a word of the event type has: rarer ones are mistakes of the data
 MIN_NEGATIVE = 0.0005  # of the lines with a negative quantity: fewer are mistakes of the data
@@ -225,14 +224,9 @@ def _add_event_type(keys: Keys, table: TableDraft, words: pl.DataFrame | None) -
     if found or guessed:
         counts = ", ".join(f"{word} {n:,}" for word, n in list(counted.items())[:8])
         doubt = f"what do {', '.join(unknown)} mean? view, cart, purchase, return or rating" if unknown else ""
-        if _is_state(column.name):
+        if event_values.is_state(column.name):
             doubt = "; ".join(filter(None, (doubt, "states of orders: or event_type: purchase for all lines?")))
         keys.values["event_values"] = Key({**found, **guessed}, note=counts, doubt=doubt)
-
-
-def _is_state(name: str) -> bool:
-    """Whether a column has the state that an order is in now, and not what happened at its time."""
-    return bool(set(vocabulary.words(name)) & STATES)
 
 
 def _other_words(table: TableDraft) -> str:
@@ -279,6 +273,7 @@ def _add_guests(keys: Keys, table: TableDraft) -> None:
     if share >= MIN_GUESTS:
         reason = f"no {column.name}: a guest, to whom nothing can be recommended"
         doubt = f"{percent(share)} of the events have no user; without this key they are errors"
+        doubt = "; ".join(filter(None, (doubt, first_lines.sentence(table.delivery, column.name))))
         keys.values["exclude"] = Key({"guest": {"missing": "user_id", "reason": reason}}, doubt=doubt)
 
 

@@ -1,6 +1,6 @@
 """Made-up rows in the form of more software and public data sets, as `folders_platforms` has them.
 
-This is a second batch: does what was mended for the first one help with folders that nobody had looked at?
+Two more batches: does what was mended for the ones before help with folders that nobody had looked at?
 
 The right answers were written before the draft was run on any of these folders.
 """
@@ -246,4 +246,157 @@ def sessions_of_otto(folder: Path) -> Answer:
     return Answer({"events": events}, keys=KEYS)
 
 
-FOLDERS = (matomo, prestashop, ratings_of_2014, gowalla, coveo, jewelry, tagged_artists, sessions_of_otto)
+def business_central(folder: Path) -> Answer:
+    """Posted invoice lines of Business Central in German: a workbook, types of lines, line numbers in steps."""
+    shop = MadeShop("de", seed=241, ids=Ids("D{:05}", "{}-S", "VR25-{}"), whole_days=True, n_users=90)
+    kinds = {"Belegnr.": "order_id", "Zeilennr.": "!line", "Verk. an Deb.-Nr.": "user_id", "Buchungsdatum": "timestamp"}
+    kinds |= {"Nr.": "item_id", "Beschreibung": "items.name", "Menge": "quantity", "VK-Preis": "price"}
+    table = made_columns.events(shop, kinds | {"Zeilenbetrag": "!total"}, {}).with_columns(
+        pl.col("Zeilennr.") * 10_000,
+        pl.col("Buchungsdatum").dt.date(),
+        Art=pl.lit("Artikel"),
+        Mengeneinheit=pl.lit("Stück"),
+        rabatt=pl.lit(0),
+    )
+    table = table.rename({"rabatt": "Zeilenrabatt %"})
+    order = ["Belegnr.", "Zeilennr.", "Verk. an Deb.-Nr.", "Buchungsdatum", "Art", "Nr.", "Beschreibung"]
+    order += ["Mengeneinheit", "Menge", "VK-Preis", "Zeilenrabatt %", "Zeilenbetrag"]
+    made_files.write(table.select(order), folder / "Geb. Verkaufsrechnungszeilen.xlsx", Format(kind="xlsx"))
+    events = {"user_id": "Verk. an Deb.-Nr.", "item_id": "Nr.", "timestamp": "Buchungsdatum", "order_id": "Belegnr."}
+    declared = {"kind": "xlsx", "path": "Geb. Verkaufsrechnungszeilen.xlsx", "event_type": "purchase"}
+    return Answer(
+        {
+            "events": declared | {"columns": events | {"quantity": "Menge", "price": "VK-Preis"}},
+            "items": {"kind": "derived", "columns": {"name": "Beschreibung"}},
+        },
+        keys={"currency": "EUR", "time_zone": "Europe/Berlin"},
+    )
+
+
+def shopware_5(folder: Path) -> Answer:
+    """Orders of Shopware 5 with their lines: sums of orders beside prices of lines, states as numbers."""
+    shop = MadeShop("de", seed=242, ids=Ids("{}", "SW{}", "{}", "{}"))
+    kinds = {"orderId": "order_id", "number": "order_id", "customerId": "user_id", "status": "!till"}
+    kinds |= {"paymentId": "!cashier", "invoiceAmount": "!total", "orderTime": "timestamp", "comment": "!note"}
+    kinds |= {"currency": "!currency", "remoteAddress": "!ip", "orderDetailId": "event_id", "articleNumber": "item_id"}
+    kinds |= {"price": "price", "quantity": "quantity", "articleName": "items.name"}
+    table = made_columns.events(shop, kinds, {}).with_columns(
+        pl.col("orderId").cast(pl.Int64) - 535_000,
+        pl.col("invoiceAmount").sum().over("number") + 3.9,
+        (pl.col("invoiceAmount").sum().over("number") / 1.19).round(2).alias("invoiceAmountNet"),
+        number("articleNumber", 1, 3).alias("articleId"),
+        invoiceShipping=pl.lit(3.9),
+        languageIso=pl.lit(1),
+        currencyFactor=pl.lit(1),
+        taxRate=pl.lit(19),
+        mode=pl.lit(0),
+        shipped=pl.lit(0),
+    )
+    order = ["orderId", "number", "customerId", "status", "paymentId", "invoiceAmount", "invoiceAmountNet"]
+    order += ["invoiceShipping", "orderTime", "comment", "languageIso", "currency", "currencyFactor", "remoteAddress"]
+    order += ["orderDetailId", "articleId", "articleNumber", "price", "quantity", "articleName", "taxRate", "shipped"]
+    made_files.write(table.select(*order, "mode"), folder / "export.orders.csv", Format(separator=";"))
+    events = {"event_id": "orderDetailId", "user_id": "customerId", "item_id": "articleNumber", "order_id": "number"}
+    events |= {"timestamp": "orderTime", "quantity": "quantity", "price": "price"}
+    declared = {"kind": "csv", "path": "export.orders.csv", "separator": ";", "event_type": "purchase"}
+    return Answer(
+        {"events": declared | {"columns": events}, "items": {"kind": "derived", "columns": {"name": "articleName"}}},
+        either={
+            ("events", "event_id"): {None},
+            ("events", "order_id"): {"orderId"},
+            ("events", "item_id"): {"articleId"},
+        },
+        private=(("events", "remoteAddress"),),
+        keys={"currency": "EUR", "time_zone": "Europe/Berlin"},
+    )
+
+
+def russian_sales(folder: Path) -> Answer:
+    """Sales of 1C in Russian, cp1251: letters that no list of names has, decimal commas, spaces between thousands."""
+    shop = MadeShop("en", seed=243, ids=Ids("{:09}", "ЦБ-{:08}", "ЖД-{:06}"))
+    kinds = {"Номер": "order_id", "Дата": "timestamp", "Код клиента": "user_id", "Клиент": "users.!segment"}
+    kinds |= {"Артикул": "item_id", "Номенклатура": "items.name", "Группа": "items.category", "Количество": "quantity"}
+    table = made_columns.events(shop, kinds | {"Цена": "price", "Сумма": "!total"}, {}).with_columns(
+        pl.col("Клиент").replace({"A": "Розница", "B": "Опт", "C": "Интернет"})
+    )
+    form = Format(
+        separator=";", decimal=",", thousands="\u00a0", encoding="cp1251", times="%d.%m.%Y %H:%M:%S", newline="\r\n"
+    )
+    made_files.write(table, folder / "Продажи.csv", form)
+    events = {"user_id": "Код клиента", "item_id": "Артикул", "timestamp": "Дата", "order_id": "Номер"}
+    declared = {"kind": "csv", "path": "Продажи.csv", "separator": ";", "encoding": "cp1251", "decimal": ","}
+    declared |= {"thousands": "\u00a0", "timestamp_format": form.times, "event_type": "purchase"}
+    return Answer(
+        {
+            "events": declared | {"columns": events | {"quantity": "Количество", "price": "Цена"}},
+            "items": {"kind": "derived", "columns": {"name": "Номенклатура", "category": "Группа"}},
+        },
+        keys={"currency": "RUB", "time_zone": "Europe/Moscow"},
+    )
+
+
+def square_items(folder: Path) -> Answer:
+    """Items of Square without signs of currencies: day and clock apart, refunds, half of the customers unknown."""
+    shop = MadeShop(seed=244, guests=0.5, types=("return",), ids=Ids("CUST{:06}", "SQ{:05}", "{}"))
+    kinds = {"Date": "timestamp", "Category": "items.category", "Item": "items.name", "Qty": "quantity"}
+    kinds |= {"SKU": "item_id", "Gross Sales": "total", "Transaction ID": "order_id", "Device Name": "!till"}
+    kinds |= {"Event Type": "event_type", "Location": "!store", "Customer ID": "user_id"}
+    table = made_columns.events(shop, kinds, {"purchase": "Payment", "return": "Refund"}).with_columns(
+        pl.col("Date").dt.date(),
+        pl.col("Date").dt.strftime("%H:%M:%S").alias("Time"),
+        pl.lit("Eastern Time (US & Canada)").alias("Time Zone"),
+        pl.lit("Regular").alias("Price Point Name"),
+        pl.lit(0.0).alias("Discounts"),
+        pl.col("Gross Sales").alias("Net Sales"),
+        (pl.col("Gross Sales") * 0.08).round(2).alias("Tax"),
+        pl.format("k{}w", "Transaction ID").alias("Transaction ID"),
+        pl.format("Register {}", "Device Name").alias("Device Name"),
+    )
+    order = ["Date", "Time", "Time Zone", "Category", "Item", "Qty", "Price Point Name", "SKU", "Gross Sales"]
+    order += ["Discounts", "Net Sales", "Tax", "Transaction ID", "Device Name", "Event Type", "Location", "Customer ID"]
+    made_files.write(table.select(order), folder / "items-2025-01-01-2025-09-01.csv", Format(dates="%Y-%m-%d"))
+    events = {"user_id": "Customer ID", "item_id": "SKU", "timestamp": "Date", "event_type": "Event Type"}
+    events |= {"order_id": "Transaction ID", "quantity": "Qty", "price": {"total": "Gross Sales"}}
+    declared = {"kind": "csv", "path": "items-2025-01-01-2025-09-01.csv", "columns": events}
+    declared |= {"event_values": {"Payment": "purchase", "Refund": "return"}}
+    return Answer(
+        {
+            "events": declared | {"exclude": {"guests": {"missing": "user_id", "reason": "guests"}}},
+            "items": {"kind": "derived", "columns": {"name": "Item", "category": "Category"}},
+        },
+        either={("events", "price"): {"Net Sales"}},
+        keys=KEYS,
+    )
+
+
+def invoice_items(folder: Path) -> Answer:
+    """Invoice items in the form of Stripe: JSON Lines, prefixes of ids, cents, seconds, the same amount twice."""
+    shop = MadeShop(seed=245, ids=Ids("cus_{:014}", "prod_{:014}", "in_{}", "ii_{:014}"))
+    kinds = {"id": "event_id", "object": "!currency", "amount": "!total", "currency": "!currency"}
+    kinds |= {"customer": "user_id", "date": "timestamp", "description": "items.name", "invoice": "order_id"}
+    kinds |= {"price.id": "item_id", "price.product": "item_id", "price.unit_amount": "price", "quantity": "quantity"}
+    table = made_columns.events(shop, kinds, {}).with_columns(
+        (pl.col("amount", "price.unit_amount") * 100).round().cast(pl.Int64),
+        pl.lit("invoiceitem").alias("object"),
+        pl.lit("usd").alias("currency"),
+        pl.lit(True).alias("livemode"),
+        pl.col("price.id").str.replace("prod_", "price_"),
+        pl.lit("one_time").alias("price.type"),
+    )
+    made_files.write(table, folder / "invoiceitems.jsonl", Format(kind="jsonl", unit="epoch_s"))
+    events = {"event_id": "id", "user_id": "customer", "item_id": "price.product", "timestamp": "date"}
+    events |= {"order_id": "invoice", "quantity": "quantity", "price": "price.unit_amount"}
+    declared = {"kind": "jsonl", "path": "invoiceitems.jsonl", "timestamp_format": "epoch_s", "columns": events}
+    return Answer(
+        {
+            "events": declared | {"event_type": "purchase"},
+            "items": {"kind": "derived", "columns": {"name": "description"}},
+        },
+        either={("events", "item_id"): {"price.id"}, ("events", "event_id"): {None}},
+        keys=KEYS,
+    )
+
+
+SECOND = (matomo, prestashop, ratings_of_2014, gowalla, coveo, jewelry, tagged_artists, sessions_of_otto)
+THIRD = (business_central, shopware_5, russian_sales, square_items, invoice_items)
+FOLDERS = SECOND + THIRD

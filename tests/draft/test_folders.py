@@ -20,6 +20,14 @@ QUICK = [
     *("order_lines_with_addresses", "households", "ratings_without_times", "numbers_only", "uuids_everywhere"),
     *("lines_inside_orders", "more_columns_later", "cosmetics_events", "short_videos", "simulated_neutral"),
     *("euros_behind", "long_preamble", "workbooks_with_titles", "two_currencies"),
+    *(
+        "positions_of_orders",
+        "customers_of_a_marketplace",
+        "sheets_of_orders_and_lines",
+        "lines_in_a_list",
+        "answers_of_an_api",
+    ),
+    *("shopify", "etsy", "odoo", "jtl", "analytics_events", "check_ins", "retailrocket", "jewelry", "shopware_5"),
 ]
 
 

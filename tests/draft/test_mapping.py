@@ -125,3 +125,49 @@ def test_small_numbers_are_quantities_and_high_ones_are_ratings():
     rating = column_profile.of_cells(pl.Series("b", ["5"] * 50 + ["4"] * 30 + ["3"] * 15 + ["1"] * 5), 1)
     assert event_columns._quantity(quantity)[0] > event_columns._rating(quantity)[0]
     assert event_columns._rating(rating)[0] > event_columns._quantity(rating)[0]
+
+
+def orders(folder, lines: list[str]) -> None:
+    (folder / "orders.csv").write_text("order,customer,when,state,sku,qty\n" + "\n".join(lines) + "\n")
+
+
+def line(place: int, sku: str = "", state: str = "completed") -> str:
+    when = datetime(2025, 1, 1) + timedelta(hours=7 * (place // 2))
+    return f"o{place // 2},c{place // 2 * 7 % 40},{when:%Y-%m-%d %H:%M},{state},{sku or f's{place * 13 % 30}'},1"
+
+
+def test_lines_without_a_product_are_left_out_with_a_question(tmp_path):
+    lines = [line(place) for place in range(300)]
+    shipping = [line(place).replace(f",s{place * 13 % 30},", ",,") for place in range(0, 300, 10)]
+    orders(tmp_path, [*lines, *shipping])
+    key = drafting.make(tmp_path, "x").tables["events"].values["exclude"]
+    assert key.value["no_product"]["missing"] == "item_id"
+    assert "9.1 % of the lines have no product" in key.doubt
+
+
+def test_states_of_orders_are_a_question(tmp_path):
+    orders(tmp_path, [line(place, state="refunded" if place % 20 < 2 else "completed") for place in range(300)])
+    key = drafting.make(tmp_path, "x").tables["events"].values["event_values"]
+    assert key.value == {"completed": "purchase", "refunded": "return"}
+    assert "states of orders" in key.doubt
+
+
+def first_lines_only(n_lines: int) -> list[str]:
+    """Orders of which only the first of so many lines has the order, the customer, the time and the state."""
+    return [line(place) if place % n_lines == 0 else f",,,,s{place * 13 % 30},1" for place in range(300)]
+
+
+def test_orders_whose_first_line_alone_has_the_customer(tmp_path):
+    orders(tmp_path, first_lines_only(2))
+    key = drafting.make(tmp_path, "x").tables["events"].values["exclude"]
+    assert "order, customer, when, state are empty in the same 50 % of the rows" in key.doubt
+    orders(tmp_path, first_lines_only(3))
+    with pytest.raises(UserError, match="order, customer, when, state are empty in the same 67 % of the rows"):
+        drafting.make(tmp_path, "x")
+
+
+def test_a_list_of_numbers_is_no_table_of_products(tmp_path):
+    lines = [f"c{n % 50},{100 + n * 13 % 60},{datetime(2025, 1, 1) + timedelta(hours=n)}" for n in range(400)]
+    (tmp_path / "events.csv").write_text("visitor,item,when\n" + "\n".join(lines) + "\n")
+    (tmp_path / "tree.csv").write_text("branch,parent\n" + "".join(f"{n},{n * 7 % 300}\n" for n in range(300)))
+    assert drafting.make(tmp_path, "x").mapping.items.delivery is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from recomart.draft import column_profile, delimited, number_shapes, time_shapes, vocabulary
+from recomart.draft import column_profile, delimited, entities, number_shapes, time_shapes, vocabulary
 
 
 def counted(*words: str) -> tuple[pl.Series, pl.Series]:
@@ -49,6 +49,24 @@ def test_numbers_with_another_word_and_no_numbers():
 def test_forms_of_times(words, form, is_day):
     found = time_shapes.read(*counted(*words))
     assert (found.form, found.is_day) == (form, is_day)
+
+
+def test_ids_that_are_counted_up_are_no_times():
+    ids = [str(1_515_915_625_500_010_000 + number) for number in range(30)]
+    assert time_shapes.read(*counted(*ids)) is None
+    assert time_shapes.read(*counted(*(f"{1_735_711_080 + 3_600 * hour}" for hour in range(30)))).form == "epoch_s"
+
+
+def test_two_numbers_with_a_point_are_the_id_of_a_visitor():
+    visitors = column_profile.of_cells(pl.Series("cid", ["1026454.4271112504", "98123457.1612069510"] * 5), 0)
+    assert (visitors.numbers, visitors.is_code) == (None, True)
+    assert column_profile.of_cells(pl.Series("x", ["0.050830508", "12.5"] * 5), 0).numbers is not None
+
+
+@pytest.mark.parametrize(("words", "is_country"), [(["NO", "SE"], True), (["No", "Yes"], False), (["No"], False)])
+def test_yes_and_no_are_no_countries(words, is_country):
+    column = column_profile.of_cells(pl.Series("x", words * 9), 0)
+    assert (entities.evidence(column, "country").content > 0.9) is is_country
 
 
 @pytest.mark.parametrize("words", [["1", "2"], ["A-2025-01"], ["99.99"], ["12345678901234567890"], ["hello"]])
