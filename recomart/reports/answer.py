@@ -92,6 +92,11 @@ def is_significant(answer: Metadata) -> bool:
     return answer.get("p") is not None and answer["p"] < SIGNIFICANT
 
 
+def is_same(answer: Metadata) -> bool:
+    """Whether the chosen model and the strongest simple one score the same for every user: nothing to compare."""
+    return bool(answer.get("rival")) and answer.get("difference") == answer.get("low") == answer.get("high") == 0
+
+
 def _linked(topic: str, text: str, key: str, href: str) -> Sentence:
     before, _, after = text.partition(key)
     return Sentence(topic, before, key, after, href)
@@ -147,6 +152,8 @@ def _gain(answer: Metadata, data: Metadata, shop: Words) -> Sentence:
     text = f"Of ten products on a list, {key}{since} ({shown_hits(own['low'])} to {shown_hits(own['high'])})"
     rivals = list(dict.fromkeys(name for name in ("popularity", rival) if name and name != model))
     compared = [_compared(own["value"], name, hits[name]["value"], name == rival) for name in rivals if name in hits]
+    if is_same(answer):
+        compared = [f"for every {shop.person} as good a list as the strongest simple rival, “{plain(rival)}”"]
     return _linked(GAIN, f"{text}{': ' if compared else ''}{' and '.join(compared)}.", key, "#results")
 
 
@@ -157,7 +164,7 @@ def _compared(own: float, name: str, value: float, strongest: bool) -> str:
 
 
 def _lead(answer: Metadata) -> Sentence | None:
-    if answer.get("difference") is None or answer.get("low") is None:
+    if answer.get("difference") is None or answer.get("low") is None or is_same(answer):
         return None
     place = "The lag behind" if answer["difference"] < 0 else "The lead over"
     key = f"{place} this rival {'is' if is_significant(answer) else 'is not'} significant"
@@ -224,7 +231,8 @@ def _other(protocol: str, answer: Metadata | None, shop: Words) -> Sentence | No
         return None
     own, rival = (answer["hits"][answer[role]]["value"] for role in ("model", "rival"))
     key = PROTOCOL_TITLES[protocol][0]
-    sure = "" if is_significant(answer) else ", a difference that may be chance"
+    unsure = f", the same for every {shop.person}" if is_same(answer) else ", a difference that may be chance"
+    sure = "" if is_significant(answer) else unsure
     text = (
         f"{key}: {shown_hits(own)} of ten were {shop.chosen} with “{plain(answer['model'])}”, {shown_hits(rival)} with"
     )
@@ -262,13 +270,14 @@ def _worse(evaluation: Metadata, answer: Metadata, deciding: str, shop: Words) -
     shares = [
         (((evaluation.get(name) or {}).get(deciding) or {}).get("worse"), other)
         for name, other in (("losers_to_rival", f"“{plain(answer['rival'] or '')}”"), ("losers", "bestsellers"))
+        if not (is_same(answer) if name == "losers_to_rival" else answer["model"] == "popularity")
     ]
     known = [(percent(worse), other) for worse, other in shares if worse is not None]
     if not known:
         return None
     key = f"{known[0][0]} get a worse list"
     better = ((evaluation.get("losers_to_rival") or {}).get(deciding) or {}).get("better")
-    also = f", and {percent(better)} a better one" if better is not None else ""
+    also = f", and {percent(better)} a better one" if better is not None and not is_same(answer) else ""
     named = [
         f"{key} than from {known[0][1]}{also}",
         *(f"{share} a worse one than from {who}" for share, who in known[1:]),

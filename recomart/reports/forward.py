@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recomart.project.sidecars import Metadata
-from recomart.reports.answer import Step, duration_of, hits_with_rules, is_significant, next_steps
+from recomart.reports.answer import Step, duration_of, hits_with_rules, is_same, is_significant, next_steps
 from recomart.reports.remaining import used_share
 from recomart.reports.words import Words, words
 from recomart_lib.core.model_names import plain
@@ -30,7 +30,9 @@ def _gain(answer: Metadata, repeats: Metadata | None, under_rules: str | None, d
     text = f"Of ten products that the “{plain(answer['model'])}” would have shown, {hits(own)} were {shop.chosen}"
     text += f" within {data.get('horizon_days')} days"
     text += f" ({under_rules} under the shop's own rules)" if under_rules else ""
-    if rival:
+    if is_same(answer):
+        text += f", for every {shop.person} as good a list as the strongest simple one (“{plain(rival)}”)"
+    elif rival:
         text += f", {_times(own, answer['hits'][rival]['value'])} the strongest simple list (“{plain(rival)}”); "
         text += f"this difference is {'significant' if is_significant(answer) else 'not significant'}"
     if repeats and repeats["hits"]:
@@ -57,7 +59,7 @@ def _risk(evaluation: Metadata, answer: Metadata, deciding: str, shop: Words, st
     keys = [step.key[0].lower() + step.key[1:] for step in steps]
     after = f"{', '.join(keys[:-1])}, then {keys[-1]}" if len(keys) > 1 else keys[0]
     trial = f"{after}, since nobody has seen them yet"
-    if worse is None or not answer["rival"]:
+    if worse is None or not answer["rival"] or is_same(answer):
         return f"Next: {trial}."
     who = f"{percent(worse)} of the evaluated {shop.people}"
     return f"{who} would get a worse list than from that simple one; next: {trial}."

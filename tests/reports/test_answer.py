@@ -164,6 +164,16 @@ def test_without_a_rival_nothing_is_compared():
     assert "rival" not in text
 
 
+def test_a_rival_that_is_the_same_for_everybody_is_not_compared():
+    bestsellers = {**EVALUATION["answer"]["all"], "model": "popularity", "rival": "own_history_decayed"}
+    answer = {**bestsellers, "difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+    evaluation = {**EVALUATION, "answer": {"all": answer}, "chosen": {"all": "popularity"}}
+    text = paragraph({**METRICS, "evaluation": evaluation})
+    assert "for every customer as good a list as the strongest simple rival, “Bought before, newest first”" in text
+    assert "get a worse list" not in text
+    assert "significant" not in text
+
+
 def test_the_first_data_fix_is_what_comes_next():
     with_fix = {**QUALITY, "fixes": [FIX]}
     assert "Next: Fix the data (250 events name no customer). Next: Show the" in paragraph({"quality": with_fix})

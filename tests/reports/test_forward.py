@@ -35,6 +35,14 @@ def test_a_rival_without_hits_has_no_ratio():
     assert "this difference is not significant" in forward.sentences(metrics, "all", 3)[0]
 
 
+def test_a_rival_that_is_the_same_for_everybody_is_not_compared():
+    answer = {**EVALUATION["answer"]["all"], "difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+    gain, _, risk = forward.sentences({**METRICS, "evaluation": {**EVALUATION, "answer": {"all": answer}}}, "all", 3)
+    assert "3.24 were bought within 30 days, for every customer as good a list as the strongest simple one" in gain
+    assert "significant" not in gain
+    assert risk.startswith("Next: ")
+
+
 def test_hits_under_the_rules_stand_beside_those_without():
     row = {"protocol": "all", "metric": "precision@10", "with": 0.319}
     gain = forward.sentences({**METRICS, "rule_costs": {"rules": [row]}}, "all", 3)[0]
