@@ -227,9 +227,11 @@ def daily(days: pl.DataFrame, ylabel: str, title: str) -> Axes:
     first, last = days.to_series(0).dt.year().min(), days.to_series(0).dt.year().max()
     if last - first > MAX_YEARS:
         return empty_figure(f"{title}: the years {first} to {last} do not fit on one axis.")
-    _, ax = plt.subplots()
     dates = days.to_series(0).dt.strftime("%Y-%m-%d").to_list()
     counts = days.get_column("n").to_list()
+    if len(counts) == 1:
+        return empty_figure(f"{title}: {counts[0]:,}, all of {dates[0]}, so that there is no course to draw.")
+    _, ax = plt.subplots()
     few = days.height <= 400  # marks that are still distinct
     mark = {"marker": "o", "ms": 4 if days.height < 40 else 3 if days.height < 100 else 2} if few else {}
     (line,) = ax.plot(
@@ -245,8 +247,6 @@ def daily(days: pl.DataFrame, ylabel: str, title: str) -> Axes:
 
 def _course(dates: Sequence[str], counts: Sequence[int]) -> str:
     """What a line over days shows: its highest and its median value, and how many days have none."""
-    if len(counts) == 1:
-        return f"Only {dates[0]}: {counts[0]:,}"
     if len(set(counts)) == 1:
         return f"The same each time: {counts[0]:,}"
     top = max(range(len(counts)), key=lambda i: counts[i])

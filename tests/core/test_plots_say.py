@@ -38,12 +38,16 @@ def test_bars(numbers, title):
         ([5, 9, 1], "Most on 2026-01-02: 9; the median is 5"),
         ([5, 0, 1], "Most on 2026-01-01: 5; the median is 1; 1 without any"),
         ([5, 5], "The same each time: 5"),
-        ([1_234], "Only 2026-01-01: 1,234"),
     ],
 )
 def test_days(counts, title):
     days = [date(2026, 1, 1) + timedelta(days=n) for n in range(len(counts))]
     assert title_of(plots.daily(pl.DataFrame({"day": days, "n": counts}), "events", "T")) == title
+
+
+def test_one_day_has_no_course():
+    ax = plots.daily(pl.DataFrame({"day": [date(2026, 1, 1)], "n": [1_234]}), "events", "T")
+    assert ax.texts[0].get_text() == "T: 1,234, all of 2026-01-01, so that there is no course to draw."
 
 
 @pytest.mark.parametrize(
