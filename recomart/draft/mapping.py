@@ -84,11 +84,18 @@ def _candidate(delivery: Delivery, deliveries: list[Delivery]) -> Candidate | No
     return Candidate(delivery, time, pair, _score(delivery, deliveries, time, pair)) if pair else None
 
 
+def _same_lines(one: Candidate, other: Candidate) -> bool:
+    """Whether two candidates are the same lines, joined with other files."""
+    return one.delivery.group.label == other.delivery.group.label and bool(one.delivery.joins)
+
+
 def _is_better(joined: Candidate, alone: list[Candidate]) -> bool:
     """Whether lines with their orders are more like events than each of both alone, and take something from each."""
     parts = [found for found in alone if joins.is_part(found.delivery, joined.delivery)]
     theirs = {name for join in joined.delivery.joins for name in join.names}
     chosen = {joined.pair.user.theirs, joined.pair.item.theirs, joined.time.theirs}
+    if any(join.on in (joined.pair.user.theirs, joined.pair.item.theirs) for join in joined.delivery.joins):
+        return False  # the time of a user or a product, such as a sign-up or a launch, is no time of an event
     return bool(chosen & theirs and chosen - theirs) and all(joined.score > part.score + MARGIN for part in parts)
 
 
@@ -132,7 +139,8 @@ def of(deliveries: list[Delivery], chosen: Candidate, candidates: list[Candidate
     events = _events(chosen)
     elsewhere = [each for each in deliveries if not joins.is_part(each, chosen.delivery)]
     rivals = [other for other in candidates if other is not chosen and other.score > chosen.score - MARGIN]
-    events.others = [other.delivery.label for other in rivals]
+    events.others = [other.delivery.label for other in rivals if not _same_lines(other, chosen)]
+    events.other_joins = [other.delivery.joins[0].other.label for other in rivals if _same_lines(other, chosen)]
     users = _entity("users", "user_id", chosen.pair.users, elsewhere, events)
     items = _entity("items", "item_id", chosen.pair.items, elsewhere, events)
     used = {id(table.delivery) for table in (events, users, items) if table.delivery}

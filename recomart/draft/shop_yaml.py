@@ -25,6 +25,7 @@ MAX_COMMENT = 220
 FIRST_OF_LIST = re.compile(r"\.0(\.|$)")  # in the path of a column
 MAX_UNMAPPED = 60
 MIN_LACKING = 0.0005  # of the rows that have no row in the files that they are joined with
+MAX_LACKING = 0.15  # of them, above which 01 could refuse the file
 NO_CLASSES = {
     "unknown",
     "other",
@@ -102,7 +103,7 @@ def _table(draft: Draft, table: TableDraft) -> list[str]:
         lines += _line(
             f"    # ? {place} is taken for a header. If it is data, add `header: [names of the columns]`.", ""
         )
-    lines += _joins(table.delivery)
+    lines += _joins(table.delivery, table.other_joins)
     lines += _columns(draft, table, table)
     if table.flags:
         lines.append("    flags:")
@@ -116,7 +117,7 @@ def _table(draft: Draft, table: TableDraft) -> list[str]:
     return lines + _unmapped(draft, table)
 
 
-def _joins(delivery: Delivery) -> list[str]:
+def _joins(delivery: Delivery, others: list[str]) -> list[str]:
     """The files whose columns the rows get, and how they are written where it differs."""
     lines = ["    joins:"] if delivery.joins else []
     for join in delivery.joins:
@@ -128,13 +129,15 @@ def _joins(delivery: Delivery) -> list[str]:
                 keys[key] = getattr(other, key)
         keys |= {key: value for key in ("sheet", "skip_lines") if (value := getattr(other, key))}
         keys |= {} if other.has_header else {"header": other.names}
-        doubt, lacking = "", 1 - join.contained
-        if lacking > MIN_LACKING and join.other.sample.is_whole:
-            doubt = (
-                f"{percent(lacking)} of the rows have none and are rejected; `complete: false` keeps them, with blanks"
-            )
+        doubts = [f"or {', '.join(others)}, which has these ids, too"] if others and join is delivery.joins[0] else []
+        lacking = 1 - join.contained if join.other.sample.is_whole else 0.0
+        if lacking > MAX_LACKING:
+            keys["complete"] = False
+            doubts.append(f"{percent(lacking)} of the rows have none; without `complete: false`, 01 could refuse them")
+        elif lacking > MIN_LACKING:
+            doubts.append(f"{percent(lacking)} of the rows have none and are rejected; `complete: false` keeps them")
         note = f"each row gets the columns of its row there, as {join.name}.<column>"
-        lines += _entry(join.name, Key(keys, note=note, doubt=doubt), "      ")
+        lines += _entry(join.name, Key(keys, note=note, doubt="; ".join(doubts)), "      ")
     return lines
 
 

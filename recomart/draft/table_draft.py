@@ -12,13 +12,17 @@ from recomart.draft.relations import Relation
 
 @dataclass
 class TableDraft:
-    """A table of the shop: its files (None: derived from the events) and its columns; `others` may be it as well."""
+    """A table of the shop: its files (None: derived from the events) and its columns; `others` may be it as well.
+
+    `other_joins` are further files with the ids of the first join.
+    """
 
     name: str
     delivery: Delivery | None
     choices: list[Choice]
     others: list[str] = field(default_factory=list)
     relation: Relation | None = None
+    other_joins: list[str] = field(default_factory=list)
     flags: dict[str, list[str]] = field(default_factory=dict)  # name -> delivered columns of 1 and 0
 
     def choice(self, ours: str) -> Choice | None:

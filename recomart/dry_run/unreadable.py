@@ -11,14 +11,19 @@ import polars as pl
 from recomart.dry_run.finding import Context, Finding
 from recomart.dry_run.table_reader import Reading
 from recomart_lib.core import currency_signs
-from recomart_lib.core.schemas import dtype_of
+from recomart_lib.core.schemas import STATE, TABLES, VALID_FROM, dtype_of
 from recomart_lib.core.text import percent, printable
 from recomart_lib.ingest.sources import ids
 
+JOIN = re.compile(  # a reason for a row that cannot be joined: the column of its id, and the problem
+    r"(.+?): (?:(?:'.*'|blank) (?=is in no row of |has rows with different values of |has a ')|its cell )(.*)",
+    re.DOTALL,
+)
 CELL = re.compile(r"([\w.]+): '(.*)' (.*)", re.DOTALL)  # a reason that names a cell: column, cell, problem
 HINT = re.compile("timestamp_format|currency_sign")  # keys that a reason may propose
 DIGITS = re.compile(r"\d+")
 COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*,\d+")
+JOINED = "joins"  # in place of a column
 SHOWN = 3  # words
 WORD = 30  # characters of a word that are shown
 CAUSES = 6  # of a table, the most frequent
@@ -42,15 +47,24 @@ def findings(context: Context, reading: Reading) -> Iterator[Finding]:
 
 def _parts(reason: str) -> tuple[str, str, str]:
     """Column, cell, problem; of a line as a whole: nothing, the reason, and the reason without its numbers."""
-    if match := CELL.fullmatch(reason):
+    match = CELL.fullmatch(reason)
+    if match and match[1] in _columns() and not JOIN.fullmatch(reason):
         problem, _, hint = match[3].partition("; ")
         return match[1], match[2], f"{problem}; {hint}" if HINT.search(hint) else problem
+    if joined := JOIN.fullmatch(reason):
+        return JOINED, f"an id in {joined[1]} {joined[2]}", joined[2]
     return "", reason, DIGITS.sub("N", reason)
+
+
+def _columns() -> set[str]:
+    """The names of our columns that a reason may begin with, also those of derived tables."""
+    own = {name for columns in TABLES.values() for name in (*columns, VALID_FROM, *STATE)}
+    return own | {f"{table}.{name}" for table in ("users", "items") for name in TABLES[table]}
 
 
 def _cause(column: str, problem: str, words: Counter[str]) -> str:
     """The column, its most frequent words, and what is wrong; ids and texts are not shown, as they may be personal."""
-    if not column:
+    if column in ("", JOINED):
         return words.most_common(1)[0][0]
     if ids.is_id(column) or dtype_of(column) == pl.String:
         return f"{column} {problem}"
@@ -61,6 +75,8 @@ def _cause(column: str, problem: str, words: Counter[str]) -> str:
 def _advice(context: Context, column: str, problem: str, words: Counter[str]) -> str:
     if not column:
         return f"{context.key('separator')}, {context.key('encoding')}: are they right? Else correct these lines"
+    if column == JOINED:
+        return f"{context.key('joins')}: is `by` right? `complete: false` keeps rows without one, with blanks"
     dtype = dtype_of(column)
     if "the clocks go forward" in problem:
         return f"time_zone: is {context.shop.time_zone} right? Its clocks never show these times"

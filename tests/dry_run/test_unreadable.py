@@ -30,6 +30,24 @@ def found(*reasons: str, n_rows: int = 90) -> list[tuple[str, str]]:
     return [(finding.finding, finding.advice) for finding in unreadable.findings(context, reading)]
 
 
+@pytest.mark.parametrize("column", ["order_id", "Auftragsnr", "orders.account"])
+@pytest.mark.parametrize(
+    ("problem", "finding"),
+    [
+        ("'O9' is in no row of orders.csv", "an id in {} is in no row of orders.csv"),
+        ("blank is in no row of orders.csv", "an id in {} is in no row of orders.csv"),
+        ("'O9' has rows with different values of customer in o.csv", "an id in {} has rows with different values of"),
+        ("'O9' has a 'customer' that is a list: map one of its entries in o.csv", "an id in {} has a 'customer' that"),
+        ("its cell is a list: map one of its entries", "an id in {} is a list"),
+    ],
+)
+def test_rows_that_cannot_be_joined(column, problem, finding):
+    [(text, advice)] = found(f"{column}: {problem}", f"{column}: {problem}")
+    assert finding.format(column) in text
+    assert "O9" not in text
+    assert advice == "tables.events.joins: is `by` right? `complete: false` keeps rows without one, with blanks"
+
+
 @pytest.mark.parametrize(
     ("reason", "advice"),
     [

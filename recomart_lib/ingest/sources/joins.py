@@ -20,18 +20,18 @@ from recomart_lib.core.shop_tables import Table
 from recomart_lib.core.shops import JOINS, Shop
 from recomart_lib.ingest.settings import Ingest
 from recomart_lib.ingest.sources import headers, ids, nested, record_files, words
-from recomart_lib.ingest.sources.nested import Delivered
-from recomart_lib.ingest.sources.records import Records
+from recomart_lib.ingest.sources.nested import Delivered, Refusals
+from recomart_lib.ingest.sources.refusals import BOOLEAN
 
 log = logging.getLogger(__name__)
 
 # of columns that `rows` has besides the mapped ones, which have a point in their names
-KEY, CONTRADICTS, IS_THERE = "key", "contradicts", "is there"
+KEY, PROBLEM, IS_THERE = "key", "problem", "is there"
 
 
 @dataclass(frozen=True)
 class Join:
-    """One join. `rows` has one row per id: KEY, CONTRADICTS (rows of the files differ), and the mapped columns.
+    """One join. `rows` has one row per id: KEY, PROBLEM (why it cannot be used, or null), and the mapped columns.
 
     `on` is the column of the table; `key` and `names` are columns of the files, which `label` names.
     """
@@ -44,15 +44,16 @@ class Join:
     rows: pl.DataFrame
     names: list[str]
 
-    def problems(self, given: pl.Series, found: pl.DataFrame) -> list[str | None]:
-        """Why rows with these ids cannot be joined; None if they can."""
+    def problems(self, given: pl.Series, refusals: Refusals, found: pl.DataFrame) -> list[str | None]:
+        """Why rows with these ids cannot be joined, by what their cells hold and what was found; None if they can."""
         reasons: list[str | None] = [None] * given.len()
-        column = f"{self.name}.{self.key}"
         for place in found[IS_THERE].is_null().arg_true() if self.is_complete else ():
             written = "blank" if given[place] is None else f"'{given[place]}'"
-            reasons[place] = f"{column}: {written} is in no row of {self.label}"
-        for place in found[CONTRADICTS].fill_null(False).arg_true():
-            reasons[place] = f"{column}: '{given[place]}' has rows in {self.label} that contradict each other"
+            reasons[place] = f"{self.on}: {written} is in no row of {self.label}"
+        for place in found[PROBLEM].is_not_null().arg_true():
+            reasons[place] = f"{self.on}: '{given[place]}' {found[PROBLEM][place]} in {self.label}"
+        for place in (place for place, refusal in enumerate(refusals) if refusal):
+            reasons[place] = f"{self.on}: its cell {refusals[place].cell}"
         return reasons
 
 
@@ -75,13 +76,24 @@ class Joins:
             # objects of a part of a JSON file may all lack the id
             given = _ids(cells[join.on], spec) if join.on in cells.columns else problems.clear(n).alias(KEY)
             found = _looked_up(join.rows, given)
-            problems = problems.fill_null(pl.Series(join.problems(given, found), dtype=pl.String))
-            joined = found.drop(KEY, CONTRADICTS, IS_THERE)
+            reasons = join.problems(given, delivered.refusals.get(join.on) or [], found)
+            problems = problems.fill_null(pl.Series(reasons, dtype=pl.String))
+            joined = found.drop(KEY, PROBLEM, IS_THERE)
             cells = pl.DataFrame([*cells.get_columns(), *joined.get_columns()])
         return delivered._replace(cells=cells), problems
 
 
 NONE = Joins()
+
+
+def check_names(path: Path, shop: Shop, table: str, columns: Sequence[str]) -> None:
+    """Raise a `UserError` if a table's own file has a column or an object with the name of a join."""
+    for name in shop.table(table).joins:
+        if own := next((column for column in columns if column == name or column.startswith(f"{name}.")), None):
+            raise UserError(
+                f"{path.name} has a column '{own}' of its own, so that `{name}` of tables.{table}.joins in "
+                f"shops/{shop.name}.yaml may mean either: give the join another name."
+            )
 
 
 def own_columns(spec: Table, wanted: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -151,27 +163,57 @@ class _Files:
         """Read all files."""
         parts, names = [], dict[str, None]()
         for path in self.paths:
-            for cells in self._cells(path, names):
-                parts.append(cells)
+            parts += [(path, cells) for cells in self._cells(path, names)]
         on, key = self.table.joins[self.name].keys
-        rows = self._rows(pl.concat(parts, how="diagonal_relaxed"))
+        rows = self._rows(self._together(parts))
         return Join(self.name, on, key, self.label, self.table.joins[self.name].complete, rows, list(names))
 
     def _cells(self, path: Path, names: dict[str, None]) -> Iterator[pl.DataFrame]:
-        """The wanted cells of a file, part by part; all of its columns are added to `names`."""
+        """The rows of a file, part by part: KEY, PROBLEM and the wanted columns; all of its columns go to `names`."""
         columns, unreadable, n_records = dict[str, None](), [], 0
         for records in record_files.records(path, self.spec, self.limits):
             records = nested.renamed(records, headers.aliases(records.cells.columns, self.wanted))
             columns |= dict.fromkeys(nested.names(records))
             unreadable += records.rejects
             n_records += records.lines.len()
-            delivered = nested.unpack(records, self.wanted)
-            self._check_plain(path, delivered, records)
-            yield delivered.cells
+            yield self._of_join(nested.unpack(records, self.wanted), records.lines.len())
         if columns:
             self.check_columns(path, list(columns))
         names |= columns
         self._check_unreadable(path, unreadable, n_records)
+
+    def _of_join(self, delivered: Delivered, n: int) -> pl.DataFrame:
+        """Cells as columns of the join, with the id of each row as the pipeline reads it."""
+        problem: list[str | None] = [None] * n
+        cells = delivered.cells
+        for name, refusals in delivered.refusals.items():
+            odd = [refusal is not None and refusal is not BOOLEAN for refusal in refusals]
+            for place in (place for place, is_odd in enumerate(odd) if is_odd):
+                problem[place] = f"has a '{name}' that {refusals[place].cell}"
+            cells = cells.with_columns(cells[name].set(pl.Series(odd), None))
+        key = cells.get_column(self.wanted[0], default=None)
+        columns = [_stripped(column).alias(f"{self.name}.{column.name}") for column in cells]
+        key = pl.Series(KEY, [None] * n, pl.String) if key is None else _ids(key, self.table)
+        return pl.DataFrame([key, pl.Series(PROBLEM, problem, pl.String), *columns])
+
+    def _together(self, parts: list[tuple[Path, pl.DataFrame]]) -> pl.DataFrame:
+        """All parts in one table.
+
+        Raises
+        ------
+        UserError
+            If a column has values of another kind in another file: they would not be read as each file says.
+        """
+        kinds: dict[str, tuple[str, Path]] = {}
+        for path, cells in parts:
+            for name, dtype in cells.schema.items():
+                kind, first = kinds.setdefault(name, (_kind(dtype), path)) if dtype != pl.Null else (_kind(dtype), path)
+                if kind != _kind(dtype):
+                    raise UserError(
+                        f"tables.{self.place}: the column '{name.removeprefix(f'{self.name}.')}' holds {kind} in "
+                        f"{first.name}, but {_kind(dtype)} in {path.name}. Export it in one type."
+                    )
+        return pl.concat([cells for _, cells in parts], how="diagonal_relaxed")
 
     def check_columns(self, path: Path, columns: list[str]) -> None:
         """Raise a `UserError` if a file lacks a mapped column."""
@@ -183,16 +225,6 @@ class _Files:
                 f"{path.name} lacks {len(missing)} column(s) that shops/{self.shop.name}.yaml names for "
                 f"tables.{self.place}: {headers.explain_missing(pairs, columns)}{hint}{nested.hint(columns, missing)}"
             )
-
-    def _check_plain(self, path: Path, delivered: Delivered, records: Records) -> None:
-        """Raise a `UserError` for a cell that is a list or an object."""
-        for name, refusals in delivered.refusals.items():
-            if refusal := next(filter(None, refusals), None):
-                line = records.lines[refusals.index(refusal)]
-                raise UserError(
-                    f"{path.name}, line {line}: the column '{name}', which tables.{self.place} needs, "
-                    f"{refusal.column}. {refusal.remedy}."
-                )
 
     def _check_unreadable(self, path: Path, unreadable: list[tuple[int, str, str]], n_records: int) -> None:
         """Say how many lines could not be read; raise a `UserError` if they are too many."""
@@ -208,14 +240,36 @@ class _Files:
             )
         log.warning("%s; rows of tables.%s without a row in it are rejected.", text, self.place.partition(JOINS)[0])
 
-    def _rows(self, cells: pl.DataFrame) -> pl.DataFrame:
-        """One row per id: KEY, CONTRADICTS, IS_THERE, and the wanted columns as `<join>.<column>`."""
-        absent = [pl.lit(None, pl.String).alias(name) for name in self.wanted if name not in cells.columns]
-        cells = cells.with_columns(absent).select(pl.col(name).alias(f"{self.name}.{name}") for name in self.wanted)
-        key = _ids(cells[f"{self.name}.{self.wanted[0]}"], self.table)
-        rows = cells.with_columns(key.alias(KEY)).filter(pl.col(KEY).is_not_null()).unique(maintain_order=True)
-        rows = rows.with_columns(pl.col(KEY).is_duplicated().alias(CONTRADICTS), pl.lit(True).alias(IS_THERE))
-        return rows.unique(KEY, keep="first", maintain_order=True)
+    def _rows(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """One row per id: KEY, PROBLEM, IS_THERE, and the wanted columns as `<join>.<column>`."""
+        wanted = [f"{self.name}.{name}" for name in self.wanted]
+        rows = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in wanted if name not in rows.columns)
+        rows = rows.filter(pl.col(KEY).is_not_null()).unique([KEY, PROBLEM, *wanted[1:]], maintain_order=True)
+        differ = _differing(rows.filter(pl.col(KEY).is_duplicated()), wanted[1:] or wanted)
+        rows = rows.unique(KEY, keep="first", maintain_order=True)
+        rows = rows.join(differ, on=KEY, how="left", maintain_order="left")
+        rows = rows.with_columns(pl.coalesce(PROBLEM, "differs").alias(PROBLEM), pl.lit(True).alias(IS_THERE))
+        return rows.select(KEY, PROBLEM, IS_THERE, *wanted)
+
+
+def _differing(rows: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    """One row per id of several rows: KEY and `differs`, which says in what they are different."""
+    differs = [pl.when(pl.col(name).n_unique() > 1).then(pl.lit(name.partition(".")[2])) for name in columns]
+    names = rows.group_by(KEY).agg(pl.concat_list(differs).list.drop_nulls().list.join(", ").alias("names"))
+    return names.select(KEY, differs=pl.format("has rows with different values of {}", "names"))
+
+
+def _stripped(column: pl.Series) -> pl.Series:
+    return column.str.strip_chars() if column.dtype == pl.String else column
+
+
+def _kind(dtype: pl.DataType) -> str:
+    """What a column of this type holds, in words; columns of one kind can stand below each other."""
+    if isinstance(dtype, pl.Datetime):
+        return f"times ({dtype.time_zone or 'without a zone'})"
+    if dtype.is_integer():
+        return "whole numbers"
+    return "text" if dtype == pl.String else str(dtype)
 
 
 def _ids(cells: pl.Series, spec: Table) -> pl.Series:

@@ -130,6 +130,7 @@ def line_totals(shop: Shop, table: str) -> list[str]:
 def check_columns(path: Path, shop: Shop, table: str, columns: list[str], limits: Ingest = DEFAULTS) -> None:
     """Raise a `UserError` if the file lacks a mapped column, or one that `flags` combines into a mapped column."""
     spec = shop.table(table)
+    joins.check_names(path, shop, table, columns)
     required = joins.own_columns(spec, _required(shop, table))
     wanted = [theirs for _, theirs in required]
     present = {*columns, *headers.aliases(columns, wanted).values()}
