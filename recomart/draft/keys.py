@@ -269,8 +269,10 @@ def _add_negative_quantity(keys: Keys, table: TableDraft) -> None:
 
 def _add_guests(keys: Keys, table: TableDraft) -> None:
     column, time = table.column("user_id"), table.column("timestamp")
-    # a row without either has no order in the other file, and is no guest
-    share = (column.cells.is_null() & time.cells.is_not_null()).mean() or 0.0
+    is_empty = column.cells.is_null()
+    if any(column.name in join.names for join in table.delivery.joins):
+        is_empty &= time.cells.is_not_null()  # a row without either has no order in the other file, and is no guest
+    share = is_empty.mean() or 0.0
     if share >= MIN_GUESTS:
         reason = f"no {column.name}: a guest, to whom nothing can be recommended"
         doubt = f"{percent(share)} of the events have no user; without this key they are errors"
