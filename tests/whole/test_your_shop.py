@@ -15,6 +15,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 from projects import BIN, ROOT, new_project
 
 from recomart_lib.core import shop_tables, shops
@@ -52,6 +53,13 @@ def check_output(expected: str, actual: str, source: str) -> str:
     return actual
 
 
+def check_excerpt(content: str) -> None:
+    """A part of a shop file is valid in one that has the other required keys."""
+    for name, table in yaml.safe_load(content).items():
+        declared = shop_tables.Table.model_validate({"event_type": "purchase", **table})
+        assert shop_tables.mapping_problems(name, declared) == []
+
+
 def follow(project: Path, page: str) -> None:
     """Run the page block by block."""
     printed, updated = "", page
@@ -61,9 +69,10 @@ def follow(project: Path, page: str) -> None:
             printed = shell(project, [sys.executable, "-"], content)
         elif kind == "text":
             new_content = check_output(content, printed, "the script")
+        elif kind == "yaml" and (name := re.match(r"# (shops/\w+\.yaml)\n", content)):
+            (project / name[1]).write_text(content, encoding="utf-8")
         elif kind == "yaml":
-            name = re.match(r"# (shops/\w+\.yaml)\n", content)[1]
-            (project / name).write_text(content, encoding="utf-8")
+            check_excerpt(content)
         else:
             steps = re.split(r"^\$ (.*)\n", content, flags=re.MULTILINE)[1:]
             pairs = zip(steps[::2], steps[1::2], strict=True)
