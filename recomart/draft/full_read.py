@@ -10,7 +10,7 @@ from recomart.draft import event_values, joins, time_shapes
 from recomart.draft.keys import Key
 from recomart.draft.table_draft import TableDraft
 
-MAX_BYTES, MAX_ROWS, MAX_FILES = 300_000_000, 3_000_000, 1_000
+MAX_FILES = 1_000
 
 
 @dataclass
@@ -34,7 +34,7 @@ def read(table: TableDraft, form: Key | None) -> Events:
     files = delivery.group.files
     if not found.is_whole and layout.kind in ("csv", "parquet"):
         files = files[:: len(files) // MAX_FILES + 1]
-        found = joins.read(delivery, list(names.values()), MAX_BYTES, MAX_ROWS, files)
+        found = joins.read(delivery, list(names.values()), files)
     columns = {ours: found.rows.get_column(theirs).str.strip_chars() for ours, theirs in names.items()}
     nulls = table.column("user_id").null_words
     user = columns["user_id"].set(columns["user_id"].is_in(["", *nulls]), None)

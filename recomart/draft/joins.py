@@ -20,7 +20,7 @@ from recomart.draft.sample import Sample
 
 MIN_LINES = 10
 MIN_CONTAINED = 0.5  # of the lines whose order is in the other file
-MAX_BYTES, MAX_ROWS = 300_000_000, 3_000_000  # of the other file
+MAX_BYTES, MAX_ROWS = 300_000_000, 3_000_000  # of files of which a sample says too little
 OF_LINES = ("quantity", "price", "total", "rating")  # numbers of orders are no numbers of their lines
 
 
@@ -78,10 +78,10 @@ def _together(lines: Delivery, relation: Relation) -> Delivery:
     return Delivery(lines.group, both, lines.columns + _profiles(both, list(names)), [*lines.joins, join])
 
 
-def read(delivery: Delivery, names: list[str], max_bytes: int, max_rows: int, files: list[Path]) -> Sample:
+def read(delivery: Delivery, names: list[str], files: list[Path]) -> Sample:
     """These columns of some of a delivery's files, and of all files that they are joined with, up to a bound."""
     wanted = [*names, *(join.on for join in delivery.joins)]
-    found = sample.of_files(files, delivery.group.layout, max_bytes, max_rows, list(dict.fromkeys(wanted)))
+    found = sample.of_files(files, delivery.group.layout, MAX_BYTES, MAX_ROWS, list(dict.fromkeys(wanted)))
     for join in delivery.joins:
         rows = _rows_of(join)
         found.is_whole = found.is_whole and rows.is_whole

@@ -7,13 +7,12 @@ import re
 import polars as pl
 
 from recomart_lib.core import currency_signs
-from recomart_lib.core.currency_signs import CODES, WORDS
+from recomart_lib.core.currency_signs import CODES, NUMBER, WORDS
 
 MIN_SHARE = 0.005  # of the cells of a column that have a sign
 MAX_SIGNS = 5
 SYMBOL = r"\pL{0,3}\p{Sc}\pL{0,3}"
 LETTERS = "|".join(map(re.escape, sorted((*CODES, *WORDS), key=len, reverse=True)))
-NUMBER = r"(?:\d[\d.,'\u2019\s]*|[.,]\d+)"
 # Letters beside a whole number without a blank may belong to an id, as in TL100.
 FORMS = (
     rf"^[+-]?\s*({SYMBOL})\s*[+-]?{NUMBER}$",

@@ -1,6 +1,6 @@
 """Made-up rows in the form of more software and public data sets, as `folders_platforms` has them.
 
-Two more batches: does what was mended for the ones before help with folders that nobody had looked at?
+Two more batches: does what was corrected for the ones before help with folders that nobody had looked at?
 
 The right answers were written before the draft was run on any of these folders.
 """
